@@ -1,0 +1,17 @@
+// queue.h: a bounded, blocking, many-to-many queue of pointers. Full is the caller's decision:
+// queue_put never waits and says false (I11).
+// Threads: guarded by its own lock.
+#ifndef OS_QUEUE_H
+#define OS_QUEUE_H
+
+#include "base/base.h"
+
+struct queue;
+struct queue *queue_new(u32 items_max);
+void queue_free(struct queue *q); // Accepts NULL. What is left in it is the caller's loss: drain first.
+bool queue_put(struct queue *q, void *item) MUST_USE;
+void *queue_take(struct queue *q, i64 timeout_ms); // NULL on time-out, or when closed and empty.
+void queue_close(struct queue *q);                 // Wakes all takers; puts fail from now on.
+u32 queue_count(const struct queue *q);
+
+#endif

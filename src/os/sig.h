@@ -1,0 +1,14 @@
+// sig.h: signals as data: handlers only set a flag and wake a descriptor; the main thread asks.
+// Threads: sig_init before any other thread is made; sig_wait on the main thread only.
+#ifndef OS_SIG_H
+#define OS_SIG_H
+
+#include "base/base.h"
+
+enum sig_event { SIG_EVENT_NONE, SIG_EVENT_STOP, SIG_EVENT_RELOAD, SIG_EVENT_REOPEN, SIG_EVENT_DUMP };
+
+void sig_init(void); // TERM, INT → stop; HUP → reload; USR1 → reopen; USR2 → dump; PIPE ignored.
+enum sig_event sig_wait(i64 timeout_ms);
+void sig_raise(enum sig_event event); // The same from any thread (/-/quit, /-/reload).
+
+#endif
