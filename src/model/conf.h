@@ -1,0 +1,84 @@
+// conf.h: the one decoder of configuration: tables over wire's YAML tree.
+//
+// Each service exports the table of its section; cmd/config.c joins them. Unknown keys, wrong
+// types, keys given twice and values out of range are errors with file:line:col and a hint
+// (nearest name, allowed values). Upstream keys that exist but are not built are listed with
+// CONF_UNBUILT and refused by name. Strings are copied into the arena. Absent keys take the
+// default text. Depth is bounded by the tables' own nesting.
+// Threads: tables are frozen constants.
+#ifndef MODEL_CONF_H
+#define MODEL_CONF_H
+
+#include "base/base.h"
+
+struct arena;
+struct error;
+struct yaml_node; // wire/yaml.h
+
+enum conf_type {
+    CONF_STR,        // str
+    CONF_SECRET,     // struct secret: never printed
+    CONF_BOOL,       // bool
+    CONF_U64,        // u64
+    CONF_I64,        // i64
+    CONF_F64,        // f64
+    CONF_DURATION,   // i64 milliseconds
+    CONF_BYTES,      // u64: 16MB, 1GiB, 0
+    CONF_ENUM,       // int, texts in `names`
+    CONF_STR_LIST,   // str *, u32 count at count_offset
+    CONF_STR_MAP,    // struct labels: sorted pairs
+    CONF_STRUCT,     // embedded struct, `sub`
+    CONF_STRUCT_PTR, // struct *, NULL when absent, `sub`
+    CONF_STRUCT_LIST, // struct *, u32 count at count_offset, `sub`
+    CONF_MATCHERS,   // str *, count: kept as text for the section to parse
+    CONF_UNBUILT     // known upstream, refused by name
+};
+
+// Its bytes have no printable form but through secret_reveal.
+struct secret {
+    str hidden;
+};
+static inline str secret_reveal(struct secret s)
+{
+    return s.hidden;
+}
+
+struct conf_field {
+    const char *name;
+    enum conf_type type;
+    size_t offset;
+    size_t count_offset;          // Lists.
+    const char *fallback;         // Default as text; NULL = zero.
+    const char *const *names;     // CONF_ENUM, NULL-terminated.
+    const struct conf_struct *sub;
+    bool required;
+    const char *help;
+};
+
+struct conf_struct {
+    const char *name; // "scrape_config"
+    size_t bytes;
+    const struct conf_field *fields;
+    u32 field_count;
+    // Optional: after all fields are set; checks what spans fields. node gives line:col.
+    bool (*check)(void *target, const struct yaml_node *node, struct arena *a, struct error *e);
+    // Optional: where in the target to keep the node (struct conf_place), SIZE_MAX if nowhere.
+    size_t place_offset;
+};
+
+struct conf_place {
+    u32 line;
+    u32 column;
+};
+
+// Fills target (zeroed by the caller, t->bytes long) from a mapping node.
+bool conf_decode(const struct conf_struct *t, const struct yaml_node *node, void *target,
+                 struct arena *a, struct error *e) MUST_USE;
+// Sets every default of the table, as if an empty mapping had been decoded.
+bool conf_defaults(const struct conf_struct *t, void *target, struct arena *a,
+                   struct error *e) MUST_USE;
+// "file:line:col: " + message + the line with a caret; the way every configuration error reads.
+bool conf_error(struct error *e, const struct yaml_node *node, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+#endif

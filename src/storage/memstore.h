@@ -1,0 +1,20 @@
+// memstore.h: the slow, obvious store: the tests' oracle and the stand-in for any storage.
+//
+// Everything in sorted arrays under one lock; every rule of storage.h followed literally.
+// Not for serving: O(n) inserts, no disk. commit is durable at once.
+#ifndef STORAGE_MEMSTORE_H
+#define STORAGE_MEMSTORE_H
+
+#include "storage/storage.h"
+
+struct clk;
+
+struct memstore_opts {
+    struct clk *clk;      // For APPEND_TOO_NEW; NULL switches that check off.
+    u32 series_max;       // 0 = no limit.
+    i64 ooo_window_ms;    // 0 = refuse what is older than the newest.
+};
+struct storage *memstore_new(struct memstore_opts opts);
+void memstore_free(struct storage *s);
+
+#endif

@@ -1,0 +1,207 @@
+// storage.h: the thin waist. Everyone writes through an appender and reads through a querier;
+// tsdb, the slow in-memory store (memstore) and later tiers and clusters implement both.
+//
+// Writing: open → resolve* → append* → commit | rollback → (again) → close. A batch is columns.
+// append only stages: commit checks every sample against its series under the store's lock,
+// writes the log, makes the good ones visible together and fills each batch's outcomes.
+// Reading: select pins a snapshot; the cursor walks series, and of each series runs of columns.
+// close tells the truth: error, warnings, partial.
+//
+// Invariants:
+//   (W1) A sample is visible to queries opened after its commit, never before, never half a batch.
+//   (W2) First write wins: the same value at the same time is APPEND_DUPLICATE, another
+//        APPEND_CONFLICT. Order is per series only.
+//   (W3) Storage never invents a sample; staleness is a sample with STALE_NAN_BITS.
+//   (W4) Every staged sample gets exactly one outcome (I1); the caller, who knows the job, counts.
+// Threads: a struct storage is shared; appenders, queriers and cursors are owned by one thread at
+// a time.
+#ifndef STORAGE_STORAGE_H
+#define STORAGE_STORAGE_H
+
+#include "base/base.h"
+#include "model/labels.h"
+#include "model/match.h"
+#include "model/sample.h"
+
+struct arena;
+struct error;
+struct hist;
+struct storage;
+struct storage_appender;
+struct storage_querier;
+struct series_cursor;
+
+// A series of one store. generation changes when the ordinal is given to another series, so an old
+// ref is refused (APPEND_INVALID), never mistaken. Zero is no series.
+struct series_ref {
+    u32 ordinal;
+    u32 generation;
+};
+
+enum append_outcome {
+    APPEND_STORED,
+    APPEND_STORED_OOO,   // Stored behind the newest, within the out-of-order window.
+    APPEND_DUPLICATE,    // Same time, same value: already there.
+    APPEND_CONFLICT,     // Same time, other value: the first write stays.
+    APPEND_OUT_OF_ORDER, // Behind the newest, no window.
+    APPEND_TOO_OLD,      // Behind what the head may still take.
+    APPEND_TOO_NEW,      // Further ahead of the clock than allowed (5 min).
+    APPEND_LIMIT,        // A series limit or the memory budget refused a new series.
+    APPEND_INVALID,      // Dead ref, bad labels, bad histogram.
+    APPEND_OUTCOME_COUNT
+};
+const char *append_outcome_text(enum append_outcome o); // "stored", "out_of_order", …
+static inline bool append_is_stored(enum append_outcome o)
+{
+    return o == APPEND_STORED || o == APPEND_STORED_OOO;
+}
+
+enum durability {
+    DURABILITY_PERIODIC, // In the log's buffer of the kernel at return; on disk within 1 s.
+    DURABILITY_SYNC,     // On disk when storage_when_durable calls back for the position.
+};
+
+// Which head stream a writer belongs to: rule results have a shard and a log stream of their own.
+enum storage_stream { STREAM_SCRAPE, STREAM_PUSH, STREAM_RULES, STREAM_HOST, STREAM_COUNT };
+
+// n samples as columns. The arrays must live until commit or rollback returns.
+struct append_batch {
+    const struct series_ref *refs;
+    const i64 *t_ms;
+    const i64 *start_t_ms;          // Start timestamps; NULL = none known.
+    const u8 *kinds;                // enum sample_kind; NULL = all floats.
+    const f64 *values;              // Ignored where the kind is SAMPLE_HIST.
+    const struct hist *const *hists; // NULL when kinds is NULL.
+    u32 n;
+    u8 *outcomes; // enum append_outcome, n of them, filled by commit.
+};
+
+struct storage_appender_ops {
+    // Finds or makes the series of each label set. Where refused, the ref is zero and outcomes
+    // says why (APPEND_LIMIT or APPEND_INVALID); else APPEND_STORED.
+    void (*resolve)(struct storage_appender *a, const struct labels *sets, u32 n,
+                    struct series_ref *refs, u8 *outcomes);
+    bool (*append)(struct storage_appender *a, const struct append_batch *b, struct error *e);
+    bool (*exemplars)(struct storage_appender *a, const struct series_ref *refs,
+                      const struct exemplar *exemplars, u32 n, struct error *e);
+    // Type, help and unit of metric families; the last word wins. Copied.
+    bool (*metadata)(struct storage_appender *a, const struct metadata *m, u32 n,
+                     struct error *e);
+    // false: nothing of it is visible or durable (ERR_NO_SPACE, ERR_IO, ERR_LIMIT…).
+    bool (*commit)(struct storage_appender *a, enum durability d, u64 *wal_position,
+                   struct error *e);
+    void (*rollback)(struct storage_appender *a);
+    void (*close)(struct storage_appender *a); // Rolls back what is staged.
+};
+struct storage_appender {
+    const struct storage_appender_ops *ops;
+};
+
+// One stretch of a series: equal column_id = the same t (and start_t) column, so that window bounds
+// can be shared; 0 = private. Times rise strictly; runs of a series rise and do not overlap.
+// Valid until the next call on the cursor.
+struct series_run {
+    u64 column_id;
+    const i64 *t_ms;
+    const i64 *start_t_ms; // NULL = none known.
+    const f64 *values;     // For SAMPLE_FLOAT runs.
+    const struct hist *const *hists; // For SAMPLE_HIST runs.
+    enum sample_kind kind;
+    u32 n;
+};
+
+struct select_hints {
+    i64 start_ms; // Inclusive; samples outside need not be returned.
+    i64 end_ms;   // Inclusive.
+    i64 step_ms;  // 0 if unknown.
+    bool sorted;  // Series in labels_cmp order; else any order, the same each time.
+    bool no_data; // Labels only; run yields nothing.
+    u32 limit;    // Series; 0 = none.
+};
+
+// The account of one query: every store charges it and stops when it is spent.
+struct query_budget {
+    u64 bytes_max; // 0 = no limit.
+    u64 bytes;
+    u64 samples_max;
+    u64 samples;
+    u64 series_max;
+    u64 series;
+    i64 deadline_mono_ns;       // 0 = none.
+    const volatile int *cancel; // Non-zero = stop; NULL = never. Written by another thread.
+};
+
+#define WARNINGS_MAX 16
+struct storage_warnings { // Texts live in the cursor's or the caller's arena.
+    str texts[WARNINGS_MAX];
+    u32 count;
+    bool partial; // Something that should be in the answer is not; never silent (I4).
+};
+
+struct series_cursor_ops {
+    bool (*next)(struct series_cursor *c); // false: the end, or failure (close tells).
+    struct labels (*labels)(struct series_cursor *c);           // Borrowed until next.
+    bool (*run)(struct series_cursor *c, struct series_run *out); // false: no more of this series.
+    bool (*close)(struct series_cursor *c, struct storage_warnings *w, struct error *e);
+};
+struct series_cursor {
+    const struct series_cursor_ops *ops;
+};
+
+struct exemplar_series {
+    struct labels labels;
+    const struct exemplar *exemplars;
+    u32 count;
+};
+
+struct storage_querier_ops {
+    // The set of series matching all matchers; the cursor must be closed.
+    struct series_cursor *(*select)(struct storage_querier *q, const struct matcher *ms,
+                                    u32 count, const struct select_hints *h,
+                                    struct query_budget *budget, struct error *e);
+    // Sorted; of series that match one of the matcher sets and have data in the querier's range.
+    // limit 0 = none; *truncated tells.
+    bool (*label_names)(struct storage_querier *q, const struct matcher *ms, u32 count,
+                        struct arena *a, str **names, u32 *n, struct error *e);
+    bool (*label_values)(struct storage_querier *q, str name, const struct matcher *ms, u32 count,
+                         struct arena *a, str **values, u32 *n,
+                         struct error *e); // NOLINT(readability-function-size): a wall
+    bool (*series_count)(struct storage_querier *q, const struct matcher *ms, u32 count,
+                         u64 *series, struct error *e);
+    bool (*exemplars)(struct storage_querier *q, const struct matcher *ms, u32 count,
+                      struct arena *a, struct exemplar_series **out, u32 *n, struct error *e);
+    bool (*metadata)(struct storage_querier *q, str metric, u32 limit, struct arena *a,
+                     struct metadata **out, u32 *n, struct error *e); // Empty metric = all.
+    void (*close)(struct storage_querier *q);
+};
+struct storage_querier {
+    const struct storage_querier_ops *ops;
+};
+
+struct storage_ops {
+    struct storage_appender *(*appender)(struct storage *s, struct tenant_id tenant,
+                                         enum storage_stream stream, struct error *e);
+    // Pins what is committed now for [min_ms, max_ms].
+    struct storage_querier *(*querier)(struct storage *s, struct tenant_id tenant, i64 min_ms,
+                                       i64 max_ms, struct error *e);
+    // Calls fn once position is on disk (error NULL) or can never be (error set); at once if it
+    // is already. fn runs on the log's thread and must only wake somebody.
+    void (*when_durable)(struct storage *s, u64 wal_position,
+                         void (*fn)(void *arg, const struct error *e), void *arg);
+};
+struct storage {
+    const struct storage_ops *ops;
+};
+
+// Fronts (storage.c): storage_appender_open(s, …) calls s->ops->appender(s, …) and so on.
+struct storage_appender *storage_appender_open(struct storage *s, struct tenant_id tenant,
+                                               enum storage_stream stream,
+                                               struct error *e) MUST_USE;
+void storage_appender_close(struct storage_appender *a);
+struct storage_querier *storage_querier_open(struct storage *s, struct tenant_id tenant, i64 min_ms,
+                                             i64 max_ms, struct error *e) MUST_USE;
+void storage_querier_close(struct storage_querier *q);
+// For callers without a lane to free: waits until position is durable.
+bool storage_wait_durable(struct storage *s, u64 wal_position, struct error *e) MUST_USE;
+
+#endif
