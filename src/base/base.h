@@ -41,7 +41,7 @@ typedef struct str {
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(ptr, type, member)                                                            \
-    ((type *)(void *)((char *)(ptr) - offsetof(type, member))) // NOLINT(bugprone-macro-parentheses)
+    ((type *)(void *)((char *)(ptr)-offsetof(type, member))) // NOLINT(bugprone-macro-parentheses)
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
@@ -59,8 +59,8 @@ void check_failed(const char *expr, const char *file, int line) NO_RETURN;
 void *mem_new(size_t count, size_t size) MUST_USE __attribute__((malloc));
 void *mem_grow(void *old, size_t count, size_t size) MUST_USE; // realloc; count * size checked.
 void mem_free(const void *ptr);                                // Accepts NULL.
-#define MEM_NEW(type)         ((type *)mem_new(1, sizeof(type)))
-#define MEM_NEW_N(type, n)    ((type *)mem_new((n), sizeof(type)))
+#define MEM_NEW(type)            ((type *)mem_new(1, sizeof(type)))
+#define MEM_NEW_N(type, n)       ((type *)mem_new((n), sizeof(type)))
 #define MEM_GROW(ptr, cap, type) ((type *)mem_grow((ptr), (cap), sizeof(type)))
 
 #endif

@@ -38,9 +38,9 @@ void buf_le16(struct buf *b, u16 v);
 void buf_le32(struct buf *b, u32 v);
 void buf_le64(struct buf *b, u64 v);
 void buf_f64(struct buf *b, f64 v);
-void buf_varint(struct buf *b, u64 v);   // LEB128.
-void buf_varsint(struct buf *b, i64 v);  // Zigzag, then LEB128.
-void buf_lenstr(struct buf *b, str s);   // varint length, bytes.
+void buf_varint(struct buf *b, u64 v);  // LEB128.
+void buf_varsint(struct buf *b, i64 v); // Zigzag, then LEB128.
+void buf_lenstr(struct buf *b, str s);  // varint length, bytes.
 
 static inline bool buf_ok(const struct buf *b)
 {

@@ -24,9 +24,9 @@ u64 dec_le64(struct dec *d);
 f64 dec_f64(struct dec *d);
 u64 dec_varint(struct dec *d); // LEB128, at most 10 bytes, value must fit 64 bits.
 i64 dec_varsint(struct dec *d);
-str dec_bytes(struct dec *d, u64 len);  // Borrowed.
-str dec_lenstr(struct dec *d);          // varint length, bytes.
-void dec_fail(struct dec *d);           // The caller found a contradiction.
+str dec_bytes(struct dec *d, u64 len); // Borrowed.
+str dec_lenstr(struct dec *d);         // varint length, bytes.
+void dec_fail(struct dec *d);          // The caller found a contradiction.
 
 static inline bool dec_ok(const struct dec *d)
 {

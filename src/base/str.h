@@ -26,10 +26,11 @@ size_t str_find_str(str s, str needle);
 str str_sub(str s, size_t from, size_t to); // Clamped to s.
 str str_trim(str s);                        // ASCII white space at both ends.
 // Cuts off and returns what stands before the first sep; *rest is what follows (empty if none).
-// Returns false when *rest is exhausted (ptr NULL). An empty input yields one empty piece.
+// Returns false when *rest is exhausted (ptr NULL). "" yields one empty piece, STR_EMPTY none.
 bool str_split_next(str *rest, char sep, str *piece);
 
-// Edit distance, at most max + 1; for "did you mean". O(len²) on len ≤ 64, else max + 1.
+// Edit distance (insert, delete, change, swap neighbours), at most max + 1; for "did you mean".
+// O(len²) on len ≤ 64, else max + 1.
 u32 str_distance(str a, str b, u32 max);
 // The nearest of names (distance ≤ 1/3 of the length, at least 1), or the empty str.
 str str_nearest(str wanted, const str *names, size_t count);

@@ -23,6 +23,9 @@ struct test_case {
 };
 void test_register(struct test_case *t);
 
+// True if fn aborts (a CHECK); it runs in a child process, whose stderr is dropped.
+bool test_dies(void (*fn)(void *arg), void *arg);
+
 #define TEST(name)                                                                                 \
     static void test_##name(void **state);                                                         \
     __attribute__((constructor)) static void test_register_##name(void)                            \

@@ -1,0 +1,104 @@
+// hash.c: XXH3 and XXH64 from libxxhash, FNV-1a, CRC-32C with and without the instruction.
+#include "base/hash.h"
+
+#include "base/bits.h"
+
+#include <pthread.h>
+#include <xxhash.h>
+
+u64 hash_bytes(const void *bytes, size_t len)
+{
+    return XXH3_64bits(bytes, len);
+}
+
+u64 hash_xxh64(const void *bytes, size_t len)
+{
+    return XXH64(bytes, len, 0);
+}
+
+u64 hash_mix(u64 a, u64 b)
+{
+    // The two halves of a 128-bit product; the constants differ, so that order matters.
+    __extension__ unsigned __int128 product = a ^ 0x9E3779B97F4A7C15ULL;
+    product *= b ^ 0xC2B2AE3D27D4EB4FULL;
+    u64 folded = (u64)product ^ (u64)(product >> 64);
+    // Without this a factor of zero would swallow the other half.
+    return folded + ((a << 23) | (a >> 41)) + b * 0x165667B19E3779F9ULL;
+}
+
+u64 hash_fnv64a(u64 state, const void *bytes, size_t len)
+{
+    const u8 *at = bytes;
+    for (size_t i = 0; i < len; i++) {
+        state = (state ^ at[i]) * 0x100000001b3ULL;
+    }
+    return state;
+}
+
+#define CRC32C_POLY 0x82F63B78U // 0x1EDC6F41 reflected.
+
+// [k][b]: the CRC of byte b followed by k zero bytes. Threads: frozen after tables_once.
+static u32 tables[8][256];
+static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
+
+static void tables_fill(void)
+{
+    for (u32 b = 0; b < 256; b++) {
+        u32 crc = b;
+        for (int bit = 0; bit < 8; bit++) {
+            crc = (crc >> 1) ^ (CRC32C_POLY & (0U - (crc & 1)));
+        }
+        tables[0][b] = crc;
+    }
+    for (u32 k = 1; k < 8; k++) {
+        for (u32 b = 0; b < 256; b++) {
+            u32 before = tables[k - 1][b];
+            tables[k][b] = (before >> 8) ^ tables[0][before & 0xFF];
+        }
+    }
+}
+
+u32 crc32c_portable(u32 crc, const void *bytes, size_t len)
+{
+    CHECK(pthread_once(&tables_once, tables_fill) == 0);
+    const u8 *at = bytes;
+    crc = ~crc;
+    for (; len >= 8; at += 8, len -= 8) {
+        u64 word = load_le64(at) ^ crc;
+        crc = 0;
+        for (u32 k = 0; k < 8; k++) {
+            crc ^= tables[7 - k][(word >> (8 * k)) & 0xFF];
+        }
+    }
+    for (; len > 0; at++, len--) {
+        crc = (crc >> 8) ^ tables[0][(crc ^ *at) & 0xFF];
+    }
+    return ~crc;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) static u32 crc32c_sse42(u32 crc, const void *bytes, size_t len)
+{
+    const u8 *at = bytes;
+    u64 wide = ~crc;
+    for (; len >= 8; at += 8, len -= 8) {
+        wide = __builtin_ia32_crc32di(wide, load_le64(at));
+    }
+    u32 narrow = (u32)wide;
+    for (; len > 0; at++, len--) {
+        narrow = __builtin_ia32_crc32qi(narrow, *at);
+    }
+    return ~narrow;
+}
+
+u32 crc32c(u32 crc, const void *bytes, size_t len)
+{
+    return __builtin_cpu_supports("sse4.2") ? crc32c_sse42(crc, bytes, len)
+                                            : crc32c_portable(crc, bytes, len);
+}
+#else
+u32 crc32c(u32 crc, const void *bytes, size_t len)
+{
+    return crc32c_portable(crc, bytes, len);
+}
+#endif
