@@ -1,0 +1,27 @@
+// chunk_pack.h: the packed chunk: up to CHUNK_VALUES_MAX values of one series as bytes, bit-exact.
+//
+// A transform turns the doubles into integers, int_pack does the rest:
+//   INT   v = (double)i
+//   DEC   v = (double)i / 10^e: the division is correctly rounded, so it equals the parsed decimal
+//   ULP   reserved (integers and last-place corrections): kept as a code, not written yet
+//   BITS  i = the raw bits
+// Values that do not fit INT or DEC (NaN, the staleness marker, -0, ±Inf) are exceptions: position
+// and raw bits, at most one in 20. Every value is verified by the decode formula while encoding.
+// Cost: encode about 10 passes over n values, decode 2; nothing allocates beyond the output.
+// Bytes: docs/format/chunk.md. n is kept by whoever stores the chunk.
+// Threads: pure functions.
+#ifndef TSDB_CHUNK_PACK_H
+#define TSDB_CHUNK_PACK_H
+
+#include "base/base.h"
+
+struct buf;
+struct error;
+
+#define CHUNK_VALUES_MAX 480
+
+void chunk_pack_encode(const f64 *values, u32 n, struct buf *out); // 1 ≤ n ≤ CHUNK_VALUES_MAX
+// bytes must be exactly the chunk. ERR_CORRUPT if it contradicts itself; values then are undefined.
+bool chunk_pack_decode(str bytes, u32 n, f64 *values, struct error *e) MUST_USE;
+
+#endif
