@@ -1,0 +1,114 @@
+// scrape.h: targets, their loops and their health: discovery → relabelling → HTTP → parse → append.
+//
+// One thread per 250 targets; each target has a stable offset inside its interval. A scrape is one
+// transaction: it commits all or nothing, then up and the scrape_* series, staleness markers for
+// what vanished. Scraping never waits on queries.
+// Threads: all functions may be called from any thread; snapshots are copies.
+#ifndef SCRAPE_SCRAPE_H
+#define SCRAPE_SCRAPE_H
+
+#include "base/base.h"
+#include "model/labels.h"
+#include "model/relabel.h"
+#include "model/sample.h"
+
+struct arena;
+struct clk;
+struct conf_struct;
+struct error;
+struct fs;
+struct log;
+struct scrape;
+struct scrape_config;
+struct storage;
+struct tmk_registry;
+
+struct scrape_deps {
+    struct storage *storage;
+    struct fs *fs;
+    struct clk *clk;
+    struct log *log;
+    struct tmk_registry *registry;
+    str config_dir; // For file_sd's relative paths and *_file secrets.
+};
+
+// The parts of `global` that scrape jobs inherit.
+struct scrape_globals {
+    i64 interval_ms;
+    i64 timeout_ms;
+    struct labels external_labels; // Seeds the offsets.
+    u64 body_size_limit;
+    u64 sample_limit;
+    u64 label_limit;
+    u64 label_name_length_limit;
+    u64 label_value_length_limit;
+    u64 target_limit;
+    u64 keep_dropped_targets;
+};
+
+// The table of one entry of scrape_configs; sizeof is in the table.
+extern const struct conf_struct scrape_config_conf;
+
+struct scrape *scrape_new(const struct scrape_deps *deps, struct error *e);
+// Two-phase reload: prepare checks and builds everything that can fail, swap cannot fail.
+// configs points to count decoded entries of scrape_config_conf.
+struct scrape_plan;
+struct scrape_plan *scrape_prepare(struct scrape *s, const struct scrape_globals *globals,
+                                   const void *configs, u32 count, struct error *e);
+void scrape_swap(struct scrape *s, struct scrape_plan *plan); // Takes the plan.
+void scrape_plan_free(struct scrape_plan *plan);              // Accepts NULL.
+void scrape_stop(struct scrape *s); // Ends all loops; writes no staleness markers.
+void scrape_free(struct scrape *s); // Accepts NULL.
+
+enum scrape_health { SCRAPE_UNKNOWN, SCRAPE_UP, SCRAPE_DOWN };
+
+// One target as the targets page shows it.
+struct scrape_target_info {
+    str pool; // The job name.
+    str url;
+    str global_url;
+    struct labels labels;
+    struct labels discovered_labels;
+    enum scrape_health health;
+    i64 last_scrape_ms; // Unix; 0 = never.
+    i64 interval_ms;
+    i64 timeout_ms;
+    f64 last_duration_s;
+    str last_error;  // A sentence; empty when up.
+    str last_reason; // One word: connect, timeout, status, content_type, parse, body_limit, …
+    u32 status;      // HTTP; 0 if none came.
+    f64 phase_resolve_s;
+    f64 phase_connect_s;
+    f64 phase_tls_s;
+    f64 phase_first_byte_s;
+    f64 phase_transfer_s;
+    f64 phase_parse_s;
+    f64 phase_store_s;
+    str body_excerpt; // First bytes, or those around the offending line, of a broken body.
+    u32 error_line;   // 1-based line in body_excerpt; 0 = none.
+    u64 samples;
+};
+struct scrape_dropped_info {
+    str pool;
+    struct labels discovered_labels;
+};
+struct scrape_snapshot {
+    struct scrape_target_info *targets; // Sorted by pool, then URL.
+    u32 target_count;
+    struct scrape_dropped_info *dropped;
+    u32 dropped_count;       // Kept ones.
+    u64 dropped_total;       // All of them.
+    str *pools;              // Job names.
+    u32 pool_count;
+};
+void scrape_snapshot_take(struct scrape *s, struct arena *a, struct scrape_snapshot *out);
+
+// Metadata of scraped targets (upstream: scraped ones only).
+struct scrape_metadata_info {
+    struct labels target;
+    struct metadata metadata;
+};
+void scrape_metadata(struct scrape *s, str metric, u32 limit, struct arena *a,
+                     struct scrape_metadata_info **out, u32 *count); // Empty metric = all.
+
+#endif
