@@ -1,0 +1,129 @@
+// tsdb.h: the storage engine of one node: a head in memory behind a write-ahead log, and immutable
+// blocks on disk. What others write and read goes through storage.h; this is the door around it.
+//
+// open replays the log; step does the background work of one round (cut, retention, truncation);
+// the log's thread (syncs, callbacks of when_durable) is started by open if wal_thread is set,
+// otherwise when_durable syncs at once on the caller's thread. Nothing else starts a thread.
+// Memory: the head grows with its series and their last hours, bounded by series_max and
+// memory_max; blocks are mapped.
+// Invariants (numbers of reliability.md's list in words):
+//   (I1) A commit that answered true is in the kernel's hands; one that was reported durable
+//        survives a loss of power.
+//   (I2) A block is listed by one rename, after its files are synced; the log is truncated after.
+//   (I3) Damage is set aside (quarantine/), counted and told; queries over its range say partial.
+//   (I4) Whole blocks are deleted by retention only; the log's size never evicts one.
+// Threads: a struct tsdb is shared; step is called by one thread at a time; open and close by the
+// owner while nobody else uses it.
+#ifndef TSDB_TSDB_H
+#define TSDB_TSDB_H
+
+#include "base/base.h"
+
+#include <stdatomic.h>
+
+struct arena;
+struct clk;
+struct error;
+struct fs;
+struct log;
+struct rng;
+struct storage;
+struct tmk_registry;
+struct tsdb;
+
+enum wal_sync { WAL_SYNC_ALWAYS, WAL_SYNC_1S };
+
+// Filled while open replays, for /api/v1/status/walreplay. Threads: atomic.
+struct tsdb_replay_progress {
+    _Atomic i64 segment_min;
+    _Atomic i64 segment_max;
+    _Atomic i64 segment_now;
+    _Atomic bool done;
+};
+
+// Zero means the default that stands beside each field.
+struct tsdb_opts {
+    struct fs *fs;
+    struct clk *clk;
+    struct rng *rng;                       // Block ids and log salts; used under a lock.
+    const char *dir;                       // Copied; made if absent.
+    struct log *log;                       // NULL = silent.
+    struct tmk_registry *registry;         // Own metrics; NULL = none.
+    struct tsdb_replay_progress *progress; // NULL = nobody watches.
+    i64 block_range_ms;                    // 2 h
+    i64 retention_ms;                      // 0 = for ever
+    u64 retention_bytes;                   // 0 = no limit
+    i64 ooo_window_ms;                     // 0 = refuse what is older than the newest
+    i64 too_new_ms;                        // 5 min
+    enum wal_sync wal_sync;
+    u64 wal_segment_bytes; // 64 MiB
+    u32 series_max;        // 0 = 10 million; counts both shards
+    u64 memory_max;        // New series are refused beyond it; 0 = no limit
+    u64 symbol_bytes_max;  // 1 GiB
+    u32 queriers_max;      // 4096
+    u64 ballast_bytes;     // Disk kept back so that a full disk can be recovered; 0 = none
+    bool wal_thread;
+};
+
+// NULL if the folder cannot be used (ERR_EXISTS: another instance holds it). Damage does not stop
+// it: see tsdb_status.
+struct tsdb *tsdb_open(const struct tsdb_opts *opts, struct error *e) MUST_USE;
+// Syncs the log, stops its thread, frees. Every appender, querier and cursor is closed before.
+bool tsdb_close(struct tsdb *db, struct error *e); // Accepts NULL.
+
+struct storage *tsdb_storage(struct tsdb *db);
+
+// One round of background work; *did tells whether something was done, so that the caller may come
+// again at once. Call it every few seconds. A failure is counted and told; the next round retries.
+bool tsdb_step(struct tsdb *db, bool *did, struct error *e) MUST_USE;
+// Everything written so far is on disk on return.
+bool tsdb_sync(struct tsdb *db, struct error *e) MUST_USE;
+// Retention may change at a reload.
+void tsdb_set_retention(struct tsdb *db, i64 retention_ms, u64 retention_bytes);
+
+// A line of a top list of /api/v1/status/tsdb.
+struct tsdb_stat {
+    str name;
+    u64 value;
+};
+
+struct tsdb_status {
+    u64 series;
+    u64 label_pairs;
+    u64 chunks;
+    i64 min_ms; // INT64_MAX and INT64_MIN when the head is empty.
+    i64 max_ms;
+    u64 head_bytes;
+    u64 wal_bytes;
+    u32 blocks;
+    u64 block_bytes;
+    u32 quarantined;
+    u64 disk_free_bytes;
+    u64 disk_total_bytes;
+    bool writes_failing; // The last write of the log failed (disk full or broken).
+    struct tsdb_stat *series_by_metric;
+    struct tsdb_stat *values_by_label;
+    struct tsdb_stat *bytes_by_label;
+    struct tsdb_stat *series_by_pair; // "name=value"
+    u32 series_by_metric_count;
+    u32 values_by_label_count;
+    u32 bytes_by_label_count;
+    u32 series_by_pair_count;
+};
+// Lists of at most limit lines each, largest first, in the arena.
+void tsdb_status_get(struct tsdb *db, u32 limit, struct arena *a, struct tsdb_status *out);
+
+struct tsdb_block_info {
+    str id; // 26 characters, sortable by time of making.
+    i64 min_ms;
+    i64 max_ms; // Exclusive.
+    u64 series;
+    u64 chunks;
+    u64 samples;
+    u64 bytes;
+    u32 level;
+    bool damaged; // Set aside or with pages that failed their checksum.
+};
+void tsdb_blocks_get(struct tsdb *db, struct arena *a, struct tsdb_block_info **infos, u32 *n);
+
+#endif
