@@ -69,7 +69,7 @@ struct push_result {
     u64 histograms;
     u64 exemplars;
     u64 series_bad_labels;
-    u64 wal_position;  // What the answer has to wait for.
+    u64 wal_position;         // What the answer has to wait for.
     struct error first_error; // Of the first sample refused for limit or invalid, for the text.
 };
 

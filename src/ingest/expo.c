@@ -1,0 +1,471 @@
+// expo.c: the cursor over an exposition page, text 0.0.4 and OpenMetrics 1.0.
+//
+// One pass, nothing copied: a line is looked at once for its end, the series is scanned but not
+// parsed (the scrape cache knows it by its text). Scratch (help texts and exemplar labels with
+// escapes) lives in an arena that is reset for each entry.
+// (I1) Every expo_next consumes at least one byte or stops. Threads: owned.
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "base/utf8.h"
+#include "ingest/expo_labels.h"
+#include "ingest/ingest.h"
+
+#include <math.h>
+
+#define SCRATCH_BYTES_MAX       (256U << 10)
+#define EXEMPLAR_CHARACTERS_MAX 128
+
+struct expo {
+    str body;
+    size_t at;
+    enum expo_format format;
+    u32 line;
+    bool failed;
+    bool ended; // OpenMetrics: # EOF was read.
+    enum metric_type type;
+    str type_family; // The family that `type` belongs to.
+    struct arena *scratch;
+    struct error error;
+};
+
+struct expo *expo_open(str body, enum expo_format format)
+{
+    CHECK(format != EXPO_NONE);
+    struct expo *x = MEM_NEW(struct expo);
+    x->body = body;
+    x->format = format;
+    x->scratch = arena_new(SCRATCH_BYTES_MAX + 2 * body.len);
+    return x;
+}
+
+bool expo_close(struct expo *x, u32 *error_line, struct error *e)
+{
+    if (!x) {
+        return true;
+    }
+    const bool ok = !x->failed;
+    if (!ok && e) {
+        *e = x->error;
+    }
+    if (!ok && error_line) {
+        *error_line = x->line;
+    }
+    arena_free(x->scratch);
+    mem_free(x);
+    return ok;
+}
+
+static bool fail(struct expo *x, const char *reason, str got)
+{
+    const str shown = str_sub(got, 0, 40);
+    x->failed = true;
+    if (shown.len > 0) {
+        return err_set(&x->error, ERR_INVALID, "line %u: %s, got \"%.*s\"", x->line, reason,
+                       STR_ARG(shown));
+    }
+    return err_set(&x->error, ERR_INVALID, "line %u: %s", x->line, reason);
+}
+
+static bool is_openmetrics(const struct expo *x)
+{
+    return x->format == EXPO_OPENMETRICS;
+}
+
+static str trim_blanks(const struct expo *x, str s)
+{
+    if (is_openmetrics(x)) {
+        return s; // Exactly one space everywhere.
+    }
+    while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
+        s = str_sub(s, 1, s.len);
+    }
+    while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t')) {
+        s.len--;
+    }
+    return s;
+}
+
+// Cuts the first word off *rest.
+static str word(const struct expo *x, str *rest)
+{
+    size_t end = 0;
+    while (end < rest->len && rest->ptr[end] != ' ' && rest->ptr[end] != '\t') {
+        end++;
+    }
+    const str w = str_sub(*rest, 0, end);
+    *rest = str_sub(*rest, end, rest->len);
+    if (is_openmetrics(x)) {
+        *rest = str_sub(*rest, 1, rest->len);
+    } else {
+        *rest = trim_blanks(x, *rest);
+    }
+    return w;
+}
+
+static bool number(str s, f64 *out)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == 'p' || s.ptr[i] == 'P' || s.ptr[i] == '_') {
+            return false; // Go's hexadecimal and underscored forms are not exposition.
+        }
+    }
+    return num_parse(s, out);
+}
+
+static bool timestamp(const struct expo *x, str s, i64 *t_ms)
+{
+    if (!is_openmetrics(x)) {
+        return parse_i64(s, t_ms);
+    }
+    f64 seconds;
+    if (!number(s, &seconds) || !(fabs(seconds) < 9e15)) {
+        return false;
+    }
+    *t_ms = (i64)(seconds * 1000); // Upstream cuts, it does not round.
+    return true;
+}
+
+// ---- # lines ----
+
+static str help_unescape(struct expo *x, str s)
+{
+    if (str_find(s, '\\') == STR_NONE) {
+        return s;
+    }
+    char *out = ARENA_NEW_N(x->scratch, char, s.len);
+    size_t len = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (c == '\\' && i + 1 < s.len) {
+            const char next = s.ptr[i + 1];
+            if (next == 'n' || next == '\\' || (next == '"' && is_openmetrics(x))) {
+                c = next == 'n' ? '\n' : next;
+                i++;
+            }
+        }
+        out[len++] = c;
+    }
+    return str_make(out, len);
+}
+
+// The family name of a # line: bare, or in quotes.
+static bool family(struct expo *x, str *rest, str *out)
+{
+    if (rest->len && rest->ptr[0] == '"') {
+        const size_t close = str_find(str_sub(*rest, 1, rest->len), '"');
+        if (close == STR_NONE) {
+            return fail(x, "the metric name has no closing quote", *rest);
+        }
+        *out = str_sub(*rest, 1, close + 1);
+        *rest = trim_blanks(x, str_sub(*rest, close + 2, rest->len));
+        if (is_openmetrics(x)) {
+            *rest = str_sub(*rest, 1, rest->len);
+        }
+    } else {
+        *out = word(x, rest);
+    }
+    if (out->len == 0) {
+        return fail(x, "expected a metric name", *rest);
+    }
+    return true;
+}
+
+static bool type_line(struct expo *x, struct expo_entry *out, str rest)
+{
+    out->kind = EXPO_TYPE;
+    if (!family(x, &rest, &out->family)) {
+        return false;
+    }
+    if (str_eq(rest, STR("untyped")) && !is_openmetrics(x)) {
+        out->type = METRIC_UNKNOWN;
+    } else if (!metric_type_parse(rest, &out->type)) {
+        return fail(x, "invalid metric type", rest);
+    }
+    x->type = out->type;
+    x->type_family = out->family;
+    return true;
+}
+
+static bool help_line(struct expo *x, struct expo_entry *out, str rest)
+{
+    out->kind = EXPO_HELP;
+    if (!family(x, &rest, &out->family)) {
+        return false;
+    }
+    if (!utf8_valid(rest)) {
+        return fail(x, "help text is not valid UTF-8", STR_EMPTY);
+    }
+    out->text = help_unescape(x, rest);
+    return true;
+}
+
+static bool unit_line(struct expo *x, struct expo_entry *out, str rest)
+{
+    out->kind = EXPO_UNIT;
+    if (!family(x, &rest, &out->family)) {
+        return false;
+    }
+    out->text = rest;
+    if (rest.len > 0) {
+        const size_t from = out->family.len - MIN(out->family.len, rest.len + 1);
+        if (!str_ends(out->family, rest) || rest.len + 1 > out->family.len ||
+            out->family.ptr[from] != '_') {
+            return fail(x, "unit is not a suffix of its metric name", rest);
+        }
+    }
+    return true;
+}
+
+static bool hash_line(struct expo *x, struct expo_entry *out, str line)
+{
+    str rest = trim_blanks(x, str_sub(line, 1, line.len));
+    if (is_openmetrics(x)) {
+        if (rest.len == 0 || rest.ptr[0] != ' ') {
+            return fail(x, "expected a space after #", line);
+        }
+        rest = str_sub(rest, 1, rest.len);
+    }
+    const str whole = rest;
+    const str keyword = word(x, &rest);
+    if (str_eq(keyword, STR("TYPE"))) {
+        return type_line(x, out, rest);
+    }
+    if (str_eq(keyword, STR("HELP"))) {
+        return help_line(x, out, rest);
+    }
+    if (!is_openmetrics(x)) {
+        out->kind = EXPO_COMMENT;
+        return true;
+    }
+    if (str_eq(keyword, STR("UNIT"))) {
+        return unit_line(x, out, rest);
+    }
+    if (str_eq(whole, STR("EOF"))) {
+        x->ended = true;
+        out->kind = EXPO_COMMENT;
+        return true;
+    }
+    return fail(x, "expected HELP, TYPE, UNIT or EOF after #", whole);
+}
+
+// ---- samples ----
+
+static size_t characters(str s)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        count += ((u8)s.ptr[i] & 0xC0U) != 0x80U; // All but continuation bytes.
+    }
+    return count;
+}
+
+static bool exemplar(struct expo *x, struct expo_entry *out, str rest)
+{
+    if (!str_starts(rest, STR("# {"))) {
+        return fail(x, "expected an exemplar", rest);
+    }
+    rest = str_sub(rest, 2, rest.len);
+    struct error why = {0};
+    const size_t end = label_block_parse(rest, x->scratch, &out->exemplar.labels, &why);
+    if (end == 0) {
+        return fail(x, why.text[0] ? why.text : "broken exemplar labels", STR_EMPTY);
+    }
+    size_t characters_count = 0;
+    for (u32 i = 0; i < out->exemplar.labels.count; i++) {
+        const struct label *l = &out->exemplar.labels.items[i];
+        characters_count += characters(l->name) + characters(l->value);
+    }
+    if (characters_count > EXEMPLAR_CHARACTERS_MAX) {
+        return fail(x, "exemplar labels are longer than 128 characters", STR_EMPTY);
+    }
+    rest = str_sub(rest, end, rest.len);
+    if (rest.len == 0 || rest.ptr[0] != ' ') {
+        return fail(x, "expected a value after the exemplar's labels", rest);
+    }
+    rest = str_sub(rest, 1, rest.len);
+    if (!number(word(x, &rest), &out->exemplar.value)) {
+        return fail(x, "invalid exemplar value", rest);
+    }
+    if (rest.len > 0) {
+        out->exemplar.has_t = true;
+        if (!timestamp(x, rest, &out->exemplar.t_ms)) {
+            return fail(x, "invalid exemplar timestamp", rest);
+        }
+    }
+    out->has_exemplar = true;
+    return true;
+}
+
+// A name that ends in _created under a family that may have one.
+static bool created_line(const struct expo *x, str series)
+{
+    if (!is_openmetrics(x) || (x->type != METRIC_COUNTER && x->type != METRIC_HISTOGRAM &&
+                               x->type != METRIC_SUMMARY && x->type != METRIC_GAUGEHISTOGRAM)) {
+        return false;
+    }
+    const str name = series_name(series);
+    const str suffix = STR("_created");
+    return str_ends(name, suffix) &&
+           str_eq(str_sub(name, 0, name.len - suffix.len), x->type_family);
+}
+
+static bool sample_line(struct expo *x, struct expo_entry *out, str line)
+{
+    const char *reason = NULL;
+    const size_t end = series_scan(line, &reason);
+    if (end == 0) {
+        return fail(x, reason, line);
+    }
+    out->kind = EXPO_SAMPLE;
+    out->series = str_sub(line, 0, end);
+    str rest = str_sub(line, end, line.len);
+    if (rest.len == 0 || (rest.ptr[0] != ' ' && (is_openmetrics(x) || rest.ptr[0] != '\t'))) {
+        if (rest.len > 0 && line.ptr[end - 1] != '}') {
+            return fail(x, "expected a space after the metric name", rest);
+        }
+        if (rest.len == 0 || is_openmetrics(x)) {
+            return fail(x, "expected a value after the series", rest);
+        }
+    }
+    rest = is_openmetrics(x) ? str_sub(rest, 1, rest.len) : trim_blanks(x, rest);
+    const str value = word(x, &rest);
+    if (!number(value, &out->value)) {
+        return fail(x, "invalid value", value);
+    }
+    if (isnan(out->value)) {
+        out->value = normal_nan(); // No page may say "stale".
+    }
+    if (rest.len > 0 && !(is_openmetrics(x) && rest.ptr[0] == '#')) {
+        const str t = word(x, &rest);
+        out->has_t = true;
+        if (!timestamp(x, t, &out->t_ms)) {
+            return fail(x, "invalid timestamp", t);
+        }
+    }
+    if (rest.len > 0) {
+        return is_openmetrics(x)
+                   ? exemplar(x, out, rest)
+                   : fail(x, "expected the end of the line after the timestamp", rest);
+    }
+    out->is_created = created_line(x, out->series);
+    return true;
+}
+
+// ---- the walk ----
+
+// The next line without its end; false at the end of the page (or a page that ends too early).
+static bool next_line(struct expo *x, str *line)
+{
+    while (x->at < x->body.len) {
+        const str rest = str_sub(x->body, x->at, x->body.len);
+        size_t end = str_find(rest, '\n');
+        x->line++;
+        if (end == STR_NONE) {
+            if (is_openmetrics(x) && !str_eq(rest, STR("# EOF"))) {
+                return fail(x, "the last line has no end", rest);
+            }
+            end = rest.len;
+        }
+        x->at += MIN(end + 1, rest.len);
+        *line = str_sub(rest, 0, end);
+        if (is_openmetrics(x)) {
+            if (x->ended) {
+                return fail(x, "unexpected text after # EOF", *line);
+            }
+            return line->len > 0 || fail(x, "an empty line is not allowed", STR_EMPTY);
+        }
+        if (line->len && line->ptr[line->len - 1] == '\r') {
+            line->len--;
+        }
+        *line = trim_blanks(x, *line);
+        if (line->len > 0) {
+            return true;
+        }
+    }
+    if (is_openmetrics(x) && !x->ended) {
+        return fail(x, "the page does not end with # EOF", STR_EMPTY);
+    }
+    return false;
+}
+
+bool expo_next(struct expo *x, struct expo_entry *out)
+{
+    str line;
+    if (x->failed || !next_line(x, &line)) {
+        return false;
+    }
+    if (arena_bytes(x->scratch) > 0) {
+        arena_reset(x->scratch);
+    }
+    *out = (struct expo_entry){.line = x->line};
+    return line.ptr[0] == '#' ? hash_line(x, out, line) : sample_line(x, out, line);
+}
+
+// ---- labels ----
+
+// 1 → 1.0, as OpenMetrics writes bucket bounds and quantiles.
+static str float_text(str value, struct arena *a)
+{
+    f64 v;
+    if (!number(value, &v)) {
+        return value;
+    }
+    char text[NUM_TEXT_MAX + 2];
+    size_t len = num_go(text, v);
+    bool plain = true;
+    for (size_t i = 0; i < len; i++) {
+        plain = plain && (text[i] == '-' || (text[i] >= '0' && text[i] <= '9'));
+    }
+    if (plain) {
+        text[len++] = '.';
+        text[len++] = '0';
+    }
+    return arena_str(a, str_make(text, len));
+}
+
+bool expo_labels(struct expo *x, const struct expo_entry *entry, struct arena *a,
+                 struct labels *out, struct error *e)
+{
+    if (!series_parse(entry->series, a, out, e)) {
+        return err_in(e, "line %u", entry->line);
+    }
+    const str bound = x->type == METRIC_HISTOGRAM || x->type == METRIC_GAUGEHISTOGRAM ? LABEL_LE
+                      : x->type == METRIC_SUMMARY ? LABEL_QUANTILE
+                                                  : STR_EMPTY;
+    for (u32 i = 0; bound.len && i < out->count; i++) {
+        if (str_eq(out->items[i].name, bound)) {
+            struct label *items = ARENA_NEW_N(a, struct label, out->count);
+            memcpy(items, out->items, out->count * sizeof(*items));
+            items[i].value = float_text(items[i].value, a);
+            out->items = items;
+            break;
+        }
+    }
+    return true;
+}
+
+// ---- negotiation ----
+
+str expo_accept_header(void)
+{
+    return STR("application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+               "application/openmetrics-text;version=0.0.1;q=0.5,"
+               "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
+               "text/plain;version=0.0.4;q=0.3,*/*;q=0.2");
+}
+
+enum expo_format expo_format_of(str content_type)
+{
+    const size_t semicolon = str_find(content_type, ';');
+    const str type =
+        str_trim(str_sub(content_type, 0, semicolon == STR_NONE ? content_type.len : semicolon));
+    if (str_eq_nocase(type, STR("text/plain"))) {
+        return EXPO_TEXT;
+    }
+    if (str_eq_nocase(type, STR("application/openmetrics-text"))) {
+        return EXPO_OPENMETRICS;
+    }
+    return EXPO_NONE;
+}
