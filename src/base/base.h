@@ -53,12 +53,18 @@ typedef struct str {
 #else
 #    define DCHECK(cond) CHECK(cond)
 #endif
+#ifdef __cplusplus
+extern "C" { // The few C++ shims include this header too.
+#endif
 void check_failed(const char *expr, const char *file, int line) NO_RETURN;
 
 // Aborting allocation for long-lived structures; never returns NULL. mem_new zeroes.
 void *mem_new(size_t count, size_t size) MUST_USE __attribute__((malloc));
 void *mem_grow(void *old, size_t count, size_t size) MUST_USE; // realloc; count * size checked.
 void mem_free(const void *ptr);                                // Accepts NULL.
+#ifdef __cplusplus
+}
+#endif
 #define MEM_NEW(type)            ((type *)mem_new(1, sizeof(type)))
 #define MEM_NEW_N(type, n)       ((type *)mem_new((n), sizeof(type)))
 #define MEM_GROW(ptr, cap, type) ((type *)mem_grow((ptr), (cap), sizeof(type)))

@@ -27,13 +27,13 @@ void test_register(struct test_case *t);
 bool test_dies(void (*fn)(void *arg), void *arg);
 
 #define TEST(name)                                                                                 \
-    static void test_##name(void **state);                                                         \
+    static void test_##name(void **cmocka_state);                                                  \
     __attribute__((constructor)) static void test_register_##name(void)                            \
     {                                                                                              \
         static struct test_case t = {#name, test_##name, NULL};                                    \
         test_register(&t);                                                                         \
     }                                                                                              \
-    static void test_##name(UNUSED void **state)
+    static void test_##name(UNUSED void **cmocka_state)
 
 #define ASSERT_STR_EQ(got, want)                                                                   \
     do {                                                                                           \
