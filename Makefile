@@ -1,0 +1,62 @@
+# The short front of the build: everything here calls something else. Start with `make run`.
+BUILD   ?= build
+CHECK   ?= build-check
+TSAN    ?= build-tsan
+FUZZ    ?= build-fuzz
+ARGS    ?=
+T       ?= all
+S       ?= 20
+
+.PHONY: all setup release run test check tsan fuzz bench ui crash tidy clean
+
+all: release
+
+# Installs what is missing and prepares the release build; quick when all is there.
+setup:
+	@tools/setup.sh
+
+$(BUILD)/build.ninja: | setup
+	meson setup $(BUILD) --buildtype=release -Db_ndebug=false
+
+release: setup $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+run: release
+	exec $(BUILD)/tidemark server $(ARGS)
+
+# Units, golden files and integration in the release build; ends with "N passed, N failed".
+test: release
+	tools/test.py --build $(BUILD) --suite units,tools,ui,integration
+
+# Style and sanitizers: tidy, clang-format, clang-tidy, units and short integration.
+check: setup tidy
+	tools/lint.sh $(BUILD)
+	[ -f $(CHECK)/build.ninja ] || meson setup $(CHECK) -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
+	ninja -C $(CHECK)
+	tools/test.py --build $(CHECK) --suite units,integration --short
+
+tidy:
+	tools/tidy.py
+
+tsan: setup
+	[ -f $(TSAN)/build.ninja ] || meson setup $(TSAN) -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dui=disabled
+	ninja -C $(TSAN)
+	tools/test.py --build $(TSAN) --suite units,integration --short
+
+# make fuzz T=expo_fuzz S=60: one target (or all) for S seconds each.
+fuzz: setup
+	[ -f $(FUZZ)/build.ninja ] || CC=clang CXX=clang++ meson setup $(FUZZ) -Dfuzz=true -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dui=disabled
+	ninja -C $(FUZZ)
+	tools/fuzz.sh $(FUZZ) $(T) $(S)
+
+crash: release
+	tools/test.py --build $(BUILD) --suite crash
+
+bench: release
+	tools/bench.py --build $(BUILD)
+
+ui: setup
+	cd ui && npm run build
+
+clean:
+	rm -rf $(BUILD) $(CHECK) $(TSAN) $(FUZZ) ui/dist
