@@ -33,7 +33,7 @@ typedef struct str {
 #define STR_ARG(s) (int)(s).len, ((s).ptr ? (s).ptr : "")
 
 #define MUST_USE          __attribute__((warn_unused_result))
-#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a), nonnull(f)))
 #define NO_RETURN         __attribute__((noreturn))
 #define UNUSED            __attribute__((unused))
 #define LIKELY(x)         __builtin_expect(!!(x), 1)
