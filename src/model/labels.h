@@ -39,12 +39,13 @@ u64 labels_hash_without(struct labels ls, const str *names, u32 count); // Also 
 u64 labels_fingerprint(struct labels ls); // Alertmanager's FNV-1a fingerprint, frozen.
 
 struct labels labels_copy(struct arena *a, struct labels ls);
+// Those whose name is (or is not) in names (sorted); strings stay borrowed.
 struct labels labels_keep(struct arena *a, struct labels ls, const str *names, u32 count);
 struct labels labels_drop(struct arena *a, struct labels ls, const str *names, u32 count);
 // Sorted copy of any pairs; the last of equal names wins, empty values vanish.
 struct labels labels_from(struct arena *a, const struct label *pairs, u32 count);
 
-// {__name__="x", a="b"} as upstream prints: x{a="b"}, names that need it quoted.
+// x{a="b", c="d"}; a metric name that needs quotes goes inside: {"x.y", a="b"}; {} if empty.
 void labels_print(struct buf *out, struct labels ls);
 
 // Edits: set and delete by name, then take the result. O(count) each.
@@ -62,7 +63,7 @@ struct labels labels_builder_take(struct labels_builder *b); // Strings stay bor
 
 // What may enter from outside (reliability section 5).
 struct labels_limits {
-    u32 labels_max;      // 0 = no limit, as everywhere here.
+    u32 labels_max; // 0 = no limit, as everywhere here.
     u32 name_bytes_max;
     u32 value_bytes_max;
 };
