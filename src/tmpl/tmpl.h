@@ -42,6 +42,8 @@ bool tmpl_run(const struct tmpl *t, const struct tmpl_data *data, struct arena *
 
 // Upstream's number humanisers, also used by the UI's texts.
 void tmpl_humanize(struct buf *out, f64 v);
+void tmpl_humanize_1024(struct buf *out, f64 v);
 void tmpl_humanize_duration(struct buf *out, f64 seconds);
+void tmpl_humanize_percentage(struct buf *out, f64 v);
 
 #endif
