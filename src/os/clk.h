@@ -27,13 +27,13 @@ static inline i64 clk_mono_ms(struct clk *c)
     return c->ops->mono_ns(c) / 1000000;
 }
 
-struct clk *clk_real(void); // Never freed.
+struct clk *clk_real(void);  // Never freed.
 i64 clk_thread_cpu_ns(void); // CPU time of the calling thread.
 i64 clk_process_cpu_ns(void);
 
 struct clk *clk_manual_new(i64 wall_ms);
 void clk_manual_free(struct clk *c);
-void clk_manual_advance(struct clk *c, i64 ms);  // Both clocks.
+void clk_manual_advance(struct clk *c, i64 ms);   // Both clocks.
 void clk_manual_step_wall(struct clk *c, i64 ms); // The wall alone, as an operator would.
 
 #endif

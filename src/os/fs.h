@@ -58,12 +58,13 @@ struct fs_ops {
 
     bool (*rename)(struct fs *fs, const char *from, const char *to, struct error *e);
     bool (*link)(struct fs *fs, const char *from, const char *to, struct error *e);
-    bool (*unlink)(struct fs *fs, const char *path, struct error *e); // File or empty folder.
+    bool (*unlink)(struct fs *fs, const char *path, struct error *e);   // File or empty folder.
     bool (*make_dir)(struct fs *fs, const char *path, struct error *e); // Exists is fine.
     bool (*sync_dir)(struct fs *fs, const char *path, struct error *e);
     bool (*list)(struct fs *fs, const char *path, struct arena *a, struct fs_info **infos,
                  size_t *count, struct error *e); // Sorted by name.
-    bool (*stat)(struct fs *fs, const char *path, struct fs_info *info, struct error *e); // No name.
+    bool (*stat)(struct fs *fs, const char *path, struct fs_info *info,
+                 struct error *e); // No name.
     bool (*map)(struct fs *fs, const char *path, struct fs_map *map, struct error *e);
     void (*unmap)(struct fs *fs, struct fs_map *map);
     bool (*space)(struct fs *fs, const char *path, u64 *free_bytes, u64 *total_bytes,
@@ -103,7 +104,8 @@ bool fs_read_file(struct fs *fs, const char *path, size_t bytes_max, struct aren
                   struct error *e) MUST_USE;
 // Writes path + ".tmp", syncs, renames over path, syncs the folder (law 15).
 bool fs_replace_file(struct fs *fs, const char *path, str bytes, struct error *e) MUST_USE;
-bool fs_remove_tree(struct fs *fs, const char *path, struct error *e) MUST_USE; // Depth ≤ 8.
+// A folder and all that is in it, or a file; links are not followed. Absent is fine. Depth ≤ 8.
+bool fs_remove_tree(struct fs *fs, const char *path, struct error *e) MUST_USE;
 
 struct fs *fs_real(void); // The one real file system; never freed.
 
