@@ -1,0 +1,119 @@
+// A small server for the walks: the built pages under the policy that the real server sends, and the
+// API out of the mock's worlds (or, with `upstream`, out of a real server).
+import { createServer } from 'node:http';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { matrix, vector } from './mock_data.mjs';
+import { world } from './mock_worlds.mjs';
+
+const DIST = join(fileURLToPath(new URL('.', import.meta.url)), '..', 'dist');
+const TYPES = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', svg: 'image/svg+xml' };
+export const POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+function staticFile(path) {
+  const asset = path.lastIndexOf('/assets/');
+  const name = asset >= 0 ? path.slice(asset) : path.endsWith('/icon.svg') ? '/icon.svg' : '/index.html';
+  const file = join(DIST, name);
+  if (!file.startsWith(DIST) || !statSync(file, { throwIfNoEntry: false })?.isFile()) return undefined;
+  return { body: readFileSync(file), type: TYPES[file.split('.').pop()] ?? 'application/octet-stream' };
+}
+
+async function bodyOf(request) {
+  const parts = [];
+  for await (const part of request) parts.push(part);
+  return Buffer.concat(parts).toString();
+}
+
+function badQuery(query) {
+  const at = query.indexOf('!!');
+  return at < 0 ? undefined : `invalid parameter "query": 1:${at + 1}: parse error: unexpected character: '!'`;
+}
+
+function answer(path, q, state) {
+  const w = state.world;
+  const stats = (points) => ({ timings: { evalTotalTime: 0.0021, execTotalTime: 0.0031 }, samples: { totalQueryableSamples: points, peakSamples: 100 } });
+  if (path === 'query' || path === 'query_range') {
+    const query = q.get('query') ?? '';
+    const wrong = badQuery(query);
+    if (wrong) return { error: wrong };
+    if (path === 'query') return { resultType: 'vector', result: vector(query, Number(q.get('time') ?? Date.now() / 1000), w), stats: stats(12) };
+    const result = matrix(query, Number(q.get('start')), Number(q.get('end')), Number(q.get('step')), w);
+    return { resultType: 'matrix', result, stats: stats(result.reduce((n, s) => n + s.values.length, 0) * 4) };
+  }
+  switch (path) {
+    case 'alerts': return { alerts: w.groups.flatMap((g) => g.rules.flatMap((r) => r.alerts ?? [])) };
+    case 'rules': return { groups: w.groups };
+    case 'targets': return { activeTargets: w.targets, droppedTargets: [], droppedTargetCounts: { shop: w.empty ? 0 : 4 } };
+    case 'deliveries': return { deliveries: w.deliveries };
+    case 'labels': return ['__name__', 'instance', 'job', 'mode'];
+    case 'metadata': return { node_load1: [{ type: 'gauge', help: '1m load average.', unit: '' }] };
+    case 'status/buildinfo': return { version: '3.14.0', tidemarkVersion: '0.1.0', revision: 'abcdef', branch: 'main', buildDate: '2026-11-21', compiler: 'gcc 12.2' };
+    case 'status/runtimeinfo': return { startTime: new Date(Date.now() - 4e6).toISOString(), serverTime: new Date().toISOString(), reloadConfigSuccess: true, lastConfigTime: new Date(Date.now() - 3e6).toISOString(), storageRetention: '15d', hostname: 'build-7' };
+    case 'status/flags': return w.flags ?? { 'storage.tsdb.path': './data', 'web.listen-address': '127.0.0.1:9090', 'log.level': 'info', 'web.enable-lifecycle': 'false', 'alertmanager.config': '' };
+    case 'status/config': return { yaml: w.yaml };
+    case 'status/tsdb': return w.tsdb;
+    case 'status/tsdb/blocks': return { blocks: w.empty ? [] : [6, 4, 2].map((h, i) => ({ ulid: `01B${i}`, minTime: Date.now() - (h + 2) * 3.6e6, maxTime: Date.now() - h * 3.6e6, stats: { numSamples: 5.7e6, numSeries: 12000 }, compaction: { level: 1 } })) };
+    default:
+      if (path.startsWith('label/')) {
+        const wanted = /\.\*(.*?)\.\*/.exec(q.get('match[]') ?? '')?.[1]?.toLowerCase() ?? '';
+        return w.names.filter((n) => n.toLowerCase().includes(wanted));
+      }
+      return undefined;
+  }
+}
+
+async function relay(upstream, request, path, search, body) {
+  const reply = await fetch(upstream + path + search, { method: request.method, headers: body ? { 'content-type': 'application/x-www-form-urlencoded' } : {}, body: body || undefined });
+  return { status: reply.status, text: await reply.text() };
+}
+
+export function startMock({ name = 'usual', upstream = '', prefix = '/', port = 0 } = {}) {
+  const state = { world: world(name), away: false, delay: 0, asked: 0 };
+  const server = createServer((request, response) => void (async () => {
+    const url = new URL(request.url, 'http://mock');
+    if (state.away) return request.socket.destroy();
+    if (!url.pathname.startsWith(prefix)) {
+      response.writeHead(404);
+      return response.end('beside the prefix');
+    }
+    const at = url.pathname.indexOf('/api/v1/');
+    if (at < 0) {
+      const file = staticFile('/' + url.pathname.slice(prefix.length));
+      if (!file) {
+        response.writeHead(404);
+        return response.end();
+      }
+      response.writeHead(200, { 'content-type': file.type, 'content-security-policy': POLICY, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
+      return response.end(file.body);
+    }
+    state.asked++;
+    const body = request.method === 'POST' ? await bodyOf(request) : '';
+    if (state.delay) await new Promise((done) => setTimeout(done, state.delay));
+    const path = url.pathname.slice(at + 8);
+    if (upstream && path !== 'deliveries') {
+      const { status, text } = await relay(upstream, request, url.pathname.slice(at), url.search, body);
+      response.writeHead(status, { 'content-type': 'application/json' });
+      return response.end(text);
+    }
+    const data = answer(path, body ? new URLSearchParams(body) : url.searchParams, state);
+    const bad = data === undefined ? 404 : data.error ? 400 : 200;
+    response.writeHead(bad, { 'content-type': 'application/json' });
+    return response.end(JSON.stringify(bad === 200 ? { status: 'success', data } : { status: 'error', errorType: bad === 404 ? 'not_found' : 'bad_data', error: data?.error ?? 'no such endpoint' }));
+  })().catch((why) => {
+    response.writeHead(502);
+    response.end(String(why));
+  }));
+  return new Promise((ready) => server.listen(port, '127.0.0.1', () => ready({
+    url: `http://127.0.0.1:${server.address().port}${prefix}`, state, set: (n) => (state.world = world(n)), close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  })));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [, , name = 'usual', port = '9099', upstream = ''] = process.argv;
+  const { url } = await startMock({ name, port: Number(port), upstream });
+  console.log(url);
+}

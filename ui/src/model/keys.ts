@@ -1,0 +1,77 @@
+// The keyboard: single keys outside of text fields, `g` and a letter to go somewhere.
+import { signal } from '@preact/signals';
+import { refreshNow, shiftRange, zoomRange } from './frame';
+import { PAGES } from './pages';
+import { go, href } from './url';
+
+export const paletteOpen = signal(false);
+export const helpOpen = signal(false);
+
+export const SHEET: [string, string][] = [
+  ['Ctrl/⌘ K', 'go anywhere: pages, metrics, alerts, targets'],
+  ['/', 'search on this page, else anywhere'],
+  ...PAGES.map((page): [string, string] => [`g ${page.key}`, `go to ${page.word}`]),
+  ['[  ]', 'move the range back, forward'],
+  ['+  −', 'zoom the range in, out'],
+  ['r', 'refresh now'],
+  ['Ctrl/⌘ Enter', 'run the query (Shift Enter too)'],
+  ['Esc', 'close what is open, leave a text field'],
+  ['?', 'this sheet'],
+];
+
+function inText(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  const inner = target.shadowRoot?.activeElement;
+  return target.isContentEditable || inner instanceof HTMLElement || target.matches('input:not([type=checkbox]):not([type=radio]),textarea,select');
+}
+
+let waiting = 0;
+
+export function handleKey(event: KeyboardEvent): void {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') {
+    paletteOpen.value = !paletteOpen.value;
+    event.preventDefault();
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (inText(event.target)) {
+    if (event.key === 'Escape' && !event.defaultPrevented && event.target instanceof HTMLElement && !event.target.closest('dialog')) {
+      (event.target.shadowRoot?.activeElement as HTMLElement | null)?.blur();
+      event.target.blur();
+    }
+    return;
+  }
+  if (document.querySelector('dialog[open]')) return;
+  if (performance.now() - waiting < 1500) {
+    waiting = 0;
+    const page = PAGES.find((p) => p.key === event.key);
+    if (page) {
+      go(href(page.path));
+      window.scrollTo(0, 0);
+      event.preventDefault();
+      return;
+    }
+  }
+  const act = actions[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+}
+
+const actions: Record<string, () => void> = {
+  g: () => (waiting = performance.now()),
+  '/': () => {
+    const field = document.querySelector<HTMLInputElement>('main [data-search]');
+    if (field) {
+      field.focus();
+      field.select?.();
+    } else paletteOpen.value = true;
+  },
+  '?': () => (helpOpen.value = true),
+  '[': () => shiftRange(-0.5),
+  ']': () => shiftRange(0.5),
+  '+': () => zoomRange(0.5),
+  '=': () => zoomRange(0.5),
+  '-': () => zoomRange(2),
+  r: () => refreshNow(),
+};

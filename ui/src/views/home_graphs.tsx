@@ -1,0 +1,152 @@
+// Home's small multiples: this host, and what Tidemark itself costs.
+import type { ComponentChildren } from 'preact';
+import { api } from '../api';
+import type { QueryData } from '../api_types';
+import { useResource, type Resource } from '../model/resource';
+import { parseValue } from '../model/series';
+import { show } from '../model/units';
+import { href } from '../model/url';
+import { Empty } from '../widgets/bits';
+import { Panel, type PanelProps } from '../widgets/panel';
+
+const HEIGHT = 84;
+const HOST = 'job="host"';
+const OWN = 'job="tidemark"';
+const MOUNTS = 'fstype!~"tmpfs|ramfs|squashfs|overlay|devtmpfs|nsfs|autofs"';
+
+const HOST_PANELS: Omit<PanelProps, 'small'>[] = [
+  {
+    title: 'CPU busy', look: { unit: 'ratio', height: HEIGHT, compact: true, top: 1 },
+    queries: [{ expr: `1 - avg by (instance) (rate(node_cpu_seconds_total{${HOST},mode="idle"}[$rate]))`, legend: 'busy' }],
+  },
+  {
+    title: 'Memory used', look: { unit: 'ratio', height: HEIGHT, compact: true, top: 1 },
+    queries: [{ expr: `1 - node_memory_MemAvailable_bytes{${HOST}} / node_memory_MemTotal_bytes{${HOST}}`, legend: 'used' }],
+  },
+  {
+    title: 'Fullest disks', look: { unit: 'ratio', height: HEIGHT, compact: true, top: 1 },
+    queries: [{ expr: `topk(3, 1 - node_filesystem_avail_bytes{${HOST},${MOUNTS}} / node_filesystem_size_bytes{${HOST},${MOUNTS}})`, legend: '{{mountpoint}}' }],
+  },
+  {
+    title: 'Network', look: { unit: 'bits/s', height: HEIGHT, compact: true },
+    queries: [
+      { expr: `8 * sum by (instance) (rate(node_network_receive_bytes_total{${HOST},device!="lo"}[$rate]))`, legend: 'in' },
+      { expr: `8 * sum by (instance) (rate(node_network_transmit_bytes_total{${HOST},device!="lo"}[$rate]))`, legend: 'out' },
+    ],
+  },
+  {
+    title: 'TCP states', look: { unit: 'count', height: HEIGHT, compact: true },
+    queries: [{ expr: `sum by (state) (node_tcp_connection_states{${HOST},state=~"established|close_wait|time_wait"})`, legend: '{{state}}' }],
+  },
+  {
+    title: 'Load', look: { unit: 'count', height: HEIGHT, compact: true },
+    queries: [{ expr: `node_load1{${HOST}}`, legend: '1 minute' }],
+  },
+];
+
+const OWN_PANELS: Omit<PanelProps, 'small'>[] = [
+  {
+    title: 'Active series', look: { unit: 'count', height: HEIGHT, compact: true },
+    queries: [{ expr: `prometheus_tsdb_head_series{${OWN}}`, legend: 'series' }],
+  },
+  {
+    title: 'Samples stored', look: { unit: 'per second', height: HEIGHT, compact: true },
+    queries: [{ expr: `sum by (instance) (rate(prometheus_tsdb_head_samples_appended_total{${OWN}}[$rate]))`, legend: 'samples' }],
+  },
+  {
+    title: 'Memory', look: { unit: 'bytes', height: HEIGHT, compact: true },
+    queries: [{ expr: `process_resident_memory_bytes{${OWN}}`, legend: 'resident' }],
+  },
+  {
+    title: 'CPU', look: { unit: 'ratio', height: HEIGHT, compact: true },
+    queries: [{ expr: `rate(process_cpu_seconds_total{${OWN}}[$rate])`, legend: 'of one core' }],
+  },
+  {
+    title: 'WAL', look: { unit: 'bytes', height: HEIGHT, compact: true },
+    queries: [{ expr: `prometheus_tsdb_wal_storage_size_bytes{${OWN}}`, legend: 'on disk' }],
+  },
+  {
+    title: 'Slowest rule group', look: { unit: 'seconds', height: HEIGHT, compact: true },
+    queries: [{ expr: `max by (instance) (prometheus_rule_group_last_duration_seconds{${OWN}})`, legend: 'last run' }],
+  },
+];
+
+/** The values of an instant query by metric name; the largest where several answer. */
+export function byName(data: QueryData | undefined): Map<string, number> {
+  const out = new Map<string, number>();
+  if (data?.resultType !== 'vector') return out;
+  for (const item of data.result) {
+    const name = item.metric.__name__ ?? '';
+    if (item.value) out.set(name, Math.max(out.get(name) ?? -Infinity, parseValue(item.value[1])));
+  }
+  return out;
+}
+
+/** "41 days" until a disk is full at the pace of the last hours, or why not. */
+export function daysLeft(free: number | undefined, change: number | undefined, window: number): string {
+  if (free === undefined || change === undefined) return '–';
+  if (change >= 0) return 'not shrinking';
+  const days = free / (-change / window) / 86400;
+  if (days > 365) return 'over a year';
+  return days < 2 ? `${show(days * 24, 'count', 2)} h` : `${show(days, 'count', 2)} days`;
+}
+
+function useInstant(query: string): Resource<QueryData> {
+  return useResource(query, (stop) => api.query(query, undefined, stop));
+}
+
+function Fact({ name, children, alarm }: { name: string; children: ComponentChildren; alarm?: string }) {
+  return <div class="fact"><dt>{name}</dt><dd class={alarm ? `num ${alarm}` : 'num'}>{children}</dd></div>;
+}
+
+function single(of: Resource<QueryData>): number | undefined {
+  return of.data?.resultType === 'vector' && of.data.result[0]?.value ? parseValue(of.data.result[0].value[1]) : undefined;
+}
+
+export function HomeHost() {
+  const known = useInstant(`count by (instance) (node_load1{${HOST}})`);
+  // The file system that will be full first at the pace of the last six hours.
+  const shrink = `(-delta(node_filesystem_avail_bytes{${HOST},${MOUNTS}}[6h]) / 21600 > 0)`;
+  const first = useInstant(`bottomk(1, node_filesystem_avail_bytes{${HOST},${MOUNTS}} / ${shrink})`);
+  const empty = known.data?.resultType === 'vector' && known.data.result.length === 0;
+  const full = first.data?.resultType === 'vector' ? first.data.result[0] : undefined;
+  const seconds = full?.value ? parseValue(full.value[1]) : undefined;
+  const left = seconds === undefined ? (first.data ? 'no file system shrinks' : '–') : `${daysLeft(seconds, -1, 1)} (${full!.metric.mountpoint ?? '?'})`;
+  return (
+    <section class="block" aria-labelledby="home-host">
+      <h2 id="home-host"><a href={href('/dashboards/host')}>This host</a></h2>
+      {!empty && <dl class="facts"><Fact name="Disk full in" alarm={seconds !== undefined && seconds < 3 * 86400 ? 'firing' : undefined}>{left}</Fact></dl>}
+      {empty ? (
+        <Empty title="This host is not collected yet." >
+          <p>Tidemark collects the machine it runs on natively, as <code>job="host"</code>. The first values come within one interval.</p>
+        </Empty>
+      ) : <div class="smalls">{HOST_PANELS.map((panel) => <Panel key={panel.title} {...panel} small />)}</div>}
+    </section>
+  );
+}
+
+export function HomeOwn() {
+  const names = 'process_resident_memory_bytes|tidemark_memory_limit_bytes|tidemark_data_disk_free_bytes|tidemark_data_disk_size_bytes|prometheus_tsdb_storage_blocks_bytes|prometheus_tsdb_wal_storage_size_bytes';
+  const now = useInstant(`{__name__=~"${names}",${OWN}}`);
+  const shrink = useInstant(`min(delta(tidemark_data_disk_free_bytes{${OWN}}[6h]))`);
+  const missed = useInstant(`sum(increase(prometheus_rule_group_iterations_missed_total{${OWN}}[1h]))`);
+  const value = byName(now.data);
+  const rss = value.get('process_resident_memory_bytes'), limit = value.get('tidemark_memory_limit_bytes');
+  const free = value.get('tidemark_data_disk_free_bytes'), size = value.get('tidemark_data_disk_size_bytes');
+  const blocks = value.get('prometheus_tsdb_storage_blocks_bytes'), wal = value.get('prometheus_tsdb_wal_storage_size_bytes');
+  const skipped = single(missed);
+  const bytes = (x: number | undefined) => (x === undefined ? '–' : show(x, 'bytes', 3));
+  return (
+    <section class="block" aria-labelledby="home-own">
+      <h2 id="home-own"><a href={href('/status')}>Tidemark itself</a></h2>
+      <dl class="facts">
+        <Fact name="Memory" alarm={rss !== undefined && limit && rss > 0.9 * limit ? 'firing' : undefined}>{bytes(rss)}{limit !== undefined && <span class="dim"> of {bytes(limit)}</span>}</Fact>
+        <Fact name="Data">{bytes(blocks === undefined && wal === undefined ? undefined : (blocks ?? 0) + (wal ?? 0))}</Fact>
+        <Fact name="Disk free" alarm={free !== undefined && size && free < 0.05 * size ? 'firing' : undefined}>{bytes(free)}{size !== undefined && <span class="dim"> of {bytes(size)}</span>}</Fact>
+        <Fact name="Disk full in">{daysLeft(free, single(shrink), 21600)}</Fact>
+        <Fact name="Rule runs missed, 1 h" alarm={skipped !== undefined && skipped >= 1 ? 'firing' : undefined}>{skipped === undefined ? '–' : show(Math.round(skipped), 'count')}</Fact>
+      </dl>
+      <div class="smalls">{OWN_PANELS.map((panel) => <Panel key={panel.title} {...panel} small />)}</div>
+    </section>
+  );
+}

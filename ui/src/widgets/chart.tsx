@@ -1,0 +1,143 @@
+// One chart: a uPlot under our tooltip. The page's charts share one crosshair (in time).
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { color, type Scheme } from '../model/colors';
+import { darkNow, zone } from '../model/frame';
+import { stacked, strongest, type Line, type Picture } from '../model/series';
+import { showTime, zoneName } from '../model/time';
+import { show, type Unit } from '../model/units';
+import type { Look } from '../model/look';
+import { chartOptions } from './chart_options';
+
+export const DRAWN = 100;
+const LISTED = 10;
+
+interface Hover { index: number; left: number; top: number; value: number }
+
+export interface ChartProps {
+  shown: Picture;
+  look: Look;
+  /** What the chart is, for those who cannot see it. */
+  label: string;
+  all?: boolean;
+  only?: string;
+  onOnly?: (key: string | undefined) => void;
+  canvas?: (canvas: HTMLCanvasElement | undefined) => void;
+}
+
+/** The lines that are drawn: one if it is isolated, else the strongest hundred. */
+export function drawnLines(shown: Picture, all: boolean, only: string | undefined): Line[] {
+  const one = only === undefined ? undefined : shown.lines.find((line) => line.key === only);
+  return one ? [one] : all ? shown.lines : strongest(shown.lines, DRAWN);
+}
+
+function toData(times: number[], lines: Line[], stack: boolean): uPlot.AlignedData {
+  const values = stack ? stacked(lines, times.length)
+    : lines.map((line) => line.values.map((v) => (v !== null && Number.isFinite(v) ? v : null)));
+  return [times, ...values] as uPlot.AlignedData;
+}
+
+export function Chart({ shown, look, label, all = false, only, onOnly, canvas }: ChartProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | undefined>(undefined);
+  const [width, setWidth] = useState(0);
+  const [hover, setHover] = useState<Hover | undefined>(undefined);
+  const scheme: Scheme = darkNow.value ? 'dark' : 'light';
+  const lines = drawnLines(shown, all, only);
+  const latest = useRef({ lines, only, onOnly });
+  latest.current = { lines, only, onOnly };
+
+  useLayoutEffect(() => {
+    const element = box.current!;
+    const observer = new ResizeObserver(() => setWidth(Math.floor(element.clientWidth)));
+    observer.observe(element);
+    setWidth(Math.floor(element.clientWidth));
+    return () => observer.disconnect();
+  }, []);
+
+  const shape = JSON.stringify([lines.map((l) => [l.key, l.name]), look, scheme, zone.value]);
+  useLayoutEffect(() => {
+    if (width < 40) return;
+    const current = { ...shown, lines };
+    const u = new uPlot(chartOptions(current, look, scheme, width, {
+      hover: (self) => {
+        const { idx, left, top } = self.cursor;
+        // Only the chart under the pointer tells; the others show the crosshair.
+        if (idx == null || left == null || top == null || left < 0 || !self.cursor.event) setHover(undefined);
+        else setHover({ index: idx, left, top, value: self.posToVal(top, 'y') });
+      },
+      isolate: (at) => {
+        const { lines: drawn, only: one, onOnly: tell } = latest.current;
+        if (one !== undefined) tell?.(undefined);
+        else if (at >= 0) tell?.(drawn[at]?.key);
+      },
+    }), toData(shown.times, lines, !!look.stack), box.current!);
+    u.over.addEventListener('mouseleave', () => setHover(undefined));
+    plot.current = u;
+    canvas?.(u.ctx.canvas);
+    return () => {
+      u.destroy();
+      plot.current = undefined;
+      canvas?.(undefined);
+    };
+  }, [shape, width < 40]);
+
+  useEffect(() => {
+    plot.current?.setData(toData(shown.times, lines, !!look.stack));
+  }, [shown, all, only]);
+
+  useEffect(() => {
+    if (width >= 40 && plot.current && plot.current.width !== width) plot.current.setSize({ width, height: look.height });
+  }, [width]);
+
+  const end = shown.times[shown.times.length - 1] ?? 0;
+  return (
+    <div class="chart" data-hold role="img" aria-label={`${label}: chart of ${lines.length} series until ${showTime(end, zone.value)}`}>
+      <div ref={box} class="plot" style={{ height: `${look.height}px` }} />
+      {hover && <Tip shown={shown} lines={lines} hover={hover} unit={look.unit} scheme={scheme} stack={!!look.stack} width={width} />}
+    </div>
+  );
+}
+
+function Tip({ shown, lines, hover, unit, scheme, stack, width }: {
+  shown: Picture; lines: Line[]; hover: Hover; unit: Unit; scheme: Scheme; stack: boolean; width: number;
+}) {
+  const time = shown.times[hover.index];
+  if (time === undefined) return null;
+  const present = lines.filter((line) => line.values[hover.index] != null);
+  const value = (line: Line) => line.values[hover.index]!;
+  let listed = present;
+  if (present.length > LISTED) {
+    listed = stack
+      ? [...present].sort((a, b) => value(b) - value(a)).slice(0, LISTED)
+      : [...present].sort((a, b) => Math.abs(value(a) - hover.value) - Math.abs(value(b) - hover.value)).slice(0, LISTED);
+  }
+  listed = [...listed].sort((a, b) => value(b) - value(a));
+  const more = present.length - listed.length;
+  const right = hover.left > width / 2;
+  const at = right ? { right: `${Math.max(0, width - 68 - hover.left + 14)}px` } : { left: `${hover.left + 68 + 14}px` };
+  return (
+    <div class="tip" style={{ ...at, top: '4px' }} aria-hidden="true">
+      <div class="tip-time">{showTime(time, zone.value)} {zoneName(time, zone.value)}</div>
+      {present.length === 0 && <div class="dim">no sample here: a gap</div>}
+      {listed.map((line) => (
+        <div class="tip-row" key={line.key}>
+          <Swatch line={line} scheme={scheme} /><span class="tip-name">{line.name}</span>
+          <span class="num">{show(value(line), unit, 6)}</span>
+        </div>
+      ))}
+      {more > 0 && <div class="dim">and {more} more, further away</div>}
+    </div>
+  );
+}
+
+/** The look of a line: its colour and its dashes. */
+export function Swatch({ line, scheme }: { line: Line; scheme: Scheme }) {
+  const dash = ['', '4 2', '1.5 2'][line.paint.dash];
+  return (
+    <svg class="swatch" width="14" height="8" viewBox="0 0 14 8" aria-hidden="true">
+      <path d="M0 4h14" stroke={color(line.paint, scheme)} stroke-width="2.5" stroke-dasharray={dash || undefined} />
+    </svg>
+  );
+}

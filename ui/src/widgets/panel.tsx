@@ -1,0 +1,161 @@
+// A panel: title, chart, legend, and under it in small what the picture was made of.
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { showDuration } from '../model/duration';
+import { shareLink } from '../model/frame';
+import { selector } from '../model/labels';
+import { fillQuery, usePanel, type PanelData, type PanelQuery } from '../model/range_query';
+import { picture, type Picture } from '../model/series';
+import { show, whole } from '../model/units';
+import { href } from '../model/url';
+import { Notes, Trouble } from './bits';
+import { Chart, DRAWN } from './chart';
+import type { Look } from '../model/look';
+import { inReach } from './chart_options';
+import { Legend } from './legend';
+import { Menu } from './menu';
+import { saveCsv, savePng } from './save';
+import { copyText } from './bits';
+
+export interface PanelProps {
+  title: string;
+  queries: PanelQuery[];
+  look: Look;
+  /** What to say when no series answers. */
+  nothing?: string;
+  /** Small multiple: the last values instead of a legend, no footer. */
+  small?: boolean;
+  id?: string;
+  note?: ComponentChildren;
+}
+
+const EMPTY: Picture = picture([], 0, 60, 60);
+
+/** The width of an element, and whether it has ever been near the screen. */
+export function useRoom(): { ref: { current: HTMLElement | null }; width: number; seen: boolean } {
+  const ref = useRef<HTMLElement | null>(null);
+  const [room, set] = useState({ width: 0, seen: false });
+  useEffect(() => {
+    const element = ref.current!;
+    const resize = new ResizeObserver(() => set((r) => (r.width === element.clientWidth ? r : { ...r, width: element.clientWidth })));
+    resize.observe(element);
+    const near = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      near.disconnect();
+      set((r) => ({ ...r, seen: true }));
+    }, { rootMargin: '300px' });
+    near.observe(element);
+    set((r) => ({ ...r, width: element.clientWidth }));
+    return () => {
+      resize.disconnect();
+      near.disconnect();
+    };
+  }, []);
+  return { ref, ...room };
+}
+
+export function Panel({ title, queries, look, nothing, small, id, note }: PanelProps) {
+  const { ref, width, seen } = useRoom();
+  const loaded = usePanel(queries, width, seen);
+  const shown = loaded.data ?? EMPTY;
+  const step = shown.step;
+  const link = href('/query', Object.fromEntries(queries.map((q, i) => [`g${i}.expr`, fillQuery(q.expr, step)])));
+  return (
+    <section class={small ? 'panel small-panel' : 'panel'} ref={ref as never} id={id}>
+      <PanelBody title={title} data={loaded.data} late={loaded.late} slow={loaded.slow} look={look} small={small} link={link} note={note}
+        error={loaded.error && !(loaded.error.kind === 'away' && loaded.data)
+          ? <Trouble error={loaded.error} what={`“${title}” has no new data.`} /> : undefined}
+        notes={loaded.answer && !small && <Notes warnings={loaded.answer.warnings} infos={loaded.answer.infos} />}
+        took={loaded.answer?.took} nothing={nothing} anchor={id} />
+    </section>
+  );
+}
+
+interface BodyProps {
+  title: string;
+  data: PanelData | undefined;
+  late: boolean;
+  slow: boolean;
+  look: Look;
+  small?: boolean;
+  link?: string;
+  note?: ComponentChildren;
+  error?: ComponentChildren;
+  notes?: ComponentChildren;
+  took?: number;
+  nothing?: string;
+  anchor?: string;
+}
+
+export function PanelBody(props: BodyProps) {
+  const { title, data, late, slow, look, small, link, note, error, notes, took, nothing, anchor } = props;
+  const [only, setOnly] = useState<string | undefined>(undefined);
+  const [all, setAll] = useState(false);
+  const canvas = useRef<HTMLCanvasElement | undefined>(undefined);
+  const shown = data ?? EMPTY;
+  const hidden = data && !all && only === undefined ? data.lines.length - DRAWN : 0;
+  const reach = inReach(shown.lines, look);
+  const far = (look.thresholds ?? []).filter((t) => !reach.includes(t));
+  const shared = Object.keys(shown.common).length ? selector(shown.common) : '';
+  const share = () => {
+    const to = new URL(shareLink());
+    if (anchor) to.hash = anchor;
+    void copyText(to.toString());
+  };
+  return (
+    <>
+      <header class="panel-head">
+        <h3>{title}</h3>
+        {shared && <code class="dim cut" title={shared}>{shared}</code>}
+        <span class="panel-side">
+          {small && data && <Lasts shown={data} look={look} />}
+          {(link || !small) && (
+            <Menu label={`What to do with ${title}`} items={[
+              link ? ['Open in Explore', link] : undefined,
+              ['Copy link to this picture', share],
+              data && ['Save as PNG', () => canvas.current && savePng(canvas.current, title, data, look)],
+              data && ['Save as CSV', () => saveCsv(title, data)],
+            ]} />
+          )}
+        </span>
+      </header>
+      {error}
+      <div class={late && data ? 'late chart-room' : 'chart-room'} style={{ minHeight: `${look.height}px` }}>
+        <Chart shown={shown} look={look} label={title} all={all} only={only} onOnly={setOnly} canvas={(c) => (canvas.current = c)} />
+        {!data && slow && !error && <p class="over">Loading…</p>}
+        {data && data.lines.length === 0 && <p class="over">{nothing ?? 'No series answers this query in this range.'}</p>}
+      </div>
+      {hidden > 0 && (
+        <p class="capped">Draws {DRAWN} of {whole(shown.lines.length)} series, those with the highest maximum. <button type="button" class="small" onClick={() => setAll(true)}>Draw all</button></p>
+      )}
+      {far.length > 0 && data && data.lines.length > 0 && !small && (
+        <p class="far">Below {far.map((t) => `${t.word} (${show(t.at, look.unit)})`).join(' and ')}, out of this picture.</p>
+      )}
+      {note}
+      {!small && data && data.lines.length > 0 && <Legend shown={data} unit={look.unit} only={only} onOnly={setOnly} label={title} />}
+      {notes}
+      {!small && <footer class="panel-foot">{data ? footer(data, took) : '\u00a0'}</footer>}
+    </>
+  );
+}
+
+/** Step, resolution, samples read, time taken. */
+function footer(data: PanelData, took: number | undefined): string {
+  const words = [`step ${showDuration(data.step)}`, `${whole(data.times.length)} points a series`];
+  if (data.samples !== undefined) words.push(`${whole(data.samples)} samples read`);
+  if (data.serverSeconds !== undefined) words.push(`server ${showDuration(data.serverSeconds)}`);
+  if (took !== undefined) words.push(`in all ${showDuration(Math.round(took) / 1000)}`);
+  return words.join(' · ');
+}
+
+/** The newest values of a small multiple: up to three, the largest first. */
+function Lasts({ shown, look }: { shown: Picture; look: Look }) {
+  const known = shown.lines.filter((line) => line.last !== null);
+  const listed = shown.lines.length <= 1 ? known : [...known].sort((a, b) => b.last! - a.last!).slice(0, 3);
+  if (shown.lines.length > 0 && known.length === 0) return <span class="dim">gap</span>;
+  return (
+    <span class="lasts">
+      {listed.map((line) => <span key={line.key} class="num">{shown.lines.length > 1 && <span class="dim">{line.name} </span>}{show(line.last!, look.unit, 3)}</span>)}
+    </span>
+  );
+}
