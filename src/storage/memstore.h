@@ -10,9 +10,9 @@
 struct clk;
 
 struct memstore_opts {
-    struct clk *clk;      // For APPEND_TOO_NEW; NULL switches that check off.
-    u32 series_max;       // 0 = no limit.
-    i64 ooo_window_ms;    // 0 = refuse what is older than the newest.
+    struct clk *clk;   // For APPEND_TOO_NEW; NULL switches that check off.
+    u32 series_max;    // 0 = no limit.
+    i64 ooo_window_ms; // 0 = refuse what is older than the newest.
 };
 struct storage *memstore_new(struct memstore_opts opts);
 void memstore_free(struct storage *s);

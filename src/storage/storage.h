@@ -68,9 +68,9 @@ enum storage_stream { STREAM_SCRAPE, STREAM_PUSH, STREAM_RULES, STREAM_HOST, STR
 struct append_batch {
     const struct series_ref *refs;
     const i64 *t_ms;
-    const i64 *start_t_ms;          // Start timestamps; NULL = none known.
-    const u8 *kinds;                // enum sample_kind; NULL = all floats.
-    const f64 *values;              // Ignored where the kind is SAMPLE_HIST.
+    const i64 *start_t_ms;           // Start timestamps; NULL = none known.
+    const u8 *kinds;                 // enum sample_kind; NULL = all floats.
+    const f64 *values;               // Ignored where the kind is SAMPLE_HIST.
     const struct hist *const *hists; // NULL when kinds is NULL.
     u32 n;
     u8 *outcomes; // enum append_outcome, n of them, filled by commit.
@@ -85,8 +85,7 @@ struct storage_appender_ops {
     bool (*exemplars)(struct storage_appender *a, const struct series_ref *refs,
                       const struct exemplar *exemplars, u32 n, struct error *e);
     // Type, help and unit of metric families; the last word wins. Copied.
-    bool (*metadata)(struct storage_appender *a, const struct metadata *m, u32 n,
-                     struct error *e);
+    bool (*metadata)(struct storage_appender *a, const struct metadata *m, u32 n, struct error *e);
     // false: nothing of it is visible or durable (ERR_NO_SPACE, ERR_IO, ERR_LIMIT…).
     bool (*commit)(struct storage_appender *a, enum durability d, u64 *wal_position,
                    struct error *e);
@@ -103,8 +102,8 @@ struct storage_appender {
 struct series_run {
     u64 column_id;
     const i64 *t_ms;
-    const i64 *start_t_ms; // NULL = none known.
-    const f64 *values;     // For SAMPLE_FLOAT runs.
+    const i64 *start_t_ms;           // NULL = none known.
+    const f64 *values;               // For SAMPLE_FLOAT runs.
     const struct hist *const *hists; // For SAMPLE_HIST runs.
     enum sample_kind kind;
     u32 n;
@@ -139,8 +138,8 @@ struct storage_warnings { // Texts live in the cursor's or the caller's arena.
 };
 
 struct series_cursor_ops {
-    bool (*next)(struct series_cursor *c); // false: the end, or failure (close tells).
-    struct labels (*labels)(struct series_cursor *c);           // Borrowed until next.
+    bool (*next)(struct series_cursor *c);            // false: the end, or failure (close tells).
+    struct labels (*labels)(struct series_cursor *c); // Borrowed until next.
     bool (*run)(struct series_cursor *c, struct series_run *out); // false: no more of this series.
     bool (*close)(struct series_cursor *c, struct storage_warnings *w, struct error *e);
 };
@@ -156,9 +155,9 @@ struct exemplar_series {
 
 struct storage_querier_ops {
     // The set of series matching all matchers; the cursor must be closed.
-    struct series_cursor *(*select)(struct storage_querier *q, const struct matcher *ms,
-                                    u32 count, const struct select_hints *h,
-                                    struct query_budget *budget, struct error *e);
+    struct series_cursor *(*select)(struct storage_querier *q, const struct matcher *ms, u32 count,
+                                    const struct select_hints *h, struct query_budget *budget,
+                                    struct error *e);
     // Sorted; of series that match one of the matcher sets and have data in the querier's range.
     // limit 0 = none; *truncated tells.
     bool (*label_names)(struct storage_querier *q, const struct matcher *ms, u32 count,

@@ -1,0 +1,105 @@
+// storage.c: the fronts of the waist, the texts of outcomes, and the wait for durability.
+#include "storage/storage.h"
+
+#include "base/error.h"
+#include "os/thr.h"
+
+const char *append_outcome_text(enum append_outcome o)
+{
+    switch (o) {
+    case APPEND_STORED:
+        return "stored";
+    case APPEND_STORED_OOO:
+        return "stored_ooo";
+    case APPEND_DUPLICATE:
+        return "duplicate";
+    case APPEND_CONFLICT:
+        return "conflict";
+    case APPEND_OUT_OF_ORDER:
+        return "out_of_order";
+    case APPEND_TOO_OLD:
+        return "too_old";
+    case APPEND_TOO_NEW:
+        return "too_new";
+    case APPEND_LIMIT:
+        return "limit";
+    case APPEND_INVALID:
+        return "invalid";
+    case APPEND_OUTCOME_COUNT:
+        break;
+    }
+    CHECK(false && "an outcome outside the enum");
+    return "";
+}
+
+struct storage_appender *storage_appender_open(struct storage *s, struct tenant_id tenant,
+                                               enum storage_stream stream, struct error *e)
+{
+    CHECK(stream < STREAM_COUNT);
+    return s->ops->appender(s, tenant, stream, e);
+}
+
+void storage_appender_close(struct storage_appender *a)
+{
+    if (a) {
+        a->ops->close(a);
+    }
+}
+
+struct storage_querier *storage_querier_open(struct storage *s, struct tenant_id tenant, i64 min_ms,
+                                             i64 max_ms, struct error *e)
+{
+    if (min_ms > max_ms) {
+        return err_null(e, ERR_INVALID, "a querier's range must not end before it begins");
+    }
+    return s->ops->querier(s, tenant, min_ms, max_ms, e);
+}
+
+void storage_querier_close(struct storage_querier *q)
+{
+    if (q) {
+        q->ops->close(q);
+    }
+}
+
+// One waiter for one position. Threads: guarded by `lock`; it lives on the waiter's stack, so the
+// callback's last touch of it is the drop of the lock, which the waiter takes once more.
+struct durable_wait {
+    struct cond told;
+    struct lock lock;
+    bool done;
+    bool failed;
+    struct error error;
+};
+
+static void durable_told(void *arg, const struct error *e)
+{
+    struct durable_wait *w = arg;
+    lock_take(&w->lock);
+    w->done = true;
+    if (e) {
+        w->failed = true;
+        w->error = *e;
+    }
+    cond_signal(&w->told);
+    lock_drop(&w->lock);
+}
+
+bool storage_wait_durable(struct storage *s, u64 wal_position, struct error *e)
+{
+    struct durable_wait w = {.done = false};
+    lock_init(&w.lock, 0, "durable_wait");
+    cond_init(&w.told);
+    s->ops->when_durable(s, wal_position, durable_told, &w);
+    lock_take(&w.lock);
+    while (!w.done) {
+        cond_wait(&w.told, &w.lock);
+    }
+    lock_drop(&w.lock);
+    cond_fini(&w.told);
+    lock_fini(&w.lock);
+    if (w.failed && e) {
+        *e = w.error;
+    }
+    return !w.failed;
+}

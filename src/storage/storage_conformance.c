@@ -1,0 +1,676 @@
+// storage_conformance.c: the checks; see storage_conformance.h.
+#include "storage/storage_conformance.h"
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/test.h"
+#include "model/hist.h"
+#include "os/clk.h"
+
+#include <stdio.h>
+
+#define T0        1767225600000 // 2026-01-01T00:00:00Z, where the manual clock stands.
+#define MINUTE_MS 60000
+#define READ_MAX  4096
+
+// One store under check with what every check needs. Threads: owned.
+struct rig {
+    const struct storage_factory *factory;
+    struct clk *clk;
+    struct storage *store;
+    struct storage_appender *appender;
+    struct arena *arena;
+    struct error error;
+};
+
+static void rig_up(struct rig *r, const struct storage_factory *f, i64 ooo_window_ms)
+{
+    memset(r, 0, sizeof(*r));
+    r->factory = f;
+    r->clk = clk_manual_new(T0);
+    r->store = f->make(f->ctx, r->clk, ooo_window_ms);
+    assert_non_null(r->store);
+    r->appender = storage_appender_open(r->store, TENANT_DEFAULT, STREAM_SCRAPE, &r->error);
+    assert_non_null(r->appender);
+    r->arena = arena_new((size_t)64 << 20);
+}
+
+static void rig_down(struct rig *r)
+{
+    storage_appender_close(r->appender);
+    r->factory->dispose(r->factory->ctx, r->store);
+    clk_manual_free(r->clk);
+    arena_free(r->arena);
+}
+
+static struct labels series_named(struct rig *r, const char *name, const char *instance)
+{
+    struct label pairs[] = {
+        {LABEL_NAME, str_c(name)}, {LABEL_INSTANCE, str_c(instance)}, {LABEL_JOB, STR("j")}};
+    return labels_from(r->arena, pairs, ARRAY_LEN(pairs));
+}
+
+static struct series_ref resolve(struct rig *r, const char *name, const char *instance)
+{
+    struct labels set = series_named(r, name, instance);
+    struct series_ref ref;
+    u8 outcome = APPEND_INVALID;
+    r->appender->ops->resolve(r->appender, &set, 1, &ref, &outcome);
+    assert_int_equal(outcome, APPEND_STORED);
+    assert_true(ref.ordinal != 0 || ref.generation != 0);
+    return ref;
+}
+
+static void commit(struct rig *r)
+{
+    u64 position = 0;
+    ASSERT_OK(r->appender->ops->commit(r->appender, DURABILITY_SYNC, &position, &r->error),
+              r->error);
+    ASSERT_OK(storage_wait_durable(r->store, position, &r->error), r->error);
+}
+
+static void stage(struct rig *r, const struct append_batch *b)
+{
+    memset(b->outcomes, 0xff, b->n);
+    ASSERT_OK(r->appender->ops->append(r->appender, b, &r->error), r->error);
+}
+
+// Appends and commits one float; tells its outcome.
+static enum append_outcome put(struct rig *r, struct series_ref ref, i64 t_ms, f64 v)
+{
+    u8 outcome;
+    struct append_batch b = {
+        .refs = &ref, .t_ms = &t_ms, .values = &v, .n = 1, .outcomes = &outcome};
+    stage(r, &b);
+    commit(r);
+    return (enum append_outcome)outcome;
+}
+
+static struct storage_querier *querier(struct rig *r, i64 min_ms, i64 max_ms)
+{
+    struct storage_querier *q =
+        storage_querier_open(r->store, TENANT_DEFAULT, min_ms, max_ms, &r->error);
+    assert_non_null(q);
+    return q;
+}
+
+static struct matcher matcher_of(struct rig *r, enum match_op op, str name, const char *value)
+{
+    struct matcher m;
+    ASSERT_OK(matcher_init(&m, r->arena, op, name, str_c(value), &r->error), r->error);
+    return m;
+}
+
+// All samples that one read gave, series after series. Threads: owned.
+struct read {
+    u32 series_count;
+    struct labels labels[64];
+    u32 starts[65]; // Samples of series i: starts[i] to starts[i + 1].
+    i64 t_ms[READ_MAX];
+    i64 start_t_ms[READ_MAX];
+    f64 values[READ_MAX];
+    const struct hist *hists[READ_MAX];
+    u32 count;
+};
+
+static void read_run(struct rig *r, struct read *out, const struct series_run *run)
+{
+    assert_true(run->n > 0);
+    assert_true(out->count + run->n <= READ_MAX);
+    for (u32 i = 0; i < run->n; i++) {
+        u32 at = out->count++;
+        out->t_ms[at] = run->t_ms[i];
+        out->start_t_ms[at] = run->start_t_ms ? run->start_t_ms[i] : -1;
+        bool is_float = run->kind == SAMPLE_FLOAT;
+        out->values[at] = is_float ? run->values[i] : 0;
+        out->hists[at] = is_float ? NULL : hist_copy(r->arena, run->hists[i]);
+        if (at > out->starts[out->series_count]) {
+            assert_true(out->t_ms[at] > out->t_ms[at - 1]);
+        }
+    }
+}
+
+// Reads what the querier and hints allow; leaves out series that yield nothing.
+static struct read *read_with(struct rig *r, struct storage_querier *q, const struct matcher *m,
+                              const struct select_hints *h)
+{
+    struct read *out = ARENA_NEW(r->arena, struct read);
+    struct series_cursor *c = q->ops->select(q, m, 1, h, NULL, &r->error);
+    assert_non_null(c);
+    while (c->ops->next(c)) {
+        assert_true(out->series_count < ARRAY_LEN(out->labels));
+        out->starts[out->series_count] = out->count;
+        out->labels[out->series_count] = labels_copy(r->arena, c->ops->labels(c));
+        struct series_run run;
+        while (c->ops->run(c, &run)) {
+            read_run(r, out, &run);
+        }
+        if (h->no_data) {
+            assert_int_equal(out->count, 0);
+        }
+        if (h->no_data || out->count > out->starts[out->series_count]) {
+            out->series_count++;
+        }
+        out->starts[out->series_count] = out->count;
+    }
+    struct storage_warnings w = {.count = 0};
+    ASSERT_OK(c->ops->close(c, &w, &r->error), r->error);
+    assert_false(w.partial);
+    return out;
+}
+
+static struct read *read_range(struct rig *r, const char *name, i64 from_ms, i64 to_ms)
+{
+    struct storage_querier *q = querier(r, from_ms, to_ms);
+    struct matcher m = matcher_of(r, MATCH_EQ, LABEL_NAME, name);
+    struct select_hints h = {.start_ms = from_ms, .end_ms = to_ms, .sorted = true};
+    struct read *out = read_with(r, q, &m, &h);
+    storage_querier_close(q);
+    return out;
+}
+
+static void conform_reads_back(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    const f64 odd[] = {0.0, -0.0, 1.5, -1e308, 5e-324, stale_nan(), normal_nan(), 1.0 / 3.0};
+    struct series_ref ref = resolve(&r, "m", "a");
+    struct series_ref refs[READ_MAX];
+    i64 t_ms[READ_MAX];
+    f64 values[READ_MAX];
+    u8 outcomes[READ_MAX];
+    const u32 n = 1000;
+    for (u32 i = 0; i < n; i++) {
+        refs[i] = ref;
+        t_ms[i] = T0 - (i64)(n - i) * 15000 + (i % 3);
+        values[i] = i < ARRAY_LEN(odd) ? odd[i] : (f64)i * 0.25;
+    }
+    struct append_batch b = {
+        .refs = refs, .t_ms = t_ms, .values = values, .n = n, .outcomes = outcomes};
+    stage(&r, &b);
+    commit(&r);
+    for (u32 i = 0; i < n; i++) {
+        assert_int_equal(outcomes[i], APPEND_STORED);
+    }
+    struct read *got = read_range(&r, "m", T0 - 1000 * MINUTE_MS, T0);
+    assert_int_equal(got->series_count, 1);
+    assert_int_equal(got->count, n);
+    assert_true(labels_eq(got->labels[0], series_named(&r, "m", "a")));
+    assert_memory_equal(got->t_ms, t_ms, n * sizeof(i64));
+    assert_memory_equal(got->values, values, n * sizeof(f64)); // To the bit (W3).
+    got = read_range(&r, "m", t_ms[10], t_ms[20]);             // Both ends inclusive.
+    u32 inside = 0;
+    for (u32 i = 0; i < got->count; i++) {
+        inside += got->t_ms[i] >= t_ms[10] && got->t_ms[i] <= t_ms[20];
+    }
+    assert_int_equal(inside, 11);
+    rig_down(&r);
+}
+
+static void conform_resolve(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    struct series_ref a = resolve(&r, "m", "a");
+    struct series_ref again = resolve(&r, "m", "a");
+    struct series_ref other = resolve(&r, "m", "b");
+    assert_memory_equal(&a, &again, sizeof(a));
+    assert_memory_not_equal(&a, &other, sizeof(a));
+
+    struct label twice[] = {{STR("a"), STR("1")}, {STR("a"), STR("2")}};
+    struct label unsorted[] = {{STR("b"), STR("1")}, {STR("a"), STR("2")}};
+    struct label hollow[] = {{STR("a"), STR("")}};
+    struct labels bad[] = {{twice, 2}, {unsorted, 2}, {hollow, 1}, {NULL, 0}};
+    struct series_ref refs[ARRAY_LEN(bad)];
+    u8 outcomes[ARRAY_LEN(bad)];
+    r.appender->ops->resolve(r.appender, bad, ARRAY_LEN(bad), refs, outcomes);
+    for (u32 i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_int_equal(outcomes[i], APPEND_INVALID);
+        assert_int_equal(refs[i].ordinal, 0);
+        assert_int_equal(refs[i].generation, 0);
+    }
+    struct series_ref dead = {a.ordinal, a.generation + 1};
+    assert_int_equal(put(&r, dead, T0, 1), APPEND_INVALID);
+    assert_int_equal(put(&r, (struct series_ref){0, 0}, T0, 1), APPEND_INVALID);
+    assert_int_equal(read_range(&r, "m", T0 - MINUTE_MS, T0 + MINUTE_MS)->count, 0);
+    rig_down(&r);
+}
+
+static void conform_first_write_wins(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    struct series_ref ref = resolve(&r, "m", "a");
+    assert_int_equal(put(&r, ref, T0, 1), APPEND_STORED);
+    assert_int_equal(put(&r, ref, T0, 1), APPEND_DUPLICATE);
+    assert_int_equal(put(&r, ref, T0, 2), APPEND_CONFLICT);
+    assert_int_equal(put(&r, ref, T0 + 1, normal_nan()), APPEND_STORED);
+    assert_int_equal(put(&r, ref, T0 + 1, normal_nan()), APPEND_DUPLICATE);
+    assert_int_equal(put(&r, ref, T0 + 1, stale_nan()), APPEND_CONFLICT);
+    // Also within one batch.
+    struct series_ref refs[] = {ref, ref, ref};
+    i64 t_ms[] = {T0 + 2, T0 + 2, T0 + 2};
+    f64 values[] = {7, 7, 8};
+    u8 outcomes[3];
+    struct append_batch b = {
+        .refs = refs, .t_ms = t_ms, .values = values, .n = 3, .outcomes = outcomes};
+    stage(&r, &b);
+    commit(&r);
+    assert_int_equal(outcomes[0], APPEND_STORED);
+    assert_int_equal(outcomes[1], APPEND_DUPLICATE);
+    assert_int_equal(outcomes[2], APPEND_CONFLICT);
+    struct read *got = read_range(&r, "m", T0, T0 + MINUTE_MS);
+    assert_int_equal(got->count, 3);
+    assert_true(got->values[0] == 1 && got->values[2] == 7);
+    rig_down(&r);
+}
+
+static void conform_order_without_window(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    struct series_ref ref = resolve(&r, "m", "a");
+    struct series_ref other = resolve(&r, "m", "b");
+    assert_int_equal(put(&r, ref, T0, 1), APPEND_STORED);
+    assert_int_equal(put(&r, ref, T0 - 1, 1), APPEND_OUT_OF_ORDER);
+    assert_int_equal(put(&r, other, T0 - 1, 1), APPEND_STORED); // Order is per series only (W2).
+    struct read *got = read_range(&r, "m", T0 - MINUTE_MS, T0);
+    assert_int_equal(got->count, 2);
+    rig_down(&r);
+}
+
+static void conform_order_with_window(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 10 * MINUTE_MS);
+    struct series_ref ref = resolve(&r, "m", "a");
+    assert_int_equal(put(&r, ref, T0, 1), APPEND_STORED);
+    assert_int_equal(put(&r, ref, T0 - MINUTE_MS, 2), APPEND_STORED_OOO);
+    assert_int_equal(put(&r, ref, T0 - 5 * MINUTE_MS, 3), APPEND_STORED_OOO);
+    assert_int_equal(put(&r, ref, T0 - 5 * MINUTE_MS, 3), APPEND_DUPLICATE);
+    assert_int_equal(put(&r, ref, T0 - 5 * MINUTE_MS, 4), APPEND_CONFLICT);
+    assert_int_equal(put(&r, ref, T0 - 11 * MINUTE_MS, 4), APPEND_TOO_OLD);
+    struct read *got = read_range(&r, "m", T0 - 60 * MINUTE_MS, T0);
+    assert_int_equal(got->count, 3);
+    assert_true(got->values[0] == 3 && got->values[1] == 2 && got->values[2] == 1);
+    rig_down(&r);
+}
+
+static void conform_too_new(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    struct series_ref ref = resolve(&r, "m", "a");
+    i64 now = clk_wall_ms(r.clk);
+    assert_int_equal(put(&r, ref, now + 5 * MINUTE_MS + 1, 1), APPEND_TOO_NEW);
+    assert_int_equal(put(&r, ref, now + 5 * MINUTE_MS, 1), APPEND_STORED);
+    clk_manual_advance(r.clk, MINUTE_MS);
+    assert_int_equal(put(&r, ref, now + 6 * MINUTE_MS, 1), APPEND_STORED);
+    rig_down(&r);
+}
+
+static void conform_snapshot(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 10 * MINUTE_MS);
+    struct series_ref ref = resolve(&r, "m", "a");
+    assert_int_equal(put(&r, ref, T0, 1), APPEND_STORED);
+
+    // Staged is not visible; nor does a querier opened before the commit see it later (W1).
+    i64 t_ms[] = {T0 + 1000, T0 + 2000};
+    f64 values[] = {2, 3};
+    struct series_ref refs[] = {ref, resolve(&r, "m", "b")};
+    u8 outcomes[2];
+    struct append_batch b = {
+        .refs = refs, .t_ms = t_ms, .values = values, .n = 2, .outcomes = outcomes};
+    stage(&r, &b);
+    assert_int_equal(read_range(&r, "m", T0, T0 + MINUTE_MS)->count, 1);
+    struct storage_querier *before = querier(&r, T0 - MINUTE_MS, T0 + MINUTE_MS);
+    commit(&r);
+    assert_int_equal(put(&r, ref, T0 - 1000, 9), APPEND_STORED_OOO);
+    struct matcher m = matcher_of(&r, MATCH_EQ, LABEL_NAME, "m");
+    struct select_hints h = {.start_ms = T0 - MINUTE_MS, .end_ms = T0 + MINUTE_MS, .sorted = true};
+    struct read *got = read_with(&r, before, &m, &h);
+    assert_int_equal(got->count, 1);
+    assert_true(got->values[0] == 1);
+    storage_querier_close(before);
+    assert_int_equal(read_range(&r, "m", T0 - MINUTE_MS, T0 + MINUTE_MS)->count, 4);
+    rig_down(&r);
+}
+
+static void conform_rollback(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    struct series_ref ref = resolve(&r, "m", "a");
+    i64 t_ms = T0;
+    f64 v = 1;
+    u8 outcome;
+    struct append_batch b = {
+        .refs = &ref, .t_ms = &t_ms, .values = &v, .n = 1, .outcomes = &outcome};
+    stage(&r, &b);
+    r.appender->ops->rollback(r.appender);
+    commit(&r);
+    assert_int_equal(read_range(&r, "m", T0, T0)->count, 0);
+    // close rolls back as well, and the place is free for another value.
+    ref = resolve(&r, "m", "a");
+    stage(&r, &b);
+    storage_appender_close(r.appender);
+    r.appender = storage_appender_open(r.store, TENANT_DEFAULT, STREAM_SCRAPE, &r.error);
+    assert_non_null(r.appender);
+    assert_int_equal(read_range(&r, "m", T0, T0)->count, 0);
+    assert_int_equal(put(&r, resolve(&r, "m", "a"), T0, 5), APPEND_STORED);
+    rig_down(&r);
+}
+
+static void conform_select(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    const char *const instances[] = {"c", "a", "d", "b"};
+    for (u32 i = 0; i < ARRAY_LEN(instances); i++) {
+        assert_int_equal(put(&r, resolve(&r, "m", instances[i]), T0, i), APPEND_STORED);
+    }
+    assert_int_equal(put(&r, resolve(&r, "other", "a"), T0, 9), APPEND_STORED);
+    struct read *got = read_range(&r, "m", T0, T0);
+    assert_int_equal(got->series_count, 4);
+    for (u32 i = 1; i < 4; i++) {
+        assert_true(labels_cmp(got->labels[i - 1], got->labels[i]) < 0);
+    }
+    assert_true(got->values[0] == 1 && got->values[3] == 2);
+
+    static const struct {
+        enum match_op op;
+        const char *value;
+        u32 series;
+    } cases[] = {
+        {MATCH_EQ, "a", 2},    {MATCH_NE, "a", 3},    {MATCH_RE, "a|b", 3},
+        {MATCH_RE, "[cd]", 2}, {MATCH_NRE, "a|b", 2}, {MATCH_RE, ".*", 5},
+        {MATCH_RE, "x.*", 0},  {MATCH_EQ, "", 0},     {MATCH_NRE, "", 5},
+    };
+    struct storage_querier *q = querier(&r, T0, T0);
+    struct select_hints h = {.start_ms = T0, .end_ms = T0};
+    for (u32 i = 0; i < ARRAY_LEN(cases); i++) {
+        struct matcher m = matcher_of(&r, cases[i].op, LABEL_INSTANCE, cases[i].value);
+        assert_int_equal(read_with(&r, q, &m, &h)->series_count, cases[i].series);
+    }
+    struct matcher absent = matcher_of(&r, MATCH_EQ, STR("no_such_label"), "");
+    assert_int_equal(read_with(&r, q, &absent, &h)->series_count, 5);
+    struct matcher m = matcher_of(&r, MATCH_EQ, LABEL_NAME, "m");
+    struct select_hints labels_only = {
+        .start_ms = T0, .end_ms = T0, .no_data = true, .sorted = true, .limit = 3};
+    got = read_with(&r, q, &m, &labels_only);
+    assert_int_equal(got->series_count, 3);
+    ASSERT_STR_EQ(labels_get(got->labels[2], LABEL_INSTANCE), STR("c"));
+    storage_querier_close(q);
+    rig_down(&r);
+}
+
+static void conform_columns(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    struct series_ref refs[] = {resolve(&r, "m", "a"), resolve(&r, "m", "b")};
+    const u32 n = 300;
+    for (u32 i = 0; i < n; i++) {
+        i64 t_ms[] = {T0 - (i64)(n - i) * 1000, T0 - (i64)(n - i) * 1000};
+        f64 values[] = {i, i * 2.0};
+        u8 outcomes[2];
+        struct append_batch b = {
+            .refs = refs, .t_ms = t_ms, .values = values, .n = 2, .outcomes = outcomes};
+        stage(&r, &b);
+        commit(&r);
+    }
+    // Equal column ids must mean equal times, wherever they turn up.
+    struct storage_querier *q = querier(&r, T0 - 1000000, T0);
+    struct matcher m = matcher_of(&r, MATCH_EQ, LABEL_NAME, "m");
+    struct select_hints h = {.start_ms = T0 - 1000000, .end_ms = T0};
+    struct series_cursor *c = q->ops->select(q, &m, 1, &h, NULL, &r.error);
+    assert_non_null(c);
+    u64 ids[64];
+    i64 *columns[64];
+    u32 lengths[64];
+    u32 known = 0;
+    while (c->ops->next(c)) {
+        struct series_run run;
+        while (c->ops->run(c, &run)) {
+            for (u32 k = 0; k < known; k++) {
+                if (run.column_id != 0 && ids[k] == run.column_id) {
+                    assert_int_equal(run.n, lengths[k]);
+                    assert_memory_equal(run.t_ms, columns[k], run.n * sizeof(i64));
+                }
+            }
+            if (known < ARRAY_LEN(ids)) {
+                ids[known] = run.column_id;
+                lengths[known] = run.n;
+                columns[known] = ARENA_NEW_N(r.arena, i64, run.n);
+                memcpy(columns[known++], run.t_ms, run.n * sizeof(i64));
+            }
+        }
+    }
+    struct storage_warnings w = {.count = 0};
+    ASSERT_OK(c->ops->close(c, &w, &r.error), r.error);
+    storage_querier_close(q);
+    rig_down(&r);
+}
+
+static void conform_histograms(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    static const struct hist_span spans[] = {{0, 2}, {3, 1}};
+    static const f64 buckets[] = {1, 2, 4};
+    struct hist good = {.schema = 1,
+                        .zero_threshold = 0.001,
+                        .zero_count = 3,
+                        .count = 10,
+                        .sum = 12.5,
+                        .positive = {spans, 2, buckets, 3}};
+    struct hist bad = good;
+    bad.positive.bucket_count = 2;
+    struct series_ref ref = resolve(&r, "m", "a");
+    struct series_ref refs[] = {ref, ref, ref};
+    i64 t_ms[] = {T0, T0 + 1, T0 + 2};
+    f64 values[] = {1, 0, 0};
+    u8 kinds[] = {SAMPLE_FLOAT, SAMPLE_HIST, SAMPLE_HIST};
+    const struct hist *hists[] = {NULL, &good, &bad};
+    u8 outcomes[3];
+    struct append_batch b = {.refs = refs,
+                             .t_ms = t_ms,
+                             .kinds = kinds,
+                             .values = values,
+                             .hists = hists,
+                             .n = 3,
+                             .outcomes = outcomes};
+    stage(&r, &b);
+    commit(&r);
+    assert_int_equal(outcomes[0], APPEND_STORED);
+    assert_int_equal(outcomes[1], APPEND_STORED);
+    assert_int_equal(outcomes[2], APPEND_INVALID);
+    struct read *got = read_range(&r, "m", T0, T0 + 10);
+    assert_int_equal(got->count, 2);
+    assert_null(got->hists[0]);
+    assert_non_null(got->hists[1]);
+    assert_true(hist_eq(got->hists[1], &good));
+    rig_down(&r);
+}
+
+static void conform_labels(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    assert_int_equal(put(&r, resolve(&r, "m", "b"), T0, 1), APPEND_STORED);
+    assert_int_equal(put(&r, resolve(&r, "m", "a"), T0, 1), APPEND_STORED);
+    assert_int_equal(put(&r, resolve(&r, "n", "c"), T0, 1), APPEND_STORED);
+    struct storage_querier *q = querier(&r, T0 - MINUTE_MS, T0 + MINUTE_MS);
+    str *texts = NULL;
+    u32 n = 0;
+    ASSERT_OK(q->ops->label_names(q, NULL, 0, r.arena, &texts, &n, &r.error), r.error);
+    assert_int_equal(n, 3);
+    ASSERT_STR_EQ(texts[0], LABEL_NAME);
+    ASSERT_STR_EQ(texts[1], LABEL_INSTANCE);
+    ASSERT_STR_EQ(texts[2], LABEL_JOB);
+    ASSERT_OK(q->ops->label_values(q, LABEL_INSTANCE, NULL, 0, r.arena, &texts, &n, &r.error),
+              r.error);
+    assert_int_equal(n, 3);
+    ASSERT_STR_EQ(texts[0], STR("a"));
+    ASSERT_STR_EQ(texts[2], STR("c"));
+    struct matcher m = matcher_of(&r, MATCH_EQ, LABEL_NAME, "m");
+    ASSERT_OK(q->ops->label_values(q, LABEL_INSTANCE, &m, 1, r.arena, &texts, &n, &r.error),
+              r.error);
+    assert_int_equal(n, 2);
+    ASSERT_OK(q->ops->label_values(q, STR("nope"), NULL, 0, r.arena, &texts, &n, &r.error),
+              r.error);
+    assert_int_equal(n, 0);
+    u64 series = 0;
+    ASSERT_OK(q->ops->series_count(q, &m, 1, &series, &r.error), r.error);
+    assert_int_equal(series, 2);
+    storage_querier_close(q);
+    rig_down(&r);
+}
+
+static void conform_metadata(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    struct metadata first[] = {{STR("m"), METRIC_GAUGE, STR("old"), STR("")},
+                               {STR("a"), METRIC_COUNTER, STR("a's help"), STR("bytes")}};
+    ASSERT_OK(r.appender->ops->metadata(r.appender, first, 2, &r.error), r.error);
+    commit(&r);
+    struct metadata later = {STR("m"), METRIC_COUNTER, STR("new"), STR("seconds")};
+    ASSERT_OK(r.appender->ops->metadata(r.appender, &later, 1, &r.error), r.error);
+    commit(&r);
+    struct storage_querier *q = querier(&r, T0, T0);
+    struct metadata *got = NULL;
+    u32 n = 0;
+    ASSERT_OK(q->ops->metadata(q, STR("m"), 0, r.arena, &got, &n, &r.error), r.error);
+    assert_int_equal(n, 1);
+    assert_int_equal(got[0].type, METRIC_COUNTER);
+    ASSERT_STR_EQ(got[0].help, STR("new"));
+    ASSERT_STR_EQ(got[0].unit, STR("seconds"));
+    ASSERT_OK(q->ops->metadata(q, STR_EMPTY, 0, r.arena, &got, &n, &r.error), r.error);
+    assert_int_equal(n, 2);
+    ASSERT_OK(q->ops->metadata(q, STR_EMPTY, 1, r.arena, &got, &n, &r.error), r.error);
+    assert_int_equal(n, 1);
+    storage_querier_close(q);
+    rig_down(&r);
+}
+
+static void conform_exemplars(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    struct series_ref ref = resolve(&r, "m", "a");
+    assert_int_equal(put(&r, ref, T0, 1), APPEND_STORED);
+    struct label pair = {STR("trace"), STR("abc")};
+    struct exemplar x = {.labels = {&pair, 1}, .value = 0.5, .t_ms = T0, .has_t = true};
+    ASSERT_OK(r.appender->ops->exemplars(r.appender, &ref, &x, 1, &r.error), r.error);
+    ASSERT_OK(r.appender->ops->exemplars(r.appender, &ref, &x, 1, &r.error), r.error);
+    commit(&r);
+    struct storage_querier *q = querier(&r, T0, T0);
+    struct matcher m = matcher_of(&r, MATCH_EQ, LABEL_NAME, "m");
+    struct exemplar_series *got = NULL;
+    u32 n = 0;
+    ASSERT_OK(q->ops->exemplars(q, &m, 1, r.arena, &got, &n, &r.error), r.error);
+    assert_int_equal(n, f->keeps_exemplars ? 1 : 0);
+    if (n == 1) {
+        assert_int_equal(got[0].count, 1);
+        assert_true(got[0].exemplars[0].value == 0.5);
+        ASSERT_STR_EQ(labels_get(got[0].exemplars[0].labels, STR("trace")), STR("abc"));
+    }
+    storage_querier_close(q);
+    rig_down(&r);
+}
+
+// Reads everything under a budget; the code of the failure, ERR_NONE if none.
+static enum err read_under(struct rig *r, struct query_budget *budget)
+{
+    struct storage_querier *q = querier(r, T0 - MINUTE_MS, T0 + MINUTE_MS);
+    struct matcher m = matcher_of(r, MATCH_EQ, LABEL_NAME, "m");
+    struct select_hints h = {.start_ms = T0 - MINUTE_MS, .end_ms = T0 + MINUTE_MS};
+    struct error e = {.code = ERR_NONE};
+    struct series_cursor *c = q->ops->select(q, &m, 1, &h, budget, &e);
+    if (c) {
+        while (c->ops->next(c)) {
+            struct series_run run;
+            while (c->ops->run(c, &run)) {
+                assert_true(run.n > 0);
+            }
+        }
+        struct storage_warnings w = {.count = 0};
+        if (c->ops->close(c, &w, &e)) {
+            e.code = ERR_NONE;
+        }
+    }
+    storage_querier_close(q);
+    return e.code;
+}
+
+static void conform_budget(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    struct series_ref a = resolve(&r, "m", "a");
+    struct series_ref b = resolve(&r, "m", "b");
+    for (i64 i = 0; i < 10; i++) {
+        assert_int_equal(put(&r, a, T0 + i, 1), APPEND_STORED);
+        assert_int_equal(put(&r, b, T0 + i, 1), APPEND_STORED);
+    }
+    struct query_budget spent = {.samples_max = 20, .series_max = 2};
+    assert_int_equal(read_under(&r, &spent), ERR_NONE);
+    assert_int_equal(spent.samples, 20);
+    assert_int_equal(spent.series, 2);
+    assert_int_equal(read_under(&r, &(struct query_budget){.samples_max = 19}), ERR_LIMIT);
+    assert_int_equal(read_under(&r, &(struct query_budget){.series_max = 1}), ERR_LIMIT);
+    int stop = 1;
+    assert_int_equal(read_under(&r, &(struct query_budget){.cancel = &stop}), ERR_CANCELLED);
+    clk_manual_advance(r.clk, 1000);
+    struct query_budget late = {.deadline_mono_ns = clk_mono_ns(r.clk) - 1};
+    assert_int_equal(read_under(&r, &late), ERR_TIMEOUT);
+    rig_down(&r);
+}
+
+static void conform_tenants(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    assert_int_equal(put(&r, resolve(&r, "m", "a"), T0, 1), APPEND_STORED);
+    struct storage_querier *q =
+        storage_querier_open(r.store, (struct tenant_id){7}, T0, T0, &r.error);
+    if (q) { // A store of one tenant may refuse the others.
+        struct matcher m = matcher_of(&r, MATCH_EQ, LABEL_NAME, "m");
+        struct select_hints h = {.start_ms = T0, .end_ms = T0};
+        assert_int_equal(read_with(&r, q, &m, &h)->count, 0);
+    }
+    storage_querier_close(q);
+    rig_down(&r);
+}
+
+const struct storage_check storage_checks[] = {
+    {"reads_back", conform_reads_back},
+    {"resolve", conform_resolve},
+    {"first_write_wins", conform_first_write_wins},
+    {"order_without_window", conform_order_without_window},
+    {"order_with_window", conform_order_with_window},
+    {"too_new", conform_too_new},
+    {"snapshot", conform_snapshot},
+    {"rollback", conform_rollback},
+    {"select", conform_select},
+    {"columns", conform_columns},
+    {"histograms", conform_histograms},
+    {"labels", conform_labels},
+    {"metadata", conform_metadata},
+    {"exemplars", conform_exemplars},
+    {"budget", conform_budget},
+    {"tenants", conform_tenants},
+};
+const u32 storage_check_count = ARRAY_LEN(storage_checks);
+
+void storage_conformance_run(const struct storage_factory *f)
+{
+    for (u32 i = 0; i < storage_check_count; i++) {
+        print_message("# storage check: %s\n", storage_checks[i].name);
+        storage_checks[i].run(f);
+    }
+}
