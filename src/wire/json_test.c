@@ -1,0 +1,233 @@
+// json_test.c: the writer's bytes, the parser's tree, hostile input.
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/test.h"
+#include "wire/json.h"
+
+#include <math.h>
+
+static void expect_quote(str s, const char *want)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    json_quote(&b, s);
+    ASSERT_STR_EQ(buf_get(&b), str_c(want));
+    buf_fini(&b);
+}
+
+TEST(json_quote_escapes)
+{
+    expect_quote(STR_EMPTY, "\"\"");
+    expect_quote(STR("plain ü ☺"), "\"plain ü ☺\"");
+    expect_quote(STR("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"");
+    expect_quote(STR("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\"");
+    expect_quote(str_make("\0\x01\x1f\x7f", 4), "\"\\u0000\\u0001\\u001f\x7f\"");
+}
+
+TEST(json_quote_replaces_what_is_not_utf8)
+{
+    expect_quote(STR("a\xff\xfe"
+                     "b"),
+                 "\"a\xef\xbf\xbd\xef\xbf\xbd"
+                 "b\"");
+    expect_quote(STR("\xc3"), "\"\xef\xbf\xbd\"");
+    expect_quote(STR("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+    expect_quote(STR("\xc3\"x"), "\"\xef\xbf\xbd\\\"x\"");
+}
+
+TEST(jsonw_writes_commas_where_they_belong)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    struct jsonw w;
+    jsonw_init(&w, &b);
+    jsonw_object(&w);
+    jsonw_pair_str(&w, STR("status"), STR("success"));
+    jsonw_key(&w, STR("data"));
+    jsonw_array(&w);
+    jsonw_object(&w);
+    jsonw_object_end(&w);
+    jsonw_array(&w);
+    jsonw_seconds(&w, 1435781430781);
+    jsonw_f64_text(&w, 1.5);
+    jsonw_array_end(&w);
+    jsonw_null(&w);
+    jsonw_bool(&w, true);
+    jsonw_bool(&w, false);
+    jsonw_u64(&w, UINT64_MAX);
+    jsonw_i64(&w, INT64_MIN);
+    jsonw_f64(&w, 0.25);
+    jsonw_f64(&w, (f64)NAN);
+    jsonw_raw(&w, STR("{\"x\":1}"));
+    jsonw_str(&w, STR("s"));
+    jsonw_array_end(&w);
+    jsonw_key(&w, STR("empty"));
+    jsonw_array(&w);
+    jsonw_array_end(&w);
+    jsonw_object_end(&w);
+    ASSERT_STR_EQ(buf_get(&b),
+                  STR("{\"status\":\"success\",\"data\":[{},[1435781430.781,\"1.5\"],null,true,"
+                      "false,18446744073709551615,-9223372036854775808,0.25,null,{\"x\":1},\"s\"],"
+                      "\"empty\":[]}"));
+    buf_fini(&b);
+}
+
+TEST(jsonw_goes_on_after_the_buffer_was_sent)
+{
+    struct buf b;
+    buf_init(&b, 64);
+    struct jsonw w;
+    jsonw_init(&w, &b);
+    jsonw_array(&w);
+    jsonw_u64(&w, 1);
+    ASSERT_STR_EQ(buf_get(&b), STR("[1"));
+    buf_clear(&b);
+    jsonw_u64(&w, 2);
+    jsonw_array_end(&w);
+    ASSERT_STR_EQ(buf_get(&b), STR(",2]"));
+    buf_fini(&b);
+}
+
+TEST(jsonw_numbers_and_times_as_upstream)
+{
+    static const struct {
+        i64 t_ms;
+        const char *text;
+    } times[] = {
+        {0, "0"},
+        {1, "0.001"},
+        {1000, "1"},
+        {1500, "1.500"},
+        {-1, "-0.001"},
+        {-1500, "-1.500"},
+        {1435781430781, "1435781430.781"},
+        {INT64_MIN, "-9223372036854775.808"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+        struct buf b;
+        buf_init(&b, 64);
+        struct jsonw w;
+        jsonw_init(&w, &b);
+        jsonw_seconds(&w, times[i].t_ms);
+        ASSERT_STR_EQ(buf_get(&b), str_c(times[i].text));
+        buf_fini(&b);
+    }
+    static const struct {
+        f64 v;
+        const char *text;
+    } values[] = {
+        {0, "\"0\""},          {1e21, "\"1e+21\""},         {1e-7, "\"1e-07\""},
+        {(f64)NAN, "\"NaN\""}, {(f64)INFINITY, "\"+Inf\""}, {-(f64)INFINITY, "\"-Inf\""},
+        {0.1, "\"0.1\""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        struct buf b;
+        buf_init(&b, 1024);
+        struct jsonw w;
+        jsonw_init(&w, &b);
+        jsonw_f64_text(&w, values[i].v);
+        ASSERT_STR_EQ(buf_get(&b), str_c(values[i].text));
+        buf_fini(&b);
+    }
+}
+
+TEST(jsonw_stops_at_the_buffers_maximum)
+{
+    struct buf b;
+    buf_init(&b, 8);
+    struct jsonw w;
+    jsonw_init(&w, &b);
+    jsonw_array(&w);
+    for (int i = 0; i < 100; i++) {
+        jsonw_f64(&w, 1.5);
+        jsonw_str(&w, STR("text"));
+    }
+    jsonw_array_end(&w);
+    assert_false(buf_ok(&b));
+    assert_true(b.len <= 8);
+    buf_fini(&b);
+}
+
+TEST(json_parse_gives_the_tree)
+{
+    struct arena *a = arena_new(1 << 20);
+    struct error e;
+    const struct json_value *v =
+        json_parse(a, STR("{\"a\": [1, 2.5, \"x\\u0000y\", null, true, false, {}], \"b\": \"\"}"),
+                   1 << 20, &e);
+    assert_non_null(v);
+    assert_int_equal(v->kind, JSONV_OBJECT);
+    const struct json_value *list = json_get(v, STR("a"));
+    assert_int_equal(list->count, 7);
+    assert_true(list->items[0].is_integer);
+    assert_int_equal(list->items[0].integer, 1);
+    assert_false(list->items[1].is_integer);
+    assert_true(list->items[1].number == 2.5);
+    ASSERT_STR_EQ(list->items[2].text, str_make("x\0y", 3));
+    assert_int_equal(list->items[3].kind, JSONV_NULL);
+    assert_true(list->items[4].boolean);
+    assert_false(list->items[5].boolean);
+    assert_int_equal(list->items[6].count, 0);
+    assert_null(json_get(v, STR("c")));
+    assert_null(json_get(list, STR("a")));
+    assert_null(json_get(NULL, STR("a")));
+    ASSERT_STR_EQ(json_get_str(v, STR("a")), STR_EMPTY);
+    arena_free(a);
+}
+
+TEST(json_parse_refuses_with_the_place)
+{
+    static const struct {
+        const char *text;
+        const char *want;
+    } bad[] = {
+        {"", "1:0: "},
+        {"{\"a\":1,}", "1:8: "},
+        {"{\"a\":1,\n\"a\":2}", "2:3: duplicate object key"},
+        {"[1] x", "1:5: end of file expected"},
+        {"\"\xff\"", "1:1: "},
+        {"[NaN]", "1:4: "},
+        {"[1e999]", "real number overflow"},
+        {"[99999999999999999999]", "too big integer"},
+        {"[\"\\ud800\"]", "1:"},
+        {"[01]", "1:"},
+        {"{a:1}", "1:"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct arena *a = arena_new(1 << 20);
+        struct error e;
+        assert_null(json_parse(a, str_c(bad[i].text), 1 << 20, &e));
+        if (!strstr(e.text, bad[i].want)) {
+            fail_msg("%s: \"%s\"", bad[i].text, e.text);
+        }
+        arena_free(a);
+    }
+}
+
+TEST(json_parse_bounds_depth_bytes_and_memory)
+{
+    struct arena *a = arena_new(1 << 20);
+    struct error e;
+    char deep[20000];
+    memset(deep, '[', sizeof(deep));
+    assert_null(json_parse(a, str_make(deep, sizeof(deep)), 1 << 20, &e));
+    memset(deep + JSON_DEPTH_MAX + 1, ']', JSON_DEPTH_MAX + 1);
+    assert_null(json_parse(a, str_make(deep, 2 * (JSON_DEPTH_MAX + 1)), 1 << 20, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    assert_non_null(json_parse(a, str_make(deep + 1, 2 * JSON_DEPTH_MAX), 1 << 20, &e));
+    assert_null(json_parse(a, STR("[1,2]"), 4, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    for (size_t i = 0; i + 1 < sizeof(deep); i += 2) {
+        deep[i] = i == 0 ? '[' : ',';
+        deep[i + 1] = '1';
+    }
+    deep[sizeof(deep) - 1] = ']';
+    struct arena *small = arena_new(64 << 10);
+    assert_null(json_parse(small, str_make(deep, sizeof(deep)), 1 << 20, &e));
+    assert_null(json_parse(small, str_make(deep + 2, 0), 1 << 20, &e));
+    arena_free(small);
+    arena_free(a);
+}
