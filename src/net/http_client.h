@@ -18,7 +18,9 @@
 #include "base/error.h"
 #include "net/http_msg.h"
 
+struct arena;
 struct clk;
+struct http_client;
 struct http_target;
 
 #define HTTP_SHARD_TARGETS 250U

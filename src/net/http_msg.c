@@ -230,8 +230,9 @@ bool http_write(struct http_response *rs, str bytes)
         return true;
     }
     if (!rs->streaming) {
+        const bool begun = rs->ops->stream_begin(rs); // May still set headers.
         rs->streaming = true;
-        if (!rs->ops->stream_begin(rs)) {
+        if (!begun) {
             rs->broken = true;
             return false;
         }
