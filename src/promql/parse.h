@@ -17,8 +17,9 @@ struct buf;
 // The first thing wrong with a text.
 struct parse_error {
     struct text_span span;
-    u32 line;                     // From 1.
+    u32 line;                     // From 1; 0 while nothing is wrong.
     u32 column;                   // From 1, in bytes.
+    bool is_empty;                // There was no text at all.
     char text[PARSE_ERROR_BYTES]; // Without the place.
 };
 
