@@ -1,10 +1,10 @@
 // tidemark.h: count, gauge and time things inside a program, and show them to whoever asks.
 //
-// C99, no dependency but libc and pthread; may be included from C++. Everything hangs on an explicit
-// registry: there is no global list. The rule of the house is that measuring never harms what is
-// measured: nothing here aborts, blocks an increment, or grows without a bound. A registration that
-// cannot be made answers NULL and says why; every operation accepts NULL and then does nothing, so a
-// program whose metric was refused runs on, unmeasured.
+// C99, no dependency but libc and pthread; may be included from C++. Everything hangs on an
+// explicit registry: there is no global list. The rule of the house is that measuring never harms
+// what is measured: nothing here aborts, blocks an increment, or grows without a bound. A
+// registration that cannot be made answers NULL and says why; every operation accepts NULL and then
+// does nothing, so a program whose metric was refused runs on, unmeasured.
 //
 // Operations and costs:
 //   inc, add of whole numbers   wait-free, one fetch-add on a cache line of its own

@@ -1,7 +1,8 @@
 // tmk_expose.c: the page, in text 0.0.4 or OpenMetrics 1.0.
 //
 // One pass over the families in order of registration; the text leaves through a small buffer, so
-// the page itself is never held. A family all of whose callbacks have no value writes only its head.
+// the page itself is never held. A family all of whose callbacks have no value writes only its
+// head.
 #include "client/tmk_inner.h"
 
 #include <math.h>

@@ -3,7 +3,7 @@
 //   registry ── families (append-only list, in order of registration)
 //      │           └── children (append-only list; hash chains for look-up, under the lock)
 //      │                  └── cells: the numbers, alone on their cache lines
-//      └── slots[thread] ── pages ── one double per child with fractions, written by that thread only
+//      └── slots[thread] ── pages ── a double per child with fractions, written by that thread
 //
 // Lists are published by a release store of the next pointer and nothing is ever unlinked, so that
 // an exposition walks them without a lock.
@@ -32,8 +32,8 @@ enum {
     TMK_NUMBER_BYTES_MAX = 40
 };
 
-// One label set of a family. The cells hold, for a counter, the whole part; for a gauge, the bits of
-// the double; for a histogram, one count per bucket, the one to +Inf last.
+// One label set of a family. The cells hold, for a counter, the whole part; for a gauge, the bits
+// of the double; for a histogram, one count per bucket, the one to +Inf last.
 // Threads: cells and spare atomic; fn and fn_ctx guarded by fn_lock; the rest frozen once linked.
 struct tmk_child {
     struct tmk_child *next;
@@ -96,8 +96,8 @@ struct tmk_hook {
     void *ctx;
 };
 
-// Threads: slots, slot_high, first and refused atomic; hooks and process guarded by fn_lock; last and the
-// counts guarded by lock; limits frozen.
+// Threads: slots, slot_high, first and refused atomic; hooks and process guarded by fn_lock; last
+// and the counts guarded by lock; limits frozen.
 struct tmk_registry {
     size_t families_max;
     size_t series_max;
@@ -136,7 +136,8 @@ bool tmk_desc_check(const struct tmk_desc *d, struct tmk_error *e);
 bool tmk_name_clash(const char *a, enum tmk_kind a_kind, const char *b, enum tmk_kind b_kind);
 size_t tmk_name_base(const char *name, enum tmk_kind kind); // bytes before _total
 
-// tmk_number.c: NUL-terminated, the fewest of 15 to 17 digits that read back as v. Returns its bytes.
+// tmk_number.c: NUL-terminated, the fewest of 15 to 17 digits that read back as v. Returns its
+// bytes.
 size_t tmk_number_format(double v, char out[TMK_NUMBER_BYTES_MAX]);
 size_t tmk_number_unlocalise(char *s); // any decimal separator becomes a point
 

@@ -1,7 +1,7 @@
 // tmk_number.c: doubles as the exposition formats spell them, with libc alone.
 //
-// Any decimal number of at most 15 digits survives the way through a double, so %.15g prints it as a
-// human would; 16 and 17 digits follow for the rest. libc writes the locale's decimal separator,
+// Any decimal number of at most 15 digits survives the way through a double, so %.15g prints it as
+// a human would; 16 and 17 digits follow for the rest. libc writes the locale's decimal separator,
 // which may be a comma or several bytes: whatever is not part of a number becomes a point.
 #include "client/tmk_inner.h"
 

@@ -1,8 +1,8 @@
 // tmk_process.c: process_*, as every exporter has them.
 //
-// A hook reads /proc/self once per exposition; the callbacks only hand out what it found. What could
-// not be read is NaN, and so not written. Since Linux 6.2 the size of /proc/self/fd is the number of
-// file descriptors; before that they are counted, up to a bound.
+// A hook reads /proc/self once per exposition; the callbacks only hand out what it found. What
+// could not be read is NaN, and so not written. Since Linux 6.2 the size of /proc/self/fd is the
+// number of file descriptors; before that they are counted, up to a bound.
 // Threads: hook and callbacks run under the registry's fn_lock.
 #include "client/tmk_inner.h"
 
