@@ -20,34 +20,46 @@ enum { INTERVAL_MS_DEFAULT = 5000, SERIES_DEFAULT = 20000, SERIES_LIMIT = 100000
 
 // cpu before stat and netdev before netclass: they read the same file, once.
 static const struct collector *const collectors[] = {
-    &collector_cpu,      &collector_stat,     &collector_meminfo,  &collector_diskstats,
-    &collector_filesystem, &collector_netdev, &collector_netclass, &collector_netstat,
-    &collector_sockstat, &collector_tcpstat,  &collector_loadavg,  &collector_pressure,
-    &collector_vmstat,   &collector_filefd,   &collector_entropy,  &collector_uname,
-    &collector_time,     &collector_timex,    &collector_os,
+    &collector_cpu,        &collector_stat,    &collector_meminfo,  &collector_diskstats,
+    &collector_filesystem, &collector_netdev,  &collector_netclass, &collector_netstat,
+    &collector_sockstat,   &collector_tcpstat, &collector_loadavg,  &collector_pressure,
+    &collector_vmstat,     &collector_filefd,  &collector_entropy,  &collector_uname,
+    &collector_time,       &collector_timex,   &collector_os,
 };
 #define COLLECTORS ARRAY_LEN(collectors)
 #define OWN_SERIES (2 * COLLECTORS + OWN_COUNT)
 static_assert(COLLECTORS <= COLLECTORS_MAX, "the status has room for each");
 
 static const struct family collector_duration = {
-    STR("node_scrape_collector_duration_seconds"), METRIC_GAUGE,
-    STR("node_exporter: Duration of a collector scrape."), {STR("collector")}};
+    STR("node_scrape_collector_duration_seconds"),
+    METRIC_GAUGE,
+    STR("node_exporter: Duration of a collector scrape."),
+    {STR("collector")}};
 static const struct family collector_success = {
-    STR("node_scrape_collector_success"), METRIC_GAUGE,
-    STR("node_exporter: Whether a collector succeeded."), {STR("collector")}};
+    STR("node_scrape_collector_success"),
+    METRIC_GAUGE,
+    STR("node_exporter: Whether a collector succeeded."),
+    {STR("collector")}};
 
 enum own { OWN_UP, OWN_DURATION, OWN_SCRAPED, OWN_KEPT, OWN_ADDED, OWN_COUNT };
 static const struct family own_families[OWN_COUNT] = {
     [OWN_UP] = {STR("up"), METRIC_GAUGE, STR("Whether the target was scraped."), {{0}}},
-    [OWN_DURATION] = {STR("scrape_duration_seconds"), METRIC_GAUGE, STR("Duration of the scrape."),
+    [OWN_DURATION] = {STR("scrape_duration_seconds"),
+                      METRIC_GAUGE,
+                      STR("Duration of the scrape."),
                       {{0}}},
-    [OWN_SCRAPED] = {STR("scrape_samples_scraped"), METRIC_GAUGE,
-                     STR("Samples that the target exposed."), {{0}}},
-    [OWN_KEPT] = {STR("scrape_samples_post_metric_relabeling"), METRIC_GAUGE,
-                  STR("Samples that were left after metric relabelling."), {{0}}},
-    [OWN_ADDED] = {STR("scrape_series_added"), METRIC_GAUGE,
-                   STR("Approximate number of new series in this scrape."), {{0}}},
+    [OWN_SCRAPED] = {STR("scrape_samples_scraped"),
+                     METRIC_GAUGE,
+                     STR("Samples that the target exposed."),
+                     {{0}}},
+    [OWN_KEPT] = {STR("scrape_samples_post_metric_relabeling"),
+                  METRIC_GAUGE,
+                  STR("Samples that were left after metric relabelling."),
+                  {{0}}},
+    [OWN_ADDED] = {STR("scrape_series_added"),
+                   METRIC_GAUGE,
+                   STR("Approximate number of new series in this scrape."),
+                   {{0}}},
 };
 
 // Threads: atomic inside.
@@ -110,9 +122,9 @@ static void metrics_init(struct collect_metrics *m, struct tmk_registry *r)
     if (!r) {
         return; // every metric stays NULL, and counting does nothing
     }
-    struct tmk_family *outcomes = family_make(r, "tidemark_collect_samples_total",
-                                              "Samples of this host by what storage answered.",
-                                              "outcome");
+    struct tmk_family *outcomes =
+        family_make(r, "tidemark_collect_samples_total",
+                    "Samples of this host by what storage answered.", "outcome");
     struct tmk_family *dropped =
         family_make(r, "tidemark_collect_rows_dropped_total",
                     "Rows of this host that never reached storage, by reason.", "reason");
@@ -135,9 +147,8 @@ static void metrics_init(struct collect_metrics *m, struct tmk_registry *r)
                                      "Collections of this host that storage refused whole.");
     m->metadata_failed = counter_make(r, "tidemark_collect_metadata_failed_total",
                                       "Batches of metadata that storage refused.");
-    m->ticks_missed =
-        counter_make(r, "tidemark_collect_ticks_missed_total",
-                     "Collections left out because the one before took too long.");
+    m->ticks_missed = counter_make(r, "tidemark_collect_ticks_missed_total",
+                                   "Collections left out because the one before took too long.");
     m->series = tmk_gauge_register(r, "tidemark_collect_series", "Live series of this host.", NULL);
     m->mounts_skipped =
         tmk_gauge_register(r, "tidemark_collect_mounts_skipped",
@@ -192,9 +203,8 @@ struct collect *collect_new(const struct collect_opts *opts, struct error *e)
     c->roots[ROOT_SYS] = root_copy(opts->sysfs, "/sys");
     c->roots[ROOT_FS] = root_copy(opts->rootfs, "");
     c->roots[ROOT_UDEV] = root_copy(opts->udev, "/run/udev/data");
-    c->run = (struct run){.fs = opts->fs,
-                          .sys = opts->sys ? opts->sys : collect_sys_real(),
-                          .rows = c->rows};
+    c->run = (struct run){
+        .fs = opts->fs, .sys = opts->sys ? opts->sys : collect_sys_real(), .rows = c->rows};
     for (int i = 0; i < ROOT_COUNT; i++) {
         c->run.roots[i] = c->roots[i];
     }
@@ -306,9 +316,8 @@ bool collect_once(struct collect *c, i64 t_ms, struct error *e)
 {
     const i64 start_ns = clk_mono_ns(c->clk);
     struct error why = {0};
-    struct collect_status s = {.last_ms = t_ms,
-                               .interval_ms = c->interval_ms,
-                               .collector_count = COLLECTORS};
+    struct collect_status s = {
+        .last_ms = t_ms, .interval_ms = c->interval_ms, .collector_count = COLLECTORS};
     c->run.t_ms = t_ms;
     c->run.path[0] = '\0'; // nothing read before counts now
     rows_begin(c->rows, t_ms);

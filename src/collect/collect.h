@@ -2,9 +2,10 @@
 //
 // Names, labels, types and help are those of node_exporter 1.5, so that its dashboards and rules
 // work; job="host", instance=<host name>, so that a scraped node_exporter never collides. Each
-// collection also writes up, the scrape_* series and node_scrape_collector_{duration_seconds,success}.
-// A collector that fails (a broken, missing or endless file) loses its own rows of that collection,
-// says why in the status, and disturbs no other.
+// collection also writes up, the scrape_* series and
+// node_scrape_collector_{duration_seconds,success}. A collector that fails (a broken, missing or
+// endless file) loses its own rows of that collection, says why in the status, and disturbs no
+// other.
 //
 // Operations and cost: a collection reads about 30 files plus 16 a network device and costs
 // O(series); new series are resolved once, later collections only append.

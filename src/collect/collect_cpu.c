@@ -1,26 +1,28 @@
 // collect_cpu.c: node_cpu_seconds_total and node_cpu_guest_seconds_total from /proc/stat.
 //
 // The kernel lets single modes fall a little (iowait, idle with steal), which a reader would take
-// for a restart: a mode keeps its highest value. Only when idle falls by more than three seconds was
-// the processor taken out and put back, and all its modes start anew.
-#include "collect/collect_run.h"
-
+// for a restart: a mode keeps its highest value. Only when idle falls by more than three seconds
+// was the processor taken out and put back, and all its modes start anew.
 #include "base/str.h"
+#include "collect/collect_run.h"
 
 enum { CPUS_MAX = 4096, MODES = 8, COLUMNS = 10, MODE_IDLE = 3 };
 #define TICKS_PER_SECOND 100.0 // USER_HZ, part of the kernel's promise to programs
 #define IDLE_FALL_MAX_S  3.0
 
 // The columns of a line of /proc/stat; guest time is also counted as user or nice.
-static const str modes[MODES] = {STR("user"),    STR("nice"), STR("system"),  STR("idle"),
+static const str modes[MODES] = {STR("user"),   STR("nice"), STR("system"),  STR("idle"),
                                  STR("iowait"), STR("irq"),  STR("softirq"), STR("steal")};
 
-static const struct family cpu_seconds = {STR("node_cpu_seconds_total"), METRIC_COUNTER,
+static const struct family cpu_seconds = {STR("node_cpu_seconds_total"),
+                                          METRIC_COUNTER,
                                           STR("Seconds the CPUs spent in each mode."),
                                           {STR("cpu"), STR("mode")}};
 static const struct family guest_seconds = {
-    STR("node_cpu_guest_seconds_total"), METRIC_COUNTER,
-    STR("Seconds the CPUs spent in guests (VMs) for each mode."), {STR("cpu"), STR("mode")}};
+    STR("node_cpu_guest_seconds_total"),
+    METRIC_COUNTER,
+    STR("Seconds the CPUs spent in guests (VMs) for each mode."),
+    {STR("cpu"), STR("mode")}};
 
 // Threads: owned by the collecting thread. Grown to the highest processor seen, at most CPUS_MAX.
 struct cpu_state {

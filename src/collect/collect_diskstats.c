@@ -1,14 +1,16 @@
 // collect_diskstats.c: node_disk_* from /proc/diskstats, node_disk_info with what udev knows.
 //
 // Partitions, loop and RAM devices are left out, as node_exporter's default pattern does.
-#include "collect/collect_run.h"
-
 #include "base/str.h"
+#include "collect/collect_run.h"
 
 #include <stdio.h>
 
 enum { COLUMNS = 17, COLUMNS_OLD = 11, DISKS_MAX = 2048 };
-#define LABEL_DEVICE {STR("device")}
+#define LABEL_DEVICE                                                                               \
+    {                                                                                              \
+        STR("device")                                                                              \
+    }
 
 #define COUNTER_ROW(name, help, scale)                                                             \
     {                                                                                              \
@@ -51,12 +53,11 @@ static const struct {
                 "This is the total number of seconds spent by all flush requests.", 0.001),
 };
 
-static const struct family disk_info = {
-    STR("node_disk_info"),
-    METRIC_GAUGE,
-    STR("Info of /sys/block/<block_device>."),
-    {STR("device"), STR("major"), STR("minor"), STR("path"), STR("wwn"), STR("model"),
-     STR("serial"), STR("revision")}};
+static const struct family disk_info = {STR("node_disk_info"),
+                                        METRIC_GAUGE,
+                                        STR("Info of /sys/block/<block_device>."),
+                                        {STR("device"), STR("major"), STR("minor"), STR("path"),
+                                         STR("wwn"), STR("model"), STR("serial"), STR("revision")}};
 
 static bool is_digit(char c)
 {

@@ -6,8 +6,7 @@ static const struct {
     struct family family;
 } facts[] = {
     {"sys/kernel/random/entropy_avail",
-     {STR("node_entropy_available_bits"), METRIC_GAUGE, STR("Bits of available entropy."),
-      {{0}}}},
+     {STR("node_entropy_available_bits"), METRIC_GAUGE, STR("Bits of available entropy."), {{0}}}},
     {"sys/kernel/random/poolsize",
      {STR("node_entropy_pool_size_bits"), METRIC_GAUGE, STR("Bits of entropy pool."), {{0}}}},
 };
@@ -18,8 +17,7 @@ static bool entropy_collect(struct run *r, UNUSED void *state, struct error *e)
         struct attr a;
         u64 v = 0;
         if (!run_attr(r, ROOT_PROC, facts[i].path, &a, e) ||
-            !word_u64(&a.value, facts[i].path, &v, e) ||
-            !run_add(r, &facts[i].family, (f64)v, e)) {
+            !word_u64(&a.value, facts[i].path, &v, e) || !run_add(r, &facts[i].family, (f64)v, e)) {
             return false;
         }
     }

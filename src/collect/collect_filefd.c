@@ -1,10 +1,12 @@
 // collect_filefd.c: node_filefd_* from /proc/sys/fs/file-nr: allocated, unused, maximum.
 #include "collect/collect_run.h"
 
-static const struct family allocated = {STR("node_filefd_allocated"), METRIC_GAUGE,
-                                        STR("File descriptor statistics: allocated."), {{0}}};
-static const struct family maximum = {STR("node_filefd_maximum"), METRIC_GAUGE,
-                                      STR("File descriptor statistics: maximum."), {{0}}};
+static const struct family allocated = {STR("node_filefd_allocated"),
+                                        METRIC_GAUGE,
+                                        STR("File descriptor statistics: allocated."),
+                                        {{0}}};
+static const struct family maximum = {
+    STR("node_filefd_maximum"), METRIC_GAUGE, STR("File descriptor statistics: maximum."), {{0}}};
 
 static bool filefd_collect(struct run *r, UNUSED void *state, struct error *e)
 {

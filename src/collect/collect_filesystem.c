@@ -2,13 +2,15 @@
 //
 // Left out: what node_exporter's default patterns leave out, and network and FUSE file systems
 // (counted), because asking a dead server for its size never returns: see collect.h.
-#include "collect/collect_run.h"
-
 #include "base/str.h"
+#include "collect/collect_run.h"
 #include "collect/collect_sys.h"
 
 enum { MOUNTS_MAX = 4096, MOUNT_BYTES_MAX = 4096 };
-#define LABELS_MOUNT {STR("device"), STR("fstype"), STR("mountpoint")}
+#define LABELS_MOUNT                                                                               \
+    {                                                                                              \
+        STR("device"), STR("fstype"), STR("mountpoint")                                            \
+    }
 
 enum fact { SIZE, FREE, AVAIL, FILES, FILES_FREE, READONLY, DEVICE_ERROR, FACTS };
 static const struct family facts[FACTS] = {
@@ -31,16 +33,16 @@ static const struct family facts[FACTS] = {
 };
 
 static const str types_left_out[] = {
-    STR("autofs"),     STR("binfmt_misc"), STR("bpf"),       STR("cgroup"),   STR("cgroup2"),
-    STR("configfs"),   STR("debugfs"),     STR("devpts"),    STR("devtmpfs"), STR("fusectl"),
-    STR("hugetlbfs"),  STR("iso9660"),     STR("mqueue"),    STR("nsfs"),     STR("overlay"),
-    STR("proc"),       STR("procfs"),      STR("pstore"),    STR("rpc_pipefs"),
-    STR("securityfs"), STR("selinuxfs"),   STR("squashfs"),  STR("sysfs"),    STR("tracefs"),
+    STR("autofs"),    STR("binfmt_misc"), STR("bpf"),    STR("cgroup"),     STR("cgroup2"),
+    STR("configfs"),  STR("debugfs"),     STR("devpts"), STR("devtmpfs"),   STR("fusectl"),
+    STR("hugetlbfs"), STR("iso9660"),     STR("mqueue"), STR("nsfs"),       STR("overlay"),
+    STR("proc"),      STR("procfs"),      STR("pstore"), STR("rpc_pipefs"), STR("securityfs"),
+    STR("selinuxfs"), STR("squashfs"),    STR("sysfs"),  STR("tracefs"),
 };
 static const str types_remote[] = {
-    STR("9p"),  STR("afs"),       STR("beegfs"), STR("ceph"), STR("cifs"),   STR("coda"),
-    STR("davfs"), STR("fuse"),    STR("glusterfs"), STR("gpfs"), STR("lustre"), STR("ncpfs"),
-    STR("nfs"), STR("nfs4"),      STR("orangefs"), STR("pvfs2"), STR("smb3"),  STR("smbfs"),
+    STR("9p"),    STR("afs"),  STR("beegfs"),    STR("ceph"),  STR("cifs"),   STR("coda"),
+    STR("davfs"), STR("fuse"), STR("glusterfs"), STR("gpfs"),  STR("lustre"), STR("ncpfs"),
+    STR("nfs"),   STR("nfs4"), STR("orangefs"),  STR("pvfs2"), STR("smb3"),   STR("smbfs"),
 };
 // The folder and all below it.
 static const str trees_left_out[] = {STR("/dev"), STR("/proc"), STR("/sys")};
@@ -172,7 +174,8 @@ static bool filesystem_collect(struct run *r, UNUSED void *state, struct error *
     str line;
     u32 mounts = 0;
     r->mounts_skipped = 0;
-    // Process 1 sees the host's mounts even if we live in a name space of our own; it may be hidden.
+    // Process 1 sees the host's mounts even if we live in a name space of our own; it may be
+    // hidden.
     if (!run_read(r, ROOT_PROC, "1/mounts", &text, NULL) &&
         !run_read(r, ROOT_PROC, "self/mounts", &text, e)) {
         return false;

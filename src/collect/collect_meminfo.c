@@ -1,7 +1,6 @@
 // collect_meminfo.c: every line of /proc/meminfo as node_memory_<field>[_bytes].
-#include "collect/collect_run.h"
-
 #include "base/str.h"
+#include "collect/collect_run.h"
 
 #include <stdio.h>
 
@@ -14,8 +13,8 @@ static bool field_name(str field, char out[FIELD_BYTES_MAX], struct error *e)
     bool ok = field.len > 0 && field.len < FIELD_BYTES_MAX;
     for (size_t i = 0; ok && i < field.len; i++) {
         char c = field.ptr[i];
-        bool name = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '_';
+        bool name =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
         ok = name || c == '(' || (c == ')' && i + 1 == field.len);
         if (ok && c != ')') {
             out[n++] = name ? c : '_';

@@ -1,17 +1,19 @@
 // collect_netclass.c: what /sys/class/net says of each device.
 //
 // Files that the driver refuses (speed of a bridge, carrier of a device that is down) give no row.
-// Each is a system call or three, so only the first RUN_NETDEVS_MAX devices are looked at: a host of
-// a thousand containers has a thousand of them. Nothing else of those is lost: see netdev.
-#include "collect/collect_netdev.h"
-
+// Each is a system call or three, so only the first RUN_NETDEVS_MAX devices are looked at: a host
+// of a thousand containers has a thousand of them. Nothing else of those is lost: see netdev.
 #include "base/str.h"
+#include "collect/collect_netdev.h"
 
 #include <stdio.h>
 
 #define PROPERTY(name, kind)                                                                       \
     {                                                                                              \
-        STR("node_network_" name), kind, STR("Network device property: " name), {STR("device")}    \
+        STR("node_network_" name), kind, STR("Network device property: " name),                    \
+        {                                                                                          \
+            STR("device")                                                                          \
+        }                                                                                          \
     }
 static const struct {
     const char *file;
@@ -43,7 +45,8 @@ static const struct family device_info = {
     STR("Non-numeric data from /sys/class/net/<iface>, value is always 1."),
     {STR("address"), STR("broadcast"), STR("device"), STR("duplex"), STR("ifalias"),
      STR("operstate")}};
-static const struct family device_up = {STR("node_network_up"), METRIC_GAUGE,
+static const struct family device_up = {STR("node_network_up"),
+                                        METRIC_GAUGE,
                                         STR("Value is 1 if operstate is 'up', 0 otherwise."),
                                         {STR("device")}};
 

@@ -1,6 +1,7 @@
 // collect_netdev.c: node_network_{receive,transmit}_* from /proc/net/dev.
 //
-// Packets that no protocol took (nohandler) stand in /sys only; a device without that file has none.
+// Packets that no protocol took (nohandler) stand in /sys only; a device without that file has
+// none.
 #include "collect/collect_netdev.h"
 
 #include "base/str.h"
@@ -12,14 +13,17 @@ enum { COLUMNS = 16, DEVICES_MAX = 4096, HEAD_LINES = 2 };
 #define COLUMN(name)                                                                               \
     {                                                                                              \
         STR("node_network_" name "_total"), METRIC_COUNTER,                                        \
-            STR("Network device statistic " name "."), {STR("device")}                             \
+            STR("Network device statistic " name "."),                                             \
+        {                                                                                          \
+            STR("device")                                                                          \
+        }                                                                                          \
     }
 static const struct family columns[COLUMNS] = {
-    COLUMN("receive_bytes"),    COLUMN("receive_packets"),    COLUMN("receive_errs"),
-    COLUMN("receive_drop"),     COLUMN("receive_fifo"),       COLUMN("receive_frame"),
-    COLUMN("receive_compressed"), COLUMN("receive_multicast"), COLUMN("transmit_bytes"),
-    COLUMN("transmit_packets"), COLUMN("transmit_errs"),      COLUMN("transmit_drop"),
-    COLUMN("transmit_fifo"),    COLUMN("transmit_colls"),     COLUMN("transmit_carrier"),
+    COLUMN("receive_bytes"),       COLUMN("receive_packets"),   COLUMN("receive_errs"),
+    COLUMN("receive_drop"),        COLUMN("receive_fifo"),      COLUMN("receive_frame"),
+    COLUMN("receive_compressed"),  COLUMN("receive_multicast"), COLUMN("transmit_bytes"),
+    COLUMN("transmit_packets"),    COLUMN("transmit_errs"),     COLUMN("transmit_drop"),
+    COLUMN("transmit_fifo"),       COLUMN("transmit_colls"),    COLUMN("transmit_carrier"),
     COLUMN("transmit_compressed"),
 };
 static const struct family nohandler = COLUMN("receive_nohandler");

@@ -1,8 +1,7 @@
 // collect_netstat.c: node_netstat_* from /proc/net/{netstat,snmp,snmp6}: the fields that
 // node_exporter keeps by default.
-#include "collect/collect_run.h"
-
 #include "base/str.h"
+#include "collect/collect_run.h"
 
 #include <stdio.h>
 
@@ -10,16 +9,21 @@ enum { FIELD_BYTES_MAX = 64 };
 
 // One "*" at either end stands for anything.
 static const str kept[] = {
-    STR("*_InErrors"),         STR("*_InErrs"),           STR("Ip_Forwarding"),
-    STR("Ip6_InOctets"),       STR("Ip6_OutOctets"),      STR("IpExt_InOctets"),
-    STR("IpExt_OutOctets"),    STR("Icmp_InMsgs"),        STR("Icmp_OutMsgs"),
-    STR("Icmp6_InMsgs"),       STR("Icmp6_OutMsgs"),      STR("TcpExt_Listen*"),
-    STR("TcpExt_Syncookies*"), STR("TcpExt_TCPSynRetrans"), STR("TcpExt_TCPTimeouts"),
-    STR("Tcp_ActiveOpens"),    STR("Tcp_InSegs"),         STR("Tcp_OutSegs"),
-    STR("Tcp_OutRsts"),        STR("Tcp_PassiveOpens"),   STR("Tcp_RetransSegs"),
-    STR("Tcp_CurrEstab"),      STR("Udp_InDatagrams"),    STR("Udp_OutDatagrams"),
-    STR("Udp_NoPorts"),        STR("Udp_RcvbufErrors"),   STR("Udp_SndbufErrors"),
-    STR("Udp6_InDatagrams"),   STR("Udp6_OutDatagrams"),  STR("Udp6_NoPorts"),
+    STR("*_InErrors"),         STR("*_InErrs"),
+    STR("Ip_Forwarding"),      STR("Ip6_InOctets"),
+    STR("Ip6_OutOctets"),      STR("IpExt_InOctets"),
+    STR("IpExt_OutOctets"),    STR("Icmp_InMsgs"),
+    STR("Icmp_OutMsgs"),       STR("Icmp6_InMsgs"),
+    STR("Icmp6_OutMsgs"),      STR("TcpExt_Listen*"),
+    STR("TcpExt_Syncookies*"), STR("TcpExt_TCPSynRetrans"),
+    STR("TcpExt_TCPTimeouts"), STR("Tcp_ActiveOpens"),
+    STR("Tcp_InSegs"),         STR("Tcp_OutSegs"),
+    STR("Tcp_OutRsts"),        STR("Tcp_PassiveOpens"),
+    STR("Tcp_RetransSegs"),    STR("Tcp_CurrEstab"),
+    STR("Udp_InDatagrams"),    STR("Udp_OutDatagrams"),
+    STR("Udp_NoPorts"),        STR("Udp_RcvbufErrors"),
+    STR("Udp_SndbufErrors"),   STR("Udp6_InDatagrams"),
+    STR("Udp6_OutDatagrams"),  STR("Udp6_NoPorts"),
     STR("Udp6_RcvbufErrors"),  STR("Udp6_SndbufErrors"),
 };
 
@@ -56,8 +60,8 @@ static bool field_add(struct run *r, str protocol, str name, str number, struct 
     i64 v = 0;
     if (!is_plain(protocol) || !is_plain(name) || !parse_i64(number, &v)) {
         return err_set(e, ERR_CORRUPT, "netstat: \"%.*s %.*s\" is not a field and its value",
-                       (int)MIN(name.len, 40), name.ptr ? name.ptr : "",
-                       (int)MIN(number.len, 40), number.ptr ? number.ptr : "");
+                       (int)MIN(name.len, 40), name.ptr ? name.ptr : "", (int)MIN(number.len, 40),
+                       number.ptr ? number.ptr : "");
     }
     (void)snprintf(field, sizeof(field), "%.*s_%.*s", STR_ARG(protocol), STR_ARG(name));
     if (!field_kept(str_c(field))) {
@@ -76,8 +80,8 @@ static bool pair_add(struct run *r, str names, str numbers, struct error *e)
     str again;
     str name;
     str number;
-    if (!word_next(&names, &protocol) || !word_next(&numbers, &again) ||
-        !str_eq(protocol, again) || !str_ends(protocol, STR(":"))) {
+    if (!word_next(&names, &protocol) || !word_next(&numbers, &again) || !str_eq(protocol, again) ||
+        !str_ends(protocol, STR(":"))) {
         return err_set(e, ERR_CORRUPT, "netstat: names and numbers do not belong together");
     }
     protocol = str_sub(protocol, 0, protocol.len - 1);

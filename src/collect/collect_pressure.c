@@ -1,7 +1,6 @@
 // collect_pressure.c: node_pressure_* from /proc/pressure: stalls for want of CPU, memory and I/O.
-#include "collect/collect_run.h"
-
 #include "base/str.h"
+#include "collect/collect_run.h"
 
 static const struct {
     const char *path;
@@ -10,23 +9,32 @@ static const struct {
 } facts[] = {
     {"pressure/cpu",
      STR("some"),
-     {STR("node_pressure_cpu_waiting_seconds_total"), METRIC_COUNTER,
-      STR("Total time in seconds that processes have waited for CPU time"), {{0}}}},
+     {STR("node_pressure_cpu_waiting_seconds_total"),
+      METRIC_COUNTER,
+      STR("Total time in seconds that processes have waited for CPU time"),
+      {{0}}}},
     {"pressure/io",
      STR("some"),
-     {STR("node_pressure_io_waiting_seconds_total"), METRIC_COUNTER,
-      STR("Total time in seconds that processes have waited due to IO congestion"), {{0}}}},
+     {STR("node_pressure_io_waiting_seconds_total"),
+      METRIC_COUNTER,
+      STR("Total time in seconds that processes have waited due to IO congestion"),
+      {{0}}}},
     {"pressure/io",
      STR("full"),
-     {STR("node_pressure_io_stalled_seconds_total"), METRIC_COUNTER,
-      STR("Total time in seconds no process could make progress due to IO congestion"), {{0}}}},
+     {STR("node_pressure_io_stalled_seconds_total"),
+      METRIC_COUNTER,
+      STR("Total time in seconds no process could make progress due to IO congestion"),
+      {{0}}}},
     {"pressure/memory",
      STR("some"),
-     {STR("node_pressure_memory_waiting_seconds_total"), METRIC_COUNTER,
-      STR("Total time in seconds that processes have waited for memory"), {{0}}}},
+     {STR("node_pressure_memory_waiting_seconds_total"),
+      METRIC_COUNTER,
+      STR("Total time in seconds that processes have waited for memory"),
+      {{0}}}},
     {"pressure/memory",
      STR("full"),
-     {STR("node_pressure_memory_stalled_seconds_total"), METRIC_COUNTER,
+     {STR("node_pressure_memory_stalled_seconds_total"),
+      METRIC_COUNTER,
       STR("Total time in seconds no process could make progress due to memory congestion"),
       {{0}}}},
 };

@@ -43,14 +43,14 @@ struct rows *rows_new(struct storage *s, str job, str instance, u32 series_max,
 void rows_free(struct rows *r); // Accepts NULL.
 
 void rows_limit(struct rows *r, u32 series_max); // From now on.
-void rows_begin(struct rows *r, i64 t_ms); // Forgets what was not committed.
+void rows_begin(struct rows *r, i64 t_ms);       // Forgets what was not committed.
 // One value per label of the family. Bytes that are not UTF-8 become U+FFFD; values are cut at
 // ROW_VALUE_BYTES_MAX. A duplicate is dropped and counted; false only beyond series_max.
 #define ROW_VALUE_BYTES_MAX 1024
 bool rows_add(struct rows *r, const struct family *f, const str *values, f64 v,
               struct error *e) MUST_USE;
 u32 rows_count(const struct rows *r);
-u32 rows_fresh(const struct rows *r); // Rows whose series was never committed.
+u32 rows_fresh(const struct rows *r);     // Rows whose series was never committed.
 void rows_cut(struct rows *r, u32 count); // Takes back all rows from count on.
 bool rows_commit(struct rows *r, struct error *e) MUST_USE;
 const struct rows_counts *rows_counts_get(const struct rows *r);

@@ -142,8 +142,8 @@ bool word_f64(str *rest, const char *what, f64 *out, struct error *e)
 {
     str word;
     if (!word_next(rest, &word) || !num_parse(word, out)) {
-        return err_set(e, ERR_CORRUPT, "%s: \"%.*s\" is not a number", what,
-                       (int)MIN(word.len, 40), word.ptr ? word.ptr : "");
+        return err_set(e, ERR_CORRUPT, "%s: \"%.*s\" is not a number", what, (int)MIN(word.len, 40),
+                       word.ptr ? word.ptr : "");
     }
     return true;
 }

@@ -1,8 +1,9 @@
 // collect_run.h: what one collector is, and what it is handed.
 //
-// A collector reads files of the host through run_read, cuts them up and adds rows. It fails with an
-// error that names file and place; its rows of this collection are then taken back by the caller.
-// Everything it reads comes from the kernel, or from whoever made the tree: nothing is trusted.
+// A collector reads files of the host through run_read, cuts them up and adds rows. It fails with
+// an error that names file and place; its rows of this collection are then taken back by the
+// caller. Everything it reads comes from the kernel, or from whoever made the tree: nothing is
+// trusted.
 // Threads: everything here is owned by the collecting thread.
 #ifndef COLLECT_COLLECT_RUN_H
 #define COLLECT_COLLECT_RUN_H
@@ -17,7 +18,7 @@ struct fs;
 
 enum {
     RUN_FILE_BYTES_MAX = 1 << 20, // of any file
-    RUN_ATTR_BYTES_MAX = 8192,   // of a small file read beside it
+    RUN_ATTR_BYTES_MAX = 8192,    // of a small file read beside it
     RUN_PATH_BYTES_MAX = 512,
     RUN_NETDEVS_MAX = 64, // devices whose /sys attributes are read
     RUN_NETDEV_NAME_MAX = 16
@@ -48,13 +49,13 @@ struct attr {
 };
 
 struct collector {
-    const char *name; // As node_exporter calls it.
+    const char *name;   // As node_exporter calls it.
     size_t state_bytes; // Kept, zeroed at birth, between collections.
     bool (*collect)(struct run *r, void *state, struct error *e);
 };
 
-// The whole file; the text is borrowed until the next run_read. ERR_LIMIT beyond RUN_FILE_BYTES_MAX,
-// ERR_NOT_FOUND if absent.
+// The whole file; the text is borrowed until the next run_read. ERR_LIMIT beyond
+// RUN_FILE_BYTES_MAX, ERR_NOT_FOUND if absent.
 bool run_read(struct run *r, enum root root, const char *path, str *out, struct error *e) MUST_USE;
 bool run_attr(struct run *r, enum root root, const char *path, struct attr *out,
               struct error *e) MUST_USE;

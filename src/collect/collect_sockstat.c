@@ -1,15 +1,14 @@
 // collect_sockstat.c: node_sockstat_* from /proc/net/{sockstat,sockstat6}.
-#include "collect/collect_run.h"
-
 #include "base/str.h"
+#include "collect/collect_run.h"
 #include "collect/collect_sys.h"
 
 #include <stdio.h>
 
 enum { WORD_BYTES_MAX = 24, PAIRS_MAX = 32 };
 
-static const struct family sockets_used = {STR("node_sockstat_sockets_used"), METRIC_GAUGE,
-                                           STR("Number of IPv4 sockets in use."), {{0}}};
+static const struct family sockets_used = {
+    STR("node_sockstat_sockets_used"), METRIC_GAUGE, STR("Number of IPv4 sockets in use."), {{0}}};
 
 static bool is_plain(str s)
 {
@@ -57,8 +56,8 @@ static bool line_add(struct run *r, str line, struct error *e)
         bool ok = used ? !str_eq(key, STR("used")) || run_add(r, &sockets_used, (f64)v, e)
                        : pair_add(r, protocol, word, (f64)v, e);
         if (ok && !used && str_eq(key, STR("mem"))) {
-            ok = pair_add(r, protocol, "mem_bytes",
-                          (f64)v * (f64)r->sys->ops->page_bytes(r->sys), e);
+            ok = pair_add(r, protocol, "mem_bytes", (f64)v * (f64)r->sys->ops->page_bytes(r->sys),
+                          e);
         }
         if (!ok) {
             return false;

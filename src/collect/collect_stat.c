@@ -1,7 +1,6 @@
 // collect_stat.c: interrupts, context switches, forks, boot time and processes from /proc/stat.
-#include "collect/collect_run.h"
-
 #include "base/str.h"
+#include "collect/collect_run.h"
 
 static const struct {
     str word;
@@ -10,18 +9,24 @@ static const struct {
     {STR("intr"),
      {STR("node_intr_total"), METRIC_COUNTER, STR("Total number of interrupts serviced."), {{0}}}},
     {STR("ctxt"),
-     {STR("node_context_switches_total"), METRIC_COUNTER, STR("Total number of context switches."),
+     {STR("node_context_switches_total"),
+      METRIC_COUNTER,
+      STR("Total number of context switches."),
       {{0}}}},
     {STR("processes"),
      {STR("node_forks_total"), METRIC_COUNTER, STR("Total number of forks."), {{0}}}},
     {STR("btime"),
      {STR("node_boot_time_seconds"), METRIC_GAUGE, STR("Node boot time, in unixtime."), {{0}}}},
     {STR("procs_running"),
-     {STR("node_procs_running"), METRIC_GAUGE, STR("Number of processes in runnable state."),
+     {STR("node_procs_running"),
+      METRIC_GAUGE,
+      STR("Number of processes in runnable state."),
       {{0}}}},
     {STR("procs_blocked"),
-     {STR("node_procs_blocked"), METRIC_GAUGE,
-      STR("Number of processes blocked waiting for I/O to complete."), {{0}}}},
+     {STR("node_procs_blocked"),
+      METRIC_GAUGE,
+      STR("Number of processes blocked waiting for I/O to complete."),
+      {{0}}}},
 };
 
 static bool stat_collect(struct run *r, UNUSED void *state, struct error *e)

@@ -1,8 +1,8 @@
 // collect_sys.c: the real kernel behind collect_sys.h.
 //
-// TCP states come through sock_diag: the kernel walks its tables and hands over one fixed record per
-// socket, which we only count. /proc/net/tcp would print each as a line of text, at many times the
-// cost, with a seek that restarts the walk.
+// TCP states come through sock_diag: the kernel walks its tables and hands over one fixed record
+// per socket, which we only count. /proc/net/tcp would print each as a line of text, at many times
+// the cost, with a seek that restarts the walk.
 #include "collect/collect_sys.h"
 
 #include "base/error.h"

@@ -3,17 +3,17 @@
 // Every state has a row in every collection, zeros too: an alert on close_wait needs a series that
 // does not come and go.
 #include "collect/collect_run.h"
-
 #include "collect/collect_sys.h"
 
-static const struct family connection_states = {STR("node_tcp_connection_states"), METRIC_GAUGE,
+static const struct family connection_states = {STR("node_tcp_connection_states"),
+                                                METRIC_GAUGE,
                                                 STR("Number of connection states."),
                                                 {STR("state")}};
 
 static const str states[TCP_STATES] = {
-    STR_EMPTY,          STR("established"), STR("syn_sent"),   STR("syn_recv"),
-    STR("fin_wait1"),   STR("fin_wait2"),   STR("time_wait"),  STR("close"),
-    STR("close_wait"),  STR("last_ack"),    STR("listen"),     STR("closing"),
+    STR_EMPTY,         STR("established"), STR("syn_sent"),  STR("syn_recv"),
+    STR("fin_wait1"),  STR("fin_wait2"),   STR("time_wait"), STR("close"),
+    STR("close_wait"), STR("last_ack"),    STR("listen"),    STR("closing"),
 };
 
 static bool tcpstat_collect(struct run *r, UNUSED void *state, struct error *e)

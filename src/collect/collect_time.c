@@ -1,17 +1,18 @@
 // collect_time.c: node_time_seconds, the zone's offset and the clock sources.
-#include "collect/collect_run.h"
-
 #include "base/str.h"
+#include "collect/collect_run.h"
 #include "collect/collect_sys.h"
 
 #include <stdio.h>
 
 enum { CLOCKSOURCES_MAX = 4 };
 
-static const struct family time_seconds = {
-    STR("node_time_seconds"), METRIC_GAUGE, STR("System time in seconds since epoch (1970)."),
-    {{0}}};
-static const struct family zone_offset = {STR("node_time_zone_offset_seconds"), METRIC_GAUGE,
+static const struct family time_seconds = {STR("node_time_seconds"),
+                                           METRIC_GAUGE,
+                                           STR("System time in seconds since epoch (1970)."),
+                                           {{0}}};
+static const struct family zone_offset = {STR("node_time_zone_offset_seconds"),
+                                          METRIC_GAUGE,
                                           STR("System time zone offset in seconds."),
                                           {STR("time_zone")}};
 static const struct {
@@ -19,11 +20,13 @@ static const struct {
     struct family family;
 } sources[] = {
     {"available_clocksource",
-     {STR("node_time_clocksource_available_info"), METRIC_GAUGE,
+     {STR("node_time_clocksource_available_info"),
+      METRIC_GAUGE,
       STR("Available clocksources read from '/sys/devices/system/clocksource'."),
       {STR("clocksource"), STR("device")}}},
     {"current_clocksource",
-     {STR("node_time_clocksource_current_info"), METRIC_GAUGE,
+     {STR("node_time_clocksource_current_info"),
+      METRIC_GAUGE,
       STR("Current clocksource read from '/sys/devices/system/clocksource'."),
       {STR("clocksource"), STR("device")}}},
 };

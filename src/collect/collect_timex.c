@@ -1,6 +1,5 @@
 // collect_timex.c: node_timex_*: how well the kernel's clock is kept.
 #include "collect/collect_run.h"
-
 #include "collect/collect_sys.h"
 
 // Frequencies come in parts per million with a 16-bit fraction.
@@ -12,7 +11,14 @@ enum unit { PLAIN, IN_MICROS, IN_CLOCK, IN_PPM16, IN_PPM16_RATIO };
 #define FACT(field, name, kind, help, unit)                                                        \
     {                                                                                              \
         offsetof(struct clock_state, field), unit,                                                 \
-            {STR("node_timex_" name), kind, STR(help), {{0}}}                                      \
+        {                                                                                          \
+            STR("node_timex_" name), kind, STR(help),                                              \
+            {                                                                                      \
+                {                                                                                  \
+                    0                                                                              \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
     }
 static const struct {
     size_t offset;
@@ -38,16 +44,17 @@ static const struct {
          "Pulse per second count of jitter limit exceeded events.", PLAIN),
     FACT(calcnt, "pps_calibration_total", METRIC_COUNTER,
          "Pulse per second count of calibration intervals.", PLAIN),
-    FACT(errcnt, "pps_error_total", METRIC_COUNTER,
-         "Pulse per second count of calibration errors.", PLAIN),
+    FACT(errcnt, "pps_error_total", METRIC_COUNTER, "Pulse per second count of calibration errors.",
+         PLAIN),
     FACT(stbcnt, "pps_stability_exceeded_total", METRIC_COUNTER,
          "Pulse per second count of stability limit exceeded events.", PLAIN),
-    FACT(tai, "tai_offset_seconds", METRIC_GAUGE, "International Atomic Time (TAI) offset.",
-         PLAIN),
+    FACT(tai, "tai_offset_seconds", METRIC_GAUGE, "International Atomic Time (TAI) offset.", PLAIN),
 };
 static const struct family sync_status = {
-    STR("node_timex_sync_status"), METRIC_GAUGE,
-    STR("Is clock synchronized to a reliable server (1 = yes, 0 = no)."), {{0}}};
+    STR("node_timex_sync_status"),
+    METRIC_GAUGE,
+    STR("Is clock synchronized to a reliable server (1 = yes, 0 = no)."),
+    {{0}}};
 
 static f64 fact_value(i64 raw, enum unit unit, bool nano)
 {

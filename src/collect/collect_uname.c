@@ -1,7 +1,6 @@
 // collect_uname.c: node_uname_info.
-#include "collect/collect_run.h"
-
 #include "base/str.h"
+#include "collect/collect_run.h"
 #include "collect/collect_sys.h"
 
 static const struct family uname_info = {

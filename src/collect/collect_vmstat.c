@@ -1,7 +1,6 @@
 // collect_vmstat.c: node_vmstat_*: paging, faults and kills from /proc/vmstat.
-#include "collect/collect_run.h"
-
 #include "base/str.h"
+#include "collect/collect_run.h"
 
 #include <stdio.h>
 
@@ -48,8 +47,7 @@ static bool vmstat_collect(struct run *r, UNUSED void *state, struct error *e)
             continue;
         }
         (void)snprintf(metric, sizeof(metric), "node_vmstat_%.*s", STR_ARG(field));
-        (void)snprintf(help, sizeof(help), "/proc/vmstat information field %.*s.",
-                       STR_ARG(field));
+        (void)snprintf(help, sizeof(help), "/proc/vmstat information field %.*s.", STR_ARG(field));
         const struct family f = {str_c(metric), METRIC_UNKNOWN, str_c(help), {{0}}};
         if (!word_u64(&line, "vmstat", &v, e) || !run_add(r, &f, (f64)v, e)) {
             return false;
