@@ -156,7 +156,6 @@ static bool scan_duration_word(struct lexer *l, enum token_kind *kind)
         return false;
     }
     l->pos = end;
-    l->seen_duration = true;
     *kind = found;
     return true;
 }

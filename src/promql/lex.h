@@ -107,7 +107,7 @@ struct lexer {
     bool in_brackets;   // Between [ and ].
     bool duration_only; // In brackets, and no number came yet.
     bool seen_colon;    // In these brackets.
-    bool seen_duration; // In any brackets so far.
+    bool seen_duration; // A number, in any brackets so far: before it no colon may stand.
 };
 
 void lex_init(struct lexer *l, str text, struct arena *a, struct parse_error *pe);

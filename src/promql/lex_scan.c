@@ -76,11 +76,19 @@ static bool scan_number(struct lexer *l)
         l->pos = from;
         return scan_decimal(l);
     }
-    take_all_of(l, "0123456789abcdefABCDEF_");
-    if (take_one_of(l, ".")) {
-        return false; // There are no fractions in base sixteen.
+    (void)take_one_of(l, "_");
+    for (;;) {
+        take_all_of(l, "0123456789abcdefABCDEF");
+        if (take_one_of(l, ".")) {
+            return false; // There are no fractions in base sixteen.
+        }
+        if (!take_one_of(l, "_")) {
+            return !lex_is_alnum(byte_here(l));
+        }
+        if (take_one_of(l, "._") || at_end(l)) {
+            return false;
+        }
     }
-    return !lex_is_alnum(byte_here(l));
 }
 
 // What follows a number that turned out to be a duration: units, each but the first after digits.

@@ -40,7 +40,10 @@ bool parse_fail(struct parser *p, struct text_span span, const char *format, ...
 bool parse_unexpected(struct parser *p, struct expected where)
 {
     if (p->token.kind == TOKEN_ERROR) {
-        return false; // The lexer has told.
+        if (p->error->line == 0) {
+            *p->error = p->token_error;
+        }
+        return false;
     }
     const str what = token_describe(p->arena, p->text, p->token);
     const char *context = where.context;
@@ -117,6 +120,7 @@ static struct expr *paren(struct parser *p)
     if (!x->paren || !parse_adopt(p, x, x->paren)) {
         return NULL;
     }
+    x->type = x->paren->type;
     x->span.end = p->token.span.end;
     if (!parse_take(p, TOKEN_RIGHT_PAREN)) {
         parse_unexpected(p, (struct expected){NULL, NULL});
@@ -198,6 +202,7 @@ static struct expr *unary(struct parser *p)
         return inner;
     }
     struct expr *x = parse_node(p, EXPR_UNARY, (struct text_span){op.span.start, inner->span.end});
+    x->type = inner->type;
     x->unary = (struct expr_unary){negative, inner};
     return parse_adopt(p, x, inner) ? x : NULL;
 }
@@ -228,7 +233,7 @@ static bool parser_start(struct parser *p, struct arena *a, str text, const stru
                           text.len, PROMQL_BYTES_MAX);
     }
     p->text = arena_str(a, text);
-    lex_init(&p->lexer, p->text, a, pe);
+    lex_init(&p->lexer, p->text, a, &p->token_error);
     parse_advance(p);
     return true;
 }

@@ -73,6 +73,11 @@ static bool fill(struct parser *p, struct vector_matching *m)
     return true;
 }
 
+static bool is_fill(enum token_kind kind)
+{
+    return kind == TOKEN_FILL || kind == TOKEN_FILL_LEFT || kind == TOKEN_FILL_RIGHT;
+}
+
 // matching = ( "on" | "ignoring" ) labels [ ( "group_left" | "group_right" ) [ labels ] ]
 static bool matching(struct parser *p, struct vector_matching *m)
 {
@@ -91,7 +96,9 @@ static bool matching(struct parser *p, struct vector_matching *m)
     } else {
         return true;
     }
-    return p->token.kind != TOKEN_LEFT_PAREN || parse_label_list(p, &m->include, &m->include_count);
+    const enum token_kind next = p->token.kind;
+    const bool is_list = next == TOKEN_LEFT_PAREN || !(parse_starts_expr(next) || is_fill(next));
+    return !is_list || parse_label_list(p, &m->include, &m->include_count);
 }
 
 // binary = expr operator [ "bool" ] matching fill expr; the left side and the operator are there
@@ -111,6 +118,8 @@ static struct expr *binary(struct parser *p, struct expr *left, struct token op_
         return NULL;
     }
     x->span.end = x->binary.right->span.end;
+    x->type = left->type == TYPE_SCALAR && x->binary.right->type == TYPE_SCALAR ? TYPE_SCALAR
+                                                                                : TYPE_VECTOR;
     if (p->opts->no_fill && (m->has_fill_left || m->has_fill_right)) {
         parse_fail(p, x->span, "binop fill modifiers are experimental and not enabled");
         return NULL;

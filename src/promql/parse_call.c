@@ -45,6 +45,9 @@ static bool arguments(struct parser *p, struct expr_list *list)
         if (!parse_take(p, TOKEN_COMMA)) {
             break;
         }
+        if (p->token.kind == TOKEN_ERROR) {
+            return parse_unexpected(p, (struct expected){NULL, NULL});
+        }
         if (!parse_starts_expr(p->token.kind)) {
             return parse_fail(p, comma.span, "trailing commas not allowed in function call args");
         }
@@ -194,6 +197,9 @@ static bool aggregate_body(struct parser *p, struct expr *x)
         return false;
     }
     parse_advance(p);
+    if (!grouped && p->token.kind == TOKEN_ERROR) {
+        return parse_unexpected(p, (struct expected){NULL, NULL});
+    }
     if (!grouped && !grouping(p, &x->aggregate, &grouped)) {
         return false;
     }

@@ -1,10 +1,10 @@
 // parse_suffix.c: what follows an operand: [range], [range:step], offset, @, anchored, smoothed.
 //
 // All of them bind more tightly than any operator.
+#include "base/num.h"
 #include "promql/parser.h"
 
 #include <math.h>
-
 #define MS_PER_SECOND 1000.0
 #define TIMES(what)                                                                                \
     what " modifier must be preceded by an instant vector selector or range vector selector or "   \
@@ -47,6 +47,9 @@ static bool positive(struct parser *p, struct expected where, struct duration *o
     const struct duration_expr *d = parse_duration(p, where);
     if (!d) {
         return false;
+    }
+    if (p->token.kind == TOKEN_ERROR) {
+        return parse_unexpected(p, where);
     }
     *out = duration_of(d);
     if (!out->expr && out->ms <= 0) {
@@ -179,7 +182,9 @@ static bool at(struct parser *p, struct expr *x)
     }
     const f64 ms = round(seconds * MS_PER_SECOND);
     if (!(ms < 0x1p63 && ms > -0x1p63)) {
-        return parse_fail(p, x->span, "timestamp out of bounds for @ modifier: %f", seconds);
+        char text[NUM_TEXT_MAX];
+        return parse_fail(p, x->span, "timestamp out of bounds for @ modifier: %.*s",
+                          (int)num_fixed(text, seconds, 'f', 6), text);
     }
     struct time_shift *shift = shift_of(x);
     if (!shift) {

@@ -22,6 +22,9 @@ struct parser {
     u32 depth;           // Of rules that contain themselves.
     u32 regex_count;     // Matchers with a regular expression so far.
     bool in_aggregation; // An unexpected token is told with these words.
+    // What the lexer found wrong with `token`. It counts once the parser comes to that token: what
+    // is wrong with those before it is told first.
+    struct parse_error token_error;
     struct parse_error *error;
 };
 

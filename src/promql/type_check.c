@@ -1,5 +1,5 @@
-// type_check.c: whether a tree that the grammar allows means something. Fills in the types of
-// parentheses, signs and operators, and settles what matching means; children first.
+// type_check.c: whether a tree that the grammar allows means something; children first. Settles
+// what matching means.
 #include "base/str.h"
 #include "promql/function_table.h"
 #include "promql/parse_error.h"
@@ -97,7 +97,6 @@ static bool check_binary(struct parser *p, struct expr *x)
         return parse_fail(p, wrong->span,
                           "binary expression must contain only scalar and instant vector types");
     }
-    x->type = TYPE_VECTOR;
     if (b->left->type == TYPE_VECTOR && b->right->type == TYPE_VECTOR) {
         if (binary_op_is_set(b->op) && b->matching->card == CARD_ONE_TO_ONE) {
             b->matching->card = CARD_MANY_TO_MANY;
@@ -108,9 +107,6 @@ static bool check_binary(struct parser *p, struct expr *x)
         return false;
     }
     b->matching = NULL;
-    if (b->left->type == TYPE_SCALAR && b->right->type == TYPE_SCALAR) {
-        x->type = TYPE_SCALAR;
-    }
     return true;
 }
 
@@ -140,13 +136,12 @@ static bool check_arg_count(struct parser *p, const struct expr *x)
 static bool check_info(struct parser *p, struct expr *x)
 {
     struct expr *selector = x->call.args[1];
+    if (selector->type != TYPE_VECTOR) {
+        return parse_fail(p, x->span,
+                          "expected type instant vector in call to function \"info\", got %s",
+                          value_type_words(selector->type));
+    }
     if (selector->kind != EXPR_VECTOR) {
-        if (selector->kind != EXPR_PAREN && selector->kind != EXPR_UNARY &&
-            selector->kind != EXPR_BINARY && selector->type != TYPE_VECTOR) {
-            return parse_fail(p, x->span,
-                              "expected type instant vector in call to function \"info\", got %s",
-                              value_type_words(selector->type));
-        }
         return parse_fail(p, selector->span, "expected label selectors only");
     }
     if (selector->vector.name.len) {
@@ -191,7 +186,6 @@ static bool check_unary(struct parser *p, struct expr *x)
                           "vector, got \"%s\"",
                           value_type_words(inner->type));
     }
-    x->type = inner->type;
     return true;
 }
 
@@ -245,11 +239,7 @@ bool check_expr(struct parser *p, struct expr *x)
     case EXPR_UNARY:
         return check_unary(p, x);
     case EXPR_PAREN:
-        if (!check_expr(p, x->paren)) {
-            return false;
-        }
-        x->type = x->paren->type;
-        return true;
+        return check_expr(p, x->paren);
     }
     CHECK(!"an expression has one of ten kinds");
 }
