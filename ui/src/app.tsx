@@ -2,11 +2,10 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { PAGES } from './model/pages';
+import { helpOpen, paletteOpen } from './model/keys';
 import { railFolded } from './model/frame';
 import { href, path } from './model/url';
 import { Home } from './views/home';
-import { Help } from './widgets/help';
-import { Palette } from './widgets/palette';
 import { Rail } from './widgets/rail';
 import { AwayBar, TopBar } from './widgets/topbar';
 
@@ -51,6 +50,15 @@ function Page() {
   );
 }
 
+/** What is needed on demand only: loaded when it is first opened. */
+function Later({ open, load }: { open: boolean; load: () => Promise<ComponentType> }) {
+  const [Part, set] = useState<{ it: ComponentType } | undefined>(undefined);
+  useEffect(() => {
+    if (open && !Part) load().then((it) => set({ it }), () => undefined);
+  }, [open]);
+  return Part ? <Part.it /> : null;
+}
+
 export function App() {
   return (
     <div class={railFolded.value ? 'frame folded' : 'frame'}>
@@ -61,8 +69,8 @@ export function App() {
         <AwayBar />
         <main id="main" tabIndex={-1}><Page /></main>
       </div>
-      <Palette />
-      <Help />
+      <Later open={paletteOpen.value} load={() => import('./widgets/palette').then((m) => m.Palette)} />
+      <Later open={helpOpen.value} load={() => import('./widgets/help').then((m) => m.Help)} />
     </div>
   );
 }

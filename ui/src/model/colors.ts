@@ -7,8 +7,8 @@ export type Scheme = 'light' | 'dark';
 export const BACKGROUND: Record<Scheme, string> = { light: '#ffffff', dark: '#14181e' };
 
 export const HUES: Record<Scheme, readonly string[]> = {
-  light: ['#1f6bc4', '#c2570c', '#0f7f6b', '#a8328f', '#8a6a00', '#5a48c2', '#c22f4a', '#2f7d9c'],
-  dark: ['#62a5f4', '#f0934a', '#3cc2a4', '#e07fd0', '#d9b53a', '#a596f5', '#f27a8c', '#68c3de'],
+  light: ['#1f6bc4', '#c2570c', '#0f7f6b', '#a8328f', '#8a6a00', '#5a48c2', '#c22f4a', '#55626f'],
+  dark: ['#62a5f4', '#f0934a', '#3cc2a4', '#e07fd0', '#d9b53a', '#a596f5', '#f27a8c', '#a3b0bf'],
 };
 
 export const DASHES: readonly (readonly number[])[] = [[], [6, 3], [2, 3]];

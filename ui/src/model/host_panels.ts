@@ -39,7 +39,7 @@ export function hostSections(host: HostName): HostSection[] {
         {
           id: 'load', kind: 'saturation', title: 'Load against cores',
           queries: [
-            { expr: `node_load1{${s}}`, legend: 'load, 1 minute' },
+            { expr: `node_load1{${s}}`, legend: 'load 1 min' },
             { expr: `count(count by (cpu) (node_cpu_seconds_total{${s}}))`, legend: 'cores' },
           ],
           look: { unit: 'count' },
@@ -61,7 +61,7 @@ export function hostSections(host: HostName): HostSection[] {
           id: 'memory', kind: 'utilisation', title: 'Memory',
           queries: [
             { expr: `node_memory_MemTotal_bytes{${s}} - node_memory_MemAvailable_bytes{${s}}`, legend: 'used' },
-            { expr: `node_memory_MemAvailable_bytes{${s}} - node_memory_MemFree_bytes{${s}}`, legend: 'reclaimable cache' },
+            { expr: `node_memory_MemAvailable_bytes{${s}} - node_memory_MemFree_bytes{${s}}`, legend: 'cache' },
             { expr: `node_memory_MemFree_bytes{${s}}`, legend: 'free' },
           ],
           look: { unit: 'bytes', stack: true },
@@ -70,8 +70,8 @@ export function hostSections(host: HostName): HostSection[] {
           id: 'paging', kind: 'saturation', title: 'Paging',
           queries: [
             { expr: rate('node_vmstat_pgmajfault'), legend: 'major faults' },
-            { expr: rate('node_vmstat_pswpin'), legend: 'pages swapped in' },
-            { expr: rate('node_vmstat_pswpout'), legend: 'pages swapped out' },
+            { expr: rate('node_vmstat_pswpin'), legend: 'swap in' },
+            { expr: rate('node_vmstat_pswpout'), legend: 'swap out' },
           ],
           look: { unit: 'per second' },
         },
@@ -165,8 +165,8 @@ export function hostSections(host: HostName): HostSection[] {
         {
           id: 'tcp-errors', kind: 'errors', title: 'Retransmissions and overflows',
           queries: [
-            { expr: rate('node_netstat_Tcp_RetransSegs'), legend: 'segments sent again' },
-            { expr: rate('node_netstat_TcpExt_ListenOverflows'), legend: 'listen queue overflows' },
+            { expr: rate('node_netstat_Tcp_RetransSegs'), legend: 'sent again' },
+            { expr: rate('node_netstat_TcpExt_ListenOverflows'), legend: 'listen full' },
           ],
           look: { unit: 'per second' },
         },

@@ -93,6 +93,8 @@ export function picture(parts: readonly Part[], start: number, end: number, step
   });
   const paints = paintAll(lines.map((line) => line.key));
   for (const line of lines) line.paint = paints.get(line.key)!;
+  // A lone line with a name of ours needs no hue of its own.
+  if (lines.length === 1 && parts.some((part) => part.legend)) lines[0]!.paint = { hue: 0, dash: 0 };
   return { times, step, lines, common };
 }
 

@@ -43,8 +43,8 @@ export function show(x: number, unit: Unit, digits = 4): string {
     case 'bytes/s': return scaled(x, 1024, IEC, digits, ' ') + '/s';
     case 'bits/s': return scaled(x, 1000, SI.map((s) => `${s}bit/s`), digits, ' ');
     case 'seconds': return showDuration(x);
-    case 'percent': return `${plain(x, digits)} %`;
-    case 'ratio': return `${plain(x * 100, digits)} %`;
+    case 'percent': return `${share(x, digits)} %`;
+    case 'ratio': return `${share(x * 100, digits)} %`;
     case 'per second': return `${si(x, digits)}/s`;
     case 'bool': return x === 1 ? '1 (yes)' : x === 0 ? '0 (no)' : plain(x);
     case 'celsius': return `${plain(x, digits)} °C`;
@@ -53,7 +53,12 @@ export function show(x: number, unit: Unit, digits = 4): string {
   }
 }
 
-/** Whole counts with thin groups: "4 312". */
+/** Percent: what is below a tenth needs no more than two figures. */
+function share(x: number, digits: number): string {
+  return plain(x, Math.abs(x) < 0.1 ? Math.min(2, digits) : digits);
+}
+
+/** Whole counts with grouped: "4,312". */
 export function whole(x: number): string {
   return plain(Math.round(x), 15).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 }
@@ -63,8 +68,8 @@ export function guessUnit(query: string): Unit {
   const rate = /\b(rate|irate|deriv)\s*\(/.test(query);
   if (/^\s*(count|count_values|group)\b/.test(query) || /\bchanges\s*\(|\bresets\s*\(/.test(query)) return 'count';
   if (/\b(time|timestamp)\s*\(/.test(query)) return 'seconds';
-  const divided = /[)\w}\]]\s*\/\s*[(\w]/.test(query.replace(/"[^"]*"/g, '""'));
-  if (divided) return 'count';
+  const bare = query.replace(/"[^"]*"/g, '""');
+  if (/[)\w}\]]\s*\/\s*[(\w]/.test(bare)) return guessQuotient(bare);
   if (/_timestamp_seconds\b|_time_seconds\b(?!_total)/.test(query) && /(boot|start|timestamp)/.test(query) && !rate) return 'time';
   if (/_bytes(_total)?\b/.test(query)) return rate ? 'bytes/s' : 'bytes';
   if (/_ratio\b/.test(query)) return 'ratio';
@@ -73,6 +78,14 @@ export function guessUnit(query: string): Unit {
   if (/_seconds(_total|_sum)?\b/.test(query)) return rate && /_total\b/.test(query) ? 'count' : 'seconds';
   if (/histogram_quantile|_seconds_bucket/.test(query)) return 'seconds';
   return rate ? 'per second' : 'count';
+}
+
+/** A part of a whole of the same kind is a share; seconds by count are seconds; else just a number. */
+function guessQuotient(query: string): Unit {
+  if (/\*\s*100\b|\b100\s*\*/.test(query)) return 'percent';
+  if (/_seconds_sum\b/.test(query) && /_seconds_count\b/.test(query)) return 'seconds';
+  const kinds = new Set([...query.matchAll(/_(bytes|seconds|total|count)(?:_total)?\b/g)].map((found) => found[1]));
+  return kinds.size === 1 && !/\/\s*\d/.test(query) ? 'ratio' : 'count';
 }
 
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];

@@ -183,7 +183,8 @@ function drawThresholds(u: uPlot, all: Threshold[], ink: { pending: string; firi
   ctx.save();
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
   ctx.textAlign = 'right';
-  for (const t of all) {
+  let edge = bbox.left + bbox.width - 2 * ratio, above = -Infinity;
+  for (const t of [...all].sort((a, b) => b.at - a.at)) {
     const y = Math.round(u.valToPos(t.at, 'y', true)) + 0.5;
     if (y < bbox.top || y > bbox.top + bbox.height) continue;
     ctx.strokeStyle = ctx.fillStyle = ink[t.mood];
@@ -193,7 +194,11 @@ function drawThresholds(u: uPlot, all: Threshold[], ink: { pending: string; firi
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    ctx.fillText(t.word, bbox.left + bbox.width - 2 * ratio, y - 3 * ratio);
+    // Two lines that are close together have their words side by side.
+    if (y - above > 13 * ratio) edge = bbox.left + bbox.width - 2 * ratio;
+    ctx.fillText(t.word, edge, y - 3 * ratio);
+    edge -= ctx.measureText(t.word).width + 10 * ratio;
+    above = y;
   }
   ctx.restore();
 }

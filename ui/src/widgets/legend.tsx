@@ -17,9 +17,11 @@ export interface LegendProps {
   only: string | undefined;
   onOnly: (key: string | undefined) => void;
   label: string;
+  /** Room for five figures instead of three. */
+  exact?: boolean;
 }
 
-export function Legend({ shown, unit, only, onOnly, label }: LegendProps) {
+export function Legend({ shown, unit, only, onOnly, label, exact }: LegendProps) {
   const [by, setBy] = useState<{ column: Column; down: boolean } | undefined>(undefined);
   const [top, setTop] = useState(0);
   const box = useRef<HTMLDivElement>(null);
@@ -37,7 +39,7 @@ export function Legend({ shown, unit, only, onOnly, label }: LegendProps) {
     </th>
   );
   return (
-    <div class={long ? 'legend long' : 'legend'} ref={box} data-hold tabIndex={long ? 0 : undefined} role={long ? 'region' : undefined}
+    <div class={`legend${long ? ' long' : ''}${exact ? ' exact' : ''}`} ref={box} data-hold tabIndex={long ? 0 : undefined} role={long ? 'region' : undefined}
       aria-label={long ? `Legend of ${label}` : undefined}
       onScroll={many ? () => setTop(box.current?.scrollTop ?? 0) : undefined}>
       <table>
@@ -51,7 +53,7 @@ export function Legend({ shown, unit, only, onOnly, label }: LegendProps) {
                   <Swatch line={line} scheme={scheme} /><span>{line.name}</span>
                 </button>
               </td>
-              {COLUMNS.map((c) => <td key={c} class="right num">{cell(line, c, unit)}</td>)}
+              {COLUMNS.map((c) => <td key={c} class="right num">{cell(line, c, unit, exact ? 5 : 3)}</td>)}
             </tr>
           ))}
           {last < lines.length && <tr aria-hidden="true"><td colSpan={5} style={{ height: `${(lines.length - last) * ROW}px` }} /></tr>}
@@ -61,9 +63,9 @@ export function Legend({ shown, unit, only, onOnly, label }: LegendProps) {
   );
 }
 
-function cell(line: Line, column: Column, unit: Unit): string {
+function cell(line: Line, column: Column, unit: Unit, digits: number): string {
   const value = column === 'name' ? null : line[column];
-  return value === null ? (column === 'last' ? 'gap' : '–') : show(value, unit);
+  return value === null ? (column === 'last' ? 'gap' : '–') : show(value, unit, digits);
 }
 
 function compare(a: Line, b: Line, column: Column): number {

@@ -2,20 +2,19 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { showDuration } from '../model/duration';
-import { shareLink } from '../model/frame';
+import { darkNow, shareLink } from '../model/frame';
 import { selector } from '../model/labels';
 import { fillQuery, usePanel, type PanelData, type PanelQuery } from '../model/range_query';
 import { picture, type Picture } from '../model/series';
 import { show, whole } from '../model/units';
 import { href } from '../model/url';
-import { Notes, Trouble } from './bits';
-import { Chart, DRAWN } from './chart';
+import { copyText, Notes, Trouble } from './bits';
+import { Chart, DRAWN, Swatch } from './chart';
 import type { Look } from '../model/look';
 import { inReach } from './chart_options';
 import { Legend } from './legend';
 import { Menu } from './menu';
 import { saveCsv, savePng } from './save';
-import { copyText } from './bits';
 
 export interface PanelProps {
   title: string;
@@ -108,7 +107,7 @@ export function PanelBody(props: BodyProps) {
         <h3>{title}</h3>
         {shared && <code class="dim cut" title={shared}>{shared}</code>}
         <span class="panel-side">
-          {small && data && <Lasts shown={data} look={look} />}
+          {small && data && data.lines.length === 1 && <Lasts shown={data} look={look} />}
           {(link || !small) && (
             <Menu label={`What to do with ${title}`} items={[
               link ? ['Open in Explore', link] : undefined,
@@ -125,6 +124,7 @@ export function PanelBody(props: BodyProps) {
         {!data && slow && !error && <p class="over">Loading…</p>}
         {data && data.lines.length === 0 && <p class="over">{nothing ?? 'No series answers this query in this range.'}</p>}
       </div>
+      {small && data && data.lines.length > 1 && <Lasts shown={data} look={look} />}
       {hidden > 0 && (
         <p class="capped">Draws {DRAWN} of {whole(shown.lines.length)} series, those with the highest maximum. <button type="button" class="small" onClick={() => setAll(true)}>Draw all</button></p>
       )}
@@ -132,7 +132,7 @@ export function PanelBody(props: BodyProps) {
         <p class="far">Below {far.map((t) => `${t.word} (${show(t.at, look.unit)})`).join(' and ')}, out of this picture.</p>
       )}
       {note}
-      {!small && data && data.lines.length > 0 && <Legend shown={data} unit={look.unit} only={only} onOnly={setOnly} label={title} />}
+      {!small && data && data.lines.length > 0 && <Legend shown={data} unit={look.unit} only={only} onOnly={setOnly} label={title} exact={look.height >= 250} />}
       {notes}
       {!small && <footer class="panel-foot">{data ? footer(data, took) : '\u00a0'}</footer>}
     </>
@@ -151,11 +151,12 @@ function footer(data: PanelData, took: number | undefined): string {
 /** The newest values of a small multiple: up to three, the largest first. */
 function Lasts({ shown, look }: { shown: Picture; look: Look }) {
   const known = shown.lines.filter((line) => line.last !== null);
-  const listed = shown.lines.length <= 1 ? known : [...known].sort((a, b) => b.last! - a.last!).slice(0, 3);
+  const listed = [...known].sort((a, b) => b.last! - a.last!).slice(0, 3);
+  const scheme = darkNow.value ? 'dark' : 'light';
   if (shown.lines.length > 0 && known.length === 0) return <span class="dim">gap</span>;
   return (
     <span class="lasts">
-      {listed.map((line) => <span key={line.key} class="num">{shown.lines.length > 1 && <span class="dim">{line.name} </span>}{show(line.last!, look.unit, 3)}</span>)}
+      {listed.map((line) => <span key={line.key} class="num">{shown.lines.length > 1 && <><Swatch line={line} scheme={scheme} /><span class="dim">{line.name} </span></>}{show(line.last!, look.unit, 3)}</span>)}
     </span>
   );
 }

@@ -1,0 +1,158 @@
+import { describe, expect, it } from 'vitest';
+import type { RuleGroup, Target } from '../api_types';
+import { alertRows, deliveriesFor, splitThreshold } from './alerts';
+import { findBase } from './base';
+import { commonLabels, fillLegend, labelKey, matchesWords, selector, seriesName } from './labels';
+import { fillQuery } from './range_query';
+import { searchMatcher } from './search';
+import { alignSpan, chooseStep, picture, runs, stacked, strongest } from './series';
+import { resolvePage } from './url';
+import { verdict } from './verdict';
+import { hostSections } from './host_panels';
+
+describe('addresses', () => {
+  it('finds the base before the page', () => {
+    expect(findBase('/')).toBe('/');
+    expect(findBase('/query')).toBe('/');
+    expect(findBase('/mon/dashboards/host')).toBe('/mon/');
+    expect(findBase('/a/b/alerts/')).toBe('/a/b/');
+    expect(findBase('/a/b/')).toBe('/a/b/');
+    expect(findBase('/nonsense')).toBe('/');
+  });
+  it('leads upstream’s paths to our tabs and keeps parameters', () => {
+    const [page, query] = resolvePage('/mon/rules', '?q=x', '/mon/');
+    expect(page).toBe('/alerts');
+    expect(query.get('tab')).toBe('rules');
+    expect(query.get('q')).toBe('x');
+    expect(resolvePage('/tsdb-status', '', '/')[1].get('tab')).toBe('tsdb');
+    expect(resolvePage('/graph', '?g0.expr=up', '/')[0]).toBe('/query');
+    expect(resolvePage('/', '', '/')[0]).toBe('/');
+    expect(resolvePage('/dashboards/host/', '', '/')[0]).toBe('/dashboards/host');
+  });
+});
+
+describe('labels', () => {
+  it('write selectors that PromQL reads', () => {
+    expect(selector({ __name__: 'up', job: 'a"b\\c\n' })).toBe('up{job="a\\"b\\\\c\\n"}');
+    expect(selector({ __name__: 'http.requests', 'a b': '1' })).toBe('{"http.requests", "a b"="1"}');
+    expect(selector({})).toBe('{}');
+    expect(selector({ __name__: 'up' })).toBe('up');
+  });
+  it('take out what all share', () => {
+    const all = [{ __name__: 'x', job: 'a', i: '1' }, { __name__: 'x', job: 'a', i: '2' }];
+    expect(commonLabels(all)).toEqual({ __name__: 'x', job: 'a' });
+    expect(seriesName(all[0]!, commonLabels(all))).toBe('1');
+    expect(seriesName({}, {})).toBe('value');
+    expect(commonLabels([{ a: 'b' }])).toEqual({});
+  });
+  it('have keys without order, and legends are filled with text only', () => {
+    expect(labelKey({ a: '1', b: '2' })).toBe(labelKey({ b: '2', a: '1' }));
+    expect(labelKey({ a: '1' })).not.toBe(labelKey({ a: '2' }));
+    expect(fillLegend('{{device}} in {{ nope }}', { device: '<b>$&' })).toBe('<b>$& in ');
+    expect(matchesWords('Shop Down page', 'down SHOP')).toBe(true);
+    expect(matchesWords('Shop', 'down')).toBe(false);
+  });
+  it('search safely', () => {
+    expect(searchMatcher('node cpu')).toBe('{__name__=~"(?i).*node.*cpu.*"}');
+    expect(searchMatcher('a.b"(')).toBe('{__name__=~"(?i).*a\\\\.b\\"\\\\(.*"}');
+    expect(hostSections({ job: 'host', instance: '"} or vector(1) #' })[0]!.panels[0]!.queries[0]!.expr).toContain('instance="\\"} or vector(1) #"');
+  });
+});
+
+describe('pictures', () => {
+  const item = (job: string, values: [number, string][]) => ({ metric: { __name__: 'up', job }, values });
+  it('keep holes and never invent', () => {
+    const p = picture([{ items: [item('a', [[0, '1'], [120, '3']])] }], 0, 180, 60);
+    expect(p.times).toEqual([0, 60, 120, 180]);
+    expect(p.lines[0]!.values).toEqual([1, null, 3, null]);
+    expect(p.lines[0]).toMatchObject({ last: null, min: 1, max: 3, avg: 2 });
+  });
+  it('keep NaN apart from holes and out of the figures', () => {
+    const p = picture([{ items: [item('a', [[0, 'NaN'], [60, '+Inf'], [120, '2']])] }], 0, 120, 60);
+    expect(p.lines[0]!.values[0]).toBeNaN();
+    expect(p.lines[0]!.values[1]).toBe(Infinity);
+    expect(p.lines[0]!.min).toBe(2);
+  });
+  it('name lines by what differs', () => {
+    const p = picture([{ items: [item('a', [[0, '1']]), item('b', [[0, '1']])] }], 0, 0, 60);
+    expect(p.common).toEqual({ __name__: 'up' });
+    expect(p.lines.map((l) => l.name)).toEqual(['a', 'b']);
+  });
+  it('keep keys apart when a legend repeats', () => {
+    const p = picture([{ items: [item('a', []), item('b', [])], legend: 'same' }], 0, 0, 60);
+    expect(new Set(p.lines.map((l) => l.key)).size).toBe(2);
+  });
+  it('draw the strongest hundred, in order', () => {
+    const many = picture([{ items: Array.from({ length: 150 }, (_, i) => item(`j${i}`, [[0, String(i)]])) }], 0, 0, 60);
+    const drawn = strongest(many.lines, 100);
+    expect(drawn).toHaveLength(100);
+    expect(drawn[0]!.max).toBe(50);
+    expect(strongest(drawn, 100)).toHaveLength(100);
+  });
+  it('stack with holes as holes', () => {
+    const p = picture([{ items: [item('a', [[0, '1'], [120, '1']]), item('b', [[0, '2'], [60, '2'], [120, '2']])] }], 0, 120, 60);
+    expect(stacked(p.lines, 3)).toEqual([[1, null, 1], [3, 2, 3]]);
+  });
+  it('choose steps and grids', () => {
+    expect(chooseStep(3600, 720)).toBe(15);
+    expect(chooseStep(300, 1200)).toBe(1);
+    expect(86400 * 365 / chooseStep(86400 * 365, 1200)).toBeLessThanOrEqual(1000);
+    expect(alignSpan(1003, 4603, 15)).toEqual({ start: 990, end: 4590 });
+    expect(fillQuery('rate(x[$rate]) by $step', 15)).toBe('rate(x[1m]) by 15s');
+    expect(fillQuery('rate(x[$rate])', 300)).toBe('rate(x[10m])');
+    expect(runs([1, 1, null, 0])).toEqual([{ from: 0, to: 2, value: 1 }, { from: 2, to: 3, value: null }, { from: 3, to: 4, value: 0 }]);
+  });
+});
+
+describe('alerts', () => {
+  it('split an expression from its threshold', () => {
+    expect(splitThreshold('sum(x{a=">5"}) > 1000')).toEqual({ left: 'sum(x{a=">5"})', op: '>', bound: 1000 });
+    expect(splitThreshold('up == 0')).toEqual({ left: 'up', op: '==', bound: 0 });
+    expect(splitThreshold('a <= 1e3')).toEqual({ left: 'a', op: '<=', bound: 1000 });
+    expect(splitThreshold('a > b')).toBeUndefined();
+    expect(splitThreshold('a > 1 and b > 2')).toBeUndefined();
+    expect(splitThreshold('absent(up)')).toBeUndefined();
+    expect(splitThreshold('(a > 1)')).toBeUndefined();
+  });
+  const group = (alerts: { state: 'firing' | 'pending'; activeAt: string; i: string }[]): RuleGroup => ({
+    name: 'g', file: 'f', interval: 15, evaluationTime: 0, lastEvaluation: '', rules: [{
+      type: 'alerting', name: 'A', query: 'x > 1', health: 'ok', evaluationTime: 0, lastEvaluation: '',
+      alerts: alerts.map((a) => ({ labels: { alertname: 'A', i: a.i }, annotations: {}, state: a.state, activeAt: a.activeAt, value: '1.5e+01' })),
+    }],
+  });
+  it('come by state, then the newest first', () => {
+    const rows = alertRows([group([
+      { state: 'pending', activeAt: '2026-01-03T00:00:00Z', i: 'p' }, { state: 'firing', activeAt: '2026-01-01T00:00:00Z', i: 'old' },
+      { state: 'firing', activeAt: '2026-01-02T00:00:00Z', i: 'new' },
+    ])]);
+    expect(rows.map((r) => r.labels.i)).toEqual(['new', 'old', 'p']);
+    expect(rows[0]!.value).toBe(15);
+    expect(new Set(rows.map((r) => r.id)).size).toBe(3);
+  });
+  it('find what was sent for them', () => {
+    const sent = { time: '', receiver: 'r', integration: 'webhook', status: 'ok' as const, alerts: [{ status: 'firing', labels: { alertname: 'A', i: '1' } }] };
+    expect(deliveriesFor({ alertname: 'A', i: '1', more: 'x' }, [sent])).toHaveLength(1);
+    expect(deliveriesFor({ alertname: 'A', i: '2' }, [sent])).toHaveLength(0);
+    expect(deliveriesFor({ alertname: 'B', i: '1' }, [sent])).toHaveLength(0);
+  });
+});
+
+describe('the verdict', () => {
+  const now = 1795161600;
+  const target = (health: Target['health']) => ({ health, lastScrape: new Date((now - 3) * 1000).toISOString() }) as Target;
+  const facts = { now, firing: 0, pending: 0, brokenRules: 0, away: 0 };
+  it('is calm when all is well', () => {
+    expect(verdict({ ...facts, targets: [target('up'), target('up')] })).toEqual({ mood: 'ok', text: 'All 2 targets are up; no alert is firing; data is 3 s old.' });
+  });
+  it('names what is wrong', () => {
+    const said = verdict({ ...facts, targets: [target('up'), target('down')], firing: 1, brokenRules: 1 });
+    expect(said.mood).toBe('firing');
+    expect(said.text).toBe('1 of 2 targets is down; 1 alert is firing; 1 rule cannot be evaluated; data is 3 s old.');
+  });
+  it('does not trust silence', () => {
+    expect(verdict({ ...facts, targets: [target('up')], away: now - 60 }).mood).toBe('unknown');
+    expect(verdict({ ...facts, targets: undefined, firing: undefined }).mood).toBe('unknown');
+    expect(verdict({ ...facts, targets: [] }).mood).toBe('pending');
+    expect(verdict({ ...facts, now: now + 600, targets: [target('up')] }).mood).toBe('unknown');
+  });
+});
