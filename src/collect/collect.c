@@ -24,7 +24,8 @@ static const struct collector *const collectors[] = {
     &collector_filesystem, &collector_netdev,  &collector_netclass, &collector_netstat,
     &collector_sockstat,   &collector_tcpstat, &collector_loadavg,  &collector_pressure,
     &collector_vmstat,     &collector_filefd,  &collector_entropy,  &collector_uname,
-    &collector_time,       &collector_timex,   &collector_os,
+    &collector_time,       &collector_timex,   &collector_os,       &collector_arp,
+    &collector_conntrack,  &collector_softnet,
 };
 #define COLLECTORS ARRAY_LEN(collectors)
 #define OWN_SERIES (2 * COLLECTORS + OWN_COUNT)

@@ -10,9 +10,12 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     static struct test_host host;
     static i64 t_ms = INT64_C(1700000000000);
     static const char *const paths[] = {
-        "/p/stat",    "/p/meminfo",     "/p/diskstats", "/u/b8:0",           "/p/1/mounts",
-        "/p/net/dev", "/p/net/netstat", "/p/net/snmp",  "/p/net/snmp6",      "/p/net/sockstat",
-        "/p/loadavg", "/p/pressure/io", "/p/vmstat",    "/p/sys/fs/file-nr", "/r/etc/os-release",
+        "/p/stat",         "/p/meminfo",          "/p/diskstats",
+        "/u/b8:0",         "/p/1/mounts",         "/p/net/dev",
+        "/p/net/netstat",  "/p/net/snmp",         "/p/net/snmp6",
+        "/p/net/sockstat", "/p/loadavg",          "/p/pressure/io",
+        "/p/vmstat",       "/p/sys/fs/file-nr",   "/r/etc/os-release",
+        "/p/net/arp",      "/p/net/softnet_stat", "/p/net/stat/nf_conntrack",
     };
     if (size == 0) {
         return 0;

@@ -26,7 +26,10 @@ static const char *const paths[] = {"/p/stat",
                                     "/p/vmstat",
                                     "/p/sys/fs/file-nr",
                                     "/r/etc/os-release",
-                                    "/s/class/net/eth0/flags"};
+                                    "/s/class/net/eth0/flags",
+                                    "/p/net/arp",
+                                    "/p/net/softnet_stat",
+                                    "/p/net/stat/nf_conntrack"};
 
 static u32 failures(void)
 {

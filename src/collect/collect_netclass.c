@@ -1,8 +1,8 @@
 // collect_netclass.c: what /sys/class/net says of each device.
 //
 // Files that the driver refuses (speed of a bridge, carrier of a device that is down) give no row.
-// Each is a system call or three, so only the first RUN_NETDEVS_MAX devices are looked at: a host
-// of a thousand containers has a thousand of them. Nothing else of those is lost: see netdev.
+// A device costs 22 files, 120 us; so only the first RUN_NETDEVS_MAX are looked at: a host of a
+// thousand containers has a thousand of them, and this is all that is left out of those: see netdev.
 #include "base/str.h"
 #include "collect/collect_netdev.h"
 
@@ -50,28 +50,12 @@ static const struct family device_up = {STR("node_network_up"),
                                         STR("Value is 1 if operstate is 'up', 0 otherwise."),
                                         {STR("device")}};
 
-static bool hex_parse(str s, f64 *out)
-{
-    u64 v = 0;
-    if (s.len < 3 || s.len > 18 || !str_starts(s, STR("0x"))) {
-        return false;
-    }
-    for (size_t i = 2; i < s.len; i++) {
-        const char *digits = "0123456789abcdef";
-        const char *at = s.ptr[i] ? strchr(digits, s.ptr[i]) : NULL;
-        if (!at) {
-            return false;
-        }
-        v = v * 16 + (u64)(at - digits);
-    }
-    *out = (f64)v;
-    return true;
-}
-
 static bool property_parse(str s, f64 *out)
 {
+    u64 hex = 0;
     i64 v = 0;
-    if (hex_parse(s, out)) {
+    if (str_starts(s, STR("0x")) && hex_u64(str_sub(s, 2, s.len), &hex)) {
+        *out = (f64)hex;
         return true;
     }
     if (!parse_i64(s, &v)) {

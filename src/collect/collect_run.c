@@ -147,3 +147,21 @@ bool word_f64(str *rest, const char *what, f64 *out, struct error *e)
     }
     return true;
 }
+
+bool hex_u64(str word, u64 *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    u64 v = 0;
+    if (word.len < 1 || word.len > 16) {
+        return false;
+    }
+    for (size_t i = 0; i < word.len; i++) {
+        const char *at = memchr(digits, word.ptr[i], 16);
+        if (!at) {
+            return false;
+        }
+        v = v * 16 + (u64)(at - digits);
+    }
+    *out = v;
+    return true;
+}

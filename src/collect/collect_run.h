@@ -20,7 +20,7 @@ enum {
     RUN_FILE_BYTES_MAX = 1 << 20, // of any file
     RUN_ATTR_BYTES_MAX = 8192,    // of a small file read beside it
     RUN_PATH_BYTES_MAX = 512,
-    RUN_NETDEVS_MAX = 64, // devices whose /sys attributes are read
+    RUN_NETDEVS_MAX = 24, // devices whose /sys attributes are read
     RUN_NETDEV_NAME_MAX = 16
 };
 
@@ -71,7 +71,11 @@ bool word_next(str *rest, str *word);
 // The next word as a number; ERR_CORRUPT naming what if it is none.
 bool word_u64(str *rest, const char *what, u64 *out, struct error *e) MUST_USE;
 bool word_f64(str *rest, const char *what, f64 *out, struct error *e) MUST_USE;
+// 1 to 16 hexadecimal digits, the whole word.
+bool hex_u64(str word, u64 *out) MUST_USE;
 
+extern const struct collector collector_arp;
+extern const struct collector collector_conntrack;
 extern const struct collector collector_cpu;
 extern const struct collector collector_diskstats;
 extern const struct collector collector_entropy;
@@ -85,6 +89,7 @@ extern const struct collector collector_netstat;
 extern const struct collector collector_os;
 extern const struct collector collector_pressure;
 extern const struct collector collector_sockstat;
+extern const struct collector collector_softnet;
 extern const struct collector collector_stat;
 extern const struct collector collector_tcpstat;
 extern const struct collector collector_time;

@@ -59,6 +59,15 @@ static const struct tree_file healthy[] = {
     {"/p/net/sockstat", STR("sockets: used 24\nTCP: inuse 9 orphan 0 tw 3 alloc 9 mem 81\n"
                             "FRAG: inuse 0 memory 0\n")},
     {"/p/net/sockstat6", STR("TCP6: inuse 4\n")},
+    {"/p/net/arp", STR("IP address  HW type Flags HW address Mask Device\n"
+                       "192.0.2.1 0x1 0x2 02:fc:00:00:00:05 * eth0\n"
+                       "192.0.2.2 0x1 0x2 02:fc:00:00:00:06 * eth0\n")},
+    {"/p/net/softnet_stat", STR("00001ebb 00000000 00000002\n"
+                                "0000000f 1 2 0 0 0 0 0 0 0 0 0 00000007 0 0\n")},
+    {"/p/net/stat/nf_conntrack", STR("entries found drop\n00000001 00000002 00000003\n"
+                                     "00000001 0000000a 00000010\n")},
+    {"/p/sys/net/netfilter/nf_conntrack_count", STR("5\n")},
+    {"/p/sys/net/netfilter/nf_conntrack_max", STR("262144\n")},
     {"/p/loadavg", STR("0.50 1.25 2 1/200 12345\n")},
     {"/p/pressure/cpu", STR("some avg10=0.00 avg60=0.00 avg300=0.00 total=1500000\n")},
     {"/p/pressure/io", STR("some avg10=0 avg60=0 avg300=0 total=2\n"

@@ -27,7 +27,7 @@ struct test_host {
 
     struct collect_sys sys;
     const char *mount_broken; // statvfs of this path fails.
-    bool remote_asked; // Somebody wanted the size of a network file system.
+    bool remote_asked;        // Somebody wanted the size of a network file system.
     bool tcp_broken;
     struct tcp_counts tcp;
 
