@@ -127,7 +127,7 @@ void http_client_free(struct http_client *c); // All targets must be freed. Acce
 // NULL with ERR_INVALID for a URL that cannot be used, ERR_LIMIT when the shards are full.
 struct http_target *http_target_new(struct http_client *c, const struct http_target_opts *opts,
                                     struct error *e) MUST_USE;
-void http_target_free(struct http_target *t); // Accepts NULL. Not from its own callback.
+void http_target_free(struct http_target *t); // Accepts NULL. Not from a callback.
 // false: a request is still in flight (ERR_OUT_OF_ORDER), or the fetch makes no sense.
 bool http_fetch_start(struct http_target *t, const struct http_fetch *f, struct error *e) MUST_USE;
 void http_fetch_cancel(struct http_target *t);

@@ -97,6 +97,28 @@ static void defer(struct http_request *rq, struct http_response *rs)
     lock_drop(&rig->lock);
 }
 
+static void headers(struct http_request *rq, struct http_response *rs)
+{
+    (void)http_write_c(rs, http_method_text(rq->method));
+    (void)http_write_c(rs, "\n");
+    for (u32 i = 0; i < rq->header_count; i++) {
+        (void)http_write(rs, rq->headers[i].name);
+        (void)http_write(rs, STR(": "));
+        (void)http_write(rs, rq->headers[i].value);
+        (void)http_write(rs, STR("\n"));
+    }
+    (void)http_write(rs, rq->body);
+}
+
+static void redirect(struct http_request *rq, struct http_response *rs)
+{
+    u64 status = 302;
+    (void)parse_u64(http_param_get(rq, STR("status")), &status);
+    http_status_set(rs, (u32)status);
+    (void)http_header_set(rs, STR("Location"), http_param_get(rq, STR("to")));
+    (void)http_header_set(rs, STR("Retry-After"), STR("7"));
+}
+
 bool http_rig_undefer(struct http_rig *rig)
 {
     struct http_response *rs = NULL;
@@ -128,6 +150,9 @@ static const struct http_route route_table[] = {
     {HTTP_POST, "/tiny", 1, 10, HTTP_READ, HTTP_SHED_429, 0, slow, NULL},
     {HTTP_GET, "/stream", 0, 0, HTTP_READ, 0, 0, stream, NULL},
     {HTTP_GET, "/defer", 0, 0, HTTP_READ, 0, 0, defer, NULL},
+    {HTTP_GET | HTTP_POST | HTTP_PUT | HTTP_DELETE, "/headers", 0, 100000, HTTP_READ, 0, 0, headers,
+     NULL},
+    {HTTP_GET | HTTP_POST, "/redirect", 0, 100000, HTTP_READ, 0, 0, redirect, NULL},
     {HTTP_POST, "/admin", 0, 0, HTTP_ADMIN, 0, 0, hello, NULL},
 };
 
