@@ -9,12 +9,12 @@
 #define INGEST_INGEST_H
 
 #include "base/base.h"
+#include "base/error.h"
 #include "model/labels.h"
 #include "model/sample.h"
 #include "storage/storage.h"
 
 struct arena;
-struct error;
 
 // ---- exposition ----
 
@@ -56,6 +56,7 @@ bool expo_close(struct expo *x, u32 *error_line, struct error *e);
 
 // ---- push ----
 
+// Threads: frozen; one for all requests.
 struct push_opts {
     struct storage *storage;
     struct tenant_id tenant;
@@ -66,7 +67,7 @@ struct push_opts {
 struct push_result {
     u64 outcomes[APPEND_OUTCOME_COUNT]; // Every sample of the request, once (W4).
     u64 samples;
-    u64 histograms;
+    u64 histograms; // Native ones: decoded and checked, not stored by this release.
     u64 exemplars;
     u64 series_bad_labels;
     u64 wal_position;         // What the answer has to wait for.
