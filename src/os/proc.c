@@ -133,10 +133,12 @@ i64 proc_start_ms(void)
 
 str proc_hostname(char out[256])
 {
-    if (gethostname(out, 256) != 0) {
-        memcpy(out, "localhost", sizeof("localhost"));
+    char name[256] = "localhost";
+    if (gethostname(name, sizeof(name)) != 0) {
+        memcpy(name, "localhost", sizeof("localhost"));
     }
-    out[255] = '\0';
+    name[sizeof(name) - 1] = '\0';
+    memcpy(out, name, sizeof(name));
     return str_c(out);
 }
 
