@@ -30,6 +30,9 @@ enum conf_type {
     CONF_STRUCT,     // embedded struct, `sub`
     CONF_STRUCT_PTR, // struct *, NULL when absent, `sub`
     CONF_STRUCT_LIST, // struct *, u32 count at count_offset, `sub`
+    CONF_STR_LISTS,  // struct conf_strings *, u32 count: a mapping of names to lists of strings
+    CONF_NODE,       // const struct yaml_node *: left as it is, for another table; NULL if absent
+    CONF_NODE_LIST,  // const struct yaml_node **, u32 count: the items of a sequence, as they are
     CONF_MATCHERS,   // str *, count: kept as text for the section to parse
     CONF_UNBUILT     // known upstream, refused by name
 };
@@ -64,6 +67,12 @@ struct conf_struct {
     bool (*check)(void *target, const struct yaml_node *node, struct arena *a, struct error *e);
     // Optional: where in the target to keep the node (struct conf_place), SIZE_MAX if nowhere.
     size_t place_offset;
+};
+
+struct conf_strings {
+    str name;
+    str *values;
+    u32 value_count;
 };
 
 struct conf_place {
