@@ -216,6 +216,7 @@ static void exchange_run(void *arg)
     if (!x->rs.deferred) {
         http_complete(&x->rs);
     }
+    exchange_unref(x); // A deferred one may long be complete: this reference kept it readable.
 }
 
 bool exchange_ready(struct http_exchange *x)
@@ -233,7 +234,7 @@ bool exchange_ready(struct http_exchange *x)
         return false;
     }
     x->is_inline = route->lane == HTTP_LANE_INLINE;
-    x->refs++; // The handler's; nobody else knows x yet.
+    x->refs += 2; // The handler's run and its completion; nobody else knows x yet.
     __atomic_add_fetch(&s->running, 1, __ATOMIC_SEQ_CST);
     state_set(x, X_RUNNING);
     if (x->is_inline) {
@@ -247,7 +248,7 @@ bool exchange_ready(struct http_exchange *x)
         exchange_refuse(x, REFUSED_LANE_FULL, writer ? 429 : 503,
                         "too many requests are waiting, try again later");
         __atomic_sub_fetch(&s->running, 1, __ATOMIC_SEQ_CST);
-        x->refs--;
+        x->refs -= 2;
         engine_resume(x);
     }
     return true;

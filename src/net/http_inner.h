@@ -117,7 +117,7 @@ struct http_exchange {
     struct MHD_Connection *connection;
     u32 slot;
     int state; // enum exchange_state
-    u32 refs;  // The connection's and the handler's.
+    u32 refs;  // The connection's, the handler's run, its completion.
     str version;
     str raw_uri; // Where the library keeps it: for the check of the head alone.
     struct buf body_buf;

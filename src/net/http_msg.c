@@ -293,7 +293,7 @@ void http_fail(struct http_response *rs, const char *text)
 void http_defer(struct http_response *rs)
 {
     CHECK(!rs->deferred);
-    rs->deferred = true;
+    __atomic_store_n(&rs->deferred, true, __ATOMIC_RELEASE); // For who stops the server.
 }
 
 void http_complete(struct http_response *rs)
