@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-#define MATCHER_BYTES_MIN 4 // a="", less the comma that the name before the braces saves.
+#define MATCHER_BYTES_MIN 4 // a=""
 
 static void print_plain(struct buf *out, f64 v)
 {
@@ -166,7 +166,8 @@ static int text_order(const void *a, const void *b)
 // In the order of their texts, so that equal selectors print the same.
 static void print_matchers(struct buf *out, const struct expr_vector *v)
 {
-    if (out->max - out->len < (size_t)v->matcher_count * MATCHER_BYTES_MIN) {
+    if (out->max - out->len <
+        (size_t)(v->matcher_count - (v->name.len ? 1 : 0)) * MATCHER_BYTES_MIN) {
         out->full = true; // Too long in any order.
         return;
     }
@@ -195,6 +196,8 @@ static void print_matchers(struct buf *out, const struct expr_vector *v)
     }
     if (n) {
         buf_byte(out, '}');
+    } else if (v->name.len == 0) {
+        buf_c(out, "{}"); // Only info() has one.
     }
     mem_free(pieces);
     mem_free(ends);
