@@ -2,7 +2,8 @@
 //
 // Files that the driver refuses (speed of a bridge, carrier of a device that is down) give no row.
 // A device costs 22 files, 120 us; so only the first RUN_NETDEVS_MAX are looked at: a host of a
-// thousand containers has a thousand of them, and this is all that is left out of those: see netdev.
+// thousand containers has a thousand of them, and this is all that is left out of those: see
+// netdev.
 #include "base/str.h"
 #include "collect/collect_netdev.h"
 

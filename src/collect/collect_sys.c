@@ -47,8 +47,8 @@ static bool sys_mount_space(UNUSED struct collect_sys *s, const char *path, stru
 }
 
 // Returns true when the dump of this family has ended.
-static bool diag_message(const struct nlmsghdr *h, struct tcp_counts *out, u64 *sockets,
-                         struct error *e, bool *ok)
+static bool diag_message(struct nlmsghdr *h, struct tcp_counts *out, u64 *sockets, struct error *e,
+                         bool *ok)
 {
     if (h->nlmsg_type == NLMSG_DONE) {
         return true;
@@ -90,7 +90,7 @@ static bool diag_read(int fd, struct tcp_counts *out, u64 *sockets, struct error
             return err_errno(e, n == 0 ? EPROTO : errno, "reading sock_diag");
         }
         for (size_t at = 0; at + sizeof(struct nlmsghdr) <= (size_t)n;) {
-            const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)(buffer + at);
+            struct nlmsghdr *h = (struct nlmsghdr *)(void *)(buffer + at);
             if (h->nlmsg_len < sizeof(*h) || h->nlmsg_len > (size_t)n - at) {
                 return err_set(e, ERR_CORRUPT, "sock_diag: a message of %u bytes", h->nlmsg_len);
             }
