@@ -290,11 +290,11 @@ static int link_locked(struct mem_tree *t, const char *from, const char *to)
     if (status != 0) {
         return status;
     }
-    if (node->is_dir) {
-        return EPERM;
-    }
     if (!name[0] || names_get(&dir->names_seen, name)) {
         return EEXIST;
+    }
+    if (node->is_dir) {
+        return EPERM;
     }
     tree_set(t, dir, name, node);
     return 0;
