@@ -3,8 +3,9 @@
 // Each service exports the table of its section; cmd/config.c joins them. Unknown keys, wrong
 // types, keys given twice and values out of range are errors with file:line:col and a hint
 // (nearest name, allowed values). Upstream keys that exist but are not built are listed with
-// CONF_UNBUILT and refused by name. Strings are copied into the arena. Absent keys take the
-// default text. Depth is bounded by the tables' own nesting.
+// CONF_UNBUILT and refused by name. Strings are copied into the arena. Absent keys, and keys whose
+// value is null, take the default text. Depth is bounded by the tables' own nesting; an arena that
+// is full is ERR_LIMIT.
 // Threads: tables are frozen constants.
 #ifndef MODEL_CONF_H
 #define MODEL_CONF_H
@@ -23,8 +24,8 @@ enum conf_type {
     CONF_I64,        // i64
     CONF_F64,        // f64
     CONF_DURATION,   // i64 milliseconds
-    CONF_BYTES,      // u64: 16MB, 1GiB, 0
-    CONF_ENUM,       // int, texts in `names`
+    CONF_BYTES,      // u64: 16MB, 1GiB, 0; a thousand is 1024 in both spellings, as upstream
+    CONF_ENUM,       // int: the index in `names`; upper and lower case are the same
     CONF_STR_LIST,   // str *, u32 count at count_offset
     CONF_STR_MAP,    // struct labels: sorted pairs
     CONF_STRUCT,     // embedded struct, `sub`
@@ -65,7 +66,8 @@ struct conf_struct {
     u32 field_count;
     // Optional: after all fields are set; checks what spans fields. node gives line:col.
     bool (*check)(void *target, const struct yaml_node *node, struct arena *a, struct error *e);
-    // Optional: where in the target to keep the node (struct conf_place), SIZE_MAX if nowhere.
+    // Optional: where in the target to keep the node's struct conf_place; 0 or SIZE_MAX if nowhere,
+    // so a place may not be the first member.
     size_t place_offset;
 };
 

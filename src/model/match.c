@@ -42,7 +42,7 @@ bool matcher_matches(const struct matcher *m, str value)
     case MATCH_NRE:
         return !re_match(m->re, value);
     }
-    CHECK(!"a matcher has one of four operators");
+    CHECK(false && "a matcher has one of four operators");
 }
 
 bool matcher_matches_empty(const struct matcher *m)
@@ -72,7 +72,7 @@ const char *match_op_text(enum match_op op)
     case MATCH_NRE:
         return "!~";
     }
-    CHECK(!"a matcher has one of four operators");
+    CHECK(false && "a matcher has one of four operators");
 }
 
 void matcher_print(struct buf *out, const struct matcher *m)
