@@ -28,7 +28,7 @@ u32 expr_child_count(const struct expr *x)
     case EXPR_BINARY:
         return 2;
     }
-    CHECK(!"an expression has one of ten kinds");
+    CHECK(false && "an expression has one of ten kinds");
 }
 
 const struct expr *expr_child(const struct expr *x, u32 index)
@@ -54,5 +54,5 @@ const struct expr *expr_child(const struct expr *x, u32 index)
     case EXPR_BINARY:
         return index == 0 ? x->binary.left : x->binary.right;
     }
-    CHECK(!"an expression has one of ten kinds");
+    CHECK(false && "an expression has one of ten kinds");
 }

@@ -256,5 +256,5 @@ void expr_print_json(struct buf *out, const struct expr *x)
         buf_c(out, ",\"type\":\"parenExpr\"}");
         return;
     }
-    CHECK(!"an expression has one of ten kinds");
+    CHECK(false && "an expression has one of ten kinds");
 }

@@ -64,7 +64,7 @@ const char *duration_op_text(enum duration_op op)
     case DURATION_POW:
         return "^";
     }
-    CHECK(!"a duration has one of thirteen operators");
+    CHECK(false && "a duration has one of thirteen operators");
 }
 
 static void print_duration_expr(struct buf *out, const struct duration_expr *d)
@@ -383,5 +383,5 @@ void expr_print(struct buf *out, const struct expr *x)
         buf_byte(out, ')');
         return;
     }
-    CHECK(!"an expression has one of ten kinds");
+    CHECK(false && "an expression has one of ten kinds");
 }

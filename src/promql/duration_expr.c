@@ -71,7 +71,7 @@ static bool seconds_of(const struct duration_expr *d, const struct duration_env 
         *out = pow(a, b);
         return true;
     }
-    CHECK(!"a duration has one of thirteen operators");
+    CHECK(false && "a duration has one of thirteen operators");
 }
 
 bool duration_resolve(const struct duration *d, const struct duration_env *env, bool negative_ok,

@@ -17,7 +17,7 @@ const char *value_type_text(enum value_type t)
     case TYPE_MATRIX:
         return "matrix";
     }
-    CHECK(!"a value has one of five types");
+    CHECK(false && "a value has one of five types");
 }
 
 const char *value_type_words(enum value_type t)
@@ -32,7 +32,7 @@ const char *value_type_words(enum value_type t)
     case TYPE_STRING:
         return value_type_text(t);
     }
-    CHECK(!"a value has one of five types");
+    CHECK(false && "a value has one of five types");
 }
 
 static const char *const binary_op_texts[OP_COUNT] = {
@@ -100,5 +100,5 @@ const char *match_card_text(enum match_card c)
     case CARD_MANY_TO_MANY:
         return "many-to-many";
     }
-    CHECK(!"there are four cardinalities");
+    CHECK(false && "there are four cardinalities");
 }

@@ -241,5 +241,5 @@ bool check_expr(struct parser *p, struct expr *x)
     case EXPR_PAREN:
         return check_expr(p, x->paren);
     }
-    CHECK(!"an expression has one of ten kinds");
+    CHECK(false && "an expression has one of ten kinds");
 }
