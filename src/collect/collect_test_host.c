@@ -224,12 +224,23 @@ static void front_resolve(struct storage_appender *a, const struct labels *sets,
         struct error e = {0};
         ASSERT_OK(labels_check(sets[i], &(struct labels_limits){0}, &e), e);
     }
-    inner->ops->resolve(inner, sets, n, refs, outcomes);
+    if (!front_of(a)->host->forgetful) {
+        inner->ops->resolve(inner, sets, n, refs, outcomes);
+        return;
+    }
+    for (u32 i = 0; i < n; i++) {
+        refs[i] = (struct series_ref){i + 1, 1};
+        outcomes[i] = APPEND_STORED;
+    }
 }
 
 static bool front_append(struct storage_appender *a, const struct append_batch *b, struct error *e)
 {
     struct storage_appender *inner = front_of(a)->inner;
+    if (front_of(a)->host->forgetful) {
+        memset(b->outcomes, APPEND_STORED, b->n);
+        return true;
+    }
     return inner->ops->append(inner, b, e);
 }
 

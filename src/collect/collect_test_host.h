@@ -34,6 +34,7 @@ struct test_host {
     struct storage storage; // Hands everything on to store, but may refuse a commit.
     struct storage *store;
     bool commit_fails;
+    bool forgetful; // Takes samples and keeps none: memstore is too slow for a fuzzer.
     struct clk *clk;
     struct tmk_registry *registry;
     struct collect *collect;
