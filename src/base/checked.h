@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a type cannot stand in brackets
 #define CHECKED_OP(name, type, builtin)                                                            \
     static inline bool MUST_USE name(type a, type b, type *out)                                    \
     {                                                                                              \
@@ -21,6 +22,7 @@ CHECKED_OP(add_i64, i64, __builtin_add_overflow)
 CHECKED_OP(sub_i64, i64, __builtin_sub_overflow)
 CHECKED_OP(mul_i64, i64, __builtin_mul_overflow)
 #undef CHECKED_OP
+// NOLINTEND(bugprone-macro-parentheses)
 
 // Saturating, for times: a sum beyond the ends sticks to the end.
 static inline i64 sat_add_i64(i64 a, i64 b)

@@ -20,7 +20,7 @@ static inline u32 map_group_match_words(const u8 *ctrl, u8 wanted)
     u32 mask = 0;
     for (u32 half = 0; half < 2; half++) {
         u64 word;
-        memcpy(&word, ctrl + 8 * half, sizeof(word));
+        memcpy(&word, ctrl + (size_t)8 * half, sizeof(word));
         word ^= 0x0101010101010101ULL * wanted;
         // A byte is zero exactly if neither its low seven bits nor its top bit are set.
         u64 low = (word & 0x7F7F7F7F7F7F7F7FULL) + 0x7F7F7F7F7F7F7F7FULL;
@@ -36,7 +36,7 @@ static inline u32 map_group_free_words(const u8 *ctrl)
     u32 mask = 0;
     for (u32 half = 0; half < 2; half++) {
         u64 word;
-        memcpy(&word, ctrl + 8 * half, sizeof(word));
+        memcpy(&word, ctrl + (size_t)8 * half, sizeof(word));
         word &= 0x8080808080808080ULL;
         mask |= (u32)((word >> 7) * 0x0102040810204080ULL >> 56) << (8 * half);
     }

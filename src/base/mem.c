@@ -27,5 +27,7 @@ void *mem_grow(void *old, size_t count, size_t size)
 
 void mem_free(const void *ptr)
 {
-    free((void *)(uintptr_t)ptr);
+    void *plain; // Takes the const off.
+    memcpy(&plain, &ptr, sizeof(plain));
+    free(plain);
 }

@@ -28,9 +28,10 @@ size_t num_exp(char *out, f64 v);
 // Go's %.*g, %.*f, %.*e: verb is one of these letters, 0 ≤ precision ≤ 64.
 size_t num_fixed(char *out, f64 v, char verb, int precision);
 
-// Parses the whole of s as Go's strconv.ParseFloat(s, 64): decimal, exponent, hex float (0x1p-2; the
-// p must be there), inf/infinity with sign and nan without one, in any case. Underscores, which Go
-// takes, are refused. Too large gives ±Inf, too small ±0, both with true. On false, out is untouched.
+// Parses the whole of s as Go's strconv.ParseFloat(s, 64): decimal, exponent, hex float (0x1p-2;
+// the p must be there), inf/infinity with sign and nan without one, in any case. Underscores, which
+// Go takes, are refused. Too large gives ±Inf, too small ±0, both with true. On false, out is
+// untouched.
 bool num_parse(str s, f64 *out) MUST_USE;
 
 #ifdef __cplusplus

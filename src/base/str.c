@@ -20,7 +20,10 @@ bool str_eq_c(str a, const char *b)
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    if (c >= 'A' && c <= 'Z') {
+        return (char)(c + ('a' - 'A'));
+    }
+    return c;
 }
 
 bool str_eq_nocase(str a, str b)
@@ -122,35 +125,42 @@ bool str_split_next(str *rest, char sep, str *piece)
 
 #define DISTANCE_LEN_MAX 64
 
+// The last three rows of the table of optimal string alignment: insert, delete, change, swap
+// neighbours. Threads: owned by the caller's frame.
+struct distance_rows {
+    u32 before[DISTANCE_LEN_MAX + 1];
+    u32 last[DISTANCE_LEN_MAX + 1];
+    u32 now[DISTANCE_LEN_MAX + 1];
+};
+
+static void distance_row(struct distance_rows *r, str a, str b, size_t i)
+{
+    r->now[0] = (u32)i;
+    for (size_t j = 1; j <= b.len; j++) {
+        u32 change = r->last[j - 1] + (a.ptr[i - 1] != b.ptr[j - 1]);
+        u32 best = MIN(change, MIN(r->last[j], r->now[j - 1]) + 1);
+        bool swapped =
+            i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1];
+        r->now[j] = swapped ? MIN(best, r->before[j - 2] + 1) : best;
+    }
+    memcpy(r->before, r->last, sizeof(r->last));
+    memcpy(r->last, r->now, sizeof(r->now));
+}
+
 u32 str_distance(str a, str b, u32 max)
 {
     u32 beyond = max == UINT32_MAX ? max : max + 1;
     if (a.len > DISTANCE_LEN_MAX || b.len > DISTANCE_LEN_MAX) {
         return beyond;
     }
-    // Three rows of the table of optimal string alignment: insert, delete, change, swap neighbours.
-    u32 rows[3][DISTANCE_LEN_MAX + 1];
-    u32 *before = rows[0];
-    u32 *last = rows[1];
-    u32 *row = rows[2];
-    for (u32 j = 0; j <= b.len; j++) {
-        last[j] = j;
+    struct distance_rows r;
+    for (u32 j = 0; j <= DISTANCE_LEN_MAX; j++) {
+        r.last[j] = j;
     }
     for (size_t i = 1; i <= a.len; i++) {
-        row[0] = (u32)i;
-        for (size_t j = 1; j <= b.len; j++) {
-            u32 change = last[j - 1] + (a.ptr[i - 1] != b.ptr[j - 1]);
-            u32 best = MIN(change, MIN(last[j], row[j - 1]) + 1);
-            bool swapped =
-                i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1];
-            row[j] = swapped ? MIN(best, before[j - 2] + 1) : best;
-        }
-        u32 *spare = before;
-        before = last;
-        last = row;
-        row = spare;
+        distance_row(&r, a, b, i);
     }
-    return MIN(last[b.len], beyond);
+    return MIN(r.last[b.len], beyond);
 }
 
 str str_nearest(str wanted, const str *names, size_t count)

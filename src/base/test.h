@@ -2,6 +2,7 @@
 //
 // The runner (test_main.c) takes an optional name pattern (substring), prints TAP-like lines and
 // ends with the plain line "N passed, N failed". Included by tests only.
+// Threads: cases are linked by constructors, before main, and frozen from then on.
 #ifndef BASE_TEST_H
 #define BASE_TEST_H
 

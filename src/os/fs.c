@@ -14,7 +14,7 @@
 #define READ_STEP_MIN   ((size_t)4 << 10) // Most files of /proc fit.
 #define READ_STEP_MAX   ((size_t)256 << 10)
 
-void file_init(struct file *f, const char *path)
+void fs_file_init(struct file *f, const char *path)
 {
     size_t len = strlen(path);
     f->path = mem_new(len + 1, 1);
@@ -22,7 +22,7 @@ void file_init(struct file *f, const char *path)
     f->poisoned = false;
 }
 
-void file_fini(struct file *f)
+void fs_file_fini(struct file *f)
 {
     mem_free(f->path);
 }
@@ -55,8 +55,9 @@ void fs_close(struct fs *fs, struct file *f)
     fs->ops->close(f);
 }
 
+// NOLINTNEXTLINE(readability-function-size): as the vtable
 bool fs_read_at(struct fs *fs, struct file *f, u64 offset, void *out, size_t len, size_t *got,
-                struct error *e) // NOLINT(readability-function-size): as the vtable
+                struct error *e)
 {
     return fs->ops->read_at(f, offset, out, len, got, e);
 }

@@ -413,7 +413,7 @@ TEST(fs_faulty_short_write_leaves_half)
     arena_free(a);
 }
 
-// fs_replace_file under every fault: the file is the old one or the new one, and true means durable.
+// Under every fault the file is the old one or the new one, and true means durable.
 TEST(fs_replace_file_is_old_or_new_under_every_fault_and_crash)
 {
     for (u64 nth = 1; nth <= 8; nth++) {

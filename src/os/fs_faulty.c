@@ -73,7 +73,7 @@ static struct file *wrap(struct fs_faulty *x, const char *path, struct file *inn
         return NULL;
     }
     struct faulty_file *f = MEM_NEW(struct faulty_file);
-    file_init(&f->base, path);
+    fs_file_init(&f->base, path);
     f->fs = x;
     f->inner = inner;
     return &f->base;
@@ -90,7 +90,7 @@ static void faulty_close(struct file *f)
     if (f) {
         struct faulty_file *ff = faulty_file_of(f);
         fs_close(ff->fs->inner, ff->inner);
-        file_fini(f);
+        fs_file_fini(f);
         mem_free(ff);
     }
 }

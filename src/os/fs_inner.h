@@ -10,8 +10,8 @@ struct file {
     bool poisoned; // (I7) A sync failed.
 };
 
-void file_init(struct file *f, const char *path);
-void file_fini(struct file *f);
+void fs_file_init(struct file *f, const char *path);
+void fs_file_fini(struct file *f);
 
 // "<doing> <path>: <reason>" with the code that callers tell apart (exists, not found, no space).
 bool fs_fail(struct error *e, int errno_value, const char *doing, const char *path);

@@ -43,10 +43,10 @@ static struct mem_file *mem_file_of(struct file *f)
 static struct file *file_new(struct fs_mem *m, const char *path, struct mem_node *node)
 {
     struct mem_file *f = MEM_NEW(struct mem_file);
-    file_init(&f->base, path);
+    fs_file_init(&f->base, path);
     f->fs = m;
     f->node = node;
-    node_ref(node);
+    memnode_ref(node);
     node->opens++;
     f->next = m->files;
     m->files = f;
@@ -58,11 +58,11 @@ static int open_node(struct mem_tree *t, const char *path, enum fs_open how, str
 {
     struct mem_node *dir = NULL;
     char name[MEM_NAME_MAX + 1];
-    int status = tree_find_parent(t, path, &dir, name);
+    int status = memtree_find_parent(t, path, &dir, name);
     if (status != 0) {
         return status;
     }
-    struct mem_node *found = name[0] ? names_get(&dir->names_seen, name) : t->root;
+    struct mem_node *found = name[0] ? memnames_get(&dir->names_seen, name) : t->root;
     if (found && how == FS_CREATE_NEW) {
         return EEXIST;
     }
@@ -73,11 +73,11 @@ static int open_node(struct mem_tree *t, const char *path, enum fs_open how, str
         return ENOENT;
     }
     if (!found) {
-        found = node_new(t, false);
-        tree_set(t, dir, name, found);
-        node_unref(t, found); // Its names hold it now.
+        found = memnode_new(t, false);
+        memtree_set(t, dir, name, found);
+        memnode_unref(t, found); // Its names hold it now.
     } else if (how == FS_TRUNCATE) {
-        status = node_truncate(t, found, 0);
+        status = memnode_truncate(t, found, 0);
     }
     *node = found;
     return status;
@@ -117,11 +117,11 @@ static void mem_close(struct file *f)
     if (!mf->dead) {
         mf->node->opens--;
         mf->node->locked = mf->node->locked && !mf->holds_lock;
-        node_charge(&m->tree, mf->node);
+        memnode_charge(&m->tree, mf->node);
     }
-    node_unref(&m->tree, mf->node);
+    memnode_unref(&m->tree, mf->node);
     lock_drop(&m->lock);
-    file_fini(f);
+    fs_file_fini(f);
     mem_free(mf);
 }
 
@@ -158,7 +158,7 @@ static bool mem_write_at(struct file *f, u64 offset, const void *bytes, size_t l
     lock_take(&mf->fs->lock);
     int status = usable(mf, true);
     if (status == 0) {
-        status = node_write(&mf->fs->tree, mf->node, offset, bytes, len);
+        status = memnode_write(&mf->fs->tree, mf->node, offset, bytes, len);
     }
     lock_drop(&mf->fs->lock);
     return status == 0 || fs_fail(e, status, "writing", f->path);
@@ -170,7 +170,7 @@ static bool mem_sync(struct file *f, struct error *e)
     lock_take(&mf->fs->lock);
     int status = usable(mf, false);
     if (status == 0) {
-        node_sync(mf->node);
+        memnode_sync(mf->node);
     }
     lock_drop(&mf->fs->lock);
     return status == 0 || fs_fail(e, status, "syncing", f->path);
@@ -182,7 +182,7 @@ static bool mem_truncate(struct file *f, u64 bytes, struct error *e)
     lock_take(&mf->fs->lock);
     int status = usable(mf, true);
     if (status == 0) {
-        status = node_truncate(&mf->fs->tree, mf->node, bytes);
+        status = memnode_truncate(&mf->fs->tree, mf->node, bytes);
     }
     lock_drop(&mf->fs->lock);
     return status == 0 || fs_fail(e, status, "truncating", f->path);
@@ -213,7 +213,7 @@ static bool mem_reserve(struct file *f, u64 bytes, struct error *e)
             status = ENOSPC;
         } else {
             mf->node->reserved = MAX(mf->node->reserved, bytes);
-            node_charge(t, mf->node);
+            memnode_charge(t, mf->node);
         }
     }
     lock_drop(&mf->fs->lock);
@@ -241,15 +241,15 @@ static int rename_locked(struct mem_tree *t, const char *from, const char *to)
     struct mem_node *to_dir = NULL;
     char from_name[MEM_NAME_MAX + 1];
     char to_name[MEM_NAME_MAX + 1];
-    int status = tree_find_parent(t, from, &from_dir, from_name);
+    int status = memtree_find_parent(t, from, &from_dir, from_name);
     if (status == 0) {
-        status = tree_find_parent(t, to, &to_dir, to_name);
+        status = memtree_find_parent(t, to, &to_dir, to_name);
     }
     if (status != 0) {
         return status;
     }
-    struct mem_node *node = names_get(&from_dir->names_seen, from_name);
-    struct mem_node *old = names_get(&to_dir->names_seen, to_name);
+    struct mem_node *node = memnames_get(&from_dir->names_seen, from_name);
+    struct mem_node *old = memnames_get(&to_dir->names_seen, to_name);
     if (!node) {
         return ENOENT;
     }
@@ -265,7 +265,7 @@ static int rename_locked(struct mem_tree *t, const char *from, const char *to)
     if (old && old->is_dir && old->names_seen.count > 0) {
         return ENOTEMPTY;
     }
-    tree_move(t, from_dir, from_name, to_dir, to_name);
+    memtree_move(t, from_dir, from_name, to_dir, to_name);
     return 0;
 }
 
@@ -283,20 +283,20 @@ static int link_locked(struct mem_tree *t, const char *from, const char *to)
     struct mem_node *node = NULL;
     struct mem_node *dir = NULL;
     char name[MEM_NAME_MAX + 1];
-    int status = tree_find(t, from, &node);
+    int status = memtree_find(t, from, &node);
     if (status == 0) {
-        status = tree_find_parent(t, to, &dir, name);
+        status = memtree_find_parent(t, to, &dir, name);
     }
     if (status != 0) {
         return status;
     }
-    if (!name[0] || names_get(&dir->names_seen, name)) {
+    if (!name[0] || memnames_get(&dir->names_seen, name)) {
         return EEXIST;
     }
     if (node->is_dir) {
         return EPERM;
     }
-    tree_set(t, dir, name, node);
+    memtree_set(t, dir, name, node);
     return 0;
 }
 
@@ -313,18 +313,18 @@ static int unlink_locked(struct mem_tree *t, const char *path)
 {
     struct mem_node *dir = NULL;
     char name[MEM_NAME_MAX + 1];
-    int status = tree_find_parent(t, path, &dir, name);
+    int status = memtree_find_parent(t, path, &dir, name);
     if (status != 0) {
         return status;
     }
-    const struct mem_node *node = names_get(&dir->names_seen, name);
+    const struct mem_node *node = memnames_get(&dir->names_seen, name);
     if (!node) {
         return name[0] ? ENOENT : EBUSY;
     }
     if (node->names_seen.count > 0) {
         return ENOTEMPTY;
     }
-    tree_set(t, dir, name, NULL);
+    memtree_set(t, dir, name, NULL);
     return 0;
 }
 
@@ -341,17 +341,17 @@ static int make_dir_locked(struct mem_tree *t, const char *path)
 {
     struct mem_node *dir = NULL;
     char name[MEM_NAME_MAX + 1];
-    int status = tree_find_parent(t, path, &dir, name);
+    int status = memtree_find_parent(t, path, &dir, name);
     if (status != 0 || !name[0]) {
         return status;
     }
-    const struct mem_node *old = names_get(&dir->names_seen, name);
+    const struct mem_node *old = memnames_get(&dir->names_seen, name);
     if (old) {
         return old->is_dir ? 0 : EEXIST;
     }
-    struct mem_node *node = node_new(t, true);
-    tree_set(t, dir, name, node);
-    node_unref(t, node);
+    struct mem_node *node = memnode_new(t, true);
+    memtree_set(t, dir, name, node);
+    memnode_unref(t, node);
     return 0;
 }
 
@@ -366,7 +366,7 @@ static bool mem_make_dir(struct fs *fs, const char *path, struct error *e)
 
 static int find_dir(struct mem_tree *t, const char *path, struct mem_node **dir)
 {
-    int status = tree_find(t, path, dir);
+    int status = memtree_find(t, path, dir);
     return status == 0 && !(*dir)->is_dir ? ENOTDIR : status;
 }
 
@@ -377,7 +377,7 @@ static bool mem_sync_dir(struct fs *fs, const char *path, struct error *e)
     struct mem_node *dir = NULL;
     int status = find_dir(&m->tree, path, &dir);
     if (status == 0) {
-        tree_sync_dir(&m->tree, dir);
+        memtree_sync_dir(&m->tree, dir);
     }
     lock_drop(&m->lock);
     return status == 0 || fs_fail(e, status, "syncing the folder", path);
@@ -414,7 +414,7 @@ static bool mem_stat(struct fs *fs, const char *path, struct fs_info *info, stru
     struct fs_mem *m = mem_of(fs);
     lock_take(&m->lock);
     struct mem_node *node = NULL;
-    int status = tree_find(&m->tree, path, &node);
+    int status = memtree_find(&m->tree, path, &node);
     if (status == 0) {
         *info = info_of(node);
     }
@@ -428,7 +428,7 @@ static bool mem_map(struct fs *fs, const char *path, struct fs_map *map, struct 
     struct fs_mem *m = mem_of(fs);
     lock_take(&m->lock);
     struct mem_node *node = NULL;
-    int status = tree_find(&m->tree, path, &node);
+    int status = memtree_find(&m->tree, path, &node);
     if (status == 0 && node->is_dir) {
         status = EISDIR;
     }
@@ -455,7 +455,7 @@ static bool mem_space(struct fs *fs, const char *path, u64 *free_bytes, u64 *tot
     struct fs_mem *m = mem_of(fs);
     lock_take(&m->lock);
     struct mem_node *node = NULL;
-    int status = tree_find(&m->tree, path, &node);
+    int status = memtree_find(&m->tree, path, &node);
     if (status == 0) {
         *total_bytes = m->tree.capacity;
         *free_bytes = m->tree.capacity - MIN(m->tree.used, m->tree.capacity);
@@ -514,7 +514,7 @@ struct fs *fs_mem_new(u64 capacity_bytes)
     struct fs_mem *m = MEM_NEW(struct fs_mem);
     m->base.ops = &ops;
     lock_init(&m->lock, 0, "fs_mem");
-    tree_init(&m->tree, capacity_bytes);
+    memtree_init(&m->tree, capacity_bytes);
     return &m->base;
 }
 
@@ -523,7 +523,7 @@ void fs_mem_free(struct fs *fs)
     if (fs) {
         struct fs_mem *m = mem_of(fs);
         CHECK(!m->files && "a file is still open");
-        tree_fini(&m->tree);
+        memtree_fini(&m->tree);
         lock_fini(&m->lock);
         mem_free(m);
     }
@@ -539,10 +539,10 @@ void fs_mem_crash(struct fs *fs, struct rng *rng)
             f->dead = true;
             f->node->opens = 0;
             f->node->links = 0;
-            node_charge(&m->tree, f->node);
+            memnode_charge(&m->tree, f->node);
         }
     }
-    tree_crash(&m->tree, rng);
+    memtree_crash(&m->tree, rng);
     lock_drop(&m->lock);
 }
 

@@ -43,12 +43,12 @@ static void crash_names(struct mem_tree *t, struct rng *rng)
             keep = keep && !side_has(&c->sides[k], lost); // (I3)
         }
         if (keep) {
-            change_apply(t, c);
+            memchange_apply(t, c);
         }
         for (u32 k = 0; !keep && k < c->side_count; k++) {
             side_mark(&c->sides[k], lost);
         }
-        change_fini(t, c);
+        memchange_fini(t, c);
     }
     t->change_count = 0;
 }
@@ -131,7 +131,7 @@ static void crash_bytes(struct mem_node *n, struct rng *rng)
     size_t first = rng_below(rng, n->write_count + 1);
     struct sector_plan plan = {.sector = rng_below(rng, 2) ? 512 : 4096};
     struct mem_image result = {0};
-    image_resize(&result, len_after(n, version_pick(n, rng, mode, first)));
+    memimage_resize(&result, len_after(n, version_pick(n, rng, mode, first)));
     size_t sectors = (size_t)((result.len + plan.sector - 1) / plan.sector);
     size_t *versions = MEM_NEW_N(size_t, sectors);
     for (size_t i = 0; i < sectors; i++) {
@@ -140,14 +140,14 @@ static void crash_bytes(struct mem_node *n, struct rng *rng)
     plan_init(&plan, versions, sectors, n->write_count);
     plan_take(&plan, 0, &result, &n->disk);
     for (size_t i = 0; i < n->write_count; i++) {
-        image_write(&n->disk, &n->writes[i]);
+        memimage_write(&n->disk, &n->writes[i]);
         plan_take(&plan, i + 1, &result, &n->disk);
     }
     plan_fini(&plan);
     mem_free(versions);
     mem_free(n->disk.bytes);
     n->disk = result;
-    writes_clear(n);
+    memnode_clear_writes(n);
 }
 
 static void crash_file(struct mem_node *n, struct rng *rng)
@@ -155,14 +155,14 @@ static void crash_file(struct mem_node *n, struct rng *rng)
     if (n->write_count > 0) {
         crash_bytes(n, rng);
     }
-    image_resize(&n->seen, 0);
-    image_write(&n->seen, &(struct mem_write){.len = n->disk.len, .bytes = n->disk.bytes});
+    memimage_resize(&n->seen, 0);
+    memimage_write(&n->seen, &(struct mem_write){.len = n->disk.len, .bytes = n->disk.bytes});
 }
 
 // Makes the disk's state the one that is seen, below one folder. Depth ≤ MEM_DEPTH_MAX.
 static void settle(struct mem_tree *t, struct mem_node *dir, struct rng *rng, u64 met)
 {
-    names_copy(t, &dir->names_seen, &dir->names_disk);
+    memnames_copy(t, &dir->names_seen, &dir->names_disk);
     for (size_t i = 0; i < dir->names_seen.count; i++) {
         struct mem_node *n = dir->names_seen.items[i].node;
         bool again = n->stamp == met; // A second name of the same file.
@@ -179,11 +179,11 @@ static void settle(struct mem_tree *t, struct mem_node *dir, struct rng *rng, u6
         } else {
             crash_file(n, rng);
         }
-        node_charge(t, n);
+        memnode_charge(t, n);
     }
 }
 
-void tree_crash(struct mem_tree *t, struct rng *rng)
+void memtree_crash(struct mem_tree *t, struct rng *rng)
 {
     crash_names(t, rng);
     settle(t, t->root, rng, ++t->stamps);

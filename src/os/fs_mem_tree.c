@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-void image_resize(struct mem_image *m, u64 len)
+void memimage_resize(struct mem_image *m, u64 len)
 {
     if (len > m->cap) {
         u64 cap = MAX(len, MAX(m->cap * 2, 64));
@@ -19,21 +19,21 @@ void image_resize(struct mem_image *m, u64 len)
     m->len = len;
 }
 
-void image_write(struct mem_image *m, const struct mem_write *w)
+void memimage_write(struct mem_image *m, const struct mem_write *w)
 {
     if (!w->bytes) {
-        image_resize(m, w->offset);
+        memimage_resize(m, w->offset);
         return;
     }
     if (w->offset + w->len > m->len) {
-        image_resize(m, w->offset + w->len);
+        memimage_resize(m, w->offset + w->len);
     }
     memcpy(m->bytes + w->offset, w->bytes, w->len);
 }
 
 static void image_copy(struct mem_image *to, const struct mem_image *from)
 {
-    image_resize(to, from->len);
+    memimage_resize(to, from->len);
     if (from->len > 0) {
         memcpy(to->bytes, from->bytes, from->len);
     }
@@ -56,7 +56,7 @@ static size_t names_at(const struct mem_names *names, const char *name, bool *fo
     return low;
 }
 
-struct mem_node *names_get(const struct mem_names *names, const char *name)
+struct mem_node *memnames_get(const struct mem_names *names, const char *name)
 {
     bool found = false;
     size_t at = names_at(names, name, &found);
@@ -76,7 +76,7 @@ static void names_set(struct mem_tree *t, struct mem_names *names, const char *n
     size_t at = names_at(names, name, &found);
     struct mem_node *old = found ? names->items[at].node : NULL;
     if (node) {
-        node_ref(node);
+        memnode_ref(node);
     }
     size_t behind = names->count - at;
     if (found && node) {
@@ -94,7 +94,7 @@ static void names_set(struct mem_tree *t, struct mem_names *names, const char *n
         names->items[at] = (struct mem_name){name_copy(name), node};
         names->count++;
     }
-    node_unref(t, old);
+    memnode_unref(t, old);
 }
 
 static void names_clear(struct mem_tree *t, struct mem_names *names)
@@ -103,12 +103,12 @@ static void names_clear(struct mem_tree *t, struct mem_names *names)
     *names = (struct mem_names){0};
     for (size_t i = 0; i < gone.count; i++) {
         mem_free(gone.items[i].name);
-        node_unref(t, gone.items[i].node);
+        memnode_unref(t, gone.items[i].node);
     }
     mem_free(gone.items);
 }
 
-void names_copy(struct mem_tree *t, struct mem_names *to, const struct mem_names *from)
+void memnames_copy(struct mem_tree *t, struct mem_names *to, const struct mem_names *from)
 {
     names_clear(t, to);
     for (size_t i = 0; i < from->count; i++) {
@@ -116,7 +116,7 @@ void names_copy(struct mem_tree *t, struct mem_names *to, const struct mem_names
     }
 }
 
-void writes_clear(struct mem_node *n)
+void memnode_clear_writes(struct mem_node *n)
 {
     for (size_t i = 0; i < n->write_count; i++) {
         mem_free(n->writes[i].bytes);
@@ -125,7 +125,7 @@ void writes_clear(struct mem_node *n)
     n->write_bytes = 0;
 }
 
-struct mem_node *node_new(struct mem_tree *t, bool is_dir)
+struct mem_node *memnode_new(struct mem_tree *t, bool is_dir)
 {
     struct mem_node *n = MEM_NEW(struct mem_node);
     n->refs = 1;
@@ -135,13 +135,13 @@ struct mem_node *node_new(struct mem_tree *t, bool is_dir)
     return n;
 }
 
-void node_ref(struct mem_node *n)
+void memnode_ref(struct mem_node *n)
 {
     n->refs++;
 }
 
 // Depth is bounded: no path is deeper than MEM_DEPTH_MAX, and a folder has one parent.
-void node_unref(struct mem_tree *t, struct mem_node *n)
+void memnode_unref(struct mem_tree *t, struct mem_node *n)
 {
     if (!n || --n->refs > 0) {
         return;
@@ -149,14 +149,14 @@ void node_unref(struct mem_tree *t, struct mem_node *n)
     t->used -= n->charged;
     names_clear(t, &n->names_seen);
     names_clear(t, &n->names_disk);
-    writes_clear(n);
+    memnode_clear_writes(n);
     mem_free(n->writes);
     mem_free(n->seen.bytes);
     mem_free(n->disk.bytes);
     mem_free(n);
 }
 
-void node_charge(struct mem_tree *t, struct mem_node *n)
+void memnode_charge(struct mem_tree *t, struct mem_node *n)
 {
     bool lives = n->links > 0 || n->opens > 0;
     u64 wanted = lives ? MAX(n->seen.len, n->reserved) : 0;
@@ -164,19 +164,19 @@ void node_charge(struct mem_tree *t, struct mem_node *n)
     n->charged = wanted;
 }
 
-void tree_init(struct mem_tree *t, u64 capacity)
+void memtree_init(struct mem_tree *t, u64 capacity)
 {
     *t = (struct mem_tree){.capacity = capacity};
-    t->root = node_new(t, true);
+    t->root = memnode_new(t, true);
 }
 
-void tree_fini(struct mem_tree *t)
+void memtree_fini(struct mem_tree *t)
 {
     for (size_t i = 0; i < t->change_count; i++) {
-        change_fini(t, &t->changes[i]);
+        memchange_fini(t, &t->changes[i]);
     }
     mem_free(t->changes);
-    node_unref(t, t->root);
+    memnode_unref(t, t->root);
 }
 
 // Cuts the next component off; 0, or an errno. An empty name means the path is at its end.
@@ -201,8 +201,8 @@ static int path_next(str *rest, char name[MEM_NAME_MAX + 1])
     return 0;
 }
 
-int tree_find_parent(struct mem_tree *t, const char *path, struct mem_node **dir,
-                     char name[MEM_NAME_MAX + 1])
+int memtree_find_parent(struct mem_tree *t, const char *path, struct mem_node **dir,
+                        char name[MEM_NAME_MAX + 1])
 {
     str rest = str_c(path);
     *dir = t->root;
@@ -213,7 +213,7 @@ int tree_find_parent(struct mem_tree *t, const char *path, struct mem_node **dir
         if (status != 0 || next[0] == '\0') {
             return status;
         }
-        struct mem_node *n = names_get(&(*dir)->names_seen, name);
+        struct mem_node *n = memnames_get(&(*dir)->names_seen, name);
         if (!n) {
             return ENOENT;
         }
@@ -229,15 +229,15 @@ int tree_find_parent(struct mem_tree *t, const char *path, struct mem_node **dir
     return status;
 }
 
-int tree_find(struct mem_tree *t, const char *path, struct mem_node **node)
+int memtree_find(struct mem_tree *t, const char *path, struct mem_node **node)
 {
     struct mem_node *dir = NULL;
     char name[MEM_NAME_MAX + 1];
-    int status = tree_find_parent(t, path, &dir, name);
+    int status = memtree_find_parent(t, path, &dir, name);
     if (status != 0) {
         return status;
     }
-    *node = name[0] ? names_get(&dir->names_seen, name) : t->root;
+    *node = name[0] ? memnames_get(&dir->names_seen, name) : t->root;
     return *node ? 0 : ENOENT;
 }
 
@@ -246,7 +246,7 @@ static void node_log(struct mem_tree *t, struct mem_node *n, struct mem_write w)
     n->mtime_ms = ++t->ticks;
     if (n->write_bytes + w.len > MEM_PENDING_BYTES_MAX) {
         mem_free(w.bytes);
-        node_sync(n); // The kernel writes back by itself in the end.
+        memnode_sync(n); // The kernel writes back by itself in the end.
         return;
     }
     if (n->write_count == n->write_cap) {
@@ -257,7 +257,7 @@ static void node_log(struct mem_tree *t, struct mem_node *n, struct mem_write w)
     n->write_bytes += w.len + sizeof(w);
 }
 
-int node_write(struct mem_tree *t, struct mem_node *n, u64 offset, const void *bytes, u64 len)
+int memnode_write(struct mem_tree *t, struct mem_node *n, u64 offset, const void *bytes, u64 len)
 {
     u64 end = 0;
     if (__builtin_add_overflow(offset, len, &end) || end > INT64_MAX) {
@@ -273,47 +273,47 @@ int node_write(struct mem_tree *t, struct mem_node *n, u64 offset, const void *b
     if (taken > 0) {
         struct mem_write w = {.offset = offset, .len = taken, .bytes = mem_new(taken, 1)};
         memcpy(w.bytes, bytes, taken);
-        image_write(&n->seen, &w);
+        memimage_write(&n->seen, &w);
         node_log(t, n, w);
-        node_charge(t, n);
+        memnode_charge(t, n);
     }
     return status;
 }
 
-int node_truncate(struct mem_tree *t, struct mem_node *n, u64 len)
+int memnode_truncate(struct mem_tree *t, struct mem_node *n, u64 len)
 {
     u64 fits = MAX(n->seen.len, n->reserved) + (t->capacity - MIN(t->used, t->capacity));
     if (len > fits) {
         return ENOSPC;
     }
-    image_resize(&n->seen, len);
+    memimage_resize(&n->seen, len);
     n->reserved = MIN(n->reserved, len);
     node_log(t, n, (struct mem_write){.offset = len});
-    node_charge(t, n);
+    memnode_charge(t, n);
     return 0;
 }
 
 static struct mem_side side_make(struct mem_node *dir, const char *name, struct mem_node *node)
 {
-    struct mem_side s = {dir, name_copy(name), node, names_get(&dir->names_seen, name)};
-    node_ref(dir);
+    struct mem_side s = {dir, name_copy(name), node, memnames_get(&dir->names_seen, name)};
+    memnode_ref(dir);
     if (s.node) {
-        node_ref(s.node);
+        memnode_ref(s.node);
     }
     if (s.old) {
-        node_ref(s.old);
+        memnode_ref(s.old);
     }
     return s;
 }
 
-void change_fini(struct mem_tree *t, struct mem_change *c)
+void memchange_fini(struct mem_tree *t, struct mem_change *c)
 {
     for (u32 i = 0; i < c->side_count; i++) {
         struct mem_side *s = &c->sides[i];
         mem_free(s->name);
-        node_unref(t, s->dir);
-        node_unref(t, s->node);
-        node_unref(t, s->old);
+        memnode_unref(t, s->dir);
+        memnode_unref(t, s->node);
+        memnode_unref(t, s->old);
     }
 }
 
@@ -333,7 +333,7 @@ static void tree_change(struct mem_tree *t, struct mem_change c)
     }
     for (u32 i = 0; i < c.side_count; i++) {
         if (c.sides[i].old) {
-            node_charge(t, c.sides[i].old);
+            memnode_charge(t, c.sides[i].old);
         }
     }
     if (t->change_count == t->change_cap) {
@@ -343,28 +343,28 @@ static void tree_change(struct mem_tree *t, struct mem_change c)
     t->changes[t->change_count++] = c;
 }
 
-void tree_set(struct mem_tree *t, struct mem_node *dir, const char *name, struct mem_node *node)
+void memtree_set(struct mem_tree *t, struct mem_node *dir, const char *name, struct mem_node *node)
 {
     tree_change(t, (struct mem_change){.sides = {side_make(dir, name, node)}, .side_count = 1});
 }
 
-void tree_move(struct mem_tree *t, struct mem_node *from_dir, const char *from,
-               struct mem_node *to_dir, const char *to)
+void memtree_move(struct mem_tree *t, struct mem_node *from_dir, const char *from,
+                  struct mem_node *to_dir, const char *to)
 {
-    struct mem_node *node = names_get(&from_dir->names_seen, from);
+    struct mem_node *node = memnames_get(&from_dir->names_seen, from);
     CHECK(node);
     tree_change(t, (struct mem_change){
                        .sides = {side_make(to_dir, to, node), side_make(from_dir, from, NULL)},
                        .side_count = 2});
 }
 
-void node_sync(struct mem_node *n)
+void memnode_sync(struct mem_node *n)
 {
     image_copy(&n->disk, &n->seen);
-    writes_clear(n); // (I1)
+    memnode_clear_writes(n); // (I1)
 }
 
-void change_apply(struct mem_tree *t, const struct mem_change *c)
+void memchange_apply(struct mem_tree *t, const struct mem_change *c)
 {
     for (u32 i = 0; i < c->side_count; i++) {
         names_set(t, &c->sides[i].dir->names_disk, c->sides[i].name, c->sides[i].node);
@@ -384,7 +384,7 @@ static bool change_needed(const struct mem_change *c, const struct mem_node *dir
     return false;
 }
 
-void tree_sync_dir(struct mem_tree *t, struct mem_node *dir)
+void memtree_sync_dir(struct mem_tree *t, struct mem_node *dir)
 {
     u64 stamp = ++t->stamps;
     bool *needed = MEM_NEW_N(bool, t->change_count);
@@ -404,8 +404,8 @@ void tree_sync_dir(struct mem_tree *t, struct mem_node *dir)
     size_t kept = 0;
     for (size_t i = 0; i < t->change_count; i++) {
         if (needed[i]) {
-            change_apply(t, &t->changes[i]);
-            change_fini(t, &t->changes[i]);
+            memchange_apply(t, &t->changes[i]);
+            memchange_fini(t, &t->changes[i]);
         } else {
             t->changes[kept++] = t->changes[i];
         }

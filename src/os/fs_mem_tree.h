@@ -97,39 +97,39 @@ struct mem_tree {
     i64 ticks; // Stands in for a clock: each change of a file is a millisecond later.
 };
 
-void tree_init(struct mem_tree *t, u64 capacity);
-void tree_fini(struct mem_tree *t);
+void memtree_init(struct mem_tree *t, u64 capacity);
+void memtree_fini(struct mem_tree *t);
 
-struct mem_node *node_new(struct mem_tree *t, bool is_dir); // One reference, the caller's.
-void node_ref(struct mem_node *n);
-void node_unref(struct mem_tree *t, struct mem_node *n);  // Accepts NULL.
-void node_charge(struct mem_tree *t, struct mem_node *n); // After any change of size or links.
+struct mem_node *memnode_new(struct mem_tree *t, bool is_dir); // One reference, the caller's.
+void memnode_ref(struct mem_node *n);
+void memnode_unref(struct mem_tree *t, struct mem_node *n);  // Accepts NULL.
+void memnode_charge(struct mem_tree *t, struct mem_node *n); // After any change of size or links.
 
 // These yield 0 or an errno.
-int tree_find(struct mem_tree *t, const char *path, struct mem_node **node);
-int tree_find_parent(struct mem_tree *t, const char *path, struct mem_node **dir,
-                     char name[MEM_NAME_MAX + 1]);
-int node_write(struct mem_tree *t, struct mem_node *n, u64 offset, const void *bytes, u64 len);
-int node_truncate(struct mem_tree *t, struct mem_node *n, u64 len);
+int memtree_find(struct mem_tree *t, const char *path, struct mem_node **node);
+int memtree_find_parent(struct mem_tree *t, const char *path, struct mem_node **dir,
+                        char name[MEM_NAME_MAX + 1]);
+int memnode_write(struct mem_tree *t, struct mem_node *n, u64 offset, const void *bytes, u64 len);
+int memnode_truncate(struct mem_tree *t, struct mem_node *n, u64 len);
 
-struct mem_node *names_get(const struct mem_names *names, const char *name); // NULL if absent.
+struct mem_node *memnames_get(const struct mem_names *names, const char *name); // NULL if absent.
 // Changes what is seen and notes it as not yet durable. node NULL removes.
-void tree_set(struct mem_tree *t, struct mem_node *dir, const char *name, struct mem_node *node);
-void tree_move(struct mem_tree *t, struct mem_node *from_dir, const char *from,
-               struct mem_node *to_dir, const char *to);
-void node_sync(struct mem_node *n);
-void tree_sync_dir(struct mem_tree *t, struct mem_node *dir);
+void memtree_set(struct mem_tree *t, struct mem_node *dir, const char *name, struct mem_node *node);
+void memtree_move(struct mem_tree *t, struct mem_node *from_dir, const char *from,
+                  struct mem_node *to_dir, const char *to);
+void memnode_sync(struct mem_node *n);
+void memtree_sync_dir(struct mem_tree *t, struct mem_node *dir);
 
 // Power is lost: what is seen becomes what the disk happens to hold. See fs_mem_crash.c.
-void tree_crash(struct mem_tree *t, struct rng *rng);
+void memtree_crash(struct mem_tree *t, struct rng *rng);
 
 // For the crash only: puts a change on the disk's names; gives back what a change holds; sets an
 // image's length with zeroes.
-void change_apply(struct mem_tree *t, const struct mem_change *c);
-void change_fini(struct mem_tree *t, struct mem_change *c);
-void names_copy(struct mem_tree *t, struct mem_names *to, const struct mem_names *from);
-void image_resize(struct mem_image *m, u64 len);
-void image_write(struct mem_image *m, const struct mem_write *w);
-void writes_clear(struct mem_node *n);
+void memchange_apply(struct mem_tree *t, const struct mem_change *c);
+void memchange_fini(struct mem_tree *t, struct mem_change *c);
+void memnames_copy(struct mem_tree *t, struct mem_names *to, const struct mem_names *from);
+void memimage_resize(struct mem_image *m, u64 len);
+void memimage_write(struct mem_image *m, const struct mem_write *w);
+void memnode_clear_writes(struct mem_node *n);
 
 #endif

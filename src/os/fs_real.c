@@ -34,7 +34,7 @@ static struct real_file *real_of(struct file *f)
 static struct file *file_of_fd(int fd, const char *path)
 {
     struct real_file *f = MEM_NEW(struct real_file);
-    file_init(&f->base, path);
+    fs_file_init(&f->base, path);
     f->fd = fd;
     return &f->base;
 }
@@ -69,7 +69,7 @@ static void real_close(struct file *f)
     if (f) {
         struct real_file *r = real_of(f);
         (void)close(r->fd); // Linux frees the descriptor even on EINTR.
-        file_fini(f);
+        fs_file_fini(f);
         mem_free(r);
     }
 }
@@ -311,7 +311,7 @@ static bool listing_add(struct listing *l, struct arena *a, int dir_fd, const ch
     if (!copy) {
         return false;
     }
-    memcpy(copy, name, len);
+    memcpy(copy, name, len + 1);
     info.name = (str){copy, len};
     l->infos[l->count++] = info;
     return true;

@@ -8,10 +8,11 @@
 
 struct queue;
 struct queue *queue_new(u32 items_max);
-void queue_free(
-    struct queue *q); // Accepts NULL. What is left in it is the caller's loss: drain first.
+// Accepts NULL. What is left in it is the caller's loss: drain first.
+void queue_free(struct queue *q);
 bool queue_put(struct queue *q, void *item) MUST_USE; // item is not NULL.
-// The oldest item; NULL on time-out, or when closed and empty. timeout_ms 0 only looks, < 0 waits on.
+// The oldest item; NULL on time-out, or when closed and empty. timeout_ms 0 only looks, < 0 waits
+// on.
 void *queue_take(struct queue *q, i64 timeout_ms);
 void queue_close(struct queue *q); // Wakes all takers; puts fail from now on.
 u32 queue_count(const struct queue *q);

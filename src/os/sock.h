@@ -1,7 +1,7 @@
 // sock.h: stream sockets as a replaceable seam: real loopback and TCP, in memory, faulty.
 //
-// Used where no library owns the socket. Reads and writes honour a time-out in milliseconds and then
-// say ERR_TIMEOUT; 0 only asks, < 0 waits on. A peer that went away is ERR_UNAVAILABLE.
+// Used where no library owns the socket. Reads and writes honour a time-out in milliseconds and
+// then say ERR_TIMEOUT; 0 only asks, < 0 waits on. A peer that went away is ERR_UNAVAILABLE.
 // Threads: a struct net_seam is frozen; a struct sock is owned.
 #ifndef OS_SOCK_H
 #define OS_SOCK_H

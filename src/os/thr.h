@@ -1,6 +1,8 @@
 // thr.h: threads, locks and waiting. Locks have ranks: a thread takes them in rising rank only;
 // debug builds check rank and holder (I25). While a lock is held: no I/O, no callback, no wait but
 // cond_wait on that very lock.
+// Threads: everything here is guarded inside or atomic; a struct lock and a struct cond stay where
+// they were made.
 #ifndef OS_THR_H
 #define OS_THR_H
 

@@ -31,6 +31,7 @@ static void take_in_order(void *arg)
     lock_drop(&high);
 }
 
+#ifndef NDEBUG
 static void take_against_rank(void *arg)
 {
     (void)arg;
@@ -73,6 +74,7 @@ static void wait_under_another(void *arg)
     lock_take(&high);
     (void)cond_wait_ms(&c, &high, 1);
 }
+#endif
 
 TEST(lock_ranks_are_checked)
 {

@@ -4,7 +4,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#define PAD 64 // Where the alphabet has its '='.
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 
 void b64_encode(str bytes, struct buf *out)
 {
@@ -21,8 +22,8 @@ void b64_encode(str bytes, struct buf *out)
             (u32)in[i] << 16 | (left > 1 ? (u32)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
         *room++ = alphabet[v >> 18];
         *room++ = alphabet[(v >> 12) & 63];
-        *room++ = left > 1 ? alphabet[(v >> 6) & 63] : '=';
-        *room++ = left > 2 ? alphabet[v & 63] : '=';
+        *room++ = alphabet[left > 1 ? (v >> 6) & 63 : PAD];
+        *room++ = alphabet[left > 2 ? v & 63 : PAD];
     }
     buf_commit(out, groups * 4);
 }
