@@ -40,6 +40,8 @@ struct sd_file_config {
 extern const struct conf_struct sd_static_conf;
 extern const struct conf_struct sd_file_conf;
 
+#define SD_PROVIDERS_MAX 64U // Of one scrape job.
+
 struct sd_provider;
 struct sd_deps {
     struct fs *fs;
