@@ -22,6 +22,7 @@ struct scrape;
 struct scrape_config;
 struct storage;
 struct tmk_registry;
+struct yaml_node;
 
 struct scrape_deps {
     struct storage *storage;
@@ -46,15 +47,17 @@ struct scrape_globals {
     u64 keep_dropped_targets;
 };
 
-// The table of one entry of scrape_configs; sizeof is in the table.
+// The table of one entry of scrape_configs.
 extern const struct conf_struct scrape_config_conf;
 
 struct scrape *scrape_new(const struct scrape_deps *deps, struct error *e);
 // Two-phase reload: prepare checks and builds everything that can fail, swap cannot fail.
-// configs points to count decoded entries of scrape_config_conf.
+// nodes are the entries of scrape_configs; everything of them is copied. A pool whose entry and
+// globals did not change is kept with its targets.
 struct scrape_plan;
 struct scrape_plan *scrape_prepare(struct scrape *s, const struct scrape_globals *globals,
-                                   const void *configs, u32 count, struct error *e);
+                                   const struct yaml_node *const *nodes, u32 count,
+                                   struct error *e);
 void scrape_swap(struct scrape *s, struct scrape_plan *plan); // Takes the plan.
 void scrape_plan_free(struct scrape_plan *plan);              // Accepts NULL.
 void scrape_stop(struct scrape *s); // Ends all loops; writes no staleness markers.
@@ -96,9 +99,9 @@ struct scrape_snapshot {
     struct scrape_target_info *targets; // Sorted by pool, then URL.
     u32 target_count;
     struct scrape_dropped_info *dropped;
-    u32 dropped_count;       // Kept ones.
-    u64 dropped_total;       // All of them.
-    str *pools;              // Job names.
+    u32 dropped_count; // Kept ones.
+    u64 dropped_total; // All of them.
+    str *pools;        // Job names.
     u32 pool_count;
 };
 void scrape_snapshot_take(struct scrape *s, struct arena *a, struct scrape_snapshot *out);

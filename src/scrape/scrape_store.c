@@ -1,0 +1,618 @@
+// scrape_store.c: one answer in, one transaction out.
+//
+// The page is walked once into rows (cache entry, time, value); only when the whole of it was read
+// are new series resolved and everything is staged and committed, with up and the scrape_* series
+// and the markers of what vanished. A page that fails leaves nothing behind but up = 0 and a marker
+// for every series of the page before (features.md section 4).
+// Threads: runs on the HTTP shard's thread; a target has one scrape at a time.
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "os/clk.h"
+#include "scrape/scrape_inner.h"
+
+#include <stdlib.h>
+
+#define ENTRY_NONE UINT32_MAX // A report's row: it has no cache entry.
+
+// Rows of one page, columns as append_batch wants them.
+struct rows {
+    struct series_ref *refs;
+    i64 *t_ms;
+    f64 *values;
+    u32 *entries; // Index into the cache; ENTRY_NONE for reports.
+    u8 *tracked;  // Gets a marker when it vanishes.
+    u8 *outcomes;
+    u32 count;
+    u32 cap;
+};
+
+// New series of this page, to be resolved in one call.
+struct fresh {
+    struct labels *sets;
+    u32 *entries;
+    u32 count;
+    u32 cap;
+};
+
+struct page {
+    struct scrape_target *t;
+    struct arena *a;
+    i64 scrape_t_ms;
+    struct rows rows;
+    struct fresh fresh;
+    struct metadata *metadata; // Changed families.
+    u32 metadata_count;
+    u32 metadata_cap;
+    u64 samples;      // Lines.
+    u64 samples_post; // After metric relabelling.
+    u64 created;
+    u64 exemplars;
+    u32 error_line;
+    const char *reason;
+};
+
+static void row_add(struct page *p, u32 entry, i64 t_ms, f64 value, bool tracked)
+{
+    struct rows *r = &p->rows;
+    if (r->count == r->cap) {
+        const u32 cap = MAX(256, r->cap * 2);
+        r->refs = arena_grow(p->a, r->refs, r->cap, cap, sizeof(*r->refs));
+        r->t_ms = arena_grow(p->a, r->t_ms, r->cap, cap, sizeof(*r->t_ms));
+        r->values = arena_grow(p->a, r->values, r->cap, cap, sizeof(*r->values));
+        r->entries = arena_grow(p->a, r->entries, r->cap, cap, sizeof(*r->entries));
+        r->tracked = arena_grow(p->a, r->tracked, r->cap, cap, sizeof(*r->tracked));
+        r->cap = cap;
+    }
+    const u32 i = r->count++;
+    r->refs[i] = entry == ENTRY_NONE ? (struct series_ref){0} : p->t->cache.entries[entry].ref;
+    r->t_ms[i] = t_ms;
+    r->values[i] = value;
+    r->entries[i] = entry;
+    r->tracked[i] = tracked;
+}
+
+static void fresh_add(struct page *p, struct labels set, u32 entry)
+{
+    struct fresh *f = &p->fresh;
+    if (f->count == f->cap) {
+        const u32 cap = MAX(64, f->cap * 2);
+        f->sets = arena_grow(p->a, f->sets, f->cap, cap, sizeof(*f->sets));
+        f->entries = arena_grow(p->a, f->entries, f->cap, cap, sizeof(*f->entries));
+        f->cap = cap;
+    }
+    f->sets[f->count] = set;
+    f->entries[f->count++] = entry;
+}
+
+// ---- one sample line ----
+
+// Target labels win; with honor_labels the page's do. A conflicting label of the page becomes
+// exported_<name>, again and again while that is taken too.
+static void target_labels_apply(const struct page *p, struct labels_builder *b)
+{
+    const struct labels target = p->t->labels;
+    for (u32 i = 0; i < target.count; i++) {
+        const struct label *l = &target.items[i];
+        const str scraped = labels_builder_get(b, l->name);
+        if (scraped.len == 0) {
+            labels_builder_set(b, l->name, l->value);
+            continue;
+        }
+        if (p->t->pool->config->honor_labels) {
+            continue;
+        }
+        str exported = l->name;
+        do {
+            exported = arena_printf(p->a, "exported_%.*s", STR_ARG(exported));
+        } while (labels_builder_get(b, exported).len > 0 || labels_has(target, exported));
+        labels_builder_set(b, exported, scraped);
+        labels_builder_set(b, l->name, l->value);
+    }
+}
+
+static bool limits_check(struct page *p, struct labels ls, struct error *e)
+{
+    if (!labels_check(ls, &p->t->pool->limits, e)) {
+        p->reason = e && e->code == ERR_LIMIT ? "label_limit" : "labels";
+        if (e && e->code == ERR_LIMIT) {
+            scrape_count(p->t->pool->owner->metrics, SCRAPE_COUNT_LABEL_LIMIT, 1);
+        }
+        return false;
+    }
+    if (labels_get(ls, LABEL_NAME).len == 0) {
+        p->reason = "labels";
+        return err_set(e, ERR_INVALID, "metric relabelling left a series without a name");
+    }
+    return true;
+}
+
+// Gives *set for storage, or *dropped. false: the page fails.
+static bool labels_final(struct page *p, struct expo *x, const struct expo_entry *entry,
+                         struct labels *set, bool *dropped, struct error *e)
+{
+    const struct scrape_config *c = p->t->pool->config;
+    struct labels parsed;
+    if (!expo_labels(x, entry, p->a, &parsed, e)) {
+        p->reason = "parse";
+        return false;
+    }
+    struct labels_builder b;
+    labels_builder_init(&b, p->a, parsed);
+    target_labels_apply(p, &b);
+    if (!relabel_apply(c->metric_relabels, c->metric_relabel_count, &b, NULL)) {
+        *dropped = true;
+        return true;
+    }
+    *dropped = false;
+    *set = labels_builder_take(&b);
+    return limits_check(p, *set, e);
+}
+
+static bool sample_add(struct page *p, struct expo *x, const struct expo_entry *entry,
+                       struct error *e)
+{
+    const struct scrape_pool *pool = p->t->pool;
+    struct scrape_cache *c = &p->t->cache;
+    struct cache_entry *known = scrape_cache_get(c, entry->series);
+    p->samples++;
+    if (!known || (!known->dropped && known->ref.ordinal == 0)) {
+        struct labels set = {0};
+        bool dropped = false;
+        if (!labels_final(p, x, entry, &set, &dropped, e)) {
+            p->error_line = entry->line;
+            return false;
+        }
+        known = known ? known : scrape_cache_add(c, entry->series);
+        if (!known) {
+            p->reason = "memory";
+            return err_set(e, ERR_LIMIT, "the target has more series than its cache may hold");
+        }
+        known->dropped = dropped;
+        if (!dropped) {
+            fresh_add(p, set, scrape_cache_index(c, known));
+        }
+    }
+    if (known->dropped) {
+        known->seen = c->iteration;
+        return true;
+    }
+    p->samples_post++;
+    if (pool->sample_limit > 0 && p->samples_post > pool->sample_limit) {
+        p->reason = "sample_limit";
+        scrape_count(pool->owner->metrics, SCRAPE_COUNT_SAMPLE_LIMIT, 1);
+        return err_set(e, ERR_LIMIT, "sample limit exceeded: more than sample_limit = %llu",
+                       (unsigned long long)pool->sample_limit);
+    }
+    const bool own_time = entry->has_t && pool->config->honor_timestamps;
+    row_add(p, scrape_cache_index(c, known), own_time ? entry->t_ms : p->scrape_t_ms, entry->value,
+            !own_time || pool->config->track_timestamps_staleness);
+    return true;
+}
+
+// ---- metadata ----
+
+static struct metadata *metadata_of(struct page *p, str family)
+{
+    if (p->metadata_count > 0 && str_eq(p->metadata[p->metadata_count - 1].name, family)) {
+        return &p->metadata[p->metadata_count - 1];
+    }
+    if (p->metadata_count == SCRAPE_METADATA_MAX) {
+        return &p->metadata[p->metadata_count - 1]; // More families than that share the last.
+    }
+    if (p->metadata_count == p->metadata_cap) {
+        const u32 cap = MAX(64, p->metadata_cap * 2);
+        p->metadata = arena_grow(p->a, p->metadata, p->metadata_cap, cap, sizeof(*p->metadata));
+        p->metadata_cap = cap;
+    }
+    struct metadata *m = &p->metadata[p->metadata_count++];
+    *m = (struct metadata){.name = family, .type = METRIC_UNKNOWN};
+    return m;
+}
+
+static void metadata_add(struct page *p, const struct expo_entry *entry)
+{
+    struct metadata *m = metadata_of(p, entry->family);
+    switch (entry->kind) {
+    case EXPO_TYPE:
+        m->type = entry->type;
+        return;
+    case EXPO_HELP:
+        m->help = arena_str(p->a, entry->text);
+        return;
+    case EXPO_UNIT:
+        m->unit = entry->text;
+        return;
+    case EXPO_SAMPLE:
+    case EXPO_COMMENT:
+        return;
+    }
+}
+
+static bool metadata_eq(const struct metadata *a, const struct metadata *b)
+{
+    return a->type == b->type && str_eq(a->name, b->name) && str_eq(a->help, b->help) &&
+           str_eq(a->unit, b->unit);
+}
+
+// Keeps what this page said for the metadata endpoint; true if anything is new.
+static bool metadata_keep(struct scrape_target *t, const struct metadata *m, u32 count)
+{
+    lock_take(&t->lock);
+    bool same = count == t->family_count;
+    for (u32 i = 0; same && i < count; i++) {
+        same = metadata_eq(&t->families[i].metadata, &m[i]);
+    }
+    if (!same) {
+        arena_reset(t->metadata_memory);
+        t->families = ARENA_NEW_N(t->metadata_memory, struct cache_family, count + 1);
+        for (u32 i = 0; i < count; i++) {
+            t->families[i].metadata = (struct metadata){
+                arena_str(t->metadata_memory, m[i].name), m[i].type,
+                arena_str(t->metadata_memory, m[i].help), arena_str(t->metadata_memory, m[i].unit)};
+        }
+        t->family_count = count;
+    }
+    lock_drop(&t->lock);
+    return !same;
+}
+
+// ---- the page ----
+
+static bool page_read(struct page *p, str body, enum expo_format format, struct error *e)
+{
+    struct expo *x = expo_open(body, format);
+    struct expo_entry entry;
+    bool ok = true;
+    while (ok && expo_next(x, &entry)) {
+        if (entry.kind != EXPO_SAMPLE) {
+            if (entry.kind != EXPO_COMMENT) {
+                metadata_add(p, &entry);
+            }
+            continue;
+        }
+        p->exemplars += entry.has_exemplar;
+        if (entry.is_created) {
+            p->created++;
+            continue;
+        }
+        ok = sample_add(p, x, &entry, e);
+    }
+    struct error parse = {0};
+    u32 line = 0;
+    if (!expo_close(x, &line, &parse) && ok) {
+        p->error_line = line;
+        p->reason = "parse";
+        ok = false;
+        if (e) {
+            *e = parse;
+        }
+    }
+    return ok;
+}
+
+static void fresh_resolve(struct page *p, struct storage_appender *app)
+{
+    struct fresh *f = &p->fresh;
+    struct scrape_cache *c = &p->t->cache;
+    if (f->count == 0) {
+        return;
+    }
+    struct series_ref *refs = ARENA_NEW_N(p->a, struct series_ref, f->count);
+    u8 *outcomes = ARENA_NEW_N(p->a, u8, f->count);
+    app->ops->resolve(app, f->sets, f->count, refs, outcomes);
+    u64 refused[APPEND_OUTCOME_COUNT] = {0};
+    for (u32 i = 0; i < f->count; i++) {
+        c->entries[f->entries[i]].ref = refs[i];
+        if (refs[i].ordinal == 0) {
+            refused[outcomes[i]]++;
+        }
+    }
+    // Rows of refused series are not staged: count them here, once per sample (W4).
+    u32 kept = 0;
+    struct rows *r = &p->rows;
+    for (u32 i = 0; i < r->count; i++) {
+        r->refs[kept] = c->entries[r->entries[i]].ref;
+        r->t_ms[kept] = r->t_ms[i];
+        r->values[kept] = r->values[i];
+        r->entries[kept] = r->entries[i];
+        kept += r->refs[kept].ordinal != 0;
+    }
+    r->count = kept;
+    for (u32 o = 0; o < APPEND_OUTCOME_COUNT; o++) {
+        scrape_count_outcome(p->t->pool->owner->metrics, p->t->pool->config->job_name,
+                             (enum append_outcome)o, refused[o]);
+    }
+}
+
+// Only now that the page is known to be whole do its series count as seen.
+static void rows_seen(struct page *p)
+{
+    for (u32 i = 0; i < p->rows.count; i++) {
+        struct cache_entry *e = &p->t->cache.entries[p->rows.entries[i]];
+        e->seen = p->t->cache.iteration;
+        e->tracked = p->rows.tracked[i];
+    }
+}
+
+// Rows for series that the page before had and this one has not.
+static void markers_add(struct page *p)
+{
+    struct scrape_cache *c = &p->t->cache;
+    for (u32 i = 0; i < c->count; i++) {
+        struct cache_entry *e = &c->entries[i];
+        if (e->seen + 1 == c->iteration && e->tracked && !e->dropped && e->ref.ordinal != 0) {
+            row_add(p, i, p->scrape_t_ms, stale_nan(), false);
+            e->tracked = false;
+        }
+    }
+}
+
+static const char *const report_names[SCRAPE_REPORT_SERIES] = {
+    "up", "scrape_duration_seconds", "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling", "scrape_series_added"};
+
+static void reports_resolve(struct page *p, struct storage_appender *app)
+{
+    struct scrape_target *t = p->t;
+    struct labels sets[SCRAPE_REPORT_SERIES];
+    u8 outcomes[SCRAPE_REPORT_SERIES];
+    for (u32 i = 0; i < SCRAPE_REPORT_SERIES; i++) {
+        struct labels_builder b;
+        labels_builder_init(&b, p->a, t->labels);
+        labels_builder_set(&b, LABEL_NAME, str_c(report_names[i]));
+        sets[i] = labels_builder_take(&b);
+    }
+    app->ops->resolve(app, sets, SCRAPE_REPORT_SERIES, t->report_refs, outcomes);
+    t->report_known = true;
+    for (u32 i = 0; i < SCRAPE_REPORT_SERIES; i++) {
+        t->report_known = t->report_known && t->report_refs[i].ordinal != 0;
+    }
+}
+
+static void reports_add(struct page *p, struct storage_appender *app, const f64 *values)
+{
+    if (!p->t->report_known) {
+        reports_resolve(p, app);
+    }
+    for (u32 i = 0; i < SCRAPE_REPORT_SERIES; i++) {
+        if (p->t->report_refs[i].ordinal != 0) {
+            row_add(p, ENTRY_NONE, p->scrape_t_ms, values[i], false);
+            p->rows.refs[p->rows.count - 1] = p->t->report_refs[i];
+        }
+    }
+}
+
+static void outcomes_count(struct page *p)
+{
+    u64 counts[APPEND_OUTCOME_COUNT] = {0};
+    struct rows *r = &p->rows;
+    for (u32 i = 0; i < r->count; i++) {
+        counts[r->outcomes[i]]++;
+        if (r->outcomes[i] == APPEND_INVALID) { // A dead ref: resolve again next time.
+            if (r->entries[i] == ENTRY_NONE) {
+                p->t->report_known = false;
+            } else {
+                p->t->cache.entries[r->entries[i]].ref = (struct series_ref){0};
+            }
+        }
+    }
+    for (u32 o = 0; o < APPEND_OUTCOME_COUNT; o++) {
+        scrape_count_outcome(p->t->pool->owner->metrics, p->t->pool->config->job_name,
+                             (enum append_outcome)o, counts[o]);
+    }
+}
+
+// Stages and commits what the page holds.
+static bool rows_commit(struct page *p, struct storage_appender *app, struct error *e)
+{
+    struct rows *r = &p->rows;
+    r->outcomes = ARENA_NEW_N(p->a, u8, r->count + 1);
+    const struct append_batch batch = {.refs = r->refs,
+                                       .t_ms = r->t_ms,
+                                       .values = r->values,
+                                       .n = r->count,
+                                       .outcomes = r->outcomes};
+    u64 position;
+    if (!app->ops->append(app, &batch, e) ||
+        !app->ops->commit(app, DURABILITY_PERIODIC, &position, e)) {
+        return false;
+    }
+    outcomes_count(p);
+    return true;
+}
+
+static struct storage_appender *appender_open(const struct scrape_target *t, struct error *e)
+{
+    return storage_appender_open(t->pool->owner->deps.storage, TENANT_DEFAULT, STREAM_SCRAPE, e);
+}
+
+// Everything of one scrape into storage. On failure of the page ok is false and only reports and
+// markers are written.
+static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error *e)
+{
+    struct scrape_target *t = p->t;
+    struct storage_appender *app = appender_open(t, e);
+    if (!app) {
+        return false;
+    }
+    const u64 series_added = p->fresh.count;
+    if (ok) {
+        rows_seen(p);
+        fresh_resolve(p, app);
+        if (metadata_keep(t, p->metadata, p->metadata_count) &&
+            !app->ops->metadata(app, p->metadata, p->metadata_count, e)) {
+            storage_appender_close(app);
+            return false;
+        }
+    } else {
+        p->rows.count = 0;
+    }
+    markers_add(p);
+    const f64 values[SCRAPE_REPORT_SERIES] = {ok ? 1 : 0, duration_s, (f64)p->samples,
+                                              (f64)p->samples_post, (f64)series_added};
+    reports_add(p, app, values);
+    const bool committed = rows_commit(p, app, e);
+    storage_appender_close(app);
+    return committed;
+}
+
+// ---- what the targets page shows ----
+
+static void excerpt_set(struct scrape_target *t, str body, u32 line)
+{
+    size_t from = 0;
+    u32 first = 1;
+    if (line > 2) { // Two lines of context before the broken one.
+        u32 seen = 1;
+        for (size_t i = 0; i < body.len && seen < line - 2; i++) {
+            if (body.ptr[i] == '\n') {
+                seen++;
+                from = i + 1;
+                first = seen;
+            }
+        }
+    }
+    buf_clear(&t->excerpt);
+    buf_str(&t->excerpt, str_sub(body, from, from + SCRAPE_EXCERPT_BYTES));
+    t->info.error_line = line ? line - first + 1 : 0;
+}
+
+static f64 seconds(u64 ns)
+{
+    return (f64)ns / 1e9;
+}
+
+struct verdict {
+    bool ok;
+    const char *reason;
+    struct error error;
+    f64 duration_s;
+    f64 parse_s;
+    f64 store_s;
+};
+
+static void info_update(struct page *p, const struct http_reply *reply, const struct verdict *v)
+{
+    struct scrape_target *t = p->t;
+    lock_take(&t->lock);
+    struct scrape_target_info *i = &t->info;
+    i->health = v->ok ? SCRAPE_UP : SCRAPE_DOWN;
+    i->last_scrape_ms = p->scrape_t_ms;
+    i->last_duration_s = v->duration_s;
+    i->status = reply->status;
+    i->phase_resolve_s = seconds(reply->phases.resolve);
+    i->phase_connect_s = seconds(reply->phases.connect);
+    i->phase_tls_s = seconds(reply->phases.tls);
+    i->phase_first_byte_s = seconds(reply->phases.first_byte);
+    i->phase_transfer_s = seconds(reply->phases.transfer);
+    i->phase_parse_s = v->parse_s;
+    i->phase_store_s = v->store_s;
+    i->samples = p->samples;
+    i->last_reason = v->ok ? STR_EMPTY : str_c(v->reason);
+    buf_clear(&t->error_text);
+    buf_clear(&t->excerpt);
+    i->error_line = 0;
+    if (!v->ok) {
+        buf_c(&t->error_text, v->error.text);
+        excerpt_set(t, reply->body, p->error_line);
+    }
+    lock_drop(&t->lock);
+}
+
+// ---- entry points ----
+
+// Why the answer cannot even be parsed; NULL if it can.
+static const char *reply_refuse(const struct scrape_target *t, const struct http_reply *reply,
+                                enum expo_format *format, struct error *e)
+{
+    if (reply->failure != HTTP_FAIL_NONE) {
+        if (reply->failure == HTTP_FAIL_TOO_BIG) {
+            scrape_count(t->pool->owner->metrics, SCRAPE_COUNT_BODY_LIMIT, 1);
+            (void)err_set(e, ERR_LIMIT, "body size limit exceeded: more than %llu bytes",
+                          (unsigned long long)t->pool->body_size_limit);
+            return "body_limit";
+        }
+        *e = reply->error;
+        return http_failure_text(reply->failure);
+    }
+    if (reply->status != 200) {
+        (void)err_set(e, ERR_UNAVAILABLE, "server returned HTTP status %u %s", reply->status,
+                      http_status_text(reply->status));
+        return "status";
+    }
+    *format = expo_format_of(reply->content_type);
+    if (*format == EXPO_NONE) {
+        *format = (enum expo_format)t->pool->config->fallback;
+    }
+    if (*format == EXPO_NONE) {
+        (void)err_set(e, ERR_UNSUPPORTED,
+                      "received unsupported Content-Type \"%.*s\" and no fallback_scrape_protocol "
+                      "is set for job %.*s",
+                      STR_ARG(str_sub(reply->content_type, 0, 80)),
+                      STR_ARG(t->pool->config->job_name));
+        return "content_type";
+    }
+    return NULL;
+}
+
+static void page_init(struct page *p, struct scrape_target *t, i64 t_ms)
+{
+    arena_reset(t->run);
+    *p = (struct page){.t = t, .a = t->run, .scrape_t_ms = t_ms};
+    scrape_cache_begin(&t->cache);
+}
+
+void scrape_store_reply(struct scrape_target *t, const struct http_reply *reply)
+{
+    struct clk *clk = t->pool->owner->deps.clk;
+    struct page p;
+    struct verdict v = {.ok = true};
+    enum expo_format format = EXPO_NONE;
+    page_init(&p, t, t->scrape_t_ms);
+    const i64 parse_ns = clk_mono_ns(clk);
+    v.reason = reply_refuse(t, reply, &format, &v.error);
+    v.ok = !v.reason && page_read(&p, reply->body, format, &v.error);
+    const i64 store_ns = clk_mono_ns(clk);
+    v.reason = v.reason ? v.reason : p.reason;
+    v.parse_s = seconds((u64)(store_ns - parse_ns));
+    v.duration_s = seconds((u64)(store_ns - t->started_mono_ns));
+    struct error storage_error = {0};
+    if (!scrape_commit(&p, v.ok, v.duration_s, &storage_error) && v.ok) {
+        v.ok = false;
+        v.reason = "storage";
+        v.error = storage_error;
+        t->report_known = false;
+    }
+    v.store_s = seconds((u64)(clk_mono_ns(clk) - store_ns));
+    scrape_cache_sweep(&t->cache);
+    t->scraped = true;
+    scrape_count(t->pool->owner->metrics, SCRAPE_COUNT_EXEMPLARS, p.exemplars);
+    scrape_count(t->pool->owner->metrics, SCRAPE_COUNT_CREATED, p.created);
+    if (!v.ok) {
+        scrape_count_failure(t->pool->owner->metrics, t->pool->config->job_name,
+                             str_c(v.reason ? v.reason : "internal"));
+    }
+    info_update(&p, reply, &v);
+}
+
+void scrape_store_end(struct scrape_target *t, i64 t_ms)
+{
+    struct page p;
+    page_init(&p, t, t_ms);
+    struct error ignored = {0};
+    struct storage_appender *app = appender_open(t, &ignored);
+    if (!app) {
+        return; // Storage is closing: as on shutdown, nothing is written.
+    }
+    markers_add(&p);
+    f64 values[SCRAPE_REPORT_SERIES];
+    for (u32 i = 0; i < SCRAPE_REPORT_SERIES; i++) {
+        values[i] = stale_nan();
+    }
+    reports_add(&p, app, values);
+    if (!rows_commit(&p, app, &ignored)) {
+        scrape_count_failure(t->pool->owner->metrics, t->pool->config->job_name, STR("markers"));
+    }
+    storage_appender_close(app);
+}
