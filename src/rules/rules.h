@@ -36,9 +36,9 @@ struct rules_deps {
 struct rules_opts {
     i64 evaluation_interval_ms;
     i64 query_offset_ms;
-    i64 resend_delay_ms;      // 1 m.
-    i64 outage_tolerance_ms;  // 1 h: how far back ALERTS_FOR_STATE is restored.
-    i64 grace_period_ms;      // 10 m: rules with a shorter `for` are not restored.
+    i64 resend_delay_ms;     // 1 m.
+    i64 outage_tolerance_ms; // 1 h: how far back ALERTS_FOR_STATE is restored.
+    i64 grace_period_ms;     // 10 m: rules with a shorter `for` are not restored.
     struct labels external_labels;
     str external_url;
 };
