@@ -72,10 +72,11 @@ static bool depth_check(struct builder *b, u32 height, struct yaml_spot spot)
     return b->depth + height <= YAML_DEPTH_MAX || fail(b, spot, ERR_LIMIT, "nested deeper than 64");
 }
 
+// Never fails; yields true, so that it may end a chain.
 static bool push(struct builder *b, const struct yaml_node *n)
 {
     if (b->pending_count == b->pending_cap) {
-        b->pending_cap = MAX(64U, 2 * b->pending_cap);
+        b->pending_cap *= 2;
         b->pending = MEM_GROW(b->pending, b->pending_cap, struct yaml_node);
     }
     b->pending[b->pending_count++] = *n;
@@ -510,7 +511,8 @@ const struct yaml_doc *yaml_parse(struct arena *a, str file, str text, struct er
 {
     struct yaml_doc *doc = ARENA_NEW(a, struct yaml_doc);
     struct builder *b = MEM_NEW(struct builder);
-    *b = (struct builder){.arena = a, .doc = doc, .e = e, .last = {1, 1}};
+    *b = (struct builder){.arena = a, .doc = doc, .e = e, .last = {1, 1}, .pending_cap = 64};
+    b->pending = MEM_NEW_N(struct yaml_node, b->pending_cap);
     doc->file = arena_str(a, file);
     doc->text = text;
     bool ok = check_text(b) && text_copy(b, text, &doc->text);
