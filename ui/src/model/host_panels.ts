@@ -33,7 +33,7 @@ export function hostSections(host: HostName): HostSection[] {
       name: 'CPU', panels: [
         {
           id: 'cpu', kind: 'utilisation', title: 'CPU busy, by mode',
-          queries: [{ expr: `avg by (mode) (${rate('node_cpu_seconds_total', 'mode!~"idle|guest|guest_nice"')})`, legend: '{{mode}}' }],
+          queries: [{ expr: `avg by (mode) (${rate('node_cpu_seconds_total', 'mode!~"idle|guest|guest_nice"')})`, legend: '{{mode}}', order: ['user', 'system', 'iowait', 'softirq', 'irq', 'nice', 'steal'] }],
           look: { unit: 'ratio', stack: true, top: 1 },
         },
         {

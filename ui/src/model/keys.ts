@@ -63,7 +63,7 @@ const actions: Record<string, () => void> = {
   '/': () => {
     const field = document.querySelector<HTMLInputElement>('main [data-search]');
     if (field) {
-      field.focus();
+      (field.shadowRoot?.querySelector<HTMLElement>('[contenteditable]') ?? field).focus();
       field.select?.();
     } else paletteOpen.value = true;
   },

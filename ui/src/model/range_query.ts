@@ -6,7 +6,12 @@ import { rangeText, span, zone } from './frame';
 import { useResource, type Resource } from './resource';
 import { alignSpan, chooseStep, picture, type Picture } from './series';
 
-export interface PanelQuery { expr: string; legend?: string }
+export interface PanelQuery {
+  expr: string;
+  legend?: string;
+  /** The order of the answer's series by their legend, for stacks; others come last. */
+  order?: string[];
+}
 
 export interface PanelData extends Picture {
   start: number;
@@ -33,7 +38,7 @@ export async function loadPanel(queries: readonly PanelQuery[], width: number, s
   const stats = answers.map((a) => a.data.stats);
   return {
     data: {
-      ...picture(answers.map((a, i) => ({ items: a.data.result, legend: queries[i]!.legend })), start, end, step),
+      ...picture(answers.map((a, i) => ({ items: a.data.result, legend: queries[i]!.legend, order: queries[i]!.order })), start, end, step),
       start, end,
       samples: total(stats, (s) => s.samples?.totalQueryableSamples),
       serverSeconds: total(stats, (s) => s.timings?.execTotalTime ?? s.timings?.evalTotalTime),

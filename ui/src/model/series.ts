@@ -71,7 +71,7 @@ function onGrid(item: MatrixItem, start: number, step: number, count: number): (
   return out;
 }
 
-export interface Part { items: MatrixItem[]; legend?: string }
+export interface Part { items: MatrixItem[]; legend?: string; order?: string[] }
 
 /** Joins the answers of a panel's queries (each with its legend template) into one picture. */
 export function picture(parts: readonly Part[], start: number, end: number, step: number): Picture {
@@ -80,7 +80,9 @@ export function picture(parts: readonly Part[], start: number, end: number, step
   const lines: Line[] = [];
   const seen = new Map<string, number>();
   parts.forEach((part) => {
-    for (const item of part.items) {
+    const rank = (item: MatrixItem) => (part.order!.indexOf(fillLegend(part.legend ?? '', item.metric)) + 1) || part.order!.length + 1;
+    const items = part.order ? [...part.items].sort((a, b) => rank(a) - rank(b)) : part.items;
+    for (const item of items) {
       const name = part.legend ? fillLegend(part.legend, item.metric) : seriesName(item.metric, common);
       const { __name__: _metric, ...rest } = item.metric;
       let key = part.legend ? name : Object.keys(rest).length ? labelKey(rest) : labelKey(item.metric);

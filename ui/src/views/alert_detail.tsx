@@ -4,7 +4,7 @@ import type { Delivery } from '../api_types';
 import { splitThreshold, type AlertRow } from '../model/alerts';
 import { showDuration } from '../model/duration';
 import { rangeText, span, zone } from '../model/frame';
-import { labelName, quote } from '../model/labels';
+import { includesLabels, labelName, quote } from '../model/labels';
 import { useResource } from '../model/resource';
 import { alignSpan, chooseStep, gridTimes, parseValue, runs } from '../model/series';
 import { rfcTime, showTime, zoneName } from '../model/time';
@@ -24,7 +24,7 @@ export function AlertDetail({ row, sent }: { row: AlertRow; sent: Delivery[] | u
         <dl class="notes-list">
           {Object.entries(row.annotations).map(([name, text]) => <div key={name}><dt>{name}</dt><dd class="text">{linked(text)}</dd></div>)}
         </dl>
-        <Panel title={split ? `Value against ${split.op} ${show(split.bound, unit)}` : 'Value'} queries={[{ expr: left }]}
+        <Panel title={split ? `Value against ${split.op} ${show(split.bound, unit)}` : 'Value'} queries={[{ expr: left }]} keep={({ __name__: _name, ...labels }) => includesLabels(row.labels, labels)}
           look={{ unit, height: 180, thresholds: split ? [{ at: split.bound, word: `${over ? 'fires at' : 'fires below'} ${show(split.bound, unit)}`, mood: 'firing' }] : undefined }} />
         <Timeline row={row} />
       </div>

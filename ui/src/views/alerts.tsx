@@ -3,6 +3,7 @@ import { api } from '../api';
 import type { RulesData } from '../api_types';
 import { alertRows, deliveriesFor, quietRules, telling, type AlertRow } from '../model/alerts';
 import { showDuration } from '../model/duration';
+import { clock } from '../model/frame';
 import { matchesWords, selector } from '../model/labels';
 import { useResource } from '../model/resource';
 import { rfcTime } from '../model/time';
@@ -57,6 +58,7 @@ function Active({ data }: { data: RulesData }) {
           { id: 'inactive', word: 'inactive', of: 'quiet', count: quiet.length },
         ]} />
       </div>
+      <h2 class="offscreen">Active alerts</h2>
       {state !== 'inactive' && rows.length > 0 && (
         <VList items={rows} keyOf={(row) => row.id + row.group.file + row.group.name + row.rule.name} guess={62} label="Active alerts"
           row={(row) => <Row row={row} open={open === row.id} sent={sent ? deliveriesFor(row.labels, sent)[0] : undefined} all={sent} />} />
@@ -98,7 +100,7 @@ function Row({ row, open, sent, all }: {
         </span>
         <span class="right num value"><AlertValue row={row} /></span>
         <span class="right age"><Age time={row.since} bare /></span>
-        <span class="right dim wide meta">{row.group.name}<br />{Number.isFinite(next) && <>next run <NextRun at={next} every={row.group.interval} /></>}</span>
+        <span class="right dim wide meta">{row.group.name}<br />{Number.isFinite(next) && <NextRun at={next} every={row.group.interval} />}</span>
         <Icon name={open ? 'down' : 'right'} />
       </button>
       <div id={id}>{open && <AlertDetail row={row} sent={all ? deliveriesFor(row.labels, all) : undefined} />}</div>
@@ -106,9 +108,9 @@ function Row({ row, open, sent, all }: {
   );
 }
 
-/** "in 7 s"; a group that is late says so. */
+/** "next run in 7 s"; a group that is late says so. */
 export function NextRun({ at, every }: { at: number; every: number }) {
-  const left = at - Date.now() / 1000;
-  if (left < -Math.max(5, every)) return <span class="warn">late by {showDuration(Math.round(-left))}</span>;
-  return <Age time={at} />;
+  const left = at - clock.value;
+  if (left < -Math.max(5, every)) return <span class="warn">run late by {showDuration(Math.round(-left))}</span>;
+  return <>next run {left < 0.5 ? 'due' : `in ${showDuration(Math.ceil(left))}`}</>;
 }

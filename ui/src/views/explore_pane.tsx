@@ -45,6 +45,8 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
   const at = rangeText.value.to === 'now' ? undefined : span.value.end;
   const table = useResource(JSON.stringify([expr, rangeText.value.to === 'now' ? '' : rangeText.value]),
     (stop) => api.query(expr, at, stop), { on: expr !== '' && tab !== 'graph' });
+  // An answer carries the time it was evaluated at, not its samples' own; for a selector those can be asked.
+  const ages = useResource(`ages ${expr}`, (stop) => api.query(`timestamp(${expr})`, at, stop), { on: isSelector(expr) && tab !== 'graph' });
   const graphError = graph.key === '' && !graph.error ? undefined : graph.error;
   const error = tab === 'graph' ? graphError : table.error ?? graphError;
   const raw = error?.raw;
@@ -59,6 +61,7 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
         <button type="button" onClick={onBrowse}>Metrics</button>
         {several && <button type="button" class="quiet" aria-label={`Remove query ${index + 1}`} onClick={() => setParams({ [key]: undefined, [`g${index}.tab`]: undefined })}><Icon name="close" /></button>}
       </div>
+      <h2 class="offscreen">{several ? `Result ${index + 1}` : 'Result'}</h2>
       <div class="choices" role="group" aria-label="Result as">
         {TABS.map((t) => <button key={t} type="button" aria-pressed={t === tab} onClick={() => setParams({ [`g${index}.tab`]: t === 'both' ? undefined : t })}>{t}</button>)}
       </div>
@@ -76,13 +79,18 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
       )}
       {expr !== '' && tab !== 'graph' && table.data && !table.error && (
         <div class={table.late ? 'late' : ''}>
-          <ResultTable data={table.data} unit={unit} now={at ?? clock.value} index={index} />
+          <ResultTable data={table.data} unit={unit} now={at ?? clock.value} index={index} ages={isSelector(expr) && !ages.error ? ages.data : undefined} />
           <Notes warnings={table.answer?.warnings ?? []} infos={table.answer?.infos ?? []} />
           <footer class="panel-foot">{cost(table.data, table.answer?.took ?? 0)}</footer>
         </div>
       )}
     </section>
   );
+}
+
+/** Is the query one plain selector, such as up{job="x"}? */
+export function isSelector(expr: string): boolean {
+  return /^(?:[a-zA-Z_:][\w:]*)?\s*(?:\{(?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*\})?$/.test(expr) && expr !== '' && !/^(?:NaN|Inf)$/i.test(expr);
 }
 
 function cost(data: QueryData, took: number): string {

@@ -1,13 +1,13 @@
 // A query's answer as a table: a column for each label, the exact value and its age, sortable.
 import { useState } from 'preact/hooks';
-import type { HistogramValue, Labels, QueryData, Sample } from '../api_types';
+import type { HistogramValue, Labels, QueryData, Sample, VectorItem } from '../api_types';
 import { csvRows } from '../model/csv';
-import { commonLabels, selector } from '../model/labels';
+import { commonLabels, labelKey, selector } from '../model/labels';
 import { parseValue } from '../model/series';
 import { show, whole, type Unit } from '../model/units';
 import { param, setParams } from '../model/url';
 import { showDuration } from '../model/duration';
-import { Age, Copy, Time } from '../widgets/bits';
+import { Copy, Time } from '../widgets/bits';
 
 const PAGE = 200;
 
@@ -31,12 +31,15 @@ function rowsOf(data: QueryData): Row[] {
   return [];
 }
 
-export function ResultTable({ data, unit, now, index }: { data: QueryData; unit: Unit; now: number; index: number }) {
+export function ResultTable({ data, unit, now, index, ages }: {
+  data: QueryData; unit: Unit; now: number; index: number; ages: QueryData | undefined;
+}) {
   const [most, setMost] = useState(PAGE);
   if (data.resultType === 'scalar' || data.resultType === 'string') {
     return <p class="single-value"><span class="num">{data.result[1]}</span> <span class="dim">{data.resultType}, at <Time time={data.result[0]} /></span></p>;
   }
   const rows = rowsOf(data);
+  const aged = data.resultType === 'matrix' || (ages?.resultType === 'vector' && setTimes(rows, ages.result));
   if (rows.length === 0) return <p class="calm">No series answers this query now. A metric that stopped more than 5 minutes ago shows only in the graph.</p>;
   const common = commonLabels(rows.map((row) => row.labels));
   const names = [...new Set(rows.flatMap((row) => Object.keys(row.labels)))].filter((name) => !(name in common)).sort((a, b) => (a === '__name__' ? -1 : b === '__name__' ? 1 : a < b ? -1 : 1));
@@ -52,17 +55,17 @@ export function ResultTable({ data, unit, now, index }: { data: QueryData; unit:
     ...sorted.map((row) => [...Object.keys(common), ...names].map((n): string | number => row.labels[n] ?? '').concat([new Date(row.time * 1000).toISOString(), row.text]))]);
   return (
     <div data-hold>
-      <p class="table-head">{Object.keys(common).length > 0 && <>all with <code>{selector(common)}</code></>}<span class="spring" /><Copy text={csv()} label="Copy as CSV" /></p>
+      <p class="table-head">{!aged && <span>evaluated at <Time time={rows[0]!.time} /></span>}{Object.keys(common).length > 0 && <>all with <code>{selector(common)}</code></>}<span class="spring" /><Copy text={csv()} label="Copy as CSV" /></p>
       <div class="scroll-x" tabIndex={0} role="region" aria-label="Table of results">
         <table class="result">
-          <thead><tr>{names.map((name) => head(name, name === '__name__' ? 'metric' : name))}{head(' value', 'value', true)}<th scope="col" class="right">exact</th>{head(' age', data.resultType === 'matrix' ? 'newest' : 'age', true)}</tr></thead>
+          <thead><tr>{names.map((name) => head(name, name === '__name__' ? 'metric' : name))}{head(' value', 'value', true)}<th scope="col" class="right">exact</th>{aged && head(' age', 'age', true)}</tr></thead>
           <tbody>
             {sorted.slice(0, most).map((row) => (
               <tr key={selector(row.labels)}>
                 {names.map((name) => <td key={name} class="wrap">{row.labels[name] ?? <span class="dim">–</span>}</td>)}
                 <td class="right num">{row.histogram ? '–' : show(row.value, unit)}</td>
                 <td class="right num exact">{row.histogram ? <Sketch of={row.histogram} /> : row.text}{row.several && <span class="dim"> ({whole(row.several.length)} samples)</span>}</td>
-                <td class="right num">{data.resultType === 'matrix' ? <Age time={row.time} /> : showDuration(Math.max(0, Math.round(now - row.time)))}</td>
+                {aged && <td class="right num">{Number.isNaN(row.time) ? '–' : showDuration(Math.max(0, Math.round(now - row.time)))}</td>}
               </tr>
             ))}
           </tbody>
@@ -71,6 +74,16 @@ export function ResultTable({ data, unit, now, index }: { data: QueryData; unit:
       {rows.length > most && <p class="capped">Shows {whole(most)} of {whole(rows.length)} series. <button type="button" class="small" onClick={() => setMost(most + 1000)}>Show more</button></p>}
     </div>
   );
+}
+
+/** Gives rows the times of their newest samples, as timestamp() told them; false if it told of none. */
+function setTimes(rows: Row[], times: VectorItem[]): boolean {
+  const known = new Map(times.map((item) => [labelKey(item.metric), parseValue(item.value?.[1] ?? 'NaN')]));
+  for (const row of rows) {
+    const { __name__: _name, ...labels } = row.labels;
+    row.time = known.get(labelKey(labels)) ?? NaN;
+  }
+  return known.size > 0;
 }
 
 function order(a: Row, b: Row, column: string): number {

@@ -74,7 +74,7 @@ function GroupRow({ group, read }: { group: RuleGroup; read: number | undefined 
       <h2>{group.name}</h2> <code class="dim cut">{group.file}</code>
       <span class="dim group-facts">
         every {showDuration(group.interval)} · last run <Age time={last} /> · took <span class={slow ? 'warn' : ''}>{showDuration(group.evaluationTime)}{slow && ', longer than its interval'}</span>
-        {read !== undefined && <> · {whole(read)} samples</>}{Number.isFinite(last) && <> · next <NextRun at={last + group.interval} every={group.interval} /></>}
+        {read !== undefined && <> · {whole(read)} samples</>}{Number.isFinite(last) && <> · <NextRun at={last + group.interval} every={group.interval} /></>}
       </span>
     </div>
   );

@@ -129,7 +129,7 @@ export interface EditorWishes {
 }
 
 export function openEditor(host: HTMLElement, wishes: EditorWishes): EditorHandle {
-  const root = host.shadowRoot ?? host.attachShadow({ mode: 'open', delegatesFocus: true });
+  const root = host.shadowRoot ?? host.attachShadow({ mode: 'open' });
   const parent = document.createElement('div');
   root.replaceChildren(parent);
   const promql = new PromQLExtension().setComplete({ completeStrategy: completion() });

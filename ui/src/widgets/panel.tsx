@@ -1,6 +1,7 @@
 // A panel: title, chart, legend, and under it in small what the picture was made of.
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { Labels } from '../api_types';
 import { showDuration } from '../model/duration';
 import { darkNow, shareLink } from '../model/frame';
 import { selector } from '../model/labels';
@@ -26,6 +27,8 @@ export interface PanelProps {
   small?: boolean;
   id?: string;
   note?: ComponentChildren;
+  /** Which series of the answer to show; if none fits, all are shown. */
+  keep?: (labels: Labels) => boolean;
 }
 
 const EMPTY: Picture = picture([], 0, 60, 60);
@@ -53,21 +56,26 @@ export function useRoom(): { ref: { current: HTMLElement | null }; width: number
   return { ref, ...room };
 }
 
-export function Panel({ title, queries, look, nothing, small, id, note }: PanelProps) {
+export function Panel({ title, queries, look, nothing, small, id, note, keep }: PanelProps) {
   const { ref, width, seen } = useRoom();
   const loaded = usePanel(queries, width, seen);
-  const shown = loaded.data ?? EMPTY;
-  const step = shown.step;
+  const data = useMemo(() => kept(loaded.data, keep), [loaded.data]);
+  const step = (data ?? EMPTY).step;
   const link = href('/query', Object.fromEntries(queries.map((q, i) => [`g${i}.expr`, fillQuery(q.expr, step)])));
   return (
     <section class={small ? 'panel small-panel' : 'panel'} ref={ref as never} id={id}>
-      <PanelBody title={title} data={loaded.data} late={loaded.late} slow={loaded.slow} look={look} small={small} link={link} note={note}
+      <PanelBody title={title} data={data} late={loaded.late} slow={loaded.slow} look={look} small={small} link={link} note={note}
         error={loaded.error && !(loaded.error.kind === 'away' && loaded.data)
           ? <Trouble error={loaded.error} what={`“${title}” has no new data.`} /> : undefined}
         notes={loaded.answer && !small && <Notes warnings={loaded.answer.warnings} infos={loaded.answer.infos} />}
         took={loaded.answer?.took} nothing={nothing} anchor={id} />
     </section>
   );
+}
+
+function kept(data: PanelData | undefined, keep: PanelProps['keep']): PanelData | undefined {
+  const lines = data && keep ? data.lines.filter((line) => keep(line.labels)) : [];
+  return data && lines.length ? { ...data, lines } : data;
 }
 
 interface BodyProps {

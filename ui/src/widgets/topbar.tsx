@@ -14,8 +14,8 @@ import { Icon } from './icon';
 export function TopBar() {
   return (
     <header class="topbar">
-      <button type="button" class="search" onClick={() => (paletteOpen.value = true)} aria-label="Search or go to (Ctrl K)">
-        <Icon name="search" /><span class="wide">Search or go to</span><kbd class="wide">Ctrl K</kbd>
+      <button type="button" class="search" onClick={() => (paletteOpen.value = true)} aria-label="Search or go to Ctrl K">
+        <Icon name="search" /><span class="wide">Search or go to</span>{' '}<kbd class="wide">Ctrl K</kbd>
       </button>
       <span class="spring" />
       <Range />
@@ -137,7 +137,7 @@ function Display() {
   const zones = open ? (Intl as unknown as { supportedValuesOf?: (of: string) => string[] }).supportedValuesOf?.('timeZone') ?? [] : [];
   return (
     <div class="group">
-      <button type="button" ref={button} aria-haspopup="dialog" aria-expanded={open} onClick={toggle} aria-label="Zone, scheme and sharing" title="Zone, scheme, sharing">
+      <button type="button" ref={button} aria-haspopup="dialog" aria-expanded={open} onClick={toggle} aria-label={`${zoneName(clock.value, z)}: zone, scheme and sharing`} title="Zone, scheme, sharing">
         <Icon name={scheme.value} /><span class="wide num">{zoneName(clock.value, z)}</span>
       </button>
       <div popover="auto" ref={pop} class="pop" onToggle={onToggle} role="dialog" aria-label="Zone, scheme and sharing">

@@ -1,0 +1,240 @@
+// The walks that need a server which lies at will: hostile text, nothing at all, far too much, gone away.
+import { startMock } from './mock.mjs';
+import { HOSTILE } from './mock_worlds.mjs';
+import { everyPage, need, open, PAGES, settled, until, walks } from './walks.mjs';
+
+const OPEN = [
+  ['alert', 'alerts', '.fold-head'], ['target', 'targets?q=pay-1', '.fold-head.target-row'], ['rule', 'alerts?tab=rules&q=ShopSlow', '.fold-head'],
+];
+
+async function hostile(run) {
+  const mock = await startMock({ name: 'hostile' });
+  for (const [name, path, wanted] of [...PAGES, ['table', `query?g0.expr=${encodeURIComponent(HOSTILE)}`, '.result']]) {
+    await run.check(`hostile text stays text: ${name}`, {}, async (page) => {
+      await open(page, mock.url + path, wanted);
+      for (const head of await page.locator('.fold-head').all()) if (await head.isVisible()) {
+        await head.click();
+        break;
+      }
+      await settled(page);
+      const box = page.locator('.u-over').first();
+      if (await box.count()) await box.hover();
+      await run.shot(page, `hostile-${name}`);
+      const found = await page.evaluate(() => ({
+        images: document.querySelectorAll('img, script:not([src]), iframe, object').length,
+        links: [...document.querySelectorAll('a')].filter((a) => /^\s*javascript:/i.test(a.getAttribute('href') ?? '')).length,
+        broken: globalThis.__broken,
+      }));
+      need(found.images === 0, `${found.images} elements were made of text`);
+      need(found.links === 0, 'a javascript: link was made');
+      need(!found.broken, 'hostile text ran');
+      need(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'hostile text widens the page');
+    });
+  }
+  mock.close();
+}
+
+async function away(run) {
+  await run.check('the server goes away and comes back', {}, async (page) => {
+    const mock = await startMock();
+    await open(page, `${mock.url}?refresh=5s`, 'h1.verdict');
+    const before = await page.locator('.row-link').count();
+    mock.state.away = true;
+    await page.keyboard.press('r');
+    await page.waitForSelector('.away', { timeout: 10000 });
+    need((await page.locator('.away').textContent()).includes('has not answered since'), 'the bar does not say since when');
+    need(await page.locator('.row-link').count() === before, 'the page lost its last data');
+    need(/has not answered/.test(await page.locator('h1.verdict').textContent()), 'the verdict still trusts the data');
+    await run.accessible(page);
+    await run.shot(page, 'away-home-wide-light');
+    mock.state.away = false;
+    await page.waitForSelector('.away', { state: 'detached', timeout: 15000 });
+    mock.close();
+  });
+  for (const [size, scheme] of [['wide', 'dark'], ['phone', 'light']]) {
+    await run.check(`away from the start, ${size}`, { size, scheme }, async (page) => {
+      const mock = await startMock();
+      await open(page, mock.url + 'alerts', 'main h1');
+      mock.state.away = true;
+      await page.evaluate(() => [...document.querySelectorAll('nav a')].find((a) => a.textContent.includes('Targets')).click());
+      await page.waitForSelector('.trouble, .away', { timeout: 10000 });
+      await run.shot(page, `away-targets-${size}-${scheme}`);
+      await run.accessible(page);
+      mock.close();
+    });
+  }
+  await run.check('old data is dimmed after two seconds', {}, async (page) => {
+    const mock = await startMock();
+    await open(page, mock.url + 'targets?refresh=off', '.fold-row');
+    mock.state.delay = 4000;
+    await page.keyboard.press('r');
+    await page.waitForTimeout(1200);
+    need(await page.locator('.late').count() === 0, 'it is dimmed too early');
+    await page.waitForSelector('.late', { timeout: 3000 });
+    await page.waitForSelector('.late', { state: 'detached', timeout: 6000 });
+    mock.close();
+  });
+}
+
+async function many(run) {
+  const mock = await startMock({ name: 'many' });
+  await run.check('312 series: a hundred drawn, and it says so', {}, async (page) => {
+    await open(page, mock.url + 'query?g0.expr=many', '.legend tbody tr');
+    need(/Draws 100 of 312 series/.test(await page.locator('.capped').first().textContent()), 'the cap is not told');
+    need(await page.locator('.legend tbody tr').count() < 60, 'the legend is not virtual');
+    await page.locator('.u-over').first().hover();
+    await page.waitForSelector('.tip-row');
+    need(await page.locator('.tip-row').count() === 10, 'the tooltip does not list ten');
+    need(/and 90 more/.test(await page.locator('.tip').textContent()), 'the tooltip does not say how many more');
+    await run.shot(page, 'many-explore');
+    await page.locator('.capped button').first().click();
+    await until(page, () => !/Draws 100/.test(document.body.textContent));
+  });
+  await run.check('3,000 targets and rules: rows only near the screen', {}, async (page) => {
+    await open(page, mock.url + 'targets', '.fold-row');
+    need(await page.locator('.fold-row').count() < 120, 'the list is not virtual');
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight / 2));
+    await until(page, () => Number(document.querySelector('[aria-posinset]')?.getAttribute('aria-posinset')) > 500);
+    await run.shot(page, 'many-targets');
+    const began = Date.now();
+    await page.keyboard.press('/');
+    await page.keyboard.type('machine-2999');
+    await until(page, () => document.querySelectorAll('.fold-row').length === 1);
+    need(Date.now() - began < 2500, `the search took ${Date.now() - began} ms`);
+    await open(page, mock.url + 'alerts?tab=rules', '.fold-row');
+    need(await page.locator('.fold-row').count() < 120, 'the rules are not virtual');
+    await run.accessible(page);
+  });
+  mock.close();
+}
+
+async function details(run, base) {
+  for (const [size, scheme] of [['wide', 'light'], ['wide', 'dark'], ['phone', 'light'], ['phone', 'dark']]) {
+    for (const [name, path, head] of OPEN) {
+      await run.check(`open ${name}, ${size}, ${scheme}`, { size, scheme }, async (page) => {
+        await open(page, base + path, head);
+        await page.locator(head).first().click();
+        await page.waitForSelector('.detail');
+        await settled(page);
+        need(/[?&]open=/.test(page.url()), 'the open row is not in the address');
+        await run.shot(page, `open-${name}-${size}-${scheme}`);
+        await run.accessible(page);
+        await page.reload();
+        await page.waitForSelector('.detail');
+      });
+    }
+  }
+  await run.check('a broken body is shown with its line marked', {}, async (page) => {
+    await open(page, base + 'targets?q=pay-1', '.fold-head.target-row');
+    await page.locator('.fold-head.target-row').first().click();
+    need((await page.locator('.bad-line').textContent()).includes('oops'), 'the wrong line is marked');
+  });
+  await run.check('an alert says what was sent where', {}, async (page) => {
+    await open(page, base + 'alerts', '.fold-head');
+    need(/sent to ops-webhook [\dsmh ]+ ago, 200/.test(await page.locator('.vlist').first().textContent()), 'no delivery in the row');
+  });
+  await run.check('upstream addresses lead to our pages', {}, async (page) => {
+    for (const [from, to] of [['rules', 'Rules'], ['flags', 'Flags'], ['config', 'Configuration'], ['tsdb-status', 'TSDB']]) {
+      await open(page, base + from, '.tabs [aria-current]');
+      need(await page.locator('.tabs [aria-current]').textContent() === to, `${from} does not lead to ${to}`);
+    }
+    await open(page, base + 'graph?g0.expr=node_load1&g0.range_input=2h&g0.tab=0', '.pane canvas');
+    await page.waitForURL(/from=now-2h/);
+  });
+}
+
+async function lookAt(run, base) {
+  for (const [size, scheme] of [['wide', 'light'], ['wide', 'dark'], ['phone', 'light']]) {
+    await run.check(`pops, ${size}, ${scheme}`, { size, scheme }, async (page) => {
+      await open(page, base, 'h1.verdict');
+      await page.locator('.range').click();
+      await page.waitForSelector('#range-text');
+      await run.shot(page, `range-${size}-${scheme}`);
+      await run.accessible(page);
+      await page.fill('#range-text', 'nonsense');
+      await page.keyboard.press('Enter');
+      await page.waitForSelector('.pop .wrong');
+      await page.fill('#range-text', '-6h');
+      await page.keyboard.press('Enter');
+      await page.waitForURL(/from=now-6h/);
+      await page.locator('button[title="Zone, scheme, sharing"]').click();
+      await page.waitForSelector('.choice');
+      await run.shot(page, `display-${size}-${scheme}`);
+      await run.accessible(page);
+      await page.locator('.choice', { hasText: 'UTC' }).last().click();
+      await page.waitForURL(/tz=UTC/);
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('Control+k');
+      await page.waitForSelector('dialog.palette[open] input:focus');
+      await page.keyboard.type('load');
+      await until(page, () => document.querySelector('.palette')?.textContent?.includes('node_load1'));
+      await run.shot(page, `palette-${size}-${scheme}`);
+    });
+  }
+  await run.check('the metric browser', {}, async (page) => {
+    await open(page, base + 'query', '.pane');
+    await page.getByRole('button', { name: 'Metrics' }).click();
+    await page.waitForSelector('dialog.browser[open] .browser-name');
+    await page.locator('.browser-name', { hasText: 'node_load1' }).click();
+    await until(page, () => document.querySelector('.browser-more')?.textContent?.includes('1m load average'));
+    await run.shot(page, 'browser-wide-light');
+    await run.accessible(page);
+    await page.getByRole('button', { name: 'Use it' }).click();
+    await page.waitForURL(/g0\.expr=node_load1/);
+  });
+}
+
+async function pictures(run, base) {
+  await run.check('a picture is saved as CSV and PNG, a gap stays a gap', {}, async (page) => {
+    await open(page, base + 'query?g0.expr=avg+by+(job)+(up)&g0.tab=graph', '.legend tbody tr');
+    await page.getByRole('button', { name: 'What to do with Graph' }).click();
+    const [csv] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save as CSV' }).click()]);
+    const stream = await csv.createReadStream();
+    let text = '';
+    for await (const part of stream) text += part;
+    need(/^time,/.test(text) && /Z,.*,$/m.test(text), 'the CSV has no hole where the data has one');
+    await page.getByRole('button', { name: 'What to do with Graph' }).click();
+    const [png] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save as PNG' }).click()]);
+    need(/\.png$/.test(png.suggestedFilename()), 'no PNG');
+    if (run.opts.shots) await png.saveAs(`${run.opts.shots}/saved.png`);
+    await page.locator('.legend tbody .legend-name button').first().click();
+    need(await page.locator('.legend tr.off').count() === 3, 'a click does not isolate a series');
+  });
+  await run.check('nothing jumps while a page loads', {}, async (page) => {
+    await page.addInitScript(() => {
+      globalThis.__shift = 0;
+      new PerformanceObserver((list) => list.getEntries().forEach((e) => (globalThis.__shift += e.value))).observe({ type: 'layout-shift', buffered: true });
+    });
+    await open(page, base, 'h1.verdict');
+    await page.waitForTimeout(500);
+    await page.evaluate(() => (globalThis.__shift = 0));
+    await page.keyboard.press('r');
+    await page.waitForTimeout(1000);
+    const shift = await page.evaluate(() => globalThis.__shift);
+    need(shift < 0.01, `a refresh shifts the layout by ${shift}`);
+  });
+}
+
+export async function mockWalks(run) {
+  const usual = await startMock();
+  await walks(run, usual.url, 'node_load1');
+  await details(run, usual.url);
+  await lookAt(run, usual.url);
+  await pictures(run, usual.url);
+  usual.close();
+  const empty = await startMock({ name: 'empty' });
+  await everyPage(run, empty.url, 'empty ', PAGES.filter(([name]) => !['flags', 'status'].includes(name)));
+  empty.close();
+  const prefixed = await startMock({ prefix: '/deep/prefix/' });
+  await run.check('a route prefix needs no rebuild', {}, async (page) => {
+    await open(page, prefixed.url + 'dashboards/host', '.panels canvas');
+    await page.locator('nav a', { hasText: 'Targets' }).click();
+    await page.waitForURL(/\/deep\/prefix\/targets$/);
+    await page.waitForSelector('.fold-row');
+    await open(page, prefixed.url, 'h1.verdict');
+  });
+  prefixed.close();
+  await hostile(run);
+  await many(run);
+  await away(run);
+}
