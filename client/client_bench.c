@@ -103,8 +103,10 @@ static void report(const struct metrics *m, enum op op, int threads)
         pthread_join(ids[i], NULL);
     }
     qsort(runs[0].ns, BATCHES, sizeof(double), double_compare);
+    const size_t p50 = BATCHES / 2;
+    const size_t p99 = BATCHES / 100 * (size_t)99;
     printf("%-20s %d thread%s  p50 %6.1f ns  p99 %6.1f ns\n", op_names[op], threads,
-           threads == 1 ? " " : "s", runs[0].ns[BATCHES / 2], runs[0].ns[BATCHES / 100 * 99]);
+           threads == 1 ? " " : "s", runs[0].ns[p50], runs[0].ns[p99]);
 }
 
 int main(void)

@@ -43,7 +43,7 @@ int main(int argc, char **argv)
         tmk_gauge_register(r, "example_temperature_celsius", "Of the machine room.", &e);
     if (!tmk_gauge_fn(r, "example_queue_depth", "Requests waiting.", queue_depth, &depth, &e) ||
         !tmk_process_register(r, &e)) {
-        fprintf(stderr, "not measured: %s\n", e.text);
+        (void)fprintf(stderr, "not measured: %s\n", e.text);
     }
 
     for (int i = 0; i < 1000; i++) {

@@ -113,7 +113,7 @@ static bool labels_check(const struct tmk_desc *d, struct tmk_error *e)
     }
     for (size_t i = 0; i < d->label_count; i++) {
         const char *l = d->labels ? d->labels[i] : NULL;
-        if (!name_valid(l, false) || strncmp(l, "__", 2) == 0) {
+        if (!l || !name_valid(l, false) || strncmp(l, "__", 2) == 0) {
             return tmk_error_set(e, "%.80s: \"%.60s\" is not a label name", d->name, l ? l : "");
         }
         if (d->kind == TMK_HISTOGRAM && strcmp(l, "le") == 0) {

@@ -12,12 +12,14 @@ static uint64_t slot_taken[SLOT_WORDS]; // guarded by slot_lock
 static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
 static pthread_key_t slot_key;
 static bool slot_key_made;
+// What the key holds for slot i is the address of its mark: a number that is not 0.
+static char slot_marks[TMK_SLOTS_MAX];
 
 __extension__ static __thread int slot_mine; // 0: none yet, -1: none to be had, else number + 1
 
 static void slot_release(void *held)
 {
-    size_t i = (size_t)(uintptr_t)held - 1;
+    const size_t i = (size_t)((char *)held - slot_marks);
     pthread_mutex_lock(&slot_lock);
     slot_taken[i / 64] &= ~(UINT64_C(1) << (i % 64));
     pthread_mutex_unlock(&slot_lock);
@@ -55,8 +57,8 @@ static int slot_find(void)
     if (i < 0) {
         return -1;
     }
-    if (pthread_setspecific(slot_key, (void *)(uintptr_t)(i + 1)) != 0) {
-        slot_release((void *)(uintptr_t)(i + 1));
+    if (pthread_setspecific(slot_key, &slot_marks[i]) != 0) {
+        slot_release(&slot_marks[i]);
         slot_mine = -1;
         return -1;
     }
