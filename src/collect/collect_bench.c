@@ -111,7 +111,7 @@ static struct collect *collect_make(void)
     sink.storage.ops = &sink_storage_ops;
     struct collect *c = collect_new(&opts, &e);
     if (!c || !collect_once(c, clk_wall_ms(clk_real()), &e)) {
-        fprintf(stderr, "%s\n", e.text);
+        (void)fprintf(stderr, "%s\n", e.text);
         exit(1);
     }
     return c;
@@ -152,8 +152,10 @@ static void cost_print(struct collect *c, size_t heap_before)
     const size_t heap = mallinfo2().uordblks - heap_before;
     collect_status(c, &s);
     qsort(cpu_ns, ROUNDS, sizeof(i64), i64_compare);
-    printf("collect: %u rows, CPU p50 %.3f ms p99 %.3f ms, heap %.0f KiB\n", s.rows,
-           (f64)cpu_ns[ROUNDS / 2] / 1e6, (f64)cpu_ns[ROUNDS * 99 / 100] / 1e6, (f64)heap / 1024);
+    const i64 p50 = cpu_ns[ROUNDS / 2];
+    const i64 p99 = cpu_ns[ROUNDS * 99 / 100];
+    printf("collect: %u rows, CPU p50 %.3f ms p99 %.3f ms, heap %.0f KiB\n", s.rows, (f64)p50 / 1e6,
+           (f64)p99 / 1e6, (f64)heap / 1024);
     for (u32 i = 0; i < s.collector_count; i++) {
         printf("  %-12s %4u rows  %7.1f us  %s\n", s.collectors[i].name, s.collectors[i].rows,
                s.collectors[i].duration_s * 1e6, s.collectors[i].error);

@@ -16,8 +16,10 @@ static bool field_name(str field, char out[FIELD_BYTES_MAX], struct error *e)
         bool name =
             (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
         ok = name || c == '(' || (c == ')' && i + 1 == field.len);
-        if (ok && c != ')') {
-            out[n++] = name ? c : '_';
+        if (ok && name) {
+            out[n++] = c;
+        } else if (ok && c == '(') {
+            out[n++] = '_';
         }
     }
     out[n] = '\0';

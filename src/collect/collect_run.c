@@ -150,17 +150,19 @@ bool word_f64(str *rest, const char *what, f64 *out, struct error *e)
 
 bool hex_u64(str word, u64 *out)
 {
-    static const char digits[] = "0123456789abcdef";
     u64 v = 0;
     if (word.len < 1 || word.len > 16) {
         return false;
     }
     for (size_t i = 0; i < word.len; i++) {
-        const char *at = memchr(digits, word.ptr[i], 16);
-        if (!at) {
+        const char c = word.ptr[i];
+        if (c >= '0' && c <= '9') {
+            v = v * 16 + (u64)(c - '0');
+        } else if (c >= 'a' && c <= 'f') {
+            v = v * 16 + (u64)(c - 'a') + 10;
+        } else {
             return false;
         }
-        v = v * 16 + (u64)(at - digits);
     }
     *out = v;
     return true;

@@ -216,13 +216,18 @@ static struct front *front_of(struct storage_appender *a)
     return CONTAINER_OF(a, struct front, appender);
 }
 
+static void labels_assert(struct labels ls)
+{
+    struct error e = {0};
+    ASSERT_OK(labels_check(ls, &(struct labels_limits){0}, &e), e);
+}
+
 static void front_resolve(struct storage_appender *a, const struct labels *sets, u32 n,
                           struct series_ref *refs, u8 *outcomes)
 {
     struct storage_appender *inner = front_of(a)->inner;
     for (u32 i = 0; i < n; i++) {
-        struct error e = {0};
-        ASSERT_OK(labels_check(sets[i], &(struct labels_limits){0}, &e), e);
+        labels_assert(sets[i]);
     }
     if (!front_of(a)->host->forgetful) {
         inner->ops->resolve(inner, sets, n, refs, outcomes);
@@ -369,9 +374,20 @@ void test_host_collect(struct test_host *h, i64 t_ms)
     ASSERT_OK(collect_once(h->collect, t_ms, &e), e);
 }
 
+typedef void sample_fn(void *ctx, struct labels ls, f64 v);
+
+static void run_walk(const struct series_run *run, struct labels ls, i64 t_ms, sample_fn *fn,
+                     void *ctx)
+{
+    for (u32 i = 0; i < run->n; i++) {
+        if (run->t_ms[i] == t_ms) {
+            fn(ctx, ls, run->values[i]);
+        }
+    }
+}
+
 // Calls fn for each sample at t_ms.
-static void samples_walk(struct test_host *h, i64 t_ms,
-                         void (*fn)(void *ctx, struct labels ls, f64 v), void *ctx)
+static void samples_walk(struct test_host *h, i64 t_ms, sample_fn *fn, void *ctx)
 {
     struct error e = {0};
     struct arena *a = arena_new(16 << 20);
@@ -387,11 +403,7 @@ static void samples_walk(struct test_host *h, i64 t_ms,
     while (c->ops->next(c)) {
         struct series_run run;
         while (c->ops->run(c, &run)) {
-            for (u32 i = 0; i < run.n; i++) {
-                if (run.t_ms[i] == t_ms) {
-                    fn(ctx, c->ops->labels(c), run.values[i]);
-                }
-            }
+            run_walk(&run, c->ops->labels(c), t_ms, fn, ctx);
         }
     }
     ASSERT_OK(c->ops->close(c, &w, &e), e);
@@ -440,7 +452,7 @@ const char *test_host_page(struct test_host *h, i64 t_ms)
 bool test_host_has(struct test_host *h, i64 t_ms, const char *line)
 {
     char want[512];
-    snprintf(want, sizeof(want), "\n%s\n", line);
+    (void)snprintf(want, sizeof(want), "\n%s\n", line);
     return strstr(test_host_page(h, t_ms), want) != NULL;
 }
 
