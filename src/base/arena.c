@@ -165,6 +165,12 @@ static struct chunk *chunk_for(struct arena *a, size_t rounded)
     return alone;
 }
 
+// What a piece takes of its chunk.
+static size_t rounded_up(size_t bytes)
+{
+    return (MAX(bytes, 1) + PIECE_ALIGN - 1) & ~(size_t)(PIECE_ALIGN - 1);
+}
+
 void *arena_try(struct arena *a, size_t count, size_t size)
 {
     size_t bytes = 0;
@@ -179,7 +185,7 @@ void *arena_try(struct arena *a, size_t count, size_t size)
         c->used = bytes;
         return memset(chunk_bytes(c), 0, bytes);
     }
-    size_t rounded = (MAX(bytes, 1) + PIECE_ALIGN - 1) & ~(size_t)(PIECE_ALIGN - 1);
+    size_t rounded = rounded_up(bytes);
     struct chunk *c = chunk_for(a, rounded);
     if (!c) {
         return NULL;
@@ -196,26 +202,33 @@ void *arena_alloc(struct arena *a, size_t count, size_t size)
     return piece;
 }
 
+// Stretches the newest piece where it stands; false if it is not the newest or does not fit.
+static bool stretch(struct arena *a, const void *piece, size_t bytes_old, size_t bytes_new)
+{
+    struct chunk *c = a->newest;
+    size_t old = rounded_up(bytes_old);
+    if (ONE_PIECE_A_CHUNK || !c || c->used < old || bytes_new > CHUNK_BYTES_MAX) {
+        return false;
+    }
+    size_t start = c->used - old;
+    size_t wanted = rounded_up(bytes_new);
+    u8 *at = chunk_bytes(c) + start;
+    if (piece != at || wanted > c->cap - start) {
+        return false;
+    }
+    memset(at + bytes_old, 0, wanted - bytes_old);
+    c->used = start + wanted;
+    return true;
+}
+
 void *arena_grow(struct arena *a, void *old, size_t count_old, size_t count_new, size_t size)
 {
     CHECK(count_new >= count_old);
     size_t bytes_old = count_old * size; // Did not overflow when it was made.
-    struct chunk *c = a->newest;
     size_t bytes_new = 0;
-    bool fits =
-        old && c && !ONE_PIECE_A_CHUNK && !__builtin_mul_overflow(count_new, size, &bytes_new);
-    if (fits) {
-        size_t rounded = (MAX(bytes_old, 1) + PIECE_ALIGN - 1) & ~(size_t)(PIECE_ALIGN - 1);
-        u8 *end = chunk_bytes(c) + c->used;
-        size_t room = c->cap - c->used + rounded;
-        if (c->used >= rounded && (u8 *)old == end - rounded && bytes_new <= room) {
-            size_t want = (MAX(bytes_new, 1) + PIECE_ALIGN - 1) & ~(size_t)(PIECE_ALIGN - 1);
-            if (want <= room) {
-                memset((u8 *)old + bytes_old, 0, want - bytes_old);
-                c->used = c->used - rounded + want;
-                return old;
-            }
-        }
+    if (old && !__builtin_mul_overflow(count_new, size, &bytes_new) &&
+        stretch(a, old, bytes_old, bytes_new)) {
+        return old;
     }
     void *piece = arena_alloc(a, count_new, size);
     if (bytes_old > 0) {

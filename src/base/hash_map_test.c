@@ -182,6 +182,43 @@ TEST(map_churn_does_not_grow_it)
     mem_free(t);
 }
 
+TEST(map_forgets_a_lone_entry_without_a_trace)
+{
+    struct things *t = MEM_NEW(struct things);
+    t->hash_mask = UINT64_MAX;
+    struct map m;
+    map_init(&m, &thing_ops, t);
+    u32 key = 5;
+    t->keys[0] = key;
+    map_put(&m, key_hash(t, key), 0);
+    assert_true(map_del(&m, key_hash(t, key), &key));
+    assert_int_equal(m.used, 0);
+    map_fini(&m);
+    mem_free(t);
+}
+
+TEST(map_deleted_marks_are_swept_not_grown_over)
+{
+    // All begin in one group, so deletions in full groups must leave marks.
+    struct things *t = MEM_NEW(struct things);
+    t->hash_mask = 0xFE00000000000000ULL;
+    struct map m;
+    map_init(&m, &thing_ops, t);
+    for (u32 i = 0; i < 20000; i++) {
+        u32 index = i % 40;
+        if (i >= 40) {
+            u32 old = t->keys[index];
+            assert_true(map_del(&m, key_hash(t, old), &old));
+        }
+        t->keys[index] = i;
+        map_put(&m, key_hash(t, i), index);
+    }
+    assert_int_equal(m.count, 40);
+    assert_true(map_bytes(&m) <= (size_t)256 * 5);
+    map_fini(&m);
+    mem_free(t);
+}
+
 TEST(map_empty_and_zeroed)
 {
     struct map m;

@@ -50,6 +50,24 @@ TEST(heap_removal_keeps_the_order)
     }
 }
 
+TEST(heap_removal_may_have_to_lift_the_filler)
+{
+    // As an array: 1 | 10 2 | 11 12 3 4. The 4 that fills the place of 11 must rise above 10.
+    static const i64 keys[] = {1, 10, 2, 11, 12, 3, 4};
+    struct heap h;
+    heap_init(&h);
+    for (u32 i = 0; i < ARRAY_LEN(keys); i++) {
+        heap_push(&h, keys[i], i);
+        assert_int_equal(h.items[i].key, keys[i]);
+    }
+    assert_true(heap_remove(&h, 3));
+    static const i64 want[] = {1, 2, 3, 4, 10, 12};
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        assert_int_equal(heap_pop(&h).key, want[i]);
+    }
+    heap_fini(&h);
+}
+
 static void pop_empty(void *arg)
 {
     (void)heap_pop(arg);

@@ -146,6 +146,7 @@ TEST(log_holds_back_a_noisy_site_and_tells_how_often)
     log_write(l, SITE, STR("noise"), NULL, 0);
     assert_int_equal(r.count, 102);
     assert_true(str_ends(buf_get(&r.lines), STR(" msg=noise repeats=150\n")));
+    buf_clear(&r.lines);
     r.now_ms -= 1000000; // The wall may be set back.
     log_write(l, SITE, STR("noise"), NULL, 0);
     assert_int_equal(r.count, 102);
@@ -153,6 +154,10 @@ TEST(log_holds_back_a_noisy_site_and_tells_how_often)
     for (int i = 0; i < 50; i++) {
         log_write(l, SITE, STR("noise"), NULL, 0);
     }
+    // Told once: the second attempt above and the one with the wall set back, no more.
+    size_t first = str_find_str(buf_get(&r.lines), STR(" repeats=2\n"));
+    assert_true(first != STR_NONE);
+    assert_false(str_contains(str_sub(buf_get(&r.lines), first + 1, SIZE_MAX), STR("repeats")));
     assert_int_equal(r.count, 112);
     r.now_ms += 1000000;
     for (int i = 0; i < 300; i++) {

@@ -97,6 +97,21 @@ TEST(num_parse_reads_only_its_bytes)
     assert_true(v == 1);
 }
 
+TEST(num_parse_tells_too_large_from_too_small_in_hex)
+{
+    char text[420] = "0x1";
+    memset(text + 3, '0', 400);
+    memcpy(text + 403, "p-450", 5); // 2^1150.
+    f64 v = 0;
+    assert_true(num_parse(str_make(text, 408), &v));
+    assert_true(isinf(v) && v > 0);
+    memcpy(text, "0x.", 3);
+    memcpy(text + 403, "1p450", 5); // 2^-1154.
+    v = 1;
+    assert_true(num_parse(str_make(text, 408), &v));
+    assert_true(v == 0);
+}
+
 TEST(num_every_text_reads_back_to_the_same_bits)
 {
     static size_t (*const puts[])(char *, f64) = {num_json, num_go, num_plain, num_exp};
