@@ -79,5 +79,9 @@ export function matrix(query, start, end, step, world) {
 }
 
 export function vector(query, time, world) {
+  const inner = /^timestamp\((.*)\)$/s.exec(query)?.[1];
+  if (inner) {
+    return vector(inner, time, world).map(({ metric: { __name__: _name, ...metric } }) => ({ metric, value: [time, String(time - 3)] }));
+  }
   return seriesOf(query, world).map(({ metric, at }) => ({ metric, value: [time, String(Number((at(time) ?? 0).toPrecision(7)))] }));
 }

@@ -38,7 +38,8 @@ function Page() {
   if (failed) {
     return (
       <div class="trouble" role="alert">
-        <p><strong>This part of the page could not be loaded.</strong> The server may have been replaced by a newer one: load the page anew.</p>
+        <h1>This page could not be loaded</h1>
+        <p>The server does not answer, or a newer one has taken its place. What is open elsewhere keeps its data; load this page anew when the server is back.</p>
         <p><button type="button" onClick={() => location.reload()}>Load anew</button></p>
         <details><summary>What the browser said</summary><pre>{failed}</pre></details>
       </div>
@@ -48,6 +49,15 @@ function Page() {
   return (
     <div class="page"><h1>No such page</h1><p>Nothing is at this address. <a href={href('/')}>Home</a> tells how things stand; Ctrl K finds the rest.</p></div>
   );
+}
+
+/** The other pages come while the first one is read, so that they are there when the server is not. */
+function fetchLater(): void {
+  setTimeout(() => {
+    for (const [page, load] of Object.entries(LATER)) {
+      if (!here[page]) load().then((view) => (here[page] ??= view), () => undefined);
+    }
+  }, 1500);
 }
 
 /** What is needed on demand only: loaded when it is first opened. */
@@ -60,6 +70,7 @@ function Later({ open, load }: { open: boolean; load: () => Promise<ComponentTyp
 }
 
 export function App() {
+  useEffect(fetchLater, []);
   return (
     <div class={railFolded.value ? 'frame folded' : 'frame'}>
       <a class="skip" href="#main">Skip to the page</a>

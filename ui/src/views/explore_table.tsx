@@ -52,7 +52,7 @@ export function ResultTable({ data, unit, now, index, ages }: {
     </th>
   );
   const csv = () => csvRows([[...Object.keys(common), ...names, 'time', 'value'],
-    ...sorted.map((row) => [...Object.keys(common), ...names].map((n): string | number => row.labels[n] ?? '').concat([new Date(row.time * 1000).toISOString(), row.text]))]);
+    ...sorted.map((row) => [...Object.keys(common), ...names].map((n): string | number => row.labels[n] ?? '').concat([Number.isFinite(row.time) ? new Date(row.time * 1000).toISOString() : '', row.text]))]);
   return (
     <div data-hold>
       <p class="table-head">{!aged && <span>evaluated at <Time time={rows[0]!.time} /></span>}{Object.keys(common).length > 0 && <>all with <code>{selector(common)}</code></>}<span class="spring" /><Copy text={csv()} label="Copy as CSV" /></p>

@@ -19,7 +19,9 @@ function timeSplits(low: number, high: number, width: number): number[] {
   const step = STEPS.find((s) => (high - low) / s <= most) ?? Math.ceil((high - low) / most / 86400) * 86400;
   const shift = zoneOffset((low + high) / 2, zone.peek());
   const out: number[] = [];
-  for (let t = Math.ceil((low + shift) / step) * step - shift; t <= high; t += step) out.push(t);
+  for (let t = Math.ceil((low + shift) / step) * step - shift; t <= high; t += step) {
+    if (((t - low) / (high - low)) * width > 14) out.push(t); // its word would run into the y axis
+  }
   return out;
 }
 

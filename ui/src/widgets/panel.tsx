@@ -128,9 +128,9 @@ export function PanelBody(props: BodyProps) {
       </header>
       {error}
       <div class={late && data ? 'late chart-room' : 'chart-room'} style={{ minHeight: `${look.height}px` }}>
-        <Chart shown={shown} look={look} label={title} all={all} only={only} onOnly={setOnly} canvas={(c) => (canvas.current = c)} />
+        {!(data && data.lines.length === 0) && <Chart shown={shown} look={look} label={title} all={all} only={only} onOnly={setOnly} canvas={(c) => (canvas.current = c)} />}
         {!data && slow && !error && <p class="over">Loading…</p>}
-        {data && data.lines.length === 0 && <p class="over">{nothing ?? 'No series answers this query in this range.'}</p>}
+        {data && data.lines.length === 0 && <p class="over nothing">{nothing ?? 'No series answers this query in this range.'}</p>}
       </div>
       {small && data && data.lines.length > 1 && <Lasts shown={data} look={look} />}
       {hidden > 0 && (

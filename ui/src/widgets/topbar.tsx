@@ -46,7 +46,8 @@ function usePop() {
   const toggle = () => {
     const box = button.current!.getBoundingClientRect();
     pop.current!.style.top = `${box.bottom + 4}px`;
-    pop.current!.style.right = `${Math.max(8, innerWidth - box.right)}px`;
+    const wide = document.documentElement.clientWidth;
+    pop.current!.style.right = `${Math.max(8, Math.min(wide - box.right, wide - Math.min(360, wide - 16) - 8))}px`;
     pop.current!.togglePopover?.();
   };
   const onToggle = (event: Event) => setOpen((event as unknown as { newState: string }).newState === 'open');
