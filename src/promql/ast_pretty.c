@@ -34,7 +34,12 @@ static void pretty_split(struct buf *out, const struct expr *x, u32 level, bool 
 
 static void pretty_binary(struct buf *out, const struct expr_binary *b, u32 level, bool follows)
 {
-    pretty_split(out, b->left, level + 1, follows);
+    if (binary_left_is_infinity(b)) {
+        indent(out, follows ? 0 : level + 1);
+        buf_c(out, "Inf");
+    } else {
+        pretty_split(out, b->left, level + 1, follows);
+    }
     buf_byte(out, '\n');
     indent(out, level);
     print_binary_operator(out, b);

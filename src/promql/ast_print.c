@@ -9,6 +9,7 @@
 #include "promql/parse.h"
 #include "text/quote.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #define MATCHER_BYTES_MIN 4 // a=""
@@ -172,7 +173,7 @@ static void print_matchers(struct buf *out, const struct expr_vector *v)
         return;
     }
     struct buf texts;
-    buf_init(&texts, 16 * PROMQL_BYTES_MAX);
+    buf_init(&texts, (size_t)16 * PROMQL_BYTES_MAX);
     str *pieces = MEM_NEW_N(str, v->matcher_count + 1);
     size_t *ends = MEM_NEW_N(size_t, v->matcher_count + 1);
     u32 n = 0;
@@ -322,9 +323,19 @@ void print_binary_operator(struct buf *out, const struct expr_binary *b)
     print_fills(out, m);
 }
 
+// +Inf ^ 2 would be read as +(Inf ^ 2).
+bool binary_left_is_infinity(const struct expr_binary *b)
+{
+    return b->op == OP_POW && b->left->kind == EXPR_NUMBER && isinf(b->left->number.value);
+}
+
 static void print_binary(struct buf *out, const struct expr_binary *b)
 {
-    expr_print(out, b->left);
+    if (binary_left_is_infinity(b)) {
+        buf_c(out, "Inf");
+    } else {
+        expr_print(out, b->left);
+    }
     buf_byte(out, ' ');
     print_binary_operator(out, b);
     buf_byte(out, ' ');

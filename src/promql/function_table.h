@@ -110,7 +110,7 @@ struct function {
     enum fn_id id;
     enum value_type type; // Of what it returns.
     bool experimental;
-    // 0: exactly arg_count. n > 0: arg_count - 1 up to arg_count - 1 + n. -1: arg_count - 1 or more.
+    // 0: exactly arg_count; n > 0: from arg_count - 1 to arg_count - 1 + n; -1: from there on.
     i8 variadic;
     u8 arg_count;
     enum value_type args[FUNCTION_ARGS_MAX];

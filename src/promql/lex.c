@@ -77,7 +77,10 @@ static struct token emit_at(struct lexer *l, u32 width, enum token_kind kind)
 
 static char byte_at(const struct lexer *l, u32 pos)
 {
-    return pos < l->text.len ? l->text.ptr[pos] : '\0';
+    if (pos >= l->text.len) {
+        return '\0';
+    }
+    return l->text.ptr[pos];
 }
 
 static bool is_space(char c)

@@ -7,7 +7,10 @@
 
 static char byte_here(const struct lexer *l)
 {
-    return l->pos < l->text.len ? l->text.ptr[l->pos] : '\0';
+    if (l->pos >= l->text.len) {
+        return '\0';
+    }
+    return l->text.ptr[l->pos];
 }
 
 static bool is_one_of(char c, const char *set)

@@ -47,6 +47,7 @@ void parse_error_set_args(struct parse_error *pe, str text, struct text_span spa
     pe->span.end = MAX(pe->span.start, MIN(span.end, (u32)text.len));
     text_position(text, pe->span.start, &pe->line, &pe->column);
     pe->is_empty = text.len == 0;
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): both callers have started it.
     const int wanted = vsnprintf(pe->text, sizeof(pe->text), format, args);
     if (wanted >= (int)sizeof(pe->text)) {
         cut_partial_rune(pe->text, sizeof(pe->text) - 1);

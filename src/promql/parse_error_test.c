@@ -1,4 +1,4 @@
-// parse_error_test.c: what is wrong: texts, the place and the words; what may be switched off; limits.
+// parse_error_test.c: what is wrong: texts, the place and the words; switches and limits.
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"

@@ -90,7 +90,9 @@ static bool duration_value(struct parser *p, struct token t, f64 *seconds)
         return parse_fail(p, t.span, "%s", e.text);
     }
     // As a sum, so that 1h1ms is the float that others get for it.
-    *seconds = (f64)(ms / 1000) + (f64)(ms % 1000 * NANOS_PER_MS) / 1e9;
+    const i64 whole = ms / 1000;
+    const i64 nanos = ms % 1000 * NANOS_PER_MS;
+    *seconds = (f64)whole + (f64)nanos / 1e9;
     return true;
 }
 

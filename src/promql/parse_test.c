@@ -291,6 +291,14 @@ TEST(parse_keeps_an_offset_of_two_signs_whole)
     assert_prints(STR("foo offset --1m"), STR("foo offset 1m"));
 }
 
+// The sign of an infinity would take the power with it.
+TEST(parse_keeps_powers_of_infinity)
+{
+    assert_prints(STR("-Inf ^ foo"), STR("-Inf ^ foo"));
+    assert_prints(STR("inf ^ 2 ^ Inf"), STR("Inf ^ 2 ^ +Inf"));
+    assert_prints(STR("(Inf) ^ 2"), STR("(+Inf) ^ 2"));
+}
+
 TEST(parse_keeps_strings_that_are_not_utf8)
 {
     struct arena *a = arena_new(ARENA_BYTES_MAX);
