@@ -1,0 +1,166 @@
+// api.c: the table of routes, and the life of the api. See api.h.
+#include "api/api_inner.h"
+#include "base/str.h"
+#include "client/tidemark.h"
+#include "os/clk.h"
+
+#define QUERY  API_LANE_QUERY
+#define META   API_LANE_META
+#define WRITE  API_LANE_WRITE
+#define INLINE HTTP_LANE_INLINE
+#define READS  (HTTP_GET | HTTP_POST)
+#define SHARED (HTTP_CORS | HTTP_FORM)
+
+#define FORM_BYTES_MAX ((u64)10 << 20) // A query of 64 KiB, or thousands of match[].
+#define RELOAD_MS      ((i64)300000)
+#define V1(path)       "/api/v1" path
+
+// method, path, lane, body, permission, flags, deadline, handler
+static const struct http_route route_table[] = {
+    {READS, V1("/query"), QUERY, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_query, NULL},
+    {READS, V1("/query_range"), QUERY, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_query_range, NULL},
+    {READS, V1("/query_exemplars"), META, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_query_exemplars,
+     NULL},
+    {READS, V1("/format_query"), META, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_format_query,
+     NULL},
+    {READS, V1("/parse_query"), META, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_parse_query, NULL},
+    {READS, V1("/labels"), META, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_labels, NULL},
+    {HTTP_GET, V1("/label/:name/values"), META, 0, HTTP_READ, HTTP_CORS, 0, api_label_values, NULL},
+    {READS, V1("/series"), META, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_series, NULL},
+    {HTTP_GET, V1("/metadata"), META, 0, HTTP_READ, HTTP_CORS, 0, api_metadata, NULL},
+    {HTTP_GET, V1("/targets"), META, 0, HTTP_READ, HTTP_CORS, 0, api_targets, NULL},
+    {HTTP_GET, V1("/targets/metadata"), META, 0, HTTP_READ, HTTP_CORS, 0, api_targets_metadata,
+     NULL},
+    {HTTP_GET, V1("/scrape_pools"), META, 0, HTTP_READ, HTTP_CORS, 0, api_scrape_pools, NULL},
+    {HTTP_GET, V1("/rules"), META, 0, HTTP_READ, HTTP_CORS, 0, api_rules, NULL},
+    {HTTP_GET, V1("/alerts"), META, 0, HTTP_READ, HTTP_CORS, 0, api_alerts, NULL},
+    {HTTP_GET, V1("/alertmanagers"), META, 0, HTTP_READ, HTTP_CORS, 0, api_alertmanagers, NULL},
+    {HTTP_GET, V1("/deliveries"), META, 0, HTTP_READ, HTTP_CORS, 0, api_deliveries, NULL},
+    {HTTP_GET, V1("/status/config"), META, 0, HTTP_READ, HTTP_CORS, 0, api_status_config, NULL},
+    {HTTP_GET, V1("/status/flags"), META, 0, HTTP_READ, HTTP_CORS, 0, api_status_flags, NULL},
+    {HTTP_GET, V1("/status/runtimeinfo"), META, 0, HTTP_READ, HTTP_CORS, 0, api_status_runtime,
+     NULL},
+    {HTTP_GET, V1("/status/buildinfo"), INLINE, 0, HTTP_READ, HTTP_CORS, 0, api_status_build, NULL},
+    {HTTP_GET, V1("/status/tsdb"), META, 0, HTTP_READ, HTTP_CORS, 0, api_status_tsdb, NULL},
+    {HTTP_GET, V1("/status/tsdb/blocks"), META, 0, HTTP_READ, HTTP_CORS, 0, api_status_blocks,
+     NULL},
+    {HTTP_GET, V1("/status/walreplay"), INLINE, 0, HTTP_READ, HTTP_CORS, 0, api_status_walreplay,
+     NULL},
+    {HTTP_GET, V1("/features"), INLINE, 0, HTTP_READ, HTTP_CORS, 0, api_features, NULL},
+    {HTTP_GET, V1("/notifications"), META, 0, HTTP_READ, HTTP_CORS, 0, api_notifications, NULL},
+    {HTTP_POST, V1("/write"), WRITE, 0, HTTP_WRITE, HTTP_SHED_429 | HTTP_RETRY_SLOW, 0, api_write,
+     NULL},
+    {HTTP_GET, "/federate", QUERY, 0, HTTP_READ, 0, 0, api_federate, NULL},
+    {HTTP_GET, "/metrics", META, 0, HTTP_READ, 0, 0, api_metrics, NULL},
+    {HTTP_GET, "/version", INLINE, 0, HTTP_READ, 0, 0, api_version, NULL},
+    {HTTP_GET, "/-/healthy", INLINE, 0, HTTP_PUBLIC, 0, 0, api_healthy, NULL},
+    {HTTP_GET, "/-/ready", INLINE, 0, HTTP_PUBLIC, 0, 0, api_readiness, NULL},
+    {HTTP_POST | HTTP_PUT, "/-/reload", META, 4096, HTTP_ADMIN, 0, RELOAD_MS, api_reload, NULL},
+    {HTTP_POST | HTTP_PUT, "/-/quit", META, 4096, HTTP_ADMIN, 0, 0, api_quit, NULL},
+    {HTTP_GET, "/debug/pprof/*name", INLINE, 0, HTTP_READ, 0, 0, api_debug, NULL},
+    {HTTP_GET, "/graph", INLINE, 0, HTTP_READ, 0, 0, api_graph, NULL},
+    {HTTP_GET, "/*page", META, 0, HTTP_PUBLIC, 0, 0, api_page, NULL},
+};
+
+static void defaults_fill(struct api_opts *o)
+{
+    o->clk = o->clk ? o->clk : clk_real();
+    o->lookback_ms = o->lookback_ms ? o->lookback_ms : 300000;
+    o->query_timeout_ms = o->query_timeout_ms ? o->query_timeout_ms : 120000;
+    o->query_bytes_max = o->query_bytes_max ? o->query_bytes_max : (u64)256 << 20;
+    o->query_threads = o->query_threads ? o->query_threads : 4;
+    o->query_queue_max = o->query_queue_max ? o->query_queue_max : 64;
+    o->write_bytes_max = o->write_bytes_max ? o->write_bytes_max : (u64)32 << 20;
+    if (o->push_limits.labels_max == 0) {
+        o->push_limits = (struct labels_limits){40, 256, 4096};
+    }
+}
+
+static bool counters_init(struct api *api, struct error *e)
+{
+    static const char *const outcome[] = {"outcome"};
+    struct tmk_error te = {{0}};
+    const struct tmk_desc desc = {.kind = TMK_COUNTER,
+                                  .name = "tidemark_remote_write_samples_total",
+                                  .help = "Samples that came by remote write, by what became of "
+                                          "them.",
+                                  .labels = outcome,
+                                  .label_count = 1};
+    if (api->opts.registry == NULL) {
+        return true;
+    }
+    struct tmk_family *family = tmk_family_register(api->opts.registry, &desc, &te);
+    api->write_requests_bad =
+        tmk_counter_register(api->opts.registry, "tidemark_remote_write_requests_failed_total",
+                             "Remote-write requests of which nothing was stored.", &te);
+    if (family == NULL || api->write_requests_bad == NULL) {
+        return err_set(e, ERR_INTERNAL, "the API's own metrics: %s", te.text);
+    }
+    for (u32 i = 0; i < APPEND_OUTCOME_COUNT; i++) {
+        const char *text = append_outcome_text((enum append_outcome)i);
+        api->write_outcomes[i] = tmk_counter_with(family, &text, 1);
+    }
+    return true;
+}
+
+struct api *api_new(const struct api_opts *opts, struct error *e)
+{
+    struct api *api = MEM_NEW(struct api);
+    api->opts = *opts;
+    defaults_fill(&api->opts);
+    api->start_ms = clk_wall_ms(api->opts.clk);
+    api->route_count = ARRAY_LEN(route_table);
+    api->routes = MEM_NEW_N(struct http_route, api->route_count);
+    memcpy(api->routes, route_table, sizeof(route_table));
+    for (u32 i = 0; i < api->route_count; i++) {
+        struct http_route *r = &api->routes[i];
+        r->ctx = api;
+        if (r->handler == api_write) {
+            r->body_bytes_max = api->opts.write_bytes_max;
+        }
+        if (r->lane == API_LANE_QUERY) { // Its own time-out speaks first.
+            r->deadline_ms = api->opts.query_timeout_ms + 5000;
+        }
+    }
+    api->lanes[API_LANE_QUERY] =
+        (struct http_lane){"query", api->opts.query_threads, api->opts.query_queue_max};
+    api->lanes[API_LANE_META] = (struct http_lane){"meta", 2, 64};
+    api->lanes[API_LANE_WRITE] = (struct http_lane){"write", 2, 128};
+    if (!counters_init(api, e)) {
+        api_free(api);
+        return NULL;
+    }
+    return api;
+}
+
+void api_free(struct api *api)
+{
+    if (api != NULL) {
+        mem_free(api->routes);
+        mem_free(api);
+    }
+}
+
+void api_attach(struct api *api, const struct api_services *services)
+{
+    CHECK(!api->ready);
+    api->services = *services;
+    __atomic_store_n(&api->ready, 1, __ATOMIC_RELEASE); // Partner: the acquire of api_ready.
+}
+
+void api_stopping(struct api *api)
+{
+    __atomic_store_n(&api->stopping, 1, __ATOMIC_RELEASE);
+}
+
+const struct http_route *api_routes(const struct api *api, u32 *count)
+{
+    *count = api->route_count;
+    return api->routes;
+}
+
+const struct http_lane *api_lanes(const struct api *api, u32 *count)
+{
+    *count = API_LANE_COUNT;
+    return api->lanes;
+}

@@ -1,0 +1,465 @@
+// api_query.c: query, query_range, query_exemplars, format_query, parse_query.
+#include "api/api_inner.h"
+#include "base/arena.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "model/duration.h"
+#include "os/clk.h"
+#include "promql/promql.h"
+
+#define POINTS_MAX 11000
+// The result is a copy outside of the run's arena, never larger than it, plus small change.
+#define RESULT_SLACK_BYTES ((u64)16 << 20)
+
+// What both query endpoints take. Threads: owned.
+struct ask {
+    struct promql_request request;
+    struct query_budget budget;
+    struct promql_query *query;
+    u32 limit; // Series in the answer; 0: all
+    bool stats;
+    bool all_stats;
+    i64 queue_ns;
+};
+
+static bool query_parse(struct http_request *rq, struct http_response *rs,
+                        const struct api_services *svc, struct promql_query **query)
+{
+    struct error e;
+    *query = promql_query_new(svc->engine, http_param_get(rq, STR("query")), NULL, &e);
+    if (*query == NULL) {
+        api_error(rs, API_BAD_DATA, "invalid parameter \"query\": %s", e.text);
+        return false;
+    }
+    return true;
+}
+
+// timeout, limit, lookback_delta, stats and the query itself; the times are the caller's.
+static bool ask_take(struct http_request *rq, struct http_response *rs,
+                     const struct api_services *svc, struct ask *ask)
+{
+    const struct api *api = rq->ctx;
+    const str stats = http_param_get(rq, STR("stats"));
+    i64 timeout_ms;
+    if (!api_param_duration(rq, rs, "timeout", 0, &timeout_ms) ||
+        !api_param_duration(rq, rs, "lookback_delta", 0, &ask->request.lookback_ms) ||
+        !query_parse(rq, rs, svc, &ask->query)) {
+        return false;
+    }
+    ask->budget = api_budget(api, rq, timeout_ms);
+    ask->stats = stats.len > 0;
+    ask->all_stats = str_eq_c(stats, "all");
+    ask->queue_ns = clk_mono_ns(api->opts.clk) - rq->start_mono_ns;
+    ask->request.storage = svc->storage;
+    ask->request.tenant = TENANT_DEFAULT;
+    ask->request.query = ask->query;
+    ask->request.budget = &ask->budget;
+    ask->request.per_step_stats = ask->all_stats;
+    return true;
+}
+
+static void stats_per_step(struct jsonw *w, const struct ask *ask, const struct promql_stats *st)
+{
+    jsonw_key(w, STR("totalQueryableSamplesPerStep"));
+    jsonw_array(w);
+    for (u32 i = 0; i < st->step_count; i++) {
+        jsonw_array(w);
+        jsonw_seconds(w, ask->request.start_ms + (i64)i * ask->request.step_ms);
+        jsonw_u64(w, st->samples_per_step[i]);
+        jsonw_array_end(w);
+    }
+    jsonw_array_end(w);
+}
+
+static void stats_write(struct jsonw *w, const struct ask *ask, const struct promql_stats *st)
+{
+    jsonw_key(w, STR("stats"));
+    jsonw_object(w);
+    jsonw_key(w, STR("timings"));
+    jsonw_object(w);
+    for (int p = 0; p < PROMQL_PHASE_COUNT; p++) {
+        const f64 queue_s = (f64)ask->queue_ns / 1e9;
+        jsonw_key(w, str_c(promql_phase_text((enum promql_phase)p)));
+        jsonw_f64(w, st->seconds[p] +
+                         (p == PROMQL_EXEC_QUEUE || p == PROMQL_EXEC_TOTAL ? queue_s : 0));
+    }
+    jsonw_object_end(w);
+    jsonw_key(w, STR("samples"));
+    jsonw_object(w);
+    if (ask->all_stats && st->samples_per_step != NULL) {
+        stats_per_step(w, ask, st);
+    }
+    jsonw_key(w, STR("totalQueryableSamples"));
+    jsonw_u64(w, st->samples_total);
+    jsonw_key(w, STR("peakSamples"));
+    jsonw_u64(w, st->samples_peak);
+    jsonw_key(w, STR("samplesRead"));
+    jsonw_u64(w, st->samples_read);
+    jsonw_object_end(w);
+    jsonw_object_end(w);
+}
+
+static void vector_item(struct jsonw *w, const struct promql_series *s)
+{
+    jsonw_object(w);
+    jsonw_key(w, STR("metric"));
+    api_write_labels(w, s->labels);
+    jsonw_key(w, s->points[0].hist != NULL ? STR("histogram") : STR("value"));
+    api_write_point(w, &s->points[0]);
+    jsonw_object_end(w);
+}
+
+// The floats, or the histograms, of one series under key; nothing if it has none.
+static bool matrix_points(struct api_out *o, const struct promql_series *s, str key, bool hists)
+{
+    bool begun = false;
+    for (u32 i = 0; i < s->count; i++) {
+        if ((s->points[i].hist != NULL) != hists) {
+            continue;
+        }
+        if (!begun) {
+            jsonw_key(&o->w, key);
+            jsonw_array(&o->w);
+            begun = true;
+        }
+        api_write_point(&o->w, &s->points[i]);
+        if (!api_out_flush(o)) {
+            return false;
+        }
+    }
+    if (begun) {
+        jsonw_array_end(&o->w);
+    }
+    return true;
+}
+
+static bool matrix_item(struct api_out *o, const struct promql_series *s)
+{
+    jsonw_object(&o->w);
+    jsonw_key(&o->w, STR("metric"));
+    api_write_labels(&o->w, s->labels);
+    if (!matrix_points(o, s, STR("values"), false) ||
+        !matrix_points(o, s, STR("histograms"), true)) {
+        return false;
+    }
+    jsonw_object_end(&o->w);
+    return true;
+}
+
+static bool series_write(struct api_out *o, const struct promql_result *r, u32 count)
+{
+    jsonw_array(&o->w);
+    for (u32 i = 0; i < count; i++) {
+        if (r->type == PROMQL_VECTOR) {
+            vector_item(&o->w, &r->series[i]);
+        } else if (!matrix_item(o, &r->series[i])) {
+            return false;
+        }
+        if (!api_out_flush(o)) {
+            return false;
+        }
+    }
+    jsonw_array_end(&o->w);
+    return true;
+}
+
+static bool value_write(struct api_out *o, const struct promql_result *r, const struct ask *ask,
+                        u32 count)
+{
+    switch (r->type) {
+    case PROMQL_SCALAR:
+        api_write_point(&o->w, &r->series[0].points[0]);
+        return true;
+    case PROMQL_STRING:
+        jsonw_array(&o->w);
+        jsonw_seconds(&o->w, ask->request.start_ms);
+        jsonw_str(&o->w, r->string);
+        jsonw_array_end(&o->w);
+        return true;
+    case PROMQL_VECTOR:
+    case PROMQL_MATRIX:
+        return series_write(o, r, count);
+    }
+    return false;
+}
+
+static void result_write(struct http_response *rs, const struct promql_result *r,
+                         const struct ask *ask)
+{
+    struct api_out o;
+    const bool cut = ask->limit > 0 && r->series_count > ask->limit && r->type != PROMQL_SCALAR;
+    api_out_begin(&o, rs);
+    for (u32 i = 0; i < r->warning_count; i++) {
+        api_out_warn(&o, r->warnings[i]);
+    }
+    for (u32 i = 0; i < r->info_count; i++) {
+        api_out_info(&o, r->infos[i]);
+    }
+    if (cut) {
+        api_out_warn(&o, STR("results truncated due to limit"));
+    }
+    if (r->partial && r->warning_count == 0) { // (I2)
+        api_out_warn(&o, STR("the answer is partial: some stored data could not be read"));
+    }
+    jsonw_object(&o.w);
+    jsonw_pair_str(&o.w, STR("resultType"), str_c(promql_type_text(r->type)));
+    jsonw_key(&o.w, STR("result"));
+    if (!value_write(&o, r, ask, cut ? ask->limit : r->series_count)) {
+        api_out_abort(&o, "the answer could not be sent");
+        return;
+    }
+    if (ask->stats) {
+        stats_write(&o.w, ask, &r->stats);
+    }
+    jsonw_object_end(&o.w);
+    api_out_end(&o);
+}
+
+static void failure_answer(struct http_response *rs, const struct error *e)
+{
+    static const struct {
+        const char *type;
+        enum api_error kind;
+    } table[] = {{"timeout", API_TIMEOUT},
+                 {"canceled", API_CANCELED},
+                 {"execution", API_EXECUTION},
+                 {"internal", API_INTERNAL},
+                 {"bad_data", API_BAD_DATA}};
+    const char *type = promql_error_type(e->code);
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        if (strcmp(table[i].type, type) == 0) {
+            api_error(rs, table[i].kind, "%s", e->text);
+            return;
+        }
+    }
+    api_error(rs, API_INTERNAL, "%s", e->text);
+}
+
+static void ask_run(struct http_response *rs, const struct api_services *svc, const struct ask *ask,
+                    bool range)
+{
+    struct arena *a = arena_new((size_t)(ask->budget.bytes_max + RESULT_SLACK_BYTES));
+    struct promql_result r = {0};
+    struct error e;
+    const bool ok = range ? promql_range(svc->engine, &ask->request, a, &r, &e)
+                          : promql_instant(svc->engine, &ask->request, a, &r, &e);
+    if (ok) {
+        result_write(rs, &r, ask);
+    } else {
+        failure_answer(rs, &e);
+    }
+    arena_free(a);
+}
+
+void api_query(struct http_request *rq, struct http_response *rs)
+{
+    const struct api *api = rq->ctx;
+    const struct api_services *svc = api_ready(rq, rs);
+    struct ask ask = {0};
+    if (svc == NULL || !api_param_u32(rq, rs, "limit", 0, &ask.limit) ||
+        !api_param_time(rq, rs, "time", clk_wall_ms(api->opts.clk), &ask.request.start_ms) ||
+        !ask_take(rq, rs, svc, &ask)) {
+        return;
+    }
+    ask.request.end_ms = ask.request.start_ms;
+    ask_run(rs, svc, &ask, false);
+    promql_query_free(ask.query);
+}
+
+// The smallest round step that stays within the limit, for the error's text.
+static i64 step_that_fits(i64 span_ms)
+{
+    static const i64 seconds[] = {1,   2,   5,    10,   15,   20,   30,    60,    120,  300,
+                                  600, 900, 1200, 1800, 3600, 7200, 14400, 21600, 43200};
+    const i64 least_ms = span_ms / POINTS_MAX + 1;
+    for (size_t i = 0; i < ARRAY_LEN(seconds); i++) {
+        if (seconds[i] * 1000 >= least_ms) {
+            return seconds[i] * 1000;
+        }
+    }
+    const i64 day_ms = 86400000;
+    return (least_ms + day_ms - 1) / day_ms * day_ms;
+}
+
+static bool range_take(struct http_request *rq, struct http_response *rs,
+                       struct promql_request *request)
+{
+    struct error e;
+    if (!api_param_must_time(rq, rs, "start", &request->start_ms) ||
+        !api_param_must_time(rq, rs, "end", &request->end_ms)) {
+        return false;
+    }
+    if (request->end_ms < request->start_ms) {
+        api_error(rs, API_BAD_DATA,
+                  "invalid parameter \"end\": end timestamp must not be before start time");
+        return false;
+    }
+    if (!api_duration_parse(http_param_get(rq, STR("step")), &request->step_ms, &e)) {
+        api_error(rs, API_BAD_DATA, "invalid parameter \"step\": %s", e.text);
+        return false;
+    }
+    if (request->step_ms <= 0) {
+        api_error(rs, API_BAD_DATA,
+                  "invalid parameter \"step\": zero or negative query resolution step widths are "
+                  "not accepted. Try a positive integer");
+        return false;
+    }
+    const u64 span_ms = (u64)request->end_ms - (u64)request->start_ms;
+    if (span_ms / (u64)request->step_ms > POINTS_MAX) {
+        struct buf step;
+        buf_init(&step, 64);
+        duration_print(&step, step_that_fits((i64)MIN(span_ms, (u64)INT64_MAX / 2)));
+        api_error(rs, API_BAD_DATA,
+                  "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the "
+                  "query resolution (?step=XX); step=%.*s would fit",
+                  STR_ARG(buf_get(&step)));
+        buf_fini(&step);
+        return false;
+    }
+    return true;
+}
+
+void api_query_range(struct http_request *rq, struct http_response *rs)
+{
+    const struct api_services *svc = api_ready(rq, rs);
+    struct ask ask = {0};
+    if (svc == NULL || !api_param_u32(rq, rs, "limit", 0, &ask.limit) ||
+        !range_take(rq, rs, &ask.request) || !ask_take(rq, rs, svc, &ask)) {
+        return;
+    }
+    const enum promql_type type = promql_query_type(ask.query);
+    if (type != PROMQL_SCALAR && type != PROMQL_VECTOR) {
+        api_error(rs, API_BAD_DATA,
+                  "invalid parameter \"query\": invalid expression type \"%s\" for range query, "
+                  "must be Scalar or instant Vector",
+                  type == PROMQL_STRING ? "string" : "range vector");
+    } else {
+        ask_run(rs, svc, &ask, true);
+    }
+    promql_query_free(ask.query);
+}
+
+void api_format_query(struct http_request *rq, struct http_response *rs)
+{
+    const struct api_services *svc = api_ready(rq, rs);
+    struct promql_query *query;
+    struct api_out o;
+    struct buf text;
+    if (svc == NULL || !query_parse(rq, rs, svc, &query)) {
+        return;
+    }
+    buf_init(&text, (size_t)16 << 20);
+    promql_query_print_pretty(&text, query);
+    api_out_begin(&o, rs);
+    jsonw_str(&o.w, buf_get(&text));
+    api_out_end(&o);
+    buf_fini(&text);
+    promql_query_free(query);
+}
+
+void api_parse_query(struct http_request *rq, struct http_response *rs)
+{
+    const struct api_services *svc = api_ready(rq, rs);
+    struct promql_query *query;
+    struct api_out o;
+    struct buf tree;
+    if (svc == NULL || !query_parse(rq, rs, svc, &query)) {
+        return;
+    }
+    buf_init(&tree, (size_t)16 << 20);
+    promql_query_print_json(&tree, query);
+    api_out_begin(&o, rs);
+    jsonw_raw(&o.w, buf_get(&tree));
+    api_out_end(&o);
+    buf_fini(&tree);
+    promql_query_free(query);
+}
+
+// Threads: owned.
+struct exemplar_walk {
+    struct storage_querier *querier;
+    struct arena *arena;
+    struct api_out *out;
+    i64 start_ms;
+    i64 end_ms;
+    bool failed;
+    struct error error;
+};
+
+static void exemplars_write(struct jsonw *w, const struct exemplar_series *s, i64 start_ms,
+                            i64 end_ms)
+{
+    jsonw_object(w);
+    jsonw_key(w, STR("seriesLabels"));
+    api_write_labels(w, s->labels);
+    jsonw_key(w, STR("exemplars"));
+    jsonw_array(w);
+    for (u32 i = 0; i < s->count; i++) {
+        const struct exemplar *x = &s->exemplars[i];
+        if (x->has_t && (x->t_ms < start_ms || x->t_ms > end_ms)) {
+            continue;
+        }
+        jsonw_object(w);
+        jsonw_key(w, STR("labels"));
+        api_write_labels(w, x->labels);
+        jsonw_key(w, STR("value"));
+        jsonw_f64_text(w, x->value);
+        jsonw_key(w, STR("timestamp"));
+        jsonw_seconds(w, x->t_ms);
+        jsonw_object_end(w);
+    }
+    jsonw_array_end(w);
+    jsonw_object_end(w);
+}
+
+static void exemplars_of(void *arg, const struct matcher *ms, u32 count)
+{
+    struct exemplar_walk *x = arg;
+    struct exemplar_series *series = NULL;
+    u32 n = 0;
+    if (x->failed) {
+        return;
+    }
+    x->failed =
+        !x->querier->ops->exemplars(x->querier, ms, count, x->arena, &series, &n, &x->error);
+    for (u32 i = 0; !x->failed && i < n; i++) {
+        exemplars_write(&x->out->w, &series[i], x->start_ms, x->end_ms);
+    }
+}
+
+void api_query_exemplars(struct http_request *rq, struct http_response *rs)
+{
+    const struct api_services *svc = api_ready(rq, rs);
+    struct exemplar_walk x = {.arena = rq->arena};
+    struct promql_query *query;
+    struct api_out o;
+    if (svc == NULL || !api_param_time(rq, rs, "start", INT64_MIN, &x.start_ms) ||
+        !api_param_time(rq, rs, "end", INT64_MAX, &x.end_ms)) {
+        return;
+    }
+    if (x.end_ms < x.start_ms) {
+        api_error(rs, API_BAD_DATA, "end timestamp must not be before start timestamp");
+        return;
+    }
+    if (!query_parse(rq, rs, svc, &query)) {
+        return;
+    }
+    x.querier = storage_querier_open(svc->storage, TENANT_DEFAULT, x.start_ms, x.end_ms, &x.error);
+    if (x.querier == NULL) {
+        api_error_of(rs, &x.error);
+        promql_query_free(query);
+        return;
+    }
+    api_out_begin(&o, rs);
+    x.out = &o;
+    jsonw_array(&o.w);
+    promql_query_selectors(query, exemplars_of, &x);
+    jsonw_array_end(&o.w);
+    if (x.failed) {
+        api_out_abort(&o, x.error.text);
+    } else {
+        api_out_end(&o);
+    }
+    storage_querier_close(x.querier);
+    promql_query_free(query);
+}
