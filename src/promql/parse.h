@@ -2,6 +2,8 @@
 //
 // parse_expr O(bytes). Everything made, strings included, lives in the caller's arena. The grammar
 // stands above the functions of parse*.c, rule by rule.
+// Memory: under 4 MiB for the worst of texts; an arena that allows less than 16 MiB is too small,
+// since allocation in it aborts. Regular expressions hold theirs beside it until the arena dies.
 // Threads: stateless; a tree is frozen once returned.
 #ifndef PROMQL_PARSE_H
 #define PROMQL_PARSE_H
