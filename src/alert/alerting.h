@@ -15,7 +15,7 @@ struct arena;
 struct clk;
 struct error;
 struct fs;
-struct http_pool;
+struct http_client;
 struct log;
 struct notify;
 struct tmk_registry;
@@ -25,7 +25,7 @@ struct notify_deps {
     struct fs *fs;
     struct log *log;
     struct tmk_registry *registry;
-    struct http_pool *http; // net/http_client.h; its threads are the notifier's own.
+    struct http_client *http; // Its threads are the notifier's own.
     str external_url;
 };
 

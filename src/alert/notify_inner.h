@@ -1,0 +1,211 @@
+// notify_inner.h: what the files of alert share: configuration, groups, the log of what was sent.
+//
+// An alert belongs to one group (its labels decide), a group to the one route. For each receiver
+// integration of a group the notification log keeps which alerts were last told firing and which
+// resolved: the pages that would say nothing new are not sent.
+// Threads: all of it is owned by the notifier's thread; the queue and the deliveries are guarded.
+#ifndef ALERT_NOTIFY_INNER_H
+#define ALERT_NOTIFY_INNER_H
+
+#include "alert/alerting.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "model/conf.h"
+#include "net/http_client.h"
+#include "os/thr.h"
+
+enum {
+    NOTIFY_QUEUE_MAX = 10000,   // Alerts waiting for the notifier's thread; upstream's number.
+    NOTIFY_ALERTS_MAX = 100000, // Alerts in all groups.
+    NOTIFY_LOG_MAX = 100000,
+    NOTIFY_DELIVERIES_MAX = 1000,
+    NOTIFY_DELIVERY_ALERTS_MAX = 20 // Shown of one delivery.
+};
+#define NOTIFY_PAYLOAD_MAX ((size_t)16 << 20)
+#define NOTIFY_CONF_MAX    ((size_t)4 << 20)
+
+// ---- configuration, as decoded ----
+
+struct webhook_section {
+    struct secret url;
+    str url_file;
+    bool send_resolved;
+    u64 max_alerts;
+    i64 timeout_ms;
+};
+struct receiver_section {
+    str name;
+    struct webhook_section *webhooks;
+    u32 webhook_count;
+};
+struct route_section {
+    str receiver;
+    str *group_by;
+    u32 group_by_count;
+    i64 group_wait_ms;
+    i64 group_interval_ms;
+    i64 repeat_interval_ms;
+};
+struct global_section {
+    i64 resolve_timeout_ms;
+};
+struct notify_conf {
+    struct global_section global;
+    struct route_section route;
+    struct receiver_section *receivers;
+    u32 receiver_count;
+};
+
+// One webhook of the route's receiver.
+struct integration {
+    const struct webhook_section *section;
+    str url;
+    struct http_target *http;
+    u32 index;
+};
+
+// A whole configuration at work; swapped whole.
+struct notify_plan {
+    struct arena *memory;
+    bool has_receivers; // false: no configuration, alerts go nowhere.
+    struct notify_conf conf;
+    const struct receiver_section *receiver;
+    struct integration *integrations;
+    u32 integration_count;
+    bool group_by_all; // group_by: ['...']
+};
+
+// ---- alerts, groups, log ----
+
+// A copied alert. Threads: owned by whoever holds it.
+struct held_alert {
+    struct arena *memory;
+    u64 fingerprint;
+    struct labels labels;
+    struct labels annotations;
+    i64 starts_at_ms;
+    i64 ends_at_ms;
+    str generator_url;
+    i64 updated_ms;
+};
+
+// What a receiver was told last of a group.
+struct log_entry {
+    u64 key; // Group key, receiver and integration.
+    u64 *firing;
+    u32 firing_count;
+    u64 *resolved;
+    u32 resolved_count;
+    i64 t_ms;
+};
+
+struct alert_group {
+    struct arena *memory;
+    str key; // {}:{alertname="x"}
+    struct labels labels;
+    struct held_alert **alerts;
+    u32 count;
+    u32 cap;
+    i64 due_mono_ms;
+    bool flushed;   // At least once.
+    u32 sends;      // In flight or waiting for their next try.
+    i64 flush_t_ms; // Of the flush under way.
+};
+
+// One page on its way to one integration, with its tries.
+struct send {
+    struct send *next;
+    struct notify *owner;
+    struct alert_group *group;
+    u32 integration;
+    struct buf payload;
+    u64 *firing;
+    u32 firing_count;
+    u64 *resolved;
+    u32 resolved_count;
+    u32 attempt;
+    i64 next_try_mono_ms;
+    i64 give_up_mono_ms;
+    bool in_flight;
+    // Written by the HTTP thread before `finished`.
+    u32 status;
+    bool failed;
+    char error[256];
+    _Atomic bool finished;
+};
+
+struct delivery_slot {
+    struct arena *memory;
+    struct delivery d;
+};
+
+struct notify_metrics;
+
+struct notify {
+    struct notify_deps deps;
+    struct notify_metrics *metrics;
+    struct thr *thread;
+    _Atomic bool stopping;
+
+    struct lock lock; // Guards what follows, up to the blank line.
+    struct cond wake;
+    struct held_alert **queue;
+    u32 queue_count;
+    struct notify_plan *next_plan; // Swapped in by the thread.
+    bool poked;
+    struct delivery_slot deliveries[NOTIFY_DELIVERIES_MAX];
+    u32 delivery_at; // Next to write.
+    u32 delivery_count;
+
+    struct alert_sink sink;
+    struct notify_plan *plan;
+    struct alert_group **groups;
+    u32 group_count;
+    u32 group_cap;
+    u32 alert_count;
+    struct log_entry *log;
+    u32 log_count;
+    u32 log_cap;
+    struct send *sends;
+};
+
+struct held_alert *held_alert_new(const struct alert *alert, i64 now_ms);
+void held_alert_free(struct held_alert *a); // Accepts NULL.
+static inline bool held_alert_is_resolved(const struct held_alert *a, i64 now_ms)
+{
+    return a->ends_at_ms > 0 && a->ends_at_ms <= now_ms;
+}
+
+// Takes the alert into its group, made if needed. Frees it where it brings nothing.
+void groups_insert(struct notify *n, struct held_alert *a, i64 now_ms, i64 mono_ms);
+void alert_group_free(struct alert_group *g);
+// Forgets what was told resolved to everybody, and the group when it is empty; true if it is gone.
+bool alert_group_tidy(struct notify *n, struct alert_group *g);
+void groups_regroup(struct notify *n, i64 now_ms, i64 mono_ms); // After a reload.
+
+struct log_entry *notify_log_get(struct notify *n, u64 key); // NULL if absent.
+void notify_log_put(struct notify *n, const struct send *s, i64 now_ms);
+u64 notify_log_key(const struct notify *n, const struct alert_group *g, u32 integration);
+// Whether these sets say something new to the receiver.
+bool notify_needed(const struct log_entry *entry, const struct send *s, bool send_resolved,
+                   i64 repeat_ms, i64 now_ms);
+
+// The webhook body, upstream's version 4. alerts are those to be told, firing first.
+void notify_payload(struct notify *n, const struct alert_group *g, struct held_alert **alerts,
+                    u32 count, u32 truncated, i64 now_ms, struct buf *out);
+
+void notify_delivery_note(struct notify *n, const struct send *s, enum delivery_status status,
+                          i64 now_ms);
+
+enum notify_counter {
+    NOTIFY_COUNT_SENT,
+    NOTIFY_COUNT_FAILED,
+    NOTIFY_COUNT_RECEIVED,
+    NOTIFY_COUNT_DROPPED,
+    NOTIFY_COUNTER_COUNT
+};
+struct notify_metrics *notify_metrics_new(struct notify *n, struct tmk_registry *r);
+void notify_metrics_free(struct notify *n, struct notify_metrics *m);
+void notify_count(struct notify_metrics *m, enum notify_counter c, u64 by);
+
+#endif
