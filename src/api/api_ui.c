@@ -63,15 +63,15 @@ static void asset_send(const struct http_request *rq, struct http_response *rs,
 
 void api_page(struct http_request *rq, struct http_response *rs)
 {
-    const str path = str_sub(rq->path, 1, rq->path.len);
+    const str path = rq->path;
     const struct ui_asset *asset = ui_asset_get(path.ptr, path.len);
-    if (asset == NULL && path.len == 0 && !ui_assets_built()) {
+    if (asset == NULL && path.len == 1 && !ui_assets_built()) {
         http_text(rs, 200,
                   "Tidemark. This binary was built without the pages (-Dui=disabled); the "
                   "API is under /api/v1.");
         return;
     }
-    if (asset == NULL || str_starts(path, STR("api/"))) {
+    if (asset == NULL || str_starts(path, STR("/api/"))) {
         http_text(rs, 404, "404 page not found");
         return;
     }

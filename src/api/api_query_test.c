@@ -1,0 +1,226 @@
+// api_query_test.c: what the query endpoints answer, byte for byte.
+#include "api/api_inner.h"
+#include "api/api_rig.h"
+#include "base/arena.h"
+#include "base/str.h"
+#include "base/test.h"
+#include "model/hist.h"
+
+#define OK(data)        "{\"status\":\"success\",\"data\":" data "}"
+#define BAD(kind, text) "{\"status\":\"error\",\"errorType\":\"" kind "\",\"error\":\"" text "\"}"
+#define Q               "/api/v1/query?query="
+#define R               "/api/v1/query_range?query="
+
+TEST(api_answers_instant_queries)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(rig, Q "up", 200,
+                   OK("{\"resultType\":\"vector\",\"result\":["
+                      "{\"metric\":{\"__name__\":\"up\",\"instance\":\"x:1\",\"job\":\"a\"},"
+                      "\"value\":[1600000000,\"1\"]},"
+                      "{\"metric\":{\"__name__\":\"up\",\"instance\":\"y:1\",\"job\":\"b\"},"
+                      "\"value\":[1600000000,\"0\"]}]}"));
+    api_rig_expect(rig, Q "1%2B1&time=4", 200,
+                   OK("{\"resultType\":\"scalar\",\"result\":[4,\"2\"]}"));
+    api_rig_expect(rig, Q "nothing", 200, OK("{\"resultType\":\"vector\",\"result\":[]}"));
+    api_rig_expect(rig, Q "%22a%22&time=1.5", 200,
+                   OK("{\"resultType\":\"string\",\"result\":[1.500,\"a\"]}"));
+    api_rig_expect(rig, Q "n_total[31s]", 200,
+                   OK("{\"resultType\":\"matrix\",\"result\":["
+                      "{\"metric\":{\"__name__\":\"n_total\",\"job\":\"a\"},\"values\":["
+                      "[1599999970,\"285\"],[1599999985,\"292.5\"],[1600000000,\"300\"]]}]}"));
+    api_rig_expect(rig, Q "max_over_time(n_total[1m])&time=2020-09-13T12:26:40Z", 200,
+                   OK("{\"resultType\":\"vector\",\"result\":["
+                      "{\"metric\":{\"job\":\"a\"},\"value\":[1600000000,\"300\"]}]}"));
+    api_rig_expect(rig, Q "%7B%22odd+name%22%7D", 200,
+                   OK("{\"resultType\":\"vector\",\"result\":["
+                      "{\"metric\":{\"__name__\":\"odd name\",\"a b\":\"<&>\\\"\\\\\\n\"},"
+                      "\"value\":[1600000000,\"NaN\"]}]}"));
+    api_rig_free(rig);
+}
+
+TEST(api_answers_post_forms_like_get)
+{
+    struct api_rig *rig = api_rig_new();
+    struct http_fake *f =
+        api_rig_ask(rig, "POST", "/api/v1/query?query=nothing", STR("query=1%2B1&time=4"));
+    assert_int_equal(http_fake_status(f), 200);
+    ASSERT_STR_EQ(http_fake_header(f, STR("Content-Type")), STR("application/json"));
+    ASSERT_STR_EQ(http_fake_body(f), STR(OK("{\"resultType\":\"scalar\",\"result\":[4,\"2\"]}")));
+    http_fake_free(f);
+    api_rig_free(rig);
+}
+
+TEST(api_limits_and_says_so)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(rig, Q "up&limit=1", 200,
+                   "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
+                   "{\"metric\":{\"__name__\":\"up\",\"instance\":\"x:1\",\"job\":\"a\"},"
+                   "\"value\":[1600000000,\"1\"]}]},"
+                   "\"warnings\":[\"results truncated due to limit\"]}");
+    api_rig_expect_part(rig, Q "up&limit=2", 200, "y:1");
+    api_rig_expect_part(rig, Q "up&limit=-1", 400, "limit must be non-negative");
+    api_rig_free(rig);
+}
+
+TEST(api_refuses_bad_instant_queries)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect_part(rig, Q "up%7B", 400,
+                        "\"errorType\":\"bad_data\",\"error\":\"invalid "
+                        "parameter \\\"query\\\": 1:4: parse error: ");
+    api_rig_expect(rig, Q "up&time=foo", 400,
+                   BAD("bad_data", "invalid parameter \\\"time\\\": cannot parse \\\"foo\\\" to a "
+                                   "valid timestamp"));
+    api_rig_expect(rig, Q "up&timeout=foo", 400,
+                   BAD("bad_data", "invalid parameter \\\"timeout\\\": cannot parse \\\"foo\\\" to "
+                                   "a valid duration"));
+    api_rig_expect_part(rig, "/api/v1/query", 400, "parse error");
+    api_rig_expect_part(rig, Q "up+%2B+on(job)+group_left+up+%2B+on()+up", 422,
+                        "\"errorType\":\"execution\"");
+    api_rig_free(rig);
+}
+
+TEST(api_answers_range_queries)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(rig, R "n_total&start=1599999970&end=1600000000&step=15", 200,
+                   OK("{\"resultType\":\"matrix\",\"result\":["
+                      "{\"metric\":{\"__name__\":\"n_total\",\"job\":\"a\"},\"values\":["
+                      "[1599999970,\"285\"],[1599999985,\"292.5\"],[1600000000,\"300\"]]}]}"));
+    api_rig_expect(rig, R "1&start=0&end=0.2&step=100ms", 200,
+                   OK("{\"resultType\":\"matrix\",\"result\":["
+                      "{\"metric\":{},\"values\":[[0,\"1\"],[0.100,\"1\"],[0.200,\"1\"]]}]}"));
+    api_rig_expect(rig, R "nothing&start=0&end=1&step=1", 200,
+                   OK("{\"resultType\":\"matrix\",\"result\":[]}"));
+    api_rig_free(rig);
+}
+
+TEST(api_refuses_bad_ranges)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(rig, R "up&end=2&step=1", 400,
+                   BAD("bad_data", "invalid parameter \\\"start\\\": cannot parse \\\"\\\" to a "
+                                   "valid timestamp"));
+    api_rig_expect(rig, R "up&start=3&end=2&step=1", 400,
+                   BAD("bad_data",
+                       "invalid parameter \\\"end\\\": end timestamp must not be before "
+                       "start time"));
+    api_rig_expect(rig, R "up&start=1&end=2", 400,
+                   BAD("bad_data", "invalid parameter \\\"step\\\": cannot parse \\\"\\\" to a "
+                                   "valid duration"));
+    api_rig_expect(rig, R "up&start=1&end=2&step=0", 400,
+                   BAD("bad_data",
+                       "invalid parameter \\\"step\\\": zero or negative query resolution step "
+                       "widths are not accepted. Try a positive integer"));
+    api_rig_expect(rig, R "up&start=0&end=11001&step=1", 400,
+                   BAD("bad_data", "exceeded maximum resolution of 11,000 points per timeseries. "
+                                   "Try decreasing the query resolution (?step=XX); step=2s would "
+                                   "fit"));
+    api_rig_expect_part(rig, R "up&start=0&end=11000&step=1", 200, "success");
+    api_rig_expect(rig, R "up[1m]&start=0&end=1&step=1", 400,
+                   BAD("bad_data",
+                       "invalid parameter \\\"query\\\": invalid expression type \\\"range "
+                       "vector\\\" for range query, must be Scalar or instant Vector"));
+    api_rig_free(rig);
+}
+
+TEST(api_tells_the_cost_when_asked)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect_part(rig, Q "up&stats=true", 200, "\"stats\":{\"timings\":{\"evalTotalTime\":");
+    api_rig_expect_part(rig, Q "up&stats=true", 200, "\"totalQueryableSamples\":2,");
+    api_rig_expect_part(rig, R "up&start=1600000000&end=1600000000&step=1&stats=all", 200,
+                        "\"totalQueryableSamplesPerStep\":[[1600000000,2]],");
+    api_rig_free(rig);
+}
+
+TEST(api_streams_large_matrices)
+{
+    struct api_rig *rig = api_rig_new();
+    struct http_fake *f =
+        api_rig_ask(rig, "GET", R "up&start=1599999400&end=1600000000&step=0.06", STR_EMPTY);
+    const str body = http_fake_body(f);
+    assert_int_equal(http_fake_status(f), 200);
+    assert_true(body.len > (size_t)400000);
+    assert_true(str_ends(body, STR("[1600000000,\"0\"]]}]}}")));
+    struct arena *a = arena_new((size_t)1 << 30);
+    struct error e = {0};
+    const struct json_value *v = json_parse(a, body, body.len, &e);
+    if (v == NULL) {
+        fail_msg("%s", e.text);
+    }
+    const struct json_value *result = json_get(json_get(v, STR("data")), STR("result"));
+    assert_int_equal(result->count, 2);
+    assert_int_equal(json_get(&result->items[0], STR("values"))->count, 10001);
+    arena_free(a);
+    http_fake_free(f);
+    api_rig_free(rig);
+}
+
+TEST(api_formats_and_parses_queries)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(rig, "/api/v1/format_query?query=sum(up)by(job)", 200,
+                   OK("\"sum by (job) (up)\""));
+    api_rig_expect_part(rig, "/api/v1/parse_query?query=up", 200, "\"type\":\"vectorSelector\"");
+    api_rig_expect_part(rig, "/api/v1/parse_query?query=up(", 400, "bad_data");
+    api_rig_free(rig);
+}
+
+TEST(api_answers_exemplar_queries)
+{
+    struct api_rig *rig = api_rig_new();
+    // Grafana's probe, with milliseconds where seconds are meant.
+    api_rig_expect(rig, "/api/v1/query_exemplars?query=test&start=1600000000000&end=1600000000001",
+                   200, OK("[]"));
+    api_rig_expect(rig, "/api/v1/query_exemplars?query=up&start=2&end=1", 400,
+                   BAD("bad_data", "end timestamp must not be before start timestamp"));
+    api_rig_free(rig);
+}
+
+static void expect_hist(const struct hist *h, const char *want)
+{
+    struct buf b;
+    struct jsonw w;
+    buf_init(&b, 1 << 20);
+    jsonw_init(&w, &b);
+    api_write_hist(&w, h);
+    ASSERT_STR_EQ(buf_get(&b), str_c(want));
+    buf_fini(&b);
+}
+
+TEST(api_writes_native_histograms)
+{
+    static const struct hist_span spans[] = {{-1, 2}, {1, 1}};
+    static const f64 counts[] = {1, 0, 4};
+    static const struct hist_span one[] = {{0, 1}};
+    static const f64 three[] = {3};
+    const struct hist h = {.schema = 0,
+                           .count = 10,
+                           .sum = 2.5,
+                           .zero_threshold = 0.001,
+                           .zero_count = 2,
+                           .positive = {spans, 2, counts, 3},
+                           .negative = {one, 1, three, 1}};
+    expect_hist(&h, "{\"count\":\"10\",\"sum\":\"2.5\",\"buckets\":["
+                    "[1,\"-1\",\"-0.5\",\"3\"],[3,\"-0.001\",\"0.001\",\"2\"],"
+                    "[0,\"0.25\",\"0.5\",\"1\"],[0,\"2\",\"4\",\"4\"]]}");
+    const struct hist empty = {.schema = 3};
+    expect_hist(&empty, "{\"count\":\"0\",\"sum\":\"0\"}");
+    const struct hist coarse = {.schema = -2, .count = 3, .positive = {spans + 1, 1, three, 1}};
+    expect_hist(&coarse, "{\"count\":\"3\",\"sum\":\"0\",\"buckets\":["
+                         "[0,\"1\",\"16\",\"3\"]]}");
+    static const f64 bounds[] = {5, 10};
+    static const struct hist_span all[] = {{0, 3}};
+    static const f64 each[] = {1, 2, 3};
+    const struct hist custom = {.schema = HIST_SCHEMA_CUSTOM,
+                                .count = 6,
+                                .positive = {all, 1, each, 3},
+                                .custom_bounds = bounds,
+                                .custom_bound_count = 2};
+    expect_hist(&custom, "{\"count\":\"6\",\"sum\":\"0\",\"buckets\":["
+                         "[3,\"-Inf\",\"5\",\"1\"],[0,\"5\",\"10\",\"2\"],"
+                         "[0,\"10\",\"+Inf\",\"3\"]]}");
+}

@@ -1,0 +1,437 @@
+// api_test.c: everything but queries: series, targets, rules, status, admin, pages, pushes.
+#include "api/api_inner.h"
+#include "api/api_rig.h"
+#include "base/arena.h"
+#include "base/str.h"
+#include "base/test.h"
+#include "client/tidemark.h"
+#include "ui_assets.h"
+#include "wire/pb.h"
+#include "wire/snappy.h"
+
+#include <stdio.h>
+
+#define OK(data)        "{\"status\":\"success\",\"data\":" data "}"
+#define BAD(kind, text) "{\"status\":\"error\",\"errorType\":\"" kind "\",\"error\":\"" text "\"}"
+
+TEST(api_lists_labels_and_values)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(rig, "/api/v1/labels", 200, OK("[\"__name__\",\"a b\",\"instance\",\"job\"]"));
+    api_rig_expect(rig, "/api/v1/labels?match[]=n_total", 200, OK("[\"__name__\",\"job\"]"));
+    api_rig_expect(rig, "/api/v1/labels?match[]=n_total&match[]=%7B%22odd+name%22%7D", 200,
+                   OK("[\"__name__\",\"a b\",\"job\"]"));
+    api_rig_expect(rig, "/api/v1/labels?limit=1", 200,
+                   "{\"status\":\"success\",\"data\":[\"__name__\"],\"warnings\":[\"results "
+                   "truncated due to limit\"]}");
+    api_rig_expect(rig, "/api/v1/labels?start=1&end=2", 200, OK("[]"));
+    api_rig_expect(rig, "/api/v1/label/job/values", 200, OK("[\"a\",\"b\"]"));
+    api_rig_expect(rig, "/api/v1/label/job/values?match[]=n_total", 200, OK("[\"a\"]"));
+    api_rig_expect(rig, "/api/v1/label/nope/values", 200, OK("[]"));
+    api_rig_expect(rig, "/api/v1/label/a%20b/values", 200, OK("[\"<&>\\\"\\\\\\n\"]"));
+    api_rig_expect(rig, "/api/v1/label/U__a_20_b/values", 200, OK("[\"<&>\\\"\\\\\\n\"]"));
+    api_rig_expect_part(rig, "/api/v1/label/%ff/values", 400, "invalid label name");
+    api_rig_expect_part(rig, "/api/v1/labels?match[]=%7B", 400, "invalid parameter");
+    api_rig_expect_part(rig, "/api/v1/labels?match[]=%7Bjob=%22%22%7D", 400, "match[]");
+    api_rig_free(rig);
+}
+
+TEST(api_unescapes_label_names)
+{
+    static const char *const table[][2] = {
+        {"U__a_20_b", "a b"},
+        {"U__a__b", "a_b"},
+        {"U___", "U___"},
+        {"U__a_zz_", "U__a_zz_"},
+        {"U__a_20", "U__a_20"},
+        {"plain", "plain"},
+        {"U___e4_", "\xc3\xa4"},
+        {"U___d800_", "U___d800_"},
+        {"U__", ""},
+        {"U___1F600_", "\xf0\x9f\x98\x80"},
+    };
+    struct arena *a = arena_new(1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        ASSERT_STR_EQ(api_label_unescape(a, str_c(table[i][0])), str_c(table[i][1]));
+    }
+    arena_free(a);
+}
+
+TEST(api_lists_series)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(rig, "/api/v1/series?match[]=up&match[]=%7Bjob=%22a%22%7D", 200,
+                   OK("[{\"__name__\":\"n_total\",\"job\":\"a\"},"
+                      "{\"__name__\":\"up\",\"instance\":\"x:1\",\"job\":\"a\"},"
+                      "{\"__name__\":\"up\",\"instance\":\"y:1\",\"job\":\"b\"}]"));
+    api_rig_expect(rig, "/api/v1/series?match[]=up&limit=1", 200,
+                   "{\"status\":\"success\",\"data\":[{\"__name__\":\"up\",\"instance\":\"x:1\","
+                   "\"job\":\"a\"}],\"warnings\":[\"results truncated due to limit\"]}");
+    api_rig_expect(rig, "/api/v1/series?match[]=nothing", 200, OK("[]"));
+    api_rig_expect(rig, "/api/v1/series", 400, BAD("bad_data", "no match[] parameter provided"));
+    api_rig_free(rig);
+}
+
+TEST(api_lists_metadata)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(rig, "/api/v1/metadata", 200,
+                   OK("{\"a_total\":[{\"type\":\"counter\",\"help\":\"A.\",\"unit\":\"s\"}],"
+                      "\"up\":[{\"type\":\"counter\",\"help\":\"Other.\",\"unit\":\"\"},"
+                      "{\"type\":\"gauge\",\"help\":\"Is it up?\",\"unit\":\"\"}]}"));
+    api_rig_expect(rig, "/api/v1/metadata?metric=up&limit_per_metric=1", 200,
+                   OK("{\"up\":[{\"type\":\"counter\",\"help\":\"Other.\",\"unit\":\"\"}]}"));
+    api_rig_expect(rig, "/api/v1/metadata?limit=1", 200,
+                   OK("{\"a_total\":[{\"type\":\"counter\",\"help\":\"A.\",\"unit\":\"s\"}]}"));
+    api_rig_expect(rig, "/api/v1/targets/metadata?match_target=%7Bjob=%22a%22%7D", 200,
+                   OK("[{\"target\":{\"instance\":\"x:1\",\"job\":\"a\"},\"metric\":\"up\","
+                      "\"type\":\"gauge\",\"help\":\"Is it up?\",\"unit\":\"\"}]"));
+    api_rig_free(rig);
+}
+
+TEST(api_shows_targets)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(
+        rig, "/api/v1/targets?scrapePool=b", 200,
+        OK("{\"activeTargets\":[{\"discoveredLabels\":{},\"labels\":{\"instance\":\"y:1\",\"job\":"
+           "\"b\"},\"scrapePool\":\"b\",\"scrapeUrl\":\"http://y:1/metrics\",\"globalUrl\":\"\","
+           "\"lastError\":\"line 2: <script>\",\"lastScrape\":\"0001-01-01T00:00:00Z\","
+           "\"lastScrapeDuration\":0,\"health\":\"down\",\"scrapeInterval\":\"0s\","
+           "\"scrapeTimeout\":\"0s\",\"phases\":{\"resolve\":0,\"connect\":0,\"tls\":0,"
+           "\"first_byte\":0,\"transfer\":0,\"parse\":0,\"store\":0},\"status\":200,\"samples\":0,"
+           "\"lastReason\":\"parse\",\"bodyExcerpt\":\"up 1\\nbroken{\\n\",\"errorLine\":2}],"
+           "\"droppedTargets\":[{\"discoveredLabels\":{\"__address__\":\"x:1\"},\"scrapePool\":"
+           "\"b\"}],\"droppedTargetCounts\":{\"b\":1}}"));
+    api_rig_expect_part(rig, "/api/v1/targets?state=active", 200, "\"scrapeUrl\":\"host://box\"");
+    api_rig_expect_part(rig, "/api/v1/targets?state=active", 200,
+                        "\"lastScrape\":\"2020-09-13T12:26:40.123Z\",\"lastScrapeDuration\":0.25,"
+                        "\"health\":\"up\",\"scrapeInterval\":\"15s\",\"scrapeTimeout\":\"10s\"");
+    api_rig_expect_part(rig, "/api/v1/targets?state=active", 200, "\"droppedTargets\":[]");
+    api_rig_expect_part(rig, "/api/v1/targets?state=dropped", 200, "\"activeTargets\":[]");
+    api_rig_expect(rig, "/api/v1/scrape_pools", 200, OK("{\"scrapePools\":[\"a\",\"b\"]}"));
+    api_rig_free(rig);
+}
+
+#define RECORDING                                                                                  \
+    "{\"name\":\"job:up:sum\",\"query\":\"sum(up)\",\"labels\":{},\"health\":\"err\","             \
+    "\"lastError\":\"boom\",\"evaluationTime\":0,\"lastEvaluation\":\"0001-01-01T00:00:00Z\","     \
+    "\"type\":\"recording\",\"line\":9,\"samples\":0}"
+#define ALERT                                                                                      \
+    "{\"labels\":{\"instance\":\"x:1\",\"job\":\"a\"},\"annotations\":{\"summary\":\"{{ $value "   \
+    "}}\"},\"state\":\"firing\",\"activeAt\":\"2020-09-13T12:26:40Z\",\"value\":\"1e+00\"}"
+
+TEST(api_shows_rules_and_alerts)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(
+        rig, "/api/v1/rules?rule_group[]=g1", 200,
+        OK("{\"groups\":[{\"name\":\"g1\",\"file\":\"f.yml\",\"rules\":["
+           "{\"state\":\"firing\",\"name\":\"Down\",\"query\":\"up == 0\",\"duration\":90,"
+           "\"keepFiringFor\":0,\"labels\":{\"severity\":\"page\"},\"annotations\":{\"summary\":\"{"
+           "{ "
+           "$value }}\"},\"alerts\":[" ALERT
+           "],\"health\":\"ok\",\"evaluationTime\":0.5,\"lastEvaluation\":\"2020-09-13T12:26:40Z\","
+           "\"type\":\"alerting\",\"line\":4,\"samples\":0}," RECORDING
+           "],\"interval\":15,\"limit\":0,\"evaluationTime\":0.5,\"lastEvaluation\":"
+           "\"2020-09-13T12:26:40Z\",\"nextEvaluation\":\"0001-01-01T00:00:00Z\","
+           "\"iterationsMissed\":0}]}"));
+    api_rig_expect(rig, "/api/v1/rules?type=record&rule_group[]=g2", 200,
+                   OK("{\"groups\":[{\"name\":\"g2\",\"file\":\"f.yml\",\"rules\":[" RECORDING
+                      "],\"interval\":60,\"limit\":0,\"evaluationTime\":0,\"lastEvaluation\":"
+                      "\"0001-01-01T00:00:00Z\",\"nextEvaluation\":\"0001-01-01T00:00:00Z\","
+                      "\"iterationsMissed\":0}]}"));
+    api_rig_expect_part(rig, "/api/v1/rules?exclude_alerts=true", 200, "\"alerts\":[],");
+    api_rig_expect(rig, "/api/v1/rules?rule_name[]=none", 200, OK("{\"groups\":[]}"));
+    api_rig_expect_part(rig, "/api/v1/rules?match[]=%7Bseverity=%22page%22%7D", 200, "Down");
+    api_rig_expect_part(rig, "/api/v1/rules?type=x", 400,
+                        "invalid parameter \\\"type\\\": not supported value \\\"x\\\"");
+    api_rig_expect(rig, "/api/v1/alerts", 200, OK("{\"alerts\":[" ALERT "]}"));
+    api_rig_expect(rig, "/api/v1/alertmanagers", 200,
+                   OK("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}"));
+    api_rig_expect(rig, "/api/v1/deliveries", 200,
+                   OK("{\"deliveries\":[{\"time\":\"2020-09-13T12:26:40Z\",\"receiver\":\"team\","
+                      "\"integration\":\"webhook\",\"status\":\"retrying\",\"code\":503,"
+                      "\"attempt\":2,\"error\":\"busy\",\"groupKey\":\"{}:{}\",\"alerts\":["
+                      "{\"fingerprint\":\"0000000000000abc\",\"status\":\"firing\",\"labels\":"
+                      "{\"severity\":\"page\"}}]}]}"));
+    api_rig_free(rig);
+}
+
+TEST(api_pages_through_rule_groups)
+{
+    struct api_rig *rig = api_rig_new();
+    struct http_fake *f = api_rig_ask(rig, "GET", "/api/v1/rules?group_limit=1", STR_EMPTY);
+    const str body = http_fake_body(f);
+    const size_t at = str_find_str(body, STR("\"groupNextToken\":\""));
+    assert_true(at != STR_NONE);
+    assert_false(str_contains(body, STR("g2")));
+    char target[128];
+    (void)snprintf(target, sizeof(target), "/api/v1/rules?group_limit=1&group_next_token=%.*s", 16,
+                   body.ptr + at + 18);
+    api_rig_expect_part(rig, target, 200, "\"name\":\"g2\"");
+    http_fake_free(f);
+    api_rig_expect_part(rig, "/api/v1/rules?group_limit=1&group_next_token=x", 400, "start over");
+    api_rig_expect_part(rig, "/api/v1/rules?group_next_token=x", 400, "group_limit");
+    api_rig_free(rig);
+}
+
+TEST(api_shows_status)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(rig, "/api/v1/status/config", 200,
+                   OK("{\"yaml\":\"global:\\n  scrape_interval: 15s\\n\"}"));
+    api_rig_expect(rig, "/api/v1/status/flags", 200,
+                   OK("{\"web.listen-address\":\"127.0.0.1:9090\"}"));
+    api_rig_expect_part(rig, "/api/v1/status/runtimeinfo", 200,
+                        "{\"startTime\":\"2020-09-13T12:26:40Z\"");
+    api_rig_expect_part(rig, "/api/v1/status/runtimeinfo", 200, "\"storageRetention\":\"15d\"");
+    api_rig_expect_part(rig, "/api/v1/status/buildinfo", 200, "{\"version\":\"3.");
+    api_rig_expect_part(rig, "/version", 200, "{\"version\":\"3.");
+    struct http_fake *f = api_rig_ask(rig, "GET", "/api/v1/status/buildinfo", STR_EMPTY);
+    // Not empty would make Grafana take this for another kind of server.
+    assert_false(str_contains(http_fake_body(f), STR("features")));
+    http_fake_free(f);
+    api_rig_expect_part(
+        rig, "/api/v1/status/tsdb?limit=3", 200,
+        "{\"headStats\":{\"numSeries\":7,\"numLabelPairs\":9,\"chunkCount\":11,"
+        "\"minTime\":1,\"maxTime\":2},\"seriesCountByMetricName\":[{\"name\":\"up\","
+        "\"value\":3}],");
+    api_rig_expect_part(rig, "/api/v1/status/tsdb?limit=0", 400, "limit must be");
+    api_rig_expect_part(rig, "/api/v1/status/tsdb/blocks", 200,
+                        "{\"ulid\":\"01ARZ3NDEKTSV4RRFFQ69G5FAV\",\"minTime\":1,\"maxTime\":2,"
+                        "\"stats\":{\"numSamples\":5,\"numSeries\":3,\"numChunks\":4}");
+    api_rig_expect(rig, "/api/v1/status/walreplay", 200, OK("{\"min\":0,\"max\":0,\"current\":0}"));
+    api_rig_expect_part(rig, "/api/v1/features", 200, "{\"api\":{");
+    api_rig_expect(rig, "/api/v1/notifications", 200, OK("[]"));
+    api_rig_free(rig);
+}
+
+TEST(api_says_when_it_is_not_ready)
+{
+    static const char *const targets[] = {
+        "/api/v1/query?query=1", "/api/v1/labels", "/api/v1/targets",
+        "/federate?match[]=up",  "/-/ready",       "/api/v1/status/config"};
+    struct api_rig *rig = api_rig_new_bare(true, false);
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+        struct http_fake *f = api_rig_ask(rig, "GET", targets[i], STR_EMPTY);
+        assert_int_equal(http_fake_status(f), 503);
+        ASSERT_STR_EQ(http_fake_header(f, STR("X-Prometheus-Stopping")), STR("false"));
+        ASSERT_STR_EQ(http_fake_body(f), STR("Service Unavailable\n"));
+        http_fake_free(f);
+    }
+    api_rig_expect_part(rig, "/-/healthy", 200, "Healthy");
+    api_rig_expect_part(rig, "/api/v1/status/walreplay", 200, "current");
+    api_rig_expect_part(rig, "/metrics", 200, "tidemark_remote_write");
+    api_stopping(rig->api);
+    struct http_fake *f = api_rig_ask(rig, "GET", "/-/ready", STR_EMPTY);
+    ASSERT_STR_EQ(http_fake_header(f, STR("X-Prometheus-Stopping")), STR("true"));
+    http_fake_free(f);
+    api_rig_free(rig);
+}
+
+static u32 status_of(struct api_rig *rig, const char *method, const char *target)
+{
+    struct http_fake *f = api_rig_ask(rig, method, target, STR_EMPTY);
+    const u32 status = http_fake_status(f);
+    http_fake_free(f);
+    return status;
+}
+
+TEST(api_guards_the_life_cycle)
+{
+    struct api_rig *rig = api_rig_new();
+    assert_int_equal(status_of(rig, "GET", "/-/reload"), 405);
+    assert_int_equal(status_of(rig, "GET", "/-/quit"), 405);
+    assert_int_equal(rig->reloads + rig->quits, 0);
+    assert_int_equal(status_of(rig, "POST", "/-/reload"), 200);
+    assert_int_equal(status_of(rig, "PUT", "/-/reload"), 200);
+    assert_int_equal(rig->reloads, 2);
+    rig->reload_fails = true;
+    struct http_fake *f = api_rig_ask(rig, "POST", "/-/reload", STR_EMPTY);
+    assert_int_equal(http_fake_status(f), 500);
+    ASSERT_STR_EQ(http_fake_body(f), STR("failed to reload config: prometheus.yml:3:5: no\n"));
+    http_fake_free(f);
+    assert_int_equal(status_of(rig, "POST", "/-/quit"), 200);
+    assert_int_equal(rig->quits, 1);
+    api_rig_free(rig);
+    rig = api_rig_new_bare(false, true);
+    assert_int_equal(status_of(rig, "POST", "/-/reload"), 403);
+    assert_int_equal(status_of(rig, "POST", "/-/quit"), 403);
+    assert_int_equal(status_of(rig, "POST", "/api/v1/write"), 404);
+    assert_int_equal(rig->reloads + rig->quits, 0);
+    api_rig_free(rig);
+}
+
+TEST(api_federates_the_newest_samples)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(rig, "/federate?match[]=up&match[]=n_total&match[]=%7Bjob=%22a%22%7D", 200,
+                   "# TYPE n_total untyped\n"
+                   "n_total{job=\"a\",site=\"here\",instance=\"\"} 300 1600000000000\n"
+                   "# TYPE up untyped\n"
+                   "up{instance=\"x:1\",job=\"a\",site=\"here\"} 1 1600000000000\n"
+                   "up{instance=\"y:1\",job=\"b\",site=\"here\"} 0 1600000000000\n");
+    api_rig_expect(rig, "/federate?match[]=%7B%22odd+name%22%7D", 200,
+                   "# TYPE \"odd name\" untyped\n"
+                   "{\"odd name\",\"a b\"=\"<&>\\\"\\\\\\n\",job=\"never\",site=\"here\","
+                   "instance=\"\"} NaN 1600000000000\n");
+    api_rig_expect(rig, "/federate", 200, "");
+    api_rig_expect(rig, "/federate?match[]=nothing", 200, "");
+    assert_int_equal(status_of(rig, "GET", "/federate?match[]=%7B"), 400);
+    api_rig_free(rig);
+}
+
+static void put_pair(struct buf *b, const char *name, const char *value)
+{
+    const size_t mark = pbw_begin(b, 1);
+    pbw_bytes(b, 1, str_c(name));
+    pbw_bytes(b, 2, str_c(value));
+    pbw_end(b, mark);
+}
+
+// One series with one sample, packed as a sender packs it.
+static void request_make(struct buf *out, const char *name, f64 value, i64 t_ms)
+{
+    struct buf raw;
+    buf_init(&raw, 1 << 20);
+    const size_t series = pbw_begin(&raw, 1);
+    put_pair(&raw, "__name__", name);
+    put_pair(&raw, "job", "push");
+    const size_t sample = pbw_begin(&raw, 2);
+    pbw_f64(&raw, 1, value);
+    pbw_varint(&raw, 2, (u64)t_ms);
+    pbw_end(&raw, sample);
+    pbw_end(&raw, series);
+    snappy_encode(buf_get(&raw), out);
+    buf_fini(&raw);
+}
+
+static struct http_fake *push(struct api_rig *rig, str body, const char *type, const char *coding)
+{
+    const struct http_pair headers[] = {{STR("Content-Type"), str_c(type)},
+                                        {STR("Content-Encoding"), str_c(coding)}};
+    const struct http_fake_opts opts = {.method = "POST",
+                                        .target = "/base/api/v1/write",
+                                        .headers = headers,
+                                        .header_count = 2,
+                                        .body = body};
+    return http_fake_run(&rig->router, &opts);
+}
+
+TEST(api_takes_remote_writes)
+{
+    struct api_rig *rig = api_rig_new();
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    request_make(&b, "pushed", 7, RIG_NOW_MS - 1000);
+    struct http_fake *f = push(rig, buf_get(&b), "application/x-protobuf", "snappy");
+    assert_int_equal(http_fake_status(f), 204);
+    ASSERT_STR_EQ(http_fake_header(f, STR("X-Prometheus-Remote-Write-Samples-Written")), STR("1"));
+    http_fake_free(f);
+    api_rig_expect_part(rig, "/api/v1/query?query=pushed", 200, "\"7\"");
+    // What is too old is counted and answered 204 all the same.
+    buf_clear(&b);
+    request_make(&b, "pushed", 6, RIG_NOW_MS - 2000);
+    f = push(rig, buf_get(&b), "application/x-protobuf;proto=prometheus.WriteRequest", "snappy");
+    assert_int_equal(http_fake_status(f), 204);
+    ASSERT_STR_EQ(http_fake_header(f, STR("X-Prometheus-Remote-Write-Samples-Written")), STR("0"));
+    http_fake_free(f);
+    api_rig_expect_part(rig, "/metrics", 200,
+                        "tidemark_remote_write_samples_total{outcome=\"stored\"} 1\n");
+    api_rig_expect_part(rig, "/metrics", 200,
+                        "tidemark_remote_write_samples_total{outcome=\"out_of_order\"} 1\n");
+    buf_fini(&b);
+    api_rig_free(rig);
+}
+
+TEST(api_refuses_bad_pushes)
+{
+    struct api_rig *rig = api_rig_new();
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    request_make(&b, "pushed", 7, RIG_NOW_MS);
+    const struct {
+        str body;
+        const char *type;
+        const char *coding;
+        u32 status;
+    } table[] = {
+        {STR("garbage"), "application/x-protobuf", "snappy", 400},
+        {STR_EMPTY, "application/x-protobuf", "snappy", 400},
+        {STR("\xff\xff\xff\xff\x0f"), "application/x-protobuf", "snappy", 413},
+        {buf_get(&b), "text/plain", "snappy", 415},
+        {buf_get(&b), "application/x-protobuf", "gzip", 415},
+        {buf_get(&b), "application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy", 415},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct http_fake *f = push(rig, table[i].body, table[i].type, table[i].coding);
+        if (http_fake_status(f) != table[i].status) {
+            fail_msg("%zu: got %u, want %u: %.*s", i, http_fake_status(f), table[i].status,
+                     STR_ARG(http_fake_body(f)));
+        }
+        http_fake_free(f);
+    }
+    buf_clear(&b);
+    request_make(&b, "", 7, RIG_NOW_MS); // No metric name: bad labels.
+    struct http_fake *f = push(rig, buf_get(&b), "application/x-protobuf", "snappy");
+    assert_int_equal(http_fake_status(f), 400);
+    http_fake_free(f);
+    api_rig_expect(rig, "/api/v1/query?query=pushed", 200,
+                   OK("{\"resultType\":\"vector\",\"result\":[]}"));
+    buf_fini(&b);
+    api_rig_free(rig);
+}
+
+TEST(api_serves_pages_and_redirects)
+{
+    struct api_rig *rig = api_rig_new();
+    struct http_fake *f = api_rig_ask(rig, "GET", "/graph?g0.expr=up&g0.tab=0", STR_EMPTY);
+    assert_int_equal(http_fake_status(f), 302);
+    ASSERT_STR_EQ(http_fake_header(f, STR("Location")), STR("/base/query?g0.expr=up&g0.tab=0"));
+    http_fake_free(f);
+    assert_int_equal(status_of(rig, "GET", "/api/v1/nothing"), 404);
+    assert_int_equal(status_of(rig, "DELETE", "/api/v1/query"), 405);
+    assert_int_equal(status_of(rig, "GET", "/debug/pprof/heap"), 404);
+    if (!ui_assets_built()) {
+        api_rig_expect_part(rig, "/", 200, "without the pages");
+        api_rig_free(rig);
+        return;
+    }
+    static const char *const pages[] = {"/",        "/query",  "/alerts",         "/rules",
+                                        "/targets", "/status", "/dashboards/host"};
+    for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+        f = api_rig_ask(rig, "GET", pages[i], STR_EMPTY);
+        assert_int_equal(http_fake_status(f), 200);
+        assert_true(str_starts(http_fake_header(f, STR("Content-Type")), STR("text/html")));
+        assert_true(str_contains(http_fake_header(f, STR("Content-Security-Policy")),
+                                 STR("default-src 'self'")));
+        assert_true(str_contains(http_fake_body(f), STR("<html")));
+        http_fake_free(f);
+    }
+    assert_int_equal(status_of(rig, "GET", "/no-such-page"), 404);
+    const struct http_pair headers[] = {{STR("If-None-Match"), str_c(ui_asset_index()->etag)}};
+    const struct http_fake_opts opts = {
+        .method = "GET", .target = "/base/", .headers = headers, .header_count = 1};
+    f = http_fake_run(&rig->router, &opts);
+    assert_int_equal(http_fake_status(f), 304);
+    assert_int_equal(http_fake_body(f).len, 0);
+    http_fake_free(f);
+    api_rig_free(rig);
+}
+
+TEST(api_exposes_its_own_metrics)
+{
+    struct api_rig *rig = api_rig_new();
+    const struct http_pair headers[] = {
+        {STR("Accept"), STR("application/openmetrics-text;version=1.0.0,text/plain;q=0.5")}};
+    const struct http_fake_opts opts = {
+        .method = "GET", .target = "/base/metrics", .headers = headers, .header_count = 1};
+    struct http_fake *f = http_fake_run(&rig->router, &opts);
+    assert_true(str_contains(http_fake_header(f, STR("Content-Type")),
+                             STR("application/openmetrics-text")));
+    assert_true(str_ends(http_fake_body(f), STR("# EOF\n")));
+    http_fake_free(f);
+    api_rig_expect_part(rig, "/metrics", 200, "# TYPE tidemark_remote_write_samples_total counter");
+    api_rig_free(rig);
+}
