@@ -116,7 +116,12 @@ size_t put(char *out, f64 v, int exp_min, int exp_end)
     if (std::signbit(v)) {
         *at++ = '-';
     }
-    digits d = shortest(std::fabs(v));
+    f64 abs = std::fabs(v);
+    if (exp_min <= 0 && exp_end > 15 && abs < 1e15 && abs == std::trunc(abs)) {
+        // Counters: a whole number this small is its own shortest text.
+        return static_cast<size_t>(std::to_chars(at, at + 16, static_cast<u64>(abs)).ptr - out);
+    }
+    digits d = shortest(abs);
     at = d.exp < exp_min || d.exp >= exp_end ? put_exp(at, d) : put_plain(at, d);
     return static_cast<size_t>(at - out);
 }
@@ -202,9 +207,41 @@ bool shape_of(const char *at, const char *end, bool hex, shape *out)
     return true;
 }
 
+// Most samples: at most fifteen digits with or without a point. Both the digits and the power of
+// ten are then exact doubles, so one division rounds once and the answer is the right one.
+bool parse_short(const char *at, const char *end, f64 *out)
+{
+    static const f64 powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    if (end - at > 16) {
+        return false;
+    }
+    u64 digits = 0;
+    int count = 0;
+    int point = -1; // Digits before it.
+    for (; at < end; at++) {
+        if (*at >= '0' && *at <= '9') {
+            digits = digits * 10 + static_cast<u64>(*at - '0');
+            count++;
+        } else if (*at == '.' && point < 0) {
+            point = count;
+        } else {
+            return false;
+        }
+    }
+    if (count == 0 || count > 15) {
+        return false;
+    }
+    *out = static_cast<f64>(digits) / powers[point < 0 ? 0 : count - point];
+    return true;
+}
+
 // The magnitude of a text without sign; false if it is none.
 bool parse_abs(const char *at, const char *end, f64 *out)
 {
+    if (parse_short(at, end, out)) {
+        return true;
+    }
     bool hex = end - at > 2 && at[0] == '0' && lower(at[1]) == 'x';
     if (hex) {
         at += 2;
