@@ -1,0 +1,81 @@
+// fn_range.h: functions over range vectors: pure arithmetic on one window of one series.
+//
+// Every function here answers what upstream's of the same name answers, to the bit: sums run in
+// upstream's order, and nothing is carried from one window to the next.
+// Threads: owned by the run.
+#ifndef PROMQL_FN_RANGE_H
+#define PROMQL_FN_RANGE_H
+
+#include "base/base.h"
+#include "promql/function_table.h"
+
+struct hist;
+struct run;
+
+// The samples of a window, staleness markers left out; floats and histograms apart, each rising.
+struct window {
+    const i64 *t_ms;
+    const f64 *values;
+    u32 count;
+    const i64 *hist_t_ms;
+    const struct hist *const *hists;
+    u32 hist_count;
+    i64 start_ms; // The range proper, exclusive; samples may lie before it (anchored, smoothed).
+    i64 end_ms;   // Inclusive.
+    i64 eval_ms;
+};
+
+// What stays the same for all windows of a series.
+struct range_call {
+    struct run *run;
+    const struct function *fn;
+    f64 range_seconds;
+    bool anchored;
+    bool smoothed;
+    bool may_reset;            // Somewhere in the series a value is less than the one before.
+    struct text_span arg_span; // Of the function's first argument.
+    str metric;
+    f64 params[2]; // The scalar arguments at this step.
+    f64 *scratch;  // Room for as many values as the window has.
+};
+
+enum range_kind { RANGE_NOTHING, RANGE_FLOAT, RANGE_HIST };
+struct range_value {
+    enum range_kind kind;
+    f64 value;
+    const struct hist *hist;
+};
+static inline struct range_value range_nothing(void)
+{
+    return (struct range_value){.kind = RANGE_NOTHING};
+}
+static inline struct range_value range_float(f64 v)
+{
+    return (struct range_value){.kind = RANGE_FLOAT, .value = v};
+}
+
+typedef struct range_value range_fn(const struct range_call *c, const struct window *w);
+range_fn *range_fn_get(enum fn_id id); // NULL if it does not take a range.
+bool range_fn_needs_scratch(enum fn_id id);
+
+// fn_rate.c
+range_fn fn_rate, fn_increase, fn_delta, fn_irate, fn_idelta, fn_resets, fn_changes;
+// The value at t between two samples.
+f64 interpolate(i64 t1, f64 v1, i64 t2, f64 v2, i64 t);
+// An instant query of an anchored or smoothed range: [start, end] with values put at both ends.
+// out has room for w->count + 2; how many were written.
+u32 window_extend(const struct window *w, bool smoothed, i64 *t_ms, f64 *values);
+
+// fn_over_time.c
+range_fn fn_avg_over_time, fn_sum_over_time, fn_count_over_time, fn_min_over_time, fn_max_over_time;
+range_fn fn_first_over_time, fn_last_over_time, fn_present_over_time;
+range_fn fn_stddev_over_time, fn_stdvar_over_time, fn_quantile_over_time, fn_mad_over_time;
+range_fn fn_ts_of_first_over_time, fn_ts_of_last_over_time;
+range_fn fn_ts_of_min_over_time, fn_ts_of_max_over_time;
+// Sorts values, NaN first. NaN for none; ∓Inf for q outside 0..1.
+f64 quantile_of(f64 q, f64 *values, u32 count);
+
+// fn_regression.c
+range_fn fn_deriv, fn_predict_linear, fn_double_exponential_smoothing;
+
+#endif

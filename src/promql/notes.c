@@ -1,0 +1,203 @@
+// notes.c: see notes.h.
+#include "promql/notes.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "model/duration.h"
+#include "promql/parse.h"
+#include "promql/query_run.h"
+#include "text/quote.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static struct note *note_find(struct notes *ns, enum note_kind kind, str text)
+{
+    for (u32 i = 0; i < ns->count; i++) {
+        if (ns->items[i].kind == kind && str_eq(ns->items[i].text, text)) {
+            return &ns->items[i];
+        }
+    }
+    return NULL;
+}
+
+static struct note *note_add(struct run *r, enum note_kind kind, struct text_span at, str text)
+{
+    struct notes *ns = &r->notes;
+    struct note *n = note_find(ns, kind, text);
+    if (n) {
+        if (r->op_order >= n->order) {
+            n->span = at;
+            n->order = r->op_order;
+        }
+        return n;
+    }
+    if (!ns->items) {
+        ns->items = RUN_NEW_N(r, struct note, NOTES_MAX);
+    }
+    if (!ns->items || ns->count == NOTES_MAX || !run_room(r, text.len)) {
+        ns->omitted[kind]++;
+        return NULL;
+    }
+    n = &ns->items[ns->count++];
+    *n = (struct note){
+        .kind = kind, .text = arena_str(r->arena, text), .span = at, .order = r->op_order};
+    return n;
+}
+
+static void note_format(struct run *r, enum note_kind kind, struct text_span at, const char *format,
+                        va_list args) __attribute__((format(printf, 4, 0)));
+static void note_format(struct run *r, enum note_kind kind, struct text_span at, const char *format,
+                        va_list args)
+{
+    char text[NOTE_TEXT_BYTES_MAX];
+    int n = vsnprintf(text, sizeof(text), format, args);
+    if (n > 0) {
+        note_add(r, kind, at, str_make(text, MIN((size_t)n, sizeof(text) - 1)));
+    }
+}
+
+void note_warning(struct run *r, struct text_span at, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    note_format(r, NOTE_WARNING, at, format, args);
+    va_end(args);
+}
+
+void note_info(struct run *r, struct text_span at, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    note_format(r, NOTE_INFO, at, format, args);
+    va_end(args);
+}
+
+void note_bent(struct run *r, struct text_span at, str metric, const struct note_bend *bend)
+{
+    char text[NOTE_TEXT_BYTES_MAX];
+    int n = snprintf(text, sizeof(text), "%s%s%s",
+                     "input to histogram_quantile needed to be fixed for monotonicity (see "
+                     "https://prometheus.io/docs/prometheus/latest/querying/functions/"
+                     "#histogram_quantile)",
+                     metric.len > 0 ? " for metric name " : "",
+                     metric.len > 0 ? run_quoted(r, metric) : "");
+    struct note *note = note_add(r, NOTE_INFO, at, str_make(text, (size_t)n));
+    if (!note) {
+        return;
+    }
+    if (!note->has_bend) {
+        note->has_bend = true;
+        note->bend = *bend;
+        return;
+    }
+    struct note_bend *b = &note->bend;
+    b->min_ms = MIN(b->min_ms, bend->min_ms);
+    b->max_ms = MAX(b->max_ms, bend->max_ms);
+    b->min_bucket = fmin(b->min_bucket, bend->min_bucket);
+    b->max_bucket = fmax(b->max_bucket, bend->max_bucket);
+    b->max_diff = fmax(b->max_diff, bend->max_diff);
+    b->samples += bend->samples;
+}
+
+void note_ignored_hist_in_range(struct run *r, struct text_span at, str metric)
+{
+    note_info(r, at,
+              "ignored histograms in a range containing both floats and histograms for metric "
+              "name %s",
+              run_quoted(r, metric));
+}
+
+void note_ignored_hist_in_aggregation(struct run *r, struct text_span at, const char *op)
+{
+    note_info(r, at, "ignored histogram in %s aggregation", op);
+}
+
+void note_mixed_range(struct run *r, struct text_span at, str metric)
+{
+    note_warning(r, at, "encountered a mix of histograms and floats for metric name %s",
+                 run_quoted(r, metric));
+}
+
+void note_bad_quantile(struct run *r, struct text_span at, f64 q)
+{
+    note_warning(r, at, "quantile value should be between 0 and 1, got %s", run_number(r, q));
+}
+
+const char *run_quoted(struct run *r, str s)
+{
+    struct buf b;
+    buf_init(&b, NOTE_TEXT_BYTES_MAX);
+    quote_go(&b, s);
+    str quoted = b.full ? STR("\"…\"") : buf_get(&b);
+    const char *text = run_room(r, quoted.len + 1) ? arena_cstr(r->scratch, quoted) : "";
+    buf_fini(&b);
+    return text;
+}
+
+const char *run_number(struct run *r, f64 v)
+{
+    char text[NUM_TEXT_MAX];
+    size_t n = num_go(text, v);
+    return run_room(r, n + 1) ? arena_cstr(r->scratch, str_make(text, n)) : "";
+}
+
+static size_t seconds_print(char out[40], i64 t_ms)
+{
+    return time_print_rfc3339(out, t_ms / 1000 * 1000);
+}
+
+static void bend_print(struct buf *b, const struct note_bend *bend)
+{
+    char low[NUM_TEXT_MAX];
+    char high[NUM_TEXT_MAX];
+    char diff[NUM_TEXT_MAX];
+    char from[40];
+    char to[40];
+    size_t low_len = num_go(low, bend->min_bucket);
+    size_t high_len = num_go(high, bend->max_bucket);
+    size_t diff_len = num_fixed(diff, bend->max_diff, 'g', 2);
+    size_t from_len = seconds_print(from, bend->min_ms);
+    size_t to_len = seconds_print(to, bend->max_ms);
+    buf_printf(b,
+               ", from buckets %.*s to %.*s, with a max diff of %.*s, over %u samples from %.*s to "
+               "%.*s",
+               (int)low_len, low, (int)high_len, high, (int)diff_len, diff, bend->samples,
+               (int)from_len, from, (int)to_len, to);
+}
+
+void notes_print(const struct notes *ns, enum note_kind kind, str query, struct arena *a,
+                 const str **texts, u32 *count)
+{
+    str *out = ARENA_NEW_N(a, str, ns->count + 1);
+    u32 n = 0;
+    const char *prefix = kind == NOTE_WARNING ? "PromQL warning: " : "PromQL info: ";
+    for (u32 i = 0; i < ns->count; i++) {
+        const struct note *note = &ns->items[i];
+        if (note->kind != kind) {
+            continue;
+        }
+        u32 line;
+        u32 column;
+        text_position(query, note->span.start, &line, &column);
+        struct buf b;
+        buf_init(&b, (size_t)4 * NOTE_TEXT_BYTES_MAX);
+        buf_c(&b, prefix);
+        buf_str(&b, note->text);
+        if (note->has_bend) {
+            bend_print(&b, &note->bend);
+        }
+        buf_printf(&b, " (%u:%u)", line, column);
+        out[n++] = arena_str(a, buf_get(&b));
+        buf_fini(&b);
+    }
+    if (ns->omitted[kind] > 0) {
+        out[n++] = arena_printf(a, "%u more %s annotations omitted", ns->omitted[kind],
+                                kind == NOTE_WARNING ? "warning" : "info");
+    }
+    *texts = out;
+    *count = n;
+}

@@ -1,0 +1,106 @@
+// op.c: what all operators share; see op.h.
+#include "promql/op.h"
+
+#include "base/arena.h"
+#include "promql/query_run.h"
+
+void op_init(struct op *o, struct run *r, const struct op_ops *ops, const struct grid *g)
+{
+    *o = (struct op){.ops = ops, .grid = *g, .order = ++r->op_count};
+}
+
+bool op_open(struct op *o, struct run *r)
+{
+    CHECK(o->at == 0 && !o->series);
+    u32 outer = r->op_order;
+    r->op_order = o->order;
+    bool ok = query_tick(r) && o->ops->open(o, r);
+    r->op_order = outer;
+    CHECK(ok || r->failed);
+    return ok;
+}
+
+bool op_next(struct op *o, struct run *r, struct column *out)
+{
+    CHECK(o->at < o->series_count);
+    DCHECK(out->steps == o->grid.steps); // (I2)
+    column_clear(out);
+    u32 outer = r->op_order;
+    r->op_order = o->order;
+    bool ok = query_tick(r) && o->ops->next(o, r, out);
+    r->op_order = outer;
+    CHECK(ok || r->failed);
+    o->at++;
+    return ok;
+}
+
+bool op_collect(struct op *o, struct run *r, struct column **out)
+{
+    struct column *all = RUN_NEW_N(r, struct column, o->series_count);
+    if (!all) {
+        return false;
+    }
+    for (u32 i = 0; i < o->series_count; i++) {
+        if (!column_init(r, &all[i], o->grid.steps) || !op_next(o, r, &all[i]) ||
+            !run_hold(r, column_count(&all[i]))) {
+            return false;
+        }
+    }
+    *out = all;
+    return true;
+}
+
+bool op_collect_scalar(struct op *o, struct run *r, struct column *out)
+{
+    if (!op_open(o, r)) {
+        return false;
+    }
+    CHECK(o->series_count == 1);
+    return column_init(r, out, o->grid.steps) && op_next(o, r, out);
+}
+
+bool op_make_series(struct op *o, struct run *r, u32 count)
+{
+    struct op_series *series = RUN_NEW_N(r, struct op_series, MAX(count, 1U));
+    if (!series) {
+        return false;
+    }
+    o->series = series;
+    o->series_count = count;
+    return true;
+}
+
+// What says what a metric is, sorted.
+static const str identity_labels[] = {{"__name__", 8}, {"__type__", 8}, {"__unit__", 8}};
+
+bool op_drop_name(struct run *r, const struct op_series *from, struct op_series *to)
+{
+    struct op_series out = {.labels = from->labels, .drop_name = true};
+    if (!r->opts->delayed_name_removal && !op_strip_name(r, from->labels, &out.labels)) {
+        return false;
+    }
+    *to = out;
+    return true;
+}
+
+bool op_strip_name(struct run *r, struct labels from, struct labels *to)
+{
+    bool has = false;
+    for (u32 i = 0; i < ARRAY_LEN(identity_labels); i++) {
+        has = has || labels_has(from, identity_labels[i]);
+    }
+    if (has && !run_room(r, from.count * sizeof(struct label))) {
+        return false;
+    }
+    *to = has ? labels_drop(r->arena, from, identity_labels, ARRAY_LEN(identity_labels)) : from;
+    return true;
+}
+
+bool op_keep_labels(struct op *o, struct run *r, const struct op *child)
+{
+    if (!op_make_series(o, r, child->series_count)) {
+        return false;
+    }
+    memcpy(o->series, child->series, child->series_count * sizeof(*o->series));
+    return true;
+}

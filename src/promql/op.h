@@ -1,0 +1,58 @@
+// op.h: operators: the nodes of a plan. Each answers its series once, then a column per series.
+//
+// op_open makes series and series_count (and may pull its children whole where labels depend on
+// values); op_next gives the columns of series 0, 1, 2, … in that order, each once. A series may
+// turn out to have no value at any step.
+// Cost: labels once per series, never per step. Memory: the run's.
+// Invariants: (I1) series and series_count do not change after op_open. (I2) A column given out is
+// as long as grid.steps.
+// Threads: owned by the run.
+#ifndef PROMQL_OP_H
+#define PROMQL_OP_H
+
+#include "base/base.h"
+#include "model/labels.h"
+#include "promql/column.h"
+
+struct op;
+struct run;
+
+struct op_series {
+    struct labels labels;
+    bool drop_name; // Delayed name removal: the name goes at the end of the run.
+};
+
+struct op_ops {
+    const char *name;
+    bool (*open)(struct op *o, struct run *r);
+    // out is empty and belongs to the caller.
+    bool (*next)(struct op *o, struct run *r, struct column *out);
+};
+
+struct op {
+    const struct op_ops *ops;
+    struct grid grid;
+    struct op_series *series;
+    u32 series_count;
+    u32 at;    // Columns given so far.
+    u32 order; // Children come before their parents, left before right.
+};
+
+void op_init(struct op *o, struct run *r, const struct op_ops *ops, const struct grid *g);
+
+bool op_open(struct op *o, struct run *r) MUST_USE;
+bool op_next(struct op *o, struct run *r, struct column *out) MUST_USE; // Clears out first.
+
+// All columns at once, in the run's memory.
+bool op_collect(struct op *o, struct run *r, struct column **out) MUST_USE;
+// The one column of a scalar. A scalar has a value at every step.
+bool op_collect_scalar(struct op *o, struct run *r, struct column *out) MUST_USE;
+// Allocates o's series.
+bool op_make_series(struct op *o, struct run *r, u32 count) MUST_USE;
+// The labels after an operation that changes what a metric is: without name, or marked so.
+bool op_drop_name(struct run *r, const struct op_series *from, struct op_series *to) MUST_USE;
+// Without __name__, __type__ and __unit__.
+bool op_strip_name(struct run *r, struct labels from, struct labels *to) MUST_USE;
+bool op_keep_labels(struct op *o, struct run *r, const struct op *child) MUST_USE; // As child's.
+
+#endif

@@ -1,0 +1,306 @@
+// op_aggregate.c: sum, avg, count, min, max, group, stddev, stdvar, quantile.
+//
+// The child's columns are folded one after the other into a cell per group and step, in the order
+// of the series, which is upstream's order of summing. Only quantile keeps the values themselves.
+#include "model/hist.h"
+#include "model/sample.h"
+#include "promql/grouping.h"
+#include "promql/kahan.h"
+#include "promql/ops.h"
+#include "promql/query_run.h"
+
+#include <math.h>
+
+// One group at one step. What its fields mean depends on the operator. Threads: owned.
+struct cell {
+    union {
+        struct kahan sum;
+        struct kahan_mean mean;
+        struct {
+            f64 value; // Extreme, or the sum of squares of stdvar.
+            f64 center;
+            f64 count;
+        } plain;
+    } u;
+    const struct hist *hist; // The first one that sum and avg met.
+    u32 hist_count;
+    bool has_float;
+};
+
+// Threads: owned by the run.
+struct op_aggregate {
+    struct op base;
+    const struct expr *expr;
+    enum aggregate_op op;
+    struct op *child;
+    struct op *param_op;
+    struct column param;
+    struct grouping grouping;
+    struct cell *cells;       // Group by group, step by step.
+    struct column *collected; // quantile: all columns of the child.
+    f64 *scratch;
+    bool is_folded;
+};
+
+static struct op_aggregate *aggregate_of(struct op *o)
+{
+    return CONTAINER_OF(o, struct op_aggregate, base);
+}
+
+static struct text_span inner_span(const struct op_aggregate *o)
+{
+    return expr_unwrap(o->expr->aggregate.inner)->span;
+}
+
+static void check_quantile(const struct op_aggregate *o, struct run *r)
+{
+    f64 low = INFINITY;
+    f64 high = -INFINITY;
+    struct text_span at = expr_unwrap(o->expr->aggregate.param)->span;
+    bool has_nan = false;
+    for (u32 i = 0; i < o->param.steps; i++) {
+        f64 v = o->param.values[i];
+        has_nan = has_nan || isnan(v);
+        low = fmin(low, v);
+        high = fmax(high, v);
+    }
+    if (has_nan) {
+        note_bad_quantile(r, at, normal_nan());
+        return;
+    }
+    if (high > 1 && o->param.steps > 0) {
+        note_bad_quantile(r, at, high);
+    }
+    if (low < 0) {
+        note_bad_quantile(r, at, low);
+    }
+}
+
+static bool aggregate_open(struct op *base, struct run *r)
+{
+    struct op_aggregate *o = aggregate_of(base);
+    const struct expr_aggregate *x = &o->expr->aggregate;
+    if (o->param_op) {
+        if (!op_collect_scalar(o->param_op, r, &o->param)) {
+            return false;
+        }
+        check_quantile(o, r);
+    }
+    if (!op_open(o->child, r) ||
+        !label_rule_make(r, x->labels, x->label_count, x->without ? LABEL_NAME : STR_EMPTY,
+                         !x->without, &o->grouping.rule) ||
+        !grouping_make(&o->grouping, r, o->child->series, o->child->series_count) ||
+        !op_make_series(base, r, o->grouping.slots.count)) {
+        return false;
+    }
+    for (u32 i = 0; i < base->series_count; i++) {
+        base->series[i].labels = o->grouping.slots.labels[i];
+    }
+    for (u32 i = 0; i < o->child->series_count; i++) {
+        if (o->child->series[i].drop_name) {
+            base->series[o->grouping.group_of[i]].drop_name = true;
+        }
+    }
+    return true;
+}
+
+static void start_cell(enum aggregate_op op, struct cell *c, f64 v)
+{
+    c->has_float = true;
+    c->u.plain.count = 1;
+    c->u.plain.value = v;
+    c->u.plain.center = v;
+    if (op == AGG_SUM) {
+        c->u.sum = (struct kahan){.sum = v};
+    } else if (op == AGG_AVG) {
+        kahan_mean_start(&c->u.mean, v);
+    } else if (op == AGG_STDDEV || op == AGG_STDVAR) {
+        c->u.plain.value = isnan(v) || isinf(v) ? normal_nan() : 0;
+    }
+}
+
+static void fold_float(enum aggregate_op op, struct cell *c, f64 v)
+{
+    if (!c->has_float) {
+        start_cell(op, c, v);
+        return;
+    }
+    switch ((int)op) {
+    case AGG_SUM:
+        kahan_add(&c->u.sum, v);
+        break;
+    case AGG_AVG:
+        kahan_mean_add(&c->u.mean, v);
+        break;
+    case AGG_COUNT:
+        c->u.plain.count++;
+        break;
+    case AGG_MIN:
+        if (c->u.plain.value > v || isnan(c->u.plain.value)) {
+            c->u.plain.value = v;
+        }
+        break;
+    case AGG_MAX:
+        if (c->u.plain.value < v || isnan(c->u.plain.value)) {
+            c->u.plain.value = v;
+        }
+        break;
+    case AGG_STDDEV:
+    case AGG_STDVAR: {
+        f64 delta = v - c->u.plain.center;
+        c->u.plain.count++;
+        c->u.plain.center += delta / c->u.plain.count;
+        c->u.plain.value += delta * (v - c->u.plain.center);
+        break;
+    }
+    default:
+        break; // group
+    }
+}
+
+static void fold_hist(const struct op_aggregate *o, struct run *r, struct cell *c,
+                      const struct hist *h)
+{
+    if (o->op == AGG_COUNT || o->op == AGG_GROUP) {
+        fold_float(o->op, c, 0);
+    } else if (o->op == AGG_SUM || o->op == AGG_AVG) {
+        c->hist = c->hist ? c->hist : h;
+        c->hist_count++;
+    } else {
+        note_ignored_hist_in_aggregation(r, inner_span(o), aggregate_op_text(o->op));
+    }
+}
+
+static bool fold_all(struct op_aggregate *o, struct run *r)
+{
+    struct column c;
+    u32 steps = o->base.grid.steps;
+    u64 cells = (u64)o->base.series_count * steps;
+    o->is_folded = true;
+    o->cells = RUN_NEW_N(r, struct cell, MAX(cells, 1U));
+    if (!o->cells || !column_init(r, &c, steps)) {
+        return false;
+    }
+    for (u32 k = 0; k < o->child->series_count; k++) {
+        if (!op_next(o->child, r, &c)) {
+            return false;
+        }
+        struct cell *row = o->cells + (u64)o->grouping.group_of[k] * steps;
+        for (u32 i = 0; i < steps; i++) {
+            if (!column_has(&c, i)) {
+                continue;
+            }
+            if (column_hist(&c, i)) {
+                fold_hist(o, r, &row[i], column_hist(&c, i));
+            } else {
+                fold_float(o->op, &row[i], c.values[i]);
+            }
+        }
+    }
+    return true;
+}
+
+static f64 cell_value(enum aggregate_op op, const struct cell *c)
+{
+    switch ((int)op) {
+    case AGG_SUM:
+        return c->u.sum.sum + c->u.sum.lost;
+    case AGG_AVG:
+        return kahan_mean_get(&c->u.mean);
+    case AGG_COUNT:
+        return c->u.plain.count;
+    case AGG_GROUP:
+        return 1;
+    case AGG_STDVAR:
+        return c->u.plain.value / c->u.plain.count;
+    case AGG_STDDEV:
+        return sqrt(c->u.plain.value / c->u.plain.count);
+    default:
+        return c->u.plain.value; // min, max
+    }
+}
+
+static bool emit_hist(const struct op_aggregate *o, struct run *r, const struct cell *c, u32 step,
+                      struct column *out)
+{
+    if (c->has_float) {
+        note_warning(r, inner_span(o),
+                     "encountered a mix of histograms and floats for aggregation");
+        return true;
+    }
+    if (c->hist_count > 1) {
+        return run_fail(r, ERR_UNSUPPORTED, "%s of native histograms is not supported yet",
+                        aggregate_op_text(o->op));
+    }
+    return column_set_hist(r, out, step, c->hist);
+}
+
+static bool aggregate_next(struct op *base, struct run *r, struct column *out)
+{
+    struct op_aggregate *o = aggregate_of(base);
+    if (!o->is_folded && !fold_all(o, r)) {
+        return false;
+    }
+    const struct cell *row = o->cells + (u64)base->at * base->grid.steps;
+    for (u32 i = 0; i < out->steps; i++) {
+        if (row[i].hist_count > 0) {
+            if (!emit_hist(o, r, &row[i], i, out)) {
+                return false;
+            }
+        } else if (row[i].has_float) {
+            column_set(out, i, cell_value(o->op, &row[i]));
+        }
+    }
+    return true;
+}
+
+static bool quantile_next(struct op *base, struct run *r, struct column *out)
+{
+    struct op_aggregate *o = aggregate_of(base);
+    u32 count = o->child->series_count;
+    if (!o->collected) {
+        o->scratch = RUN_NEW_N(r, f64, MAX(count, 1U));
+        if (!o->scratch || !op_collect(o->child, r, &o->collected)) {
+            return false;
+        }
+    }
+    for (u32 i = 0; i < out->steps; i++) {
+        u32 n = 0;
+        for (u32 k = 0; k < count; k++) {
+            const struct column *c = &o->collected[k];
+            if (o->grouping.group_of[k] != base->at || !column_has(c, i)) {
+                continue;
+            }
+            if (column_hist(c, i)) {
+                note_ignored_hist_in_aggregation(r, inner_span(o), "quantile");
+            } else {
+                o->scratch[n++] = c->values[i];
+            }
+        }
+        if (n > 0) {
+            column_set(out, i, quantile_of(o->param.values[i], o->scratch, n));
+        }
+    }
+    return true;
+}
+
+static const struct op_ops aggregate_ops = {
+    .name = "aggregate", .open = aggregate_open, .next = aggregate_next};
+static const struct op_ops quantile_ops = {
+    .name = "quantile", .open = aggregate_open, .next = quantile_next};
+
+struct op *op_aggregate_new(struct run *r, const struct expr *x, struct op *child, struct op *param)
+{
+    struct op_aggregate *o = child ? RUN_NEW(r, struct op_aggregate) : NULL;
+    if (!o) {
+        return NULL;
+    }
+    bool is_quantile = x->aggregate.op == AGG_QUANTILE;
+    CHECK(is_quantile == (param != NULL));
+    op_init(&o->base, r, is_quantile ? &quantile_ops : &aggregate_ops, &child->grid);
+    o->expr = x;
+    o->op = x->aggregate.op;
+    o->child = child;
+    o->param_op = param;
+    return &o->base;
+}

@@ -1,0 +1,367 @@
+// op_range.c: functions over range vectors: windows of a selector's or a subquery's samples.
+//
+// The bounds of the windows depend on timestamps alone: they are found once per timestamp column
+// with two fingers, O(samples + steps), and used for all series that share it.
+#include "base/checked.h"
+#include "base/str.h"
+#include "model/hist.h"
+#include "model/sample.h"
+#include "promql/ops.h"
+#include "promql/query_run.h"
+
+// A series' samples, floats and histograms apart, staleness markers left out. Threads: owned.
+struct split {
+    const i64 *t_ms;
+    const f64 *values;
+    u32 count;
+    const i64 *hist_t_ms;
+    const struct hist *const *hists;
+    u32 hist_count;
+    bool same_times; // Floats alone, as the series before.
+};
+
+// Where split puts what it cannot borrow. Threads: owned.
+struct split_room {
+    i64 *t_ms;
+    f64 *values;
+    i64 *hist_t_ms;
+    const struct hist **hists;
+    u32 cap;
+};
+
+// Windows as [from, to) by step. Threads: owned.
+struct bounds {
+    u32 *from;
+    u32 *to;
+};
+
+// Threads: owned by the run.
+struct op_range {
+    struct op base;
+    struct selection selection;
+    struct range_source source;
+    struct range_call_expr call;
+    range_fn *fn;
+    struct feed feed;
+    struct column inner; // A subquery's series.
+    struct split_room room;
+    struct bounds bounds;
+    struct bounds hist_bounds;
+    bool has_bounds; // Of a series without histograms whose samples were borrowed.
+    u32 inner_count; // Samples of the subquery's series before, if it had all its steps.
+    struct column params[2];
+    f64 *scratch;
+    u32 scratch_cap;
+};
+
+static struct op_range *range_of(struct op *o)
+{
+    return CONTAINER_OF(o, struct op_range, base);
+}
+
+static bool keeps_name(const struct op_range *o)
+{
+    return o->call.fn->id == FN_LAST_OVER_TIME || o->call.fn->id == FN_FIRST_OVER_TIME;
+}
+
+static bool new_bounds(struct run *r, struct bounds *b, u32 steps)
+{
+    b->from = RUN_NEW_N(r, u32, MAX(steps, 1U));
+    b->to = RUN_NEW_N(r, u32, MAX(steps, 1U));
+    return b->from && b->to;
+}
+
+static bool range_open(struct op *base, struct run *r)
+{
+    struct op_range *o = range_of(base);
+    const struct op_series *from;
+    u32 count;
+    if (o->source.inner) {
+        if (!op_open(o->source.inner, r) ||
+            !column_init(r, &o->inner, o->source.inner->grid.steps)) {
+            return false;
+        }
+        from = o->source.inner->series;
+        count = o->source.inner->series_count;
+    } else {
+        if (!feed_open(&o->feed, r)) {
+            return false;
+        }
+        from = o->feed.series;
+        count = o->feed.series_count;
+    }
+    if (!op_make_series(base, r, count) || !new_bounds(r, &o->bounds, base->grid.steps) ||
+        !new_bounds(r, &o->hist_bounds, base->grid.steps)) {
+        return false;
+    }
+    for (u32 i = 0; i < count; i++) {
+        if (keeps_name(o)) {
+            base->series[i] = from[i];
+        } else if (!op_drop_name(r, &from[i], &base->series[i])) {
+            return false;
+        }
+    }
+    for (u32 i = 0; i < ARRAY_LEN(o->params); i++) {
+        if (o->call.params[i] && !op_collect_scalar(o->call.params[i], r, &o->params[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool split_make_room(struct split_room *room, struct run *r, u32 count)
+{
+    if (count <= room->cap) {
+        return true;
+    }
+    u32 cap = MAX(512U, count + count / 2);
+    room->t_ms = RUN_NEW_N(r, i64, cap);
+    room->values = RUN_NEW_N(r, f64, cap);
+    room->hist_t_ms = RUN_NEW_N(r, i64, cap);
+    room->hists = run_alloc(r, cap, sizeof(*room->hists));
+    room->cap = cap;
+    return room->t_ms && room->values && room->hist_t_ms && room->hists;
+}
+
+static bool has_stale(const struct feed_samples *s)
+{
+    bool found = false;
+    for (u32 i = 0; i < s->count; i++) {
+        found |= is_stale_nan(s->values[i]);
+    }
+    return found;
+}
+
+static bool split(struct op_range *o, struct run *r, const struct feed_samples *s,
+                  struct split *out)
+{
+    if (!s->hists && !has_stale(s)) {
+        *out = (struct split){.t_ms = s->t_ms,
+                              .values = s->values,
+                              .count = s->count,
+                              .same_times = s->same_times && o->has_bounds};
+        o->has_bounds = true;
+        return true;
+    }
+    if (!split_make_room(&o->room, r, s->count)) {
+        return false;
+    }
+    *out = (struct split){.t_ms = o->room.t_ms,
+                          .values = o->room.values,
+                          .hist_t_ms = o->room.hist_t_ms,
+                          .hists = o->room.hists};
+    o->has_bounds = false;
+    for (u32 i = 0; i < s->count; i++) {
+        const struct hist *h = s->hists ? s->hists[i] : NULL;
+        if (h && !hist_is_stale(h)) {
+            o->room.hist_t_ms[out->hist_count] = s->t_ms[i];
+            o->room.hists[out->hist_count++] = h;
+        } else if (!h && !is_stale_nan(s->values[i])) {
+            o->room.t_ms[out->count] = s->t_ms[i];
+            o->room.values[out->count++] = s->values[i];
+        }
+    }
+    return true;
+}
+
+// The samples of a subquery: the steps of its inner expression that have a value.
+static bool split_inner(struct op_range *o, struct run *r, struct split *out)
+{
+    if (!op_next(o->source.inner, r, &o->inner) || !split_make_room(&o->room, r, o->inner.steps)) {
+        return false;
+    }
+    const struct grid *g = &o->source.inner->grid;
+    *out = (struct split){.t_ms = o->room.t_ms,
+                          .values = o->room.values,
+                          .hist_t_ms = o->room.hist_t_ms,
+                          .hists = o->room.hists};
+    for (u32 i = 0; i < o->inner.steps; i++) {
+        if (!column_has(&o->inner, i)) {
+            continue;
+        }
+        const struct hist *h = column_hist(&o->inner, i);
+        if (h) {
+            o->room.hist_t_ms[out->hist_count] = grid_time(g, i);
+            o->room.hists[out->hist_count++] = h;
+        } else if (!is_stale_nan(o->inner.values[i])) {
+            o->room.t_ms[out->count] = grid_time(g, i);
+            o->room.values[out->count++] = o->inner.values[i];
+        }
+    }
+    bool whole = out->count == o->inner.steps;
+    out->same_times = whole && o->has_bounds;
+    o->has_bounds = whole;
+    return true;
+}
+
+static void find_bounds(const struct op_range *o, const struct run *r, const i64 *t_ms, u32 count,
+                        struct bounds *b)
+{
+    const struct grid *g = &o->base.grid;
+    i64 before = o->source.anchored || o->source.smoothed ? r->lookback_ms : 0;
+    i64 behind = o->source.smoothed ? r->lookback_ms : 0;
+    u32 from = 0;
+    u32 to = 0;
+    for (u32 step = 0; step < g->steps; step++) {
+        i64 end = time_ref_get(&o->source.ref, g, step);
+        i64 start = sat_sub_i64(sat_sub_i64(end, o->source.range_ms), before);
+        end = sat_add_i64(end, behind);
+        while (to < count && t_ms[to] <= end) {
+            to++;
+        }
+        while (from < to && t_ms[from] <= start) {
+            from++;
+        }
+        b->from[step] = from;
+        b->to[step] = to;
+    }
+}
+
+static bool falls_somewhere(const f64 *values, u32 count)
+{
+    bool falls = false;
+    for (u32 i = 1; i < count; i++) {
+        falls |= values[i] < values[i - 1];
+    }
+    return falls;
+}
+
+static bool scratch_for(struct op_range *o, struct run *r, u32 count)
+{
+    if (!range_fn_needs_scratch(o->call.fn->id) || count <= o->scratch_cap) {
+        return true;
+    }
+    o->scratch_cap = MAX(512U, count);
+    o->scratch = RUN_NEW_N(r, f64, o->scratch_cap);
+    return o->scratch != NULL;
+}
+
+static bool call_step(struct op_range *o, struct run *r, struct range_call *c,
+                      const struct split *s, u32 step, struct column *out)
+{
+    u32 from = o->bounds.from[step];
+    u32 hist_from = s->hist_count > 0 ? o->hist_bounds.from[step] : 0;
+    i64 end = time_ref_get(&o->source.ref, &o->base.grid, step);
+    struct window w = {
+        .t_ms = s->t_ms + from,
+        .values = s->values + from,
+        .count = o->bounds.to[step] - from,
+        .hist_t_ms = s->hist_count > 0 ? s->hist_t_ms + hist_from : NULL,
+        .hists = s->hist_count > 0 ? s->hists + hist_from : NULL,
+        .hist_count = s->hist_count > 0 ? o->hist_bounds.to[step] - hist_from : 0,
+        .start_ms = sat_sub_i64(end, o->source.range_ms),
+        .end_ms = end,
+        .eval_ms = grid_time(&o->base.grid, step),
+    };
+    if (w.count + w.hist_count == 0) {
+        return true;
+    }
+    run_count(r, &o->base.grid, step, w.count + w.hist_count);
+    for (u32 i = 0; i < ARRAY_LEN(o->params); i++) {
+        c->params[i] = o->call.params[i] ? o->params[i].values[step] : 0;
+    }
+    struct range_value v = o->fn(c, &w);
+    if (r->failed) {
+        return false;
+    }
+    if (v.kind == RANGE_HIST) {
+        return column_set_hist(r, out, step, v.hist);
+    }
+    if (v.kind == RANGE_FLOAT) {
+        column_set(out, step, v.value);
+    }
+    return true;
+}
+
+static bool ends_like_counter(str name)
+{
+    return str_ends(name, STR("_total")) || str_ends(name, STR("_sum")) ||
+           str_ends(name, STR("_count")) || str_ends(name, STR("_bucket"));
+}
+
+static void tell_if_no_counter(const struct op_range *o, struct run *r, str metric,
+                               const struct column *out)
+{
+    bool is_rate = o->call.fn->id == FN_RATE || o->call.fn->id == FN_INCREASE;
+    if (!is_rate || metric.len == 0 || ends_like_counter(metric)) {
+        return;
+    }
+    for (u32 i = 0; i < out->steps; i++) {
+        if (column_has(out, i) && !column_hist(out, i)) {
+            note_info(r, o->call.arg_span,
+                      "metric might not be a counter, name does not end in "
+                      "_total/_sum/_count/_bucket: %s",
+                      run_quoted(r, metric));
+            return;
+        }
+    }
+}
+
+static bool range_next(struct op *base, struct run *r, struct column *out)
+{
+    struct op_range *o = range_of(base);
+    struct split s;
+    str metric;
+    if (o->source.inner) {
+        if (!split_inner(o, r, &s)) {
+            return false;
+        }
+        metric = labels_get(o->source.inner->series[base->at].labels, LABEL_NAME);
+    } else {
+        struct feed_samples all;
+        if (!feed_next(&o->feed, r, &all) || !split(o, r, &all, &s)) {
+            return false;
+        }
+        metric = labels_get(o->feed.series[base->at].labels, LABEL_NAME);
+    }
+    u64 held = s.count + s.hist_count;
+    if (!run_hold(r, held) || !scratch_for(o, r, s.count)) {
+        return false;
+    }
+    if (!s.same_times) {
+        find_bounds(o, r, s.t_ms, s.count, &o->bounds);
+    }
+    if (s.hist_count > 0) {
+        find_bounds(o, r, s.hist_t_ms, s.hist_count, &o->hist_bounds);
+    }
+    struct range_call c = {.run = r,
+                           .fn = o->call.fn,
+                           .range_seconds = (f64)(o->source.range_ms / 1000) +
+                                            (f64)(o->source.range_ms % 1000) * 1e6 / 1e9,
+                           .anchored = o->source.anchored,
+                           .smoothed = o->source.smoothed,
+                           .may_reset = falls_somewhere(s.values, s.count),
+                           .arg_span = o->call.arg_span,
+                           .metric = metric,
+                           .scratch = o->scratch};
+    for (u32 step = 0; step < base->grid.steps; step++) {
+        if (!call_step(o, r, &c, &s, step, out)) {
+            return false;
+        }
+    }
+    tell_if_no_counter(o, r, metric, out);
+    run_release(r, held);
+    return true;
+}
+
+static const struct op_ops range_ops = {.name = "range", .open = range_open, .next = range_next};
+
+struct op *op_range_new(struct run *r, const struct grid *g, const struct range_source *source,
+                        const struct range_call_expr *call)
+{
+    struct op_range *o = RUN_NEW(r, struct op_range);
+    if (!o) {
+        return NULL;
+    }
+    op_init(&o->base, r, &range_ops, g);
+    o->source = *source;
+    o->call = *call;
+    o->fn = range_fn_get(call->fn->id);
+    CHECK(o->fn);
+    if (source->selection) {
+        o->selection = *source->selection;
+        o->source.selection = &o->selection;
+        selection_feed(&o->selection, r, g, &o->feed);
+    }
+    return &o->base;
+}

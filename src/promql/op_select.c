@@ -1,0 +1,205 @@
+// op_select.c: instant vector selectors: at each step the newest sample that is not too old.
+//
+// Which sample that is depends on timestamps alone, so it is worked out once per timestamp column
+// and used for all series that share it.
+#include "base/arena.h"
+#include "base/checked.h"
+#include "model/hist.h"
+#include "model/sample.h"
+#include "promql/ops.h"
+#include "promql/query_run.h"
+
+#define PICK_NONE UINT32_MAX
+
+// Threads: owned by the run.
+struct op_select {
+    struct op base;
+    struct selection selection;
+    enum select_what what;
+    struct feed feed;
+    u32 *picks; // By step: the sample's index, or PICK_NONE.
+    bool has_picks;
+};
+
+static struct op_select *select_of(struct op *o)
+{
+    return CONTAINER_OF(o, struct op_select, base);
+}
+
+void selection_feed(const struct selection *s, struct run *r, const struct grid *g, struct feed *f)
+{
+    const struct expr_vector *v = &s->expr->vector;
+    i64 first = time_ref_get(&s->ref, g, 0);
+    i64 last = time_ref_get(&s->ref, g, g->steps > 0 ? g->steps - 1 : 0);
+    i64 behind = s->range_ms > 0 ? s->range_ms : r->lookback_ms;
+    if (s->range_ms > 0 && (v->anchored || v->smoothed)) {
+        behind = sat_add_i64(behind, r->lookback_ms);
+    }
+    *f = (struct feed){.matchers = v->matchers,
+                       .matcher_count = v->matcher_count,
+                       .min_ms = sat_add_i64(sat_sub_i64(first, behind), 1),
+                       .max_ms = v->smoothed ? sat_add_i64(last, r->lookback_ms) : last,
+                       .step_ms = g->step_ms};
+    r->min_ms = MIN(r->min_ms, f->min_ms);
+    r->max_ms = MAX(r->max_ms, f->max_ms);
+}
+
+static bool select_open(struct op *base, struct run *r)
+{
+    struct op_select *o = select_of(base);
+    o->picks = RUN_NEW_N(r, u32, MAX(base->grid.steps, 1U));
+    if (!o->picks || !feed_open(&o->feed, r)) {
+        return false;
+    }
+    if (o->what != SELECT_TIMESTAMP) {
+        base->series = o->feed.series;
+        base->series_count = o->feed.series_count;
+        return true;
+    }
+    if (!op_make_series(base, r, o->feed.series_count)) {
+        return false;
+    }
+    for (u32 i = 0; i < base->series_count; i++) {
+        if (!op_drop_name(r, &o->feed.series[i], &base->series[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void pick(struct op_select *o, const struct run *r, const struct feed_samples *s)
+{
+    const struct grid *g = &o->base.grid;
+    u32 after = 0; // The first sample behind the step's time.
+    for (u32 step = 0; step < g->steps; step++) {
+        i64 t = time_ref_get(&o->selection.ref, g, step);
+        while (after < s->count && s->t_ms[after] <= t) {
+            after++;
+        }
+        bool fresh = after > 0 && s->t_ms[after - 1] > sat_sub_i64(t, r->lookback_ms);
+        o->picks[step] = fresh ? after - 1 : PICK_NONE;
+    }
+}
+
+static bool is_stale(const struct feed_samples *s, u32 i)
+{
+    if (s->hists && s->hists[i]) {
+        return hist_is_stale(s->hists[i]);
+    }
+    return is_stale_nan(s->values[i]);
+}
+
+static bool take_picked(struct op_select *o, struct run *r, const struct feed_samples *s,
+                        struct column *out)
+{
+    for (u32 step = 0; step < out->steps; step++) {
+        u32 i = o->picks[step];
+        if (i == PICK_NONE || is_stale(s, i)) {
+            continue;
+        }
+        run_count(r, &o->base.grid, step, 1);
+        if (o->what == SELECT_TIMESTAMP) {
+            column_set(out, step, (f64)s->t_ms[i] / 1000);
+        } else if (o->what == SELECT_SAMPLE_TIME && !(s->hists && s->hists[i])) {
+            column_set(out, step, (f64)s->t_ms[i]);
+        } else if (!s->hists || !s->hists[i]) {
+            column_set(out, step, s->values[i]);
+        } else if (!column_set_hist(r, out, step, s->hists[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Leaves out staleness markers, in place of a copy in scratch.
+static bool without_stale(struct run *r, const struct feed_samples *s, struct feed_samples *out)
+{
+    arena_reset(r->scratch);
+    u64 bytes = (u64)s->count * (sizeof(i64) + sizeof(f64) + sizeof(void *));
+    if (!run_room(r, bytes)) {
+        return false;
+    }
+    i64 *t_ms = ARENA_NEW_N(r->scratch, i64, s->count + 1);
+    f64 *values = ARENA_NEW_N(r->scratch, f64, s->count + 1);
+    const struct hist **hists =
+        s->hists ? arena_alloc(r->scratch, s->count + 1, sizeof(*hists)) : NULL;
+    u32 n = 0;
+    for (u32 i = 0; i < s->count; i++) {
+        if (!is_stale(s, i)) {
+            t_ms[n] = s->t_ms[i];
+            values[n] = s->values[i];
+            if (hists) {
+                hists[n] = s->hists[i];
+            }
+            n++;
+        }
+    }
+    *out = (struct feed_samples){.t_ms = t_ms, .values = values, .hists = hists, .count = n};
+    return true;
+}
+
+// smoothed: the value at a step is interpolated between the samples around it.
+static bool take_smoothed(struct op_select *o, struct run *r, const struct feed_samples *all,
+                          struct column *out)
+{
+    struct feed_samples s;
+    if (!without_stale(r, all, &s)) {
+        return false;
+    }
+    if (s.hists) {
+        return run_fail(r, ERR_UNSUPPORTED,
+                        "smoothed selectors over native histograms are not supported yet");
+    }
+    u32 at = 0; // The first sample at or behind the step's time.
+    for (u32 step = 0; step < out->steps; step++) {
+        i64 t = time_ref_get(&o->selection.ref, &o->base.grid, step);
+        while (at < s.count && s.t_ms[at] < t) {
+            at++;
+        }
+        bool has_left = at > 0 && s.t_ms[at - 1] > sat_sub_i64(t, r->lookback_ms);
+        bool has_right = at < s.count && s.t_ms[at] <= sat_add_i64(t, r->lookback_ms);
+        if (has_right && s.t_ms[at] == t) {
+            column_set(out, step, s.values[at]);
+        } else if (has_left && has_right) {
+            column_set(out, step,
+                       interpolate(s.t_ms[at - 1], s.values[at - 1], s.t_ms[at], s.values[at], t));
+        } else if (has_left) {
+            column_set(out, step, s.values[at - 1]);
+        }
+    }
+    return true;
+}
+
+static bool select_next(struct op *base, struct run *r, struct column *out)
+{
+    struct op_select *o = select_of(base);
+    struct feed_samples s;
+    if (!feed_next(&o->feed, r, &s)) {
+        return false;
+    }
+    if (o->selection.expr->vector.smoothed && o->what == SELECT_VALUE) {
+        return take_smoothed(o, r, &s, out);
+    }
+    if (!s.same_times || !o->has_picks) {
+        pick(o, r, &s);
+        o->has_picks = true;
+    }
+    return take_picked(o, r, &s, out);
+}
+
+static const struct op_ops select_ops = {
+    .name = "select", .open = select_open, .next = select_next};
+
+struct op *op_select_new(struct run *r, const struct grid *g, const struct selection *s,
+                         enum select_what what)
+{
+    struct op_select *o = RUN_NEW(r, struct op_select);
+    if (!o) {
+        return NULL;
+    }
+    op_init(&o->base, r, &select_ops, g);
+    o->selection = *s;
+    o->what = what;
+    selection_feed(s, r, g, &o->feed);
+    return &o->base;
+}

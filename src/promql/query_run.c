@@ -1,0 +1,107 @@
+// query_run.c: see query_run.h.
+#include "promql/query_run.h"
+
+#include "base/arena.h"
+#include "os/clk.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+bool run_fail(struct run *r, enum err code, const char *format, ...)
+{
+    if (r->failed) {
+        return false;
+    }
+    char text[sizeof(r->error->text)];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    r->failed = true;
+    return err_set(r->error, code, "%s", text);
+}
+
+bool run_fail_with(struct run *r, const struct error *e)
+{
+    return run_fail(r, e->code == ERR_NONE ? ERR_INTERNAL : e->code, "%s", e->text);
+}
+
+bool query_tick(struct run *r)
+{
+    if (r->failed) {
+        return false;
+    }
+    if (r->budget.cancel && *r->budget.cancel) {
+        return run_fail(r, ERR_CANCELLED, "query was canceled in expression evaluation");
+    }
+    if (r->budget.deadline_mono_ns != 0 && r->opts->clk &&
+        clk_mono_ns(r->opts->clk) > r->budget.deadline_mono_ns) {
+        return run_fail(r, ERR_TIMEOUT, "query timed out in expression evaluation");
+    }
+    return run_room(r, 0);
+}
+
+static bool fail_memory(struct run *r)
+{
+    return run_fail(r, ERR_LIMIT, "the query needs more than %llu bytes of memory",
+                    (unsigned long long)r->bytes_limit);
+}
+
+bool run_room(struct run *r, u64 bytes)
+{
+    u64 held = arena_bytes(r->arena) + arena_bytes(r->scratch);
+    if (bytes > r->bytes_limit || held > r->bytes_limit - bytes) {
+        return fail_memory(r);
+    }
+    return !r->failed;
+}
+
+void *run_alloc(struct run *r, u64 count, u64 size)
+{
+    u64 bytes;
+    count = MAX(count, 1U); // An empty array is an array too.
+    if (__builtin_mul_overflow(count, size, &bytes) || !run_room(r, bytes)) {
+        fail_memory(r);
+        return NULL;
+    }
+    void *p = arena_try(r->arena, count, size);
+    if (!p) {
+        fail_memory(r);
+    }
+    return p;
+}
+
+void *run_grow(struct run *r, void *old, u64 count_old, u64 count_new, u64 size)
+{
+    u8 *grown = run_alloc(r, count_new, size);
+    if (grown && count_old > 0) {
+        memcpy(grown, old, count_old * size);
+    }
+    return grown;
+}
+
+bool run_hold(struct run *r, u64 samples)
+{
+    r->samples_held += samples;
+    r->samples_peak = MAX(r->samples_peak, r->samples_held);
+    if (r->samples_held > r->opts->samples_max) {
+        return run_fail(r, ERR_LIMIT,
+                        "query processing would load too many samples into memory in query "
+                        "execution");
+    }
+    return !r->failed;
+}
+
+void run_release(struct run *r, u64 samples)
+{
+    DCHECK(r->samples_held >= samples);
+    r->samples_held -= samples;
+}
+
+void run_count(struct run *r, const struct grid *g, u32 step, u64 samples)
+{
+    r->samples_total += samples;
+    if (r->samples_per_step && g->start_ms == r->grid.start_ms && g->steps == r->grid.steps) {
+        r->samples_per_step[step] += samples;
+    }
+}

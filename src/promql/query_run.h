@@ -1,0 +1,71 @@
+// query_run.h: one run of a query: its memory, budget, clock, notes and first error.
+//
+// Everything that evaluates gets the run as its second parameter and fails by run_fail, which
+// keeps the first error. query_tick is the one place that looks at budget, deadline and cancel.
+// Invariants:
+//   (I1) Memory of a run is asked for by run_alloc or guarded by run_room, so that a limit is an
+//        error and never an abort.
+//   (I2) scratch holds nothing beyond the work on one series.
+// Threads: owned.
+#ifndef PROMQL_QUERY_RUN_H
+#define PROMQL_QUERY_RUN_H
+
+#include "base/base.h"
+#include "base/error.h"
+#include "promql/column.h"
+#include "promql/notes.h"
+#include "promql/promql.h"
+
+struct arena;
+
+// What is kept free beyond the limit for the small pieces that are made without asking.
+#define RUN_SLACK_BYTES ((u64)16 << 20)
+
+struct run {
+    const struct promql_engine *engine;
+    const struct promql_engine_opts *opts;
+    const struct promql_request *request;
+    struct grid grid; // Of the whole query.
+    i64 lookback_ms;
+    struct arena *arena;
+    struct arena *scratch;
+    u64 bytes_limit;
+    struct query_budget budget; // The one that storage charges.
+    struct storage_querier *querier;
+    i64 min_ms; // What the selectors need; the querier's range.
+    i64 max_ms;
+    u32 op_count; // Operators made so far.
+    u32 op_order; // Of the one at work; notes ask.
+    struct notes notes;
+    struct storage_warnings storage_warnings; // Texts in arena.
+    struct feed *feeds;                       // Those that have a cursor open.
+    struct error *error;
+    bool failed;
+    u64 samples_held;
+    u64 samples_peak;
+    u64 samples_total;
+    u64 *samples_per_step; // Of grid; NULL unless asked for.
+};
+
+// Keeps the first failure; yields false.
+bool run_fail(struct run *r, enum err code, const char *format, ...) PRINTF_LIKE(3, 4);
+bool run_fail_with(struct run *r, const struct error *e);
+// Looks at everything that may stop a run; once per series of an operator.
+bool query_tick(struct run *r) MUST_USE;
+
+// Zeroed memory of the run; NULL and the run failed beyond the limit.
+void *run_alloc(struct run *r, u64 count, u64 size) MUST_USE;
+#define RUN_NEW(r, type)      ((type *)run_alloc((r), 1, sizeof(type)))
+#define RUN_NEW_N(r, type, n) ((type *)run_alloc((r), (n), sizeof(type)))
+// May so many more bytes be made by functions that take an arena?
+bool run_room(struct run *r, u64 bytes) MUST_USE;
+// A grown copy of an array.
+void *run_grow(struct run *r, void *old, u64 count_old, u64 count_new, u64 size) MUST_USE;
+
+// Points held in memory at once.
+bool run_hold(struct run *r, u64 samples) MUST_USE;
+void run_release(struct run *r, u64 samples);
+// Samples that an operator of grid g looked at in one of its steps.
+void run_count(struct run *r, const struct grid *g, u32 step, u64 samples);
+
+#endif
