@@ -70,7 +70,11 @@ function main() {
   }
   const lock = readFileSync(join(ROOT, 'package-lock.json'), 'utf8');
   if (/"resolved"/.test(lock)) problems.push('package-lock.json: has "resolved" fields; they name a registry');
-  for (const [path, entry] of Object.entries(JSON.parse(lock).packages)) {
+  const locked = JSON.parse(lock).packages;
+  for (const [path, entry] of Object.entries(locked)) {
+    for (const name of Object.keys(entry.optionalDependencies ?? {})) {
+      if (!locked[`node_modules/${name}`] && !locked[`${path}/node_modules/${name}`]) problems.push(`${path}: the lockfile lacks its ${name}; other machines could not install`);
+    }
     if (path && !entry.link && !entry.integrity) problems.push(`${path}: the lockfile has no integrity for it`);
     const range = entry.engines?.node;
     if (path && range && !satisfies(range, OLDEST)) problems.push(`${path} ${entry.version}: asks for node ${range}`);

@@ -29,7 +29,7 @@ export function newestScrape(targets: readonly Target[]): number {
 
 export function verdict(facts: Facts): Verdict {
   if (facts.away) {
-    return { mood: 'unknown', text: `The server has not answered for ${showDuration(Math.max(1, facts.now - facts.away))}; nothing below is newer than that.` };
+    return { mood: 'unknown', text: `The server has not answered for ${showDuration(Math.max(1, Math.round(facts.now - facts.away)))}; nothing below is newer than that.` };
   }
   const { targets, firing } = facts;
   if (!targets || firing === undefined) return { mood: 'unknown', text: 'Asking the server how things stand.' };
