@@ -1,0 +1,198 @@
+// head.h: one shard of the head: its series, their open chunks and the windows that hold the rest.
+//
+// There are two shards: what is scraped, pushed and collected, and what rules write (so that
+// alerting never waits on ingest). A writer takes the shard's turn, checks its samples (head_check
+// plans them), has the log written, then applies the plan. The turn is not a lock: the log's write
+// happens while holding it, but with no lock held. The short lock is taken only to change or copy
+// what readers see, in slices of HEAD_SLICE.
+//
+// Series live in columns indexed by a 32-bit ordinal; nothing is allocated per series but slots.
+// An ordinal whose series left is given out again only once no log segment can mention it.
+// Invariants:
+//   (I1) Only the holder of the turn changes a shard; changes that readers can see happen under
+//        the lock as well. So the holder reads without the lock.
+//   (I2) A series' in-order samples rise by time; t_last is the newest of them.
+//   (I3) A stored sample's time is at least t_floor, below which blocks hold everything.
+// Threads: struct head is guarded by `lock` and its turn, as I1 says.
+#ifndef TSDB_HEAD_H
+#define TSDB_HEAD_H
+
+#include "base/map.h"
+#include "model/labels.h"
+#include "model/sample.h"
+#include "os/thr.h"
+#include "storage/storage.h"
+#include "tsdb/head_index.h"
+#include "tsdb/head_pins.h"
+#include "tsdb/head_window.h"
+
+#include <stdatomic.h>
+
+struct error;
+
+// The hidden label of the tenant comes first in every series' symbols.
+#define HEAD_SLICE       1024U
+#define HEAD_WINDOWS_MAX 256U
+#define T_NEVER          INT64_MIN
+
+// A column group: the series of one target. Threads: as struct head.
+struct head_group {
+    u32 tenant;
+    u32 job; // Symbols.
+    u32 instance;
+    u32 series; // 0 = the slot is free.
+    struct segment *now;
+    struct segment *before;
+    // The log's chain (wal_fragment.c): owned by the turn.
+    u32 sequence;
+    u32 epoch;      // Changes at each base row; series whose wal_epoch differs are written whole.
+    u64 base_place; // The log's restatement period of the last base.
+    u32 rows;       // Rows since the base.
+    i64 t_row;
+};
+
+// An ordinal that waits until no segment of the log mentions it. Threads: owned by the turn.
+struct head_freed {
+    u32 ordinal;
+    u64 segment;
+};
+
+struct head {
+    u32 id;
+    i64 range_ms;
+    _Atomic u32 *series_total; // Of all shards, for the limit.
+    u32 series_max;
+
+    struct lock lock;
+    struct cond turn_free;
+    bool turn_taken;
+
+    // The series table: columns of `cap` slots, `count` of them ever given out.
+    u32 count;
+    u32 cap;
+    u32 live;
+    u64 *hash;
+    u32 *generation;    // 0 = free. Low bit: the shard.
+    u32 *labels_at;     // Into label_pool: tenant, count, then name and value symbols.
+    u32 *group;         // Index + 1; 0 = none.
+    i64 *t_last;        // T_NEVER = nothing yet. Owned by the turn.
+    f64 *v_last;        // Owned by the turn.
+    i64 *private_until; // Start of the first window in which it may share a row again.
+    u32 *wal_epoch;     // Owned by the turn.
+    u32 *staged;        // Index + 1 of its newest write in the plan. Owned by the turn.
+    u64 *note;          // Newest note in pins.
+    u8 *young;          // Not yet old enough to be collected when empty.
+    struct open_chunk *open;
+    u32 *label_pool;
+    u32 pool_len;
+    u32 pool_cap;
+    u32 pool_waste;
+    struct map by_labels;
+    struct head_index index;
+
+    struct head_group *groups;
+    u32 group_count;
+    u32 group_cap;
+    struct map by_group;
+    u32 *free_groups;
+    u32 free_group_count;
+    u32 free_group_cap;
+
+    u32 *free_ordinals;
+    u32 free_count;
+    u32 free_cap;
+    struct head_freed *freed;
+    u32 freed_count;
+    u32 freed_cap;
+
+    u64 alias_segment; // The log is not truncated within segments up to it. Of the replay.
+
+    u32 *pending; // Series the log does not know yet. Owned by the turn.
+    u32 pending_count;
+    u32 pending_cap;
+
+    struct head_window **windows; // Rising by time.
+    u32 window_count;
+    struct value_slabs slabs;
+    u32 segment_id;
+    i64 t_floor;
+    i64 t_max; // T_NEVER when empty.
+    struct head_pins pins;
+
+    u64 created_total;
+    u64 removed_total;
+    u64 stored_total;
+};
+
+// A sample that was found good. Threads: owned by the turn.
+struct head_write {
+    i64 t;
+    f64 value;
+    i64 t_was;
+    f64 v_was;
+    u32 ordinal;
+    u32 older; // Index + 1 of the same series' write before, in the plan.
+    bool late;
+};
+
+// Threads: owned by the turn.
+struct head_plan {
+    struct head_write *writes;
+    u32 n;
+    u32 cap;
+};
+
+struct head_rules {
+    i64 t_newest; // Beyond it a sample is too new.
+    i64 ooo_window_ms;
+};
+
+struct head *head_new(u32 id, i64 range_ms, _Atomic u32 *series_total, u32 series_max,
+                      u64 symbol_bytes_max);
+void head_free(struct head *h); // Accepts NULL.
+
+void head_turn_take(struct head *h);
+void head_turn_drop(struct head *h);
+
+// Finds or makes series; takes the turn only if some are new. full refuses new ones.
+void head_resolve(struct head *h, struct tenant_id tenant, const struct labels *sets, u32 n,
+                  bool full, struct series_ref *refs, u8 *outcomes);
+// With the turn: makes a series at this ordinal (replay). Returns where it stands: elsewhere only
+// if it is known under another ordinal and has samples there; MAP_NONE if the ordinal is taken or a
+// limit refuses.
+u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32 ordinal);
+// Tenant and labels (without the hidden one) of a live series, strings borrowed from the symbols.
+// Needs the lock or the turn. items has room for head_label_count of it.
+u32 head_label_count(const struct head *h, u32 ordinal);
+struct labels head_labels(const struct head *h, u32 ordinal, struct label *items);
+const u32 *head_label_symbols(const struct head *h, u32 ordinal,
+                              u32 *count); // With the hidden one.
+
+// With the turn. Plans the sample if it is good.
+enum append_outcome head_check(struct head *h, struct head_plan *plan,
+                               const struct head_rules *rules, struct tenant_id tenant,
+                               struct series_ref ref, i64 t, f64 value);
+void head_unplan(struct head *h, struct head_plan *plan); // Takes back what check noted.
+// Makes the plan visible and empties it.
+void head_apply(struct head *h, struct head_plan *plan);
+// One sample of a replay: stored by time, in order or late; known times are passed over.
+void head_replay(struct head *h, u32 ordinal, i64 t, f64 value);
+
+// Takes the turn by slices. No sample below floor is taken any more; what is open there is
+// sealed, and the windows that end at or before it are frozen.
+void head_freeze(struct head *h, i64 floor);
+// Takes the turn by slices. Drops the windows before floor and the series that have nothing left.
+// segment: the log's segment being written now. Returns how many series left.
+u32 head_collect(struct head *h, i64 floor, u64 segment);
+// With the turn, after a replay: series without samples leave, and every ordinal that is not in use
+// waits as if it had just been freed.
+void head_restored(struct head *h, u64 segment);
+// With the turn: ordinals freed before this segment may be used again.
+void head_release(struct head *h, u64 segment_first);
+
+u64 head_bytes(struct head *h); // O(pairs); takes the lock.
+i64 window_floor(i64 t, i64 range_ms);
+// The window of t, NULL if there is none. Needs the lock or the turn.
+struct head_window *head_window_at(const struct head *h, i64 t);
+
+#endif

@@ -1,0 +1,58 @@
+// head_index.h: the head's symbols and postings: label pair → set of series, name → its pairs.
+//
+// Every pair in use has a dense id; ids of pairs whose last series left are given out again.
+// add and remove O(labels). Memory: a posting set per pair, 20 bytes beside it, and the symbols,
+// which are kept until the head is closed (bounded by bytes_max).
+// Threads: guarded by the shard's lock.
+#ifndef TSDB_HEAD_INDEX_H
+#define TSDB_HEAD_INDEX_H
+
+#include "base/map.h"
+#include "model/symtab.h"
+
+struct postings;
+
+// Threads: guarded by the shard's lock.
+struct head_pair {
+    u32 name;     // Index into names; the next free pair when set is NULL.
+    u32 value;    // Symbol.
+    u32 position; // Where it stands in its name's list.
+    struct postings *set;
+};
+
+// Threads: guarded by the shard's lock.
+struct head_name {
+    u32 symbol;
+    u32 *pairs;
+    u32 count;
+    u32 cap;
+};
+
+// Threads: guarded by the shard's lock.
+struct head_index {
+    struct symtab *symbols;
+    struct head_pair *pairs;
+    u32 pair_count;
+    u32 pair_cap;
+    u32 pair_free; // Head of the free chain, MAP_NONE if none.
+    u32 pairs_live;
+    struct head_name *names;
+    u32 name_count;
+    u32 name_cap;
+    struct map by_pair;
+    struct map by_name;
+};
+
+void head_index_init(struct head_index *x, u64 symbol_bytes_max);
+void head_index_fini(struct head_index *x);
+
+// symbols: name, value, name, value …, count pairs.
+void head_index_add(struct head_index *x, u32 ordinal, const u32 *symbols, u32 count);
+void head_index_remove(struct head_index *x, u32 ordinal, const u32 *symbols, u32 count);
+
+u32 head_index_pair(const struct head_index *x, str name, str value); // MAP_NONE if absent.
+// NULL if absent.
+const struct head_name *head_index_name(const struct head_index *x, str name);
+u64 head_index_bytes(const struct head_index *x); // O(pairs).
+
+#endif

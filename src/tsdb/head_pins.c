@@ -1,0 +1,87 @@
+#include "tsdb/head_pins.h"
+
+#include "base/arena.h"
+#include "base/error.h"
+
+void pins_init(struct head_pins *p)
+{
+    *p = (struct head_pins){.first = 1, .next = 1};
+}
+
+void pins_fini(struct head_pins *p)
+{
+    mem_free(p->notes);
+    *p = (struct head_pins){0};
+}
+
+u64 pins_open(struct head_pins *p)
+{
+    p->readers++;
+    return p->commit;
+}
+
+void pins_close(struct head_pins *p)
+{
+    CHECK(p->readers > 0);
+    p->readers--;
+    if (p->readers == 0) {
+        p->first = p->next; // Nobody is left who could ask.
+    }
+}
+
+static bool ring_full(const struct head_pins *p)
+{
+    return p->next - p->first == p->cap;
+}
+
+static void ring_grow(struct head_pins *p)
+{
+    u32 cap = p->cap ? p->cap * 2 : 1024;
+    struct pin_note *wider = MEM_NEW_N(struct pin_note, cap);
+    for (u64 i = p->first; i < p->next; i++) {
+        wider[i % cap] = p->notes[i % p->cap];
+    }
+    mem_free(p->notes);
+    p->notes = wider;
+    p->cap = cap;
+}
+
+void pins_note(struct head_pins *p, u32 ordinal, i64 t, u64 *newest)
+{
+    if (ring_full(p) && p->cap < PIN_NOTES_MAX) {
+        ring_grow(p);
+    }
+    if (ring_full(p)) {
+        p->lost_commit = p->notes[p->first % p->cap].commit;
+        p->first++;
+    }
+    p->notes[p->next % p->cap] =
+        (struct pin_note){.t = t, .commit = p->commit + 1, .older = *newest, .ordinal = ordinal};
+    *newest = p->next++;
+}
+
+bool pins_hidden(const struct head_pins *p, u64 commit, u32 ordinal, u64 newest, struct arena *a,
+                 i64 **t, u32 *n, struct error *e)
+{
+    if (p->lost_commit > commit) {
+        return err_set(e, ERR_UNAVAILABLE,
+                       "the head took in more than %u samples while the query waited; ask again",
+                       PIN_NOTES_MAX);
+    }
+    u32 count = 0;
+    for (u64 at = newest; at >= p->first && at < p->next; at = p->notes[at % p->cap].older) {
+        const struct pin_note *note = &p->notes[at % p->cap];
+        if (note->ordinal != ordinal || note->commit <= commit) {
+            break;
+        }
+        count++;
+    }
+    *n = count;
+    *t = count ? ARENA_NEW_N(a, i64, count) : NULL;
+    u64 at = newest;
+    for (u32 i = 0; i < count; i++) {
+        (*t)[i] = p->notes[at % p->cap].t;
+        at = p->notes[at % p->cap].older;
+    }
+    return true;
+}

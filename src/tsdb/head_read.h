@@ -1,0 +1,61 @@
+// head_read.h: copies what a reader needs of a head shard, in slices under its short lock.
+//
+// Labels become arrays of borrowed strings (symbols live as long as the head), sealed chunks are
+// pointers into windows that the reader's pin keeps, open values and late samples are copied.
+// Threads: the copy is owned by the reader.
+#ifndef TSDB_HEAD_READ_H
+#define TSDB_HEAD_READ_H
+
+#include "base/base.h"
+#include "model/labels.h"
+#include "tsdb/head_window.h"
+#include "tsdb/index_select.h"
+
+struct arena;
+struct error;
+struct head;
+struct postings;
+
+// One chunk: sealed, or the copy of an open one.
+struct head_piece {
+    const struct segment *segment;
+    const u8 *present; // Bit per row of the segment; NULL = all from first to last.
+    const f64 *values; // NULL: packed.
+    str packed;
+    u32 first;
+    u32 last;
+    u32 n;
+};
+
+// A series as the reader sees it. Threads: owned.
+struct head_series {
+    struct labels labels;
+    u32 piece_count;
+    struct head_piece *pieces; // By time.
+    u32 late_n;
+    i64 *late_t;
+    f64 *late_values;
+    u32 hidden_n; // Times that came after the pin.
+    i64 *hidden;
+};
+
+// Threads: owned.
+struct head_read {
+    struct head *head;
+    u64 commit; // Pinned.
+    i64 min_ms;
+    i64 max_ms;
+    struct arena *arena;
+};
+// The series of a set, in order of ordinals; those without any chunk in the range are left out.
+bool head_read_series(const struct head_read *r, const struct postings *set,
+                      struct head_series **out, u32 *n, struct error *e) MUST_USE;
+
+// The shard's index as a source of index_select. Threads: takes the shard's lock in each call.
+struct head_source {
+    struct index_source source;
+    struct head *head;
+};
+void head_source_init(struct head_source *s, struct head *h);
+
+#endif

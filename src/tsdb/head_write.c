@@ -1,0 +1,363 @@
+// head_write.c: how a sample enters the head: judged, staged in a plan, applied, sealed, frozen.
+#include "base/bits.h"
+#include "base/checked.h"
+#include "base/error.h"
+#include "tsdb/chunk_pack.h"
+#include "tsdb/head.h"
+
+#define STAGED_WALK_MAX  4096U // How far back in one commit an equal late sample is looked for.
+#define PRIVATE_ROWS_MIN (ROWS_MAX < 16 ? ROWS_MAX : 16)
+#define T_OLDEST         (-(i64)1 << 60) // Windows and sums stay far from overflow.
+
+i64 window_floor(i64 t, i64 range_ms)
+{
+    i64 rest = t % range_ms;
+    return t - rest - (rest < 0 ? range_ms : 0);
+}
+
+struct head_window *head_window_at(const struct head *h, i64 t)
+{
+    for (u32 i = h->window_count; i > 0; i--) {
+        struct head_window *w = h->windows[i - 1];
+        if (t >= w->start_ms) {
+            return t < w->end_ms ? w : NULL;
+        }
+    }
+    return NULL;
+}
+
+// With the turn. false: there are too many.
+static bool window_ensure(struct head *h, i64 t)
+{
+    if (head_window_at(h, t)) {
+        return true;
+    }
+    if (h->window_count == HEAD_WINDOWS_MAX) {
+        return false;
+    }
+    i64 start = window_floor(t, h->range_ms);
+    struct head_window *w = window_new(start, start + h->range_ms);
+    lock_take(&h->lock);
+    u32 at = h->window_count++;
+    for (; at > 0 && h->windows[at - 1]->start_ms > start; at--) {
+        h->windows[at] = h->windows[at - 1];
+    }
+    h->windows[at] = w;
+    lock_drop(&h->lock);
+    return true;
+}
+
+static bool value_same(f64 a, f64 b)
+{
+    return bits_of_f64(a) == bits_of_f64(b);
+}
+
+// The value at a row if the presence says there is one. first ≤ row ≤ last is checked here.
+static bool rows_value(const u8 *present, u32 first, u32 last, const f64 *values, u32 row,
+                       f64 *value)
+{
+    if (row < first || row > last || (present && !presence_has(present, row))) {
+        return false;
+    }
+    u32 at = 0;
+    for (u32 r = first; r < row; r++) {
+        at += !present || presence_has(present, r);
+    }
+    *value = values[at];
+    return true;
+}
+
+static bool chunks_find(const struct head_window *w, u32 ordinal, i64 t, f64 *value)
+{
+    for (const struct sealed *c = window_chunk(w, ordinal); c; c = c->older) {
+        int row = segment_row(c->segment, t);
+        if (row < 0 || row < c->first || row > c->last) {
+            continue;
+        }
+        f64 values[ROWS_MAX];
+        CHECK(chunk_pack_decode(sealed_bytes(c), c->n, values, NULL));
+        if (rows_value(sealed_presence(c), c->first, c->last, values, (u32)row, value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// With the turn: what is stored at t, the plan's own writes included.
+static bool stored_find(const struct head *h, const struct head_plan *plan, u32 ordinal, i64 t,
+                        f64 *value)
+{
+    u32 at = h->staged[ordinal];
+    for (u32 i = 0; i < STAGED_WALK_MAX && at > 0; i++) {
+        const struct head_write *w = &plan->writes[at - 1];
+        if (w->t == t) {
+            *value = w->value;
+            return true;
+        }
+        at = w->older;
+    }
+    const struct open_chunk *o = &h->open[ordinal];
+    int row = o->segment ? segment_row(o->segment, t) : -1;
+    if (row >= 0 && rows_value(o->present, o->first, o->last, o->values, (u32)row, value)) {
+        return true;
+    }
+    const struct head_window *w = head_window_at(h, t);
+    if (!w) {
+        return false;
+    }
+    const struct late_run *late = window_late(w, ordinal);
+    for (u32 i = 0; late && i < late->n; i++) {
+        if (late->t[i] == t) {
+            *value = late->values[i];
+            return true;
+        }
+    }
+    return chunks_find(w, ordinal, t, value);
+}
+
+static void plan_add(struct head *h, struct head_plan *p, u32 ordinal, i64 t, f64 value)
+{
+    if (p->n == p->cap) {
+        p->cap = MAX(256U, p->cap * 2);
+        p->writes = MEM_GROW(p->writes, p->cap, struct head_write);
+    }
+    bool late = h->t_last[ordinal] != T_NEVER && t < h->t_last[ordinal];
+    p->writes[p->n++] = (struct head_write){.t = t,
+                                            .value = value,
+                                            .t_was = h->t_last[ordinal],
+                                            .v_was = h->v_last[ordinal],
+                                            .ordinal = ordinal,
+                                            .older = h->staged[ordinal],
+                                            .late = late};
+    h->staged[ordinal] = p->n;
+    if (!late) {
+        h->t_last[ordinal] = t;
+        h->v_last[ordinal] = value;
+    }
+}
+
+static bool ref_alive(const struct head *h, struct tenant_id tenant, struct series_ref ref)
+{
+    if (ref.ordinal >= h->count || h->generation[ref.ordinal] != ref.generation ||
+        h->labels_at[ref.ordinal] == 0) {
+        return false;
+    }
+    u32 count;
+    const u32 *symbols = head_label_symbols(h, ref.ordinal, &count);
+    str text = symtab_get(h->index.symbols, symbols[1]);
+    u64 owner = 0;
+    for (size_t i = 0; i < text.len; i++) { // Digits only: it is ours.
+        owner = owner * 10 + (u64)(text.ptr[i] - '0');
+    }
+    return owner == tenant.v;
+}
+
+enum append_outcome head_check(struct head *h, struct head_plan *plan,
+                               const struct head_rules *rules, struct tenant_id tenant,
+                               struct series_ref ref, i64 t, f64 value)
+{
+    if (!ref_alive(h, tenant, ref)) {
+        return APPEND_INVALID;
+    }
+    if (t > rules->t_newest) {
+        return APPEND_TOO_NEW;
+    }
+    u32 at = ref.ordinal;
+    i64 last = h->t_last[at];
+    if (last != T_NEVER && t < last) {
+        f64 there;
+        if (rules->ooo_window_ms == 0) {
+            return t < h->t_floor ? APPEND_TOO_OLD : APPEND_OUT_OF_ORDER;
+        }
+        if (t < sat_sub_i64(last, rules->ooo_window_ms) || t < h->t_floor) {
+            return APPEND_TOO_OLD;
+        }
+        if (stored_find(h, plan, at, t, &there)) {
+            return value_same(there, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
+        }
+    } else if (last != T_NEVER && t == last) {
+        return value_same(h->v_last[at], value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
+    }
+    if (t < h->t_floor || t < T_OLDEST) {
+        return APPEND_TOO_OLD;
+    }
+    if (!window_ensure(h, t)) {
+        return APPEND_LIMIT;
+    }
+    plan_add(h, plan, at, t, value);
+    return last != T_NEVER && t < last ? APPEND_STORED_OOO : APPEND_STORED;
+}
+
+void head_unplan(struct head *h, struct head_plan *plan)
+{
+    while (plan->n > 0) {
+        const struct head_write *w = &plan->writes[--plan->n];
+        h->t_last[w->ordinal] = w->t_was;
+        h->v_last[w->ordinal] = w->v_was;
+        h->staged[w->ordinal] = w->older;
+    }
+}
+
+static void chunk_seal(struct head *h, u32 ordinal)
+{
+    struct open_chunk *o = &h->open[ordinal];
+    if (o->segment && o->n > 0) {
+        window_seal(o->segment->window, ordinal, o);
+    }
+    open_chunk_reset(&h->slabs, o);
+}
+
+// The group's row at t, made if t is the newest; NULL if the group has none to share.
+static struct segment *group_row(struct head *h, u32 group, struct head_window *w, i64 t, u32 *row)
+{
+    struct head_group *g = &h->groups[group - 1];
+    struct segment *s = g->now;
+    if (s && s->window == w) {
+        int at = segment_row(s, t);
+        if (at >= 0) {
+            *row = (u32)at;
+            return s;
+        }
+        if (t < s->t[s->n - 1]) {
+            at = g->before && g->before->window == w ? segment_row(g->before, t) : -1;
+            *row = (u32)at;
+            return at >= 0 ? g->before : NULL;
+        }
+    } else if (s && s->window->start_ms > w->start_ms) {
+        return NULL; // The group has moved on to a later window.
+    }
+    if (!s || s->window != w || s->n == s->cap) {
+        g->before = s;
+        s = g->now = window_segment(w, ++h->segment_id, group, ROWS_MAX);
+    }
+    *row = s->n;
+    s->t[s->n++] = t;
+    return s;
+}
+
+static struct segment *private_row(struct head *h, u32 ordinal, struct head_window *w, i64 t,
+                                   u32 *row)
+{
+    struct segment *s = h->open[ordinal].segment;
+    bool mine = s && s->group == 0 && s->window == w;
+    if (!mine || s->n == s->cap) {
+        u32 cap = mine ? MIN(ROWS_MAX, s->cap * 2U) : PRIVATE_ROWS_MIN;
+        s = window_segment(w, ++h->segment_id, 0, cap);
+    }
+    *row = s->n;
+    s->t[s->n++] = t;
+    return s;
+}
+
+// With turn and lock: an in-order sample.
+static void value_add(struct head *h, u32 ordinal, i64 t, f64 value)
+{
+    struct head_window *w = head_window_at(h, t);
+    struct open_chunk *o = &h->open[ordinal];
+    struct segment *s = NULL;
+    u32 row = 0;
+    if (h->group[ordinal] != 0 && w->start_ms >= h->private_until[ordinal]) {
+        s = group_row(h, h->group[ordinal], w, t, &row);
+        if (!s) {
+            h->private_until[ordinal] = w->end_ms;
+        }
+    }
+    if (!s) {
+        s = private_row(h, ordinal, w, t, &row);
+    }
+    if (o->segment != s) {
+        chunk_seal(h, ordinal);
+        o->segment = s;
+    }
+    open_chunk_add(&h->slabs, o, row, value);
+    if (row == ROWS_MAX - 1U) {
+        chunk_seal(h, ordinal);
+    }
+}
+
+static void write_apply(struct head *h, const struct head_write *w, bool note)
+{
+    h->staged[w->ordinal] = 0;
+    if (!w->late) {
+        value_add(h, w->ordinal, w->t, w->value);
+    } else if (!window_late_add(head_window_at(h, w->t), w->ordinal, w->t, w->value)) {
+        return;
+    }
+    if (note) {
+        pins_note(&h->pins, w->ordinal, w->t, &h->note[w->ordinal]);
+    }
+    h->t_max = MAX(h->t_max, w->t);
+    h->stored_total++;
+}
+
+void head_apply(struct head *h, struct head_plan *plan)
+{
+    lock_take(&h->lock);
+    bool sliced = plan->n > HEAD_SLICE;
+    if (sliced) {
+        (void)pins_open(&h->pins); // Keeps the notes while a reader may open between slices.
+    }
+    for (u32 i = 0; i < plan->n; i++) {
+        if (i > 0 && i % HEAD_SLICE == 0) {
+            lock_drop(&h->lock);
+            lock_take(&h->lock);
+        }
+        write_apply(h, &plan->writes[i], h->pins.readers > 0);
+    }
+    h->pins.commit++;
+    if (sliced) {
+        pins_close(&h->pins);
+    }
+    lock_drop(&h->lock);
+    plan->n = 0;
+}
+
+void head_replay(struct head *h, u32 ordinal, i64 t, f64 value)
+{
+    if (t < h->t_floor || !window_ensure(h, t)) {
+        return;
+    }
+    i64 last = h->t_last[ordinal];
+    lock_take(&h->lock);
+    if (last == T_NEVER || t > last) {
+        h->t_last[ordinal] = t;
+        h->v_last[ordinal] = value;
+        value_add(h, ordinal, t, value);
+        h->t_max = MAX(h->t_max, t);
+    } else {
+        f64 there;
+        struct head_plan none = {0};
+        if (!stored_find(h, &none, ordinal, t, &there)) {
+            (void)window_late_add(head_window_at(h, t), ordinal, t, value);
+        }
+    }
+    lock_drop(&h->lock);
+}
+
+void head_freeze(struct head *h, i64 floor)
+{
+    head_turn_take(h);
+    lock_take(&h->lock);
+    h->t_floor = MAX(h->t_floor, floor);
+    lock_drop(&h->lock);
+    u32 from = 0;
+    while (from < h->count) {
+        lock_take(&h->lock);
+        u32 to = MIN(h->count, from + HEAD_SLICE);
+        for (u32 i = from; i < to; i++) {
+            if (h->open[i].segment && h->open[i].segment->window->end_ms <= floor) {
+                chunk_seal(h, i);
+            }
+        }
+        lock_drop(&h->lock);
+        from = to;
+        head_turn_drop(h); // Let writers in between slices.
+        head_turn_take(h);
+    }
+    lock_take(&h->lock);
+    for (u32 i = 0; i < h->window_count && h->windows[i]->end_ms <= floor; i++) {
+        h->windows[i]->frozen = true;
+    }
+    lock_drop(&h->lock);
+    head_turn_drop(h);
+}
