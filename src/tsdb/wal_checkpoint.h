@@ -1,0 +1,27 @@
+// wal_checkpoint.h: what the log must still know once its old segments are gone: every live series,
+// and the metadata. A file of records, written whole, then renamed.
+//
+// Cost: O(series), in slices under the shard's lock. Threads: one at a time per shard.
+#ifndef TSDB_WAL_CHECKPOINT_H
+#define TSDB_WAL_CHECKPOINT_H
+
+#include "base/base.h"
+
+struct buf;
+struct error;
+struct fs;
+struct head;
+
+// Threads: owned by the call.
+struct wal_checkpoint {
+    struct fs *fs;
+    const char *dir;
+    u32 salt;
+    u64 number; // The first segment that stays.
+    struct head *head;
+    void (*extra)(void *ctx, struct buf *out, u32 salt); // More records; may be NULL.
+    void *extra_ctx;
+};
+bool wal_checkpoint_write(const struct wal_checkpoint *c, struct error *e) MUST_USE;
+
+#endif

@@ -1,0 +1,357 @@
+// wal_entry.c: payloads of series, samples, metadata; the dispatch of a replay. Rows of groups are
+// in wal_fragment.c.
+#include "tsdb/wal_entry.h"
+
+#include "base/arena.h"
+#include "base/bits.h"
+#include "base/buf.h"
+#include "base/dec.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "tsdb/head.h"
+#include "tsdb/wal_fragment.h"
+#include "tsdb/wal_record.h"
+
+#include <stdlib.h>
+
+#define SERIES_PER_RECORD  256U
+#define SAMPLES_PER_RECORD 1024U
+#define FRAGMENT_MIN       3U // Fewer values of a row are cheaper as single samples.
+#define DECODE_BYTES_MAX   ((size_t)256 << 20)
+
+// Strings of one series record: each is written once and named by its number afterwards.
+// Threads: owned by one record.
+struct string_table {
+    u32 *symbols;
+    u32 n;
+};
+
+#define STRING_LOOK_BACK 64U
+
+static void put_string(struct buf *out, struct string_table *t, const struct head *h, u32 symbol)
+{
+    u32 stop = t->n > STRING_LOOK_BACK ? t->n - STRING_LOOK_BACK : 0;
+    for (u32 i = t->n; i > stop; i--) {
+        if (t->symbols[i - 1] == symbol) {
+            buf_varint(out, t->n - i + 1);
+            return;
+        }
+    }
+    buf_varint(out, 0);
+    buf_lenstr(out, symtab_get(h->index.symbols, symbol));
+    t->symbols[t->n++] = symbol;
+}
+
+static u32 string_count_max(const struct head *h, const u32 *ordinals, u32 n)
+{
+    u32 strings = 0;
+    for (u32 i = 0; i < n; i++) {
+        strings += 2 * head_label_count(h, ordinals[i]);
+    }
+    return strings;
+}
+
+static void put_series_record(struct buf *out, const struct head *h, const u32 *ordinals, u32 n,
+                              u32 salt)
+{
+    size_t mark = wal_record_begin(out);
+    struct string_table strings = {.symbols = MEM_NEW_N(u32, string_count_max(h, ordinals, n) + 1)};
+    buf_varint(out, n);
+    for (u32 i = 0; i < n; i++) {
+        u32 count;
+        const u32 *symbols = head_label_symbols(h, ordinals[i], &count);
+        u64 tenant = 0;
+        CHECK(parse_u64(symtab_get(h->index.symbols, symbols[1]), &tenant));
+        buf_varint(out, ordinals[i]);
+        buf_varint(out, tenant);
+        buf_varint(out, count - 1);
+        for (u32 k = 2; k < 2 * count; k++) {
+            put_string(out, &strings, h, symbols[k]);
+        }
+    }
+    mem_free(strings.symbols);
+    wal_record_end(out, mark, WAL_SERIES, salt);
+}
+
+// Records stay small: the series of one are at most SERIES_PER_RECORD and a quarter of the limit.
+void wal_put_series(struct buf *out, const struct head *h, const u32 *ordinals, u32 n, u32 salt)
+{
+    u32 from = 0;
+    while (from < n) {
+        u64 bytes = 0;
+        u32 to = from;
+        while (to < n && to - from < SERIES_PER_RECORD && bytes < WAL_RECORD_MAX / 4) {
+            u32 count;
+            const u32 *symbols = head_label_symbols(h, ordinals[to], &count);
+            for (u32 k = 2; k < 2 * count; k++) {
+                bytes += symtab_get(h->index.symbols, symbols[k]).len + 10;
+            }
+            to++;
+        }
+        put_series_record(out, h, ordinals + from, to - from, salt);
+        from = to;
+    }
+}
+
+void wal_put_metadata(struct buf *out, struct tenant_id tenant, const struct metadata *m, u32 n,
+                      u32 salt)
+{
+    for (u32 i = 0; i < n; i++) {
+        size_t mark = wal_record_begin(out);
+        buf_varint(out, tenant.v);
+        buf_byte(out, (u8)m[i].type);
+        buf_lenstr(out, m[i].name);
+        buf_lenstr(out, m[i].help);
+        buf_lenstr(out, m[i].unit);
+        wal_record_end(out, mark, WAL_METADATA, salt);
+    }
+}
+
+void wal_put_synced(struct buf *out, u64 segment, u64 offset, u32 salt)
+{
+    size_t mark = wal_record_begin(out);
+    buf_le64(out, segment);
+    buf_le64(out, offset);
+    wal_record_end(out, mark, WAL_SYNCED, salt);
+}
+
+bool wal_get_synced(str payload, u64 *segment, u64 *offset)
+{
+    struct dec d = dec_of(payload);
+    u64 s = dec_le64(&d);
+    u64 o = dec_le64(&d);
+    if (!dec_ok(&d) || dec_left(&d) != 0) {
+        return false;
+    }
+    *segment = s;
+    *offset = o;
+    return true;
+}
+
+static void put_samples(struct buf *out, struct head *h, const struct wal_cell *cells, u32 n,
+                        u32 salt)
+{
+    for (u32 from = 0; from < n; from += SAMPLES_PER_RECORD) {
+        size_t mark = wal_record_begin(out);
+        u32 to = MIN(n, from + SAMPLES_PER_RECORD);
+        i64 t = 0;
+        i64 ordinal = 0;
+        buf_varint(out, to - from);
+        for (u32 i = from; i < to; i++) {
+            const struct head_write *w = cells[i].write;
+            buf_varsint(out, (i64)w->ordinal - ordinal);
+            buf_varsint(out, w->t - t);
+            buf_f64(out, w->value);
+            ordinal = w->ordinal;
+            t = w->t;
+            h->wal_epoch[w->ordinal] = 0; // The next fragment states it whole.
+        }
+        wal_record_end(out, mark, WAL_SAMPLES, salt);
+    }
+}
+
+static int by_cell(const void *a, const void *b)
+{
+    const struct wal_cell *x = a;
+    const struct wal_cell *y = b;
+    if (x->group != y->group) {
+        return x->group < y->group ? -1 : 1;
+    }
+    if (x->write->t != y->write->t) {
+        return x->write->t < y->write->t ? -1 : 1;
+    }
+    if (x->write->ordinal != y->write->ordinal) {
+        return x->write->ordinal < y->write->ordinal ? -1 : 1;
+    }
+    return 0;
+}
+
+// Cells of samples without a row (late, or of no group) keep their order, at the front.
+static u32 cells_of(const struct head *h, const struct head_plan *plan, struct wal_cell *cells)
+{
+    u32 single = 0;
+    for (u32 i = 0; i < plan->n; i++) {
+        const struct head_write *w = &plan->writes[i];
+        if (w->late || h->group[w->ordinal] == 0) {
+            cells[single++] = (struct wal_cell){.group = 0, .write = w};
+        }
+    }
+    u32 n = single;
+    bool sorted = true;
+    for (u32 i = 0; i < plan->n; i++) {
+        const struct head_write *w = &plan->writes[i];
+        if (!w->late && h->group[w->ordinal] != 0) {
+            cells[n] = (struct wal_cell){.group = h->group[w->ordinal], .write = w};
+            sorted = sorted && (n == single || by_cell(&cells[n - 1], &cells[n]) <= 0);
+            n++;
+        }
+    }
+    if (!sorted) {
+        qsort(cells + single, n - single, sizeof(*cells), by_cell);
+    }
+    return single;
+}
+
+void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan, u64 place,
+                  u32 salt)
+{
+    if (plan->n == 0) {
+        return;
+    }
+    struct wal_cell *cells = MEM_NEW_N(struct wal_cell, plan->n);
+    u32 single = cells_of(h, plan, cells);
+    put_samples(out, h, cells, single, salt);
+    u32 from = single;
+    while (from < plan->n) {
+        u32 to = from + 1;
+        while (to < plan->n && cells[to].group == cells[from].group &&
+               cells[to].write->t == cells[from].write->t) {
+            to++;
+        }
+        if (to - from < FRAGMENT_MIN) {
+            put_samples(out, h, cells + from, to - from, salt);
+        } else {
+            wal_put_fragment(out, h, cells + from, to - from, place, salt);
+        }
+        from = to;
+    }
+    mem_free(cells);
+}
+
+void wal_decoder_init(struct wal_decoder *d, struct wal_sink sink)
+{
+    *d = (struct wal_decoder){.sink = sink};
+    d->scratch = arena_new(DECODE_BYTES_MAX);
+}
+
+void wal_decoder_segment(struct wal_decoder *d)
+{
+    for (u32 i = 0; i < d->chain_count; i++) {
+        d->chains[i].whole = false;
+    }
+}
+
+void wal_decoder_fini(struct wal_decoder *d)
+{
+    arena_free(d->scratch);
+    mem_free(d->chains);
+    mem_free(d->values);
+    *d = (struct wal_decoder){0};
+}
+
+static bool bad(struct error *e, const char *what)
+{
+    return err_set(e, ERR_CORRUPT, "a log record of %s contradicts itself", what);
+}
+
+static bool get_string(struct dec *d, str *strings, u32 *n, str *out)
+{
+    u64 back = dec_varint(d);
+    if (back == 0) {
+        *out = dec_lenstr(d);
+        strings[(*n)++] = *out;
+    } else if (back <= *n) {
+        *out = strings[*n - back];
+    } else {
+        dec_fail(d);
+    }
+    return dec_ok(d);
+}
+
+static bool get_series(struct wal_decoder *w, str payload, struct error *e)
+{
+    struct dec d = dec_of(payload);
+    u64 n = dec_varint(&d);
+    // Every string takes two bytes at least, which bounds both arrays by the payload.
+    str *strings = arena_try(w->scratch, payload.len / 2 + 1, sizeof(str));
+    struct label *items = arena_try(w->scratch, payload.len / 2 + 1, sizeof(struct label));
+    if (!strings || !items) {
+        return bad(e, "series");
+    }
+    u32 string_count = 0;
+    for (u64 i = 0; i < n && dec_ok(&d); i++) {
+        u64 ordinal = dec_varint(&d);
+        u64 tenant = dec_varint(&d);
+        u64 count = dec_varint(&d);
+        if (ordinal > WAL_ORDINAL_MAX || tenant > UINT32_MAX || count > dec_left(&d)) {
+            return bad(e, "series");
+        }
+        if (count > payload.len / 2) {
+            return bad(e, "series");
+        }
+        for (u64 k = 0; k < count && dec_ok(&d); k++) {
+            if (!get_string(&d, strings, &string_count, &items[k].name) ||
+                !get_string(&d, strings, &string_count, &items[k].value)) {
+                return bad(e, "series");
+            }
+        }
+        struct labels set = {.items = items, .count = (u32)count};
+        if (dec_ok(&d) &&
+            !w->sink.series(w->sink.ctx, (struct tenant_id){(u32)tenant}, set, (u32)ordinal)) {
+            w->series_refused++;
+        }
+    }
+    return dec_ok(&d) && dec_left(&d) == 0 ? true : bad(e, "series");
+}
+
+static bool get_samples(struct wal_decoder *w, str payload, struct error *e)
+{
+    struct dec d = dec_of(payload);
+    u64 n = dec_varint(&d);
+    i64 ordinal = 0;
+    u64 t = 0; // Wraps: a difference may be any.
+    for (u64 i = 0; i < n && dec_ok(&d); i++) {
+        i64 step = dec_varsint(&d);
+        t += (u64)dec_varsint(&d);
+        f64 value = dec_f64(&d);
+        if (step > (i64)WAL_ORDINAL_MAX || step < -(i64)WAL_ORDINAL_MAX) {
+            return bad(e, "samples");
+        }
+        ordinal += step;
+        if (ordinal < 0 || ordinal > (i64)WAL_ORDINAL_MAX) {
+            return bad(e, "samples");
+        }
+        if (dec_ok(&d)) {
+            w->samples++;
+            w->t_max = MAX(w->t_max, (i64)t);
+            w->sink.sample(w->sink.ctx, (u32)ordinal, (i64)t, value);
+        }
+    }
+    return dec_ok(&d) && dec_left(&d) == 0 ? true : bad(e, "samples");
+}
+
+static bool get_metadata(struct wal_decoder *w, str payload, struct error *e)
+{
+    struct dec d = dec_of(payload);
+    u64 tenant = dec_varint(&d);
+    u8 type = dec_u8(&d);
+    struct metadata m = {.name = dec_lenstr(&d)};
+    m.help = dec_lenstr(&d);
+    m.unit = dec_lenstr(&d);
+    if (!dec_ok(&d) || dec_left(&d) != 0 || tenant > UINT32_MAX || type >= METRIC_TYPE_COUNT) {
+        return bad(e, "metadata");
+    }
+    m.type = (enum metric_type)type;
+    w->sink.metadata(w->sink.ctx, (struct tenant_id){(u32)tenant}, &m);
+    return true;
+}
+
+bool wal_decode(struct wal_decoder *d, u8 kind, str payload, struct error *e)
+{
+    arena_reset(d->scratch);
+    switch ((enum wal_kind)kind) {
+    case WAL_SYNCED:
+        return true; // Read in the first pass.
+    case WAL_SERIES:
+        return get_series(d, payload, e);
+    case WAL_FRAGMENT:
+        return wal_get_fragment(d, payload, e);
+    case WAL_SAMPLES:
+        return get_samples(d, payload, e);
+    case WAL_METADATA:
+        return get_metadata(d, payload, e);
+    case WAL_KIND_COUNT:
+        break;
+    }
+    return bad(e, "an unknown kind");
+}

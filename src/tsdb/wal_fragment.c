@@ -1,0 +1,337 @@
+#include "tsdb/wal_fragment.h"
+
+#include "base/arena.h"
+#include "base/bits.h"
+#include "base/buf.h"
+#include "base/dec.h"
+#include "base/error.h"
+#include "tsdb/head.h"
+#include "tsdb/wal_entry.h"
+#include "tsdb/wal_record.h"
+
+#define FLAG_BASE   1U
+#define FLAG_BITMAP 2U
+#define FLAGS_KNOWN (FLAG_BASE | FLAG_BITMAP)
+
+// A changed value has a nibble that says how its bytes read.
+enum value_tag {
+    TAG_DELTA_1, // Integer difference from the last value, zigzag, so many bytes.
+    TAG_DELTA_2,
+    TAG_DELTA_3,
+    TAG_DELTA_4,
+    TAG_DELTA_6,
+    TAG_INT_1, // An integer on its own, zigzag.
+    TAG_INT_3,
+    TAG_INT_6,
+    TAG_XOR_1, // The highest bytes of bits XOR last bits; the others are equal.
+    TAG_XOR_2,
+    TAG_XOR_3,
+    TAG_XOR_4,
+    TAG_XOR_5,
+    TAG_XOR_6,
+    TAG_XOR_7,
+    TAG_RAW, // Eight bytes.
+};
+static const u8 tag_bytes[16] = {1, 2, 3, 4, 6, 1, 3, 6, 1, 2, 3, 4, 5, 6, 7, 8};
+
+#define INT_LIMIT 9007199254740992.0 // 2^53
+
+static bool whole_number(f64 v, i64 *out)
+{
+    if (!(v > -INT_LIMIT && v < INT_LIMIT)) {
+        return false;
+    }
+    i64 i = (i64)v;
+    if (bits_of_f64((f64)i) != bits_of_f64(v)) {
+        return false;
+    }
+    *out = i;
+    return true;
+}
+
+// The tag and the bits to store; known: the reader knows `last`.
+static enum value_tag value_tag(f64 v, f64 last, bool known, u64 *bits)
+{
+    i64 i;
+    i64 before;
+    u64 raw = bits_of_f64(v);
+    bool whole = whole_number(v, &i);
+    if (known && whole && whole_number(last, &before)) {
+        u64 z = bits_zigzag(i - before);
+        u32 width = bits_width(z);
+        *bits = z;
+        if (width <= 32) {
+            return (enum value_tag)(TAG_DELTA_1 + (width <= 8 ? 0 : (width - 1) / 8));
+        }
+        if (width <= 48) {
+            return TAG_DELTA_6;
+        }
+    }
+    if (!known && whole && bits_width(bits_zigzag(i)) <= 48) {
+        *bits = bits_zigzag(i);
+        u32 width = bits_width(*bits);
+        return width <= 8 ? TAG_INT_1 : width <= 24 ? TAG_INT_3 : TAG_INT_6;
+    }
+    u64 x = known ? raw ^ bits_of_f64(last) : raw;
+    u32 low = x ? (u32)__builtin_ctzll(x) / 8 : 7;
+    if (!known || low == 0) {
+        *bits = raw;
+        return TAG_RAW;
+    }
+    *bits = x >> (low * 8);
+    return (enum value_tag)(TAG_XOR_1 + 7 - low);
+}
+
+static void put_presence(struct buf *out, const struct wal_cell *cells, u32 n, bool bitmap)
+{
+    u32 first = cells[0].write->ordinal;
+    u32 span = cells[n - 1].write->ordinal - first + 1;
+    buf_varint(out, first);
+    buf_varint(out, n);
+    if (bitmap) {
+        buf_varint(out, span);
+        char *room = buf_room(out, (span + 7) / 8);
+        if (room) {
+            memset(room, 0, (span + 7) / 8);
+            for (u32 i = 0; i < n; i++) {
+                u32 at = cells[i].write->ordinal - first;
+                room[at / 8] = (char)((u8)room[at / 8] | 1U << (at % 8));
+            }
+            buf_commit(out, (span + 7) / 8);
+        }
+        return;
+    }
+    u32 i = 0;
+    while (i < n) { // Runs: length, then the gap to the next.
+        u32 to = i + 1;
+        while (to < n && cells[to].write->ordinal == cells[to - 1].write->ordinal + 1) {
+            to++;
+        }
+        buf_varint(out, to - i);
+        if (to < n) {
+            buf_varint(out, cells[to].write->ordinal - cells[to - 1].write->ordinal - 1);
+        }
+        i = to;
+    }
+}
+
+static bool bitmap_is_smaller(const struct wal_cell *cells, u32 n)
+{
+    u64 span = (u64)cells[n - 1].write->ordinal - cells[0].write->ordinal + 1;
+    u64 runs = 1;
+    for (u32 i = 1; i < n; i++) {
+        runs += cells[i].write->ordinal != cells[i - 1].write->ordinal + 1;
+    }
+    return span / 8 + 3 < runs * 2;
+}
+
+static void put_values(struct buf *out, struct head *h, const struct wal_cell *cells, u32 n,
+                       u32 epoch)
+{
+    struct buf body;
+    buf_init(&body, (size_t)n * 8);
+    size_t changed_bytes = (n + 7) / 8;
+    u8 *changed = MEM_NEW_N(u8, changed_bytes + n / 2 + 1);
+    u8 *tags = changed + changed_bytes;
+    u32 tag_count = 0;
+    for (u32 i = 0; i < n; i++) {
+        const struct head_write *w = cells[i].write;
+        bool known = h->wal_epoch[w->ordinal] == epoch;
+        h->wal_epoch[w->ordinal] = epoch;
+        if (known && bits_of_f64(w->value) == bits_of_f64(w->v_was)) {
+            continue;
+        }
+        u64 bits = 0;
+        enum value_tag tag = value_tag(w->value, w->v_was, known, &bits);
+        changed[i / 8] |= (u8)(1U << (i % 8));
+        tags[tag_count / 2] |= (u8)((u32)tag << (tag_count % 2 * 4));
+        tag_count++;
+        buf_add(&body, &bits, tag_bytes[tag]);
+    }
+    buf_add(out, changed, changed_bytes + (tag_count + 1) / 2);
+    buf_add(out, body.bytes, body.len);
+    mem_free(changed);
+    buf_fini(&body);
+}
+
+void wal_put_fragment(struct buf *out, struct head *h, const struct wal_cell *cells, u32 n,
+                      u64 place, u32 salt)
+{
+    struct head_group *g = &h->groups[cells[0].group - 1];
+    i64 t = cells[0].write->t;
+    bool base = g->base_place != place || g->rows >= WAL_ROWS_PER_BASE || g->sequence == UINT32_MAX;
+    if (base) {
+        g->base_place = place;
+        g->epoch = g->epoch == UINT32_MAX ? 1 : g->epoch + 1; // 0 is "unknown" in wal_epoch.
+        g->rows = 0;
+        g->t_row = 0;
+    }
+    if (base || t != g->t_row) {
+        g->rows++;
+    }
+    bool bitmap = bitmap_is_smaller(cells, n);
+    g->sequence = g->sequence == UINT32_MAX ? 1 : g->sequence + 1;
+    size_t mark = wal_record_begin(out);
+    buf_varint(out, cells[0].group - 1);
+    buf_byte(out, (u8)((base ? FLAG_BASE : 0U) | (bitmap ? FLAG_BITMAP : 0U)));
+    buf_varint(out, g->sequence);
+    buf_varsint(out, (i64)((u64)t - (u64)g->t_row));
+    g->t_row = t;
+    put_presence(out, cells, n, bitmap);
+    put_values(out, h, cells, n, g->epoch);
+    wal_record_end(out, mark, WAL_FRAGMENT, salt);
+}
+
+// The ordinals that a presence names; NULL if it contradicts itself.
+static u32 *get_presence(struct wal_decoder *w, struct dec *d, bool bitmap, u32 *count)
+{
+    u64 first = dec_varint(d);
+    u64 n = dec_varint(d);
+    // A value takes at least its bit in "changed", so the payload bounds n.
+    if (!dec_ok(d) || n == 0 || n > dec_left(d) * 8 || first > WAL_ORDINAL_MAX) {
+        return NULL;
+    }
+    u32 *ordinals = arena_try(w->scratch, n, sizeof(u32));
+    if (!ordinals) {
+        return NULL;
+    }
+    u64 found = 0;
+    if (bitmap) {
+        u64 span = dec_varint(d);
+        str bits = dec_bytes(d, span / 8 + (span % 8 != 0));
+        for (u64 at = 0; dec_ok(d) && at < span && found <= n; at++) {
+            if ((u8)bits.ptr[at / 8] >> (at % 8) & 1) {
+                if (found < n) {
+                    ordinals[found] = (u32)(first + at);
+                }
+                found++;
+            }
+        }
+    } else {
+        u64 at = first;
+        while (dec_ok(d) && found < n) {
+            u64 run = dec_varint(d);
+            if (run == 0 || run > n - found || at + run > WAL_ORDINAL_MAX + 1ULL) {
+                return NULL;
+            }
+            for (u64 i = 0; i < run; i++) {
+                ordinals[found++] = (u32)at++;
+            }
+            u64 gap = found < n ? dec_varint(d) : 0;
+            at = gap > WAL_ORDINAL_MAX ? (u64)WAL_ORDINAL_MAX + 1 : at + gap;
+        }
+    }
+    *count = (u32)n;
+    return dec_ok(d) && found == n && ordinals[n - 1] <= WAL_ORDINAL_MAX ? ordinals : NULL;
+}
+
+static void values_grow(struct wal_decoder *w, u32 ordinal)
+{
+    if (ordinal < w->value_count) {
+        return;
+    }
+    u32 count = (u32)bits_pow2_up((u64)ordinal + 1);
+    w->values = MEM_GROW(w->values, count, f64);
+    memset(w->values + w->value_count, 0, (count - w->value_count) * sizeof(f64));
+    w->value_count = count;
+}
+
+static f64 value_read(struct dec *d, u8 tag, f64 last)
+{
+    u64 bits = 0;
+    str bytes = dec_bytes(d, tag_bytes[tag]);
+    if (!dec_ok(d)) {
+        return 0;
+    }
+    memcpy(&bits, bytes.ptr, bytes.len);
+    if (tag <= TAG_DELTA_6) {
+        i64 before = 0;
+        return whole_number(last, &before) ? (f64)(i64)((u64)before + (u64)bits_unzigzag(bits))
+                                           : (dec_fail(d), 0);
+    }
+    if (tag <= TAG_INT_6) {
+        return (f64)bits_unzigzag(bits);
+    }
+    if (tag == TAG_RAW) {
+        return f64_of_bits(bits);
+    }
+    return f64_of_bits(bits_of_f64(last) ^ bits << (64 - 8 * tag_bytes[tag]));
+}
+
+static bool get_values(struct wal_decoder *w, struct dec *d, const u32 *ordinals, u32 n, i64 t)
+{
+    str changed = dec_bytes(d, (n + 7) / 8);
+    u32 tag_count = 0;
+    for (size_t i = 0; i < changed.len; i++) {
+        tag_count += (u32)__builtin_popcount((u8)changed.ptr[i]);
+    }
+    str tags = dec_bytes(d, (tag_count + 1) / 2);
+    u32 tag_at = 0;
+    f64 *values = arena_try(w->scratch, n, sizeof(f64));
+    if (!dec_ok(d) || !values) {
+        return false;
+    }
+    for (u32 i = 0; i < n; i++) {
+        values_grow(w, ordinals[i]);
+        values[i] = w->values[ordinals[i]];
+        if ((u8)changed.ptr[i / 8] >> (i % 8) & 1) {
+            u8 tag = (u8)tags.ptr[tag_at / 2] >> (tag_at % 2 * 4) & 15;
+            values[i] = value_read(d, tag, values[i]);
+            tag_at++;
+        }
+    }
+    if (!dec_ok(d) || dec_left(d) != 0) {
+        return false;
+    }
+    for (u32 i = 0; i < n; i++) { // Only now: a bad record changes nothing.
+        w->values[ordinals[i]] = values[i];
+        w->sink.sample(w->sink.ctx, ordinals[i], t, values[i]);
+    }
+    w->samples += n;
+    w->t_max = MAX(w->t_max, t);
+    return true;
+}
+
+static struct wal_chain *chain_get(struct wal_decoder *w, u32 group)
+{
+    if (group >= w->chain_count) {
+        u32 count = (u32)bits_pow2_up((u64)group + 1);
+        w->chains = MEM_GROW(w->chains, count, struct wal_chain);
+        memset(w->chains + w->chain_count, 0, (count - w->chain_count) * sizeof(struct wal_chain));
+        w->chain_count = count;
+    }
+    return &w->chains[group];
+}
+
+bool wal_get_fragment(struct wal_decoder *w, str payload, struct error *e)
+{
+    struct dec d = dec_of(payload);
+    u64 group = dec_varint(&d);
+    u8 flags = dec_u8(&d);
+    u64 sequence = dec_varint(&d);
+    i64 t_step = dec_varsint(&d);
+    u32 n = 0;
+    const u32 *ordinals = NULL;
+    if (dec_ok(&d) && group <= WAL_ORDINAL_MAX && sequence <= UINT32_MAX &&
+        (flags & ~FLAGS_KNOWN) == 0) {
+        ordinals = get_presence(w, &d, (flags & FLAG_BITMAP) != 0, &n);
+    }
+    if (!ordinals) {
+        return err_set(e, ERR_CORRUPT, "a row fragment in the log contradicts itself");
+    }
+    struct wal_chain *c = chain_get(w, (u32)group);
+    if ((flags & FLAG_BASE) != 0) {
+        *c = (struct wal_chain){.whole = true};
+    } else if (!c->whole || sequence != (u64)c->sequence + 1) {
+        c->whole = false; // What it leans on is lost; the next base heals it.
+        w->samples_lost += n;
+        return true;
+    }
+    c->sequence = (u32)sequence;
+    c->t_row = (i64)((u64)c->t_row + (u64)t_step);
+    if (!get_values(w, &d, ordinals, n, c->t_row)) {
+        c->whole = false;
+        return err_set(e, ERR_CORRUPT, "the values of a row fragment in the log are damaged");
+    }
+    return true;
+}

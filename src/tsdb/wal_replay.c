@@ -1,0 +1,359 @@
+#include "tsdb/wal_replay.h"
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "os/fs.h"
+#include "tsdb/tsdb.h"
+
+#include <stdio.h>
+
+#define LIMIT_NONE UINT64_MAX
+
+// A segment as the first pass sees it. Threads: owned by the replay.
+struct found {
+    u64 number;
+    u64 bytes;
+    u64 limit; // Records at or behind it are void.
+    struct wal_header header;
+    bool bad_header;
+};
+
+// Threads: owned by the replay.
+struct replay {
+    struct fs *fs;
+    struct log *log;
+    const char *dir;
+    struct arena *arena;
+    struct wal_decoder *decoder;
+    struct found *segments;
+    u32 count;
+    u64 checkpoint; // 0 = none.
+    u64 mark_segment;
+    u64 mark_offset;
+    struct wal_replayed *out;
+};
+
+bool wal_name_parse(str name, str kind, u64 *number)
+{
+    return str_starts(name, kind) && name.len > kind.len + 1 && name.ptr[kind.len] == '-' &&
+           parse_u64(str_sub(name, kind.len + 1, name.len), number);
+}
+
+static bool map_segment(struct replay *r, const char *kind, u64 number, struct fs_map *map,
+                        struct error *e)
+{
+    char path[512];
+    wal_path(r->dir, kind, number, path);
+    return fs_map_open(r->fs, path, map, e);
+}
+
+static str map_str(const struct fs_map *map)
+{
+    return (str){(const char *)map->bytes, map->len};
+}
+
+static void unlink_name(struct replay *r, str name)
+{
+    char path[512];
+    struct error ignored;
+    (void)snprintf(path, sizeof(path), "%s/%.*s", r->dir, STR_ARG(name));
+    (void)!fs_unlink(r->fs, path, &ignored);
+}
+
+// The newest checkpoint whose header is good.
+static bool checkpoint_pick(struct replay *r, const struct fs_info *infos, size_t n,
+                            struct error *e)
+{
+    for (size_t i = n; i > 0; i--) {
+        u64 number;
+        struct fs_map map;
+        struct wal_header header;
+        struct error why = {0};
+        if (r->checkpoint != 0 || !wal_name_parse(infos[i - 1].name, STR("ckpt"), &number)) {
+            continue;
+        }
+        if (!map_segment(r, "ckpt", number, &map, &why)) {
+            LOGF(r->log, LOG_WARN, "wal: %s", why.text);
+            continue;
+        }
+        bool good = wal_header_decode(map_str(&map), &header, &why) && header.checkpoint;
+        fs_map_close(r->fs, &map);
+        if (good) {
+            r->checkpoint = number;
+        } else if (why.code == ERR_UNSUPPORTED) {
+            return err_set(e, why.code, "%s/%.*s: %s", r->dir, STR_ARG(infos[i - 1].name),
+                           why.text);
+        } else {
+            r->out->corruptions++;
+            LOGF(r->log, LOG_WARN, "wal: checkpoint %llu is damaged: %s",
+                 (unsigned long long)number, why.text);
+        }
+    }
+    return true;
+}
+
+static bool segments_list(struct replay *r, struct error *e)
+{
+    struct fs_info *infos;
+    size_t n;
+    if (!fs_list(r->fs, r->dir, r->arena, &infos, &n, e) || !checkpoint_pick(r, infos, n, e)) {
+        return false;
+    }
+    r->segments = ARENA_NEW_N(r->arena, struct found, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        u64 number;
+        if (wal_name_parse(infos[i].name, STR("ckpt"), &number)) {
+            r->out->next_number = MAX(r->out->next_number, number);
+            if (number < r->checkpoint) {
+                unlink_name(r, infos[i].name); // Superseded; the newer one is whole.
+            }
+        } else if (str_ends(infos[i].name, STR(".tmp"))) {
+            unlink_name(r, infos[i].name); // Never finished, never listed.
+        } else if (wal_name_parse(infos[i].name, STR("seg"), &number)) {
+            r->out->next_number = MAX(r->out->next_number, number + 1);
+            if (number < r->checkpoint) {
+                unlink_name(r, infos[i].name); // A truncation was interrupted.
+                continue;
+            }
+            u32 at = r->count++;
+            for (; at > 0 && r->segments[at - 1].number > number; at--) {
+                r->segments[at] = r->segments[at - 1]; // Names of 9 digits sort behind 8.
+            }
+            r->segments[at] =
+                (struct found){.number = number, .bytes = infos[i].bytes, .limit = LIMIT_NONE};
+        }
+    }
+    return true;
+}
+
+static bool headers_read(struct replay *r, struct error *e)
+{
+    for (u32 i = 0; i < r->count; i++) {
+        struct found *s = &r->segments[i];
+        struct fs_map map;
+        struct error why = {0};
+        s->bad_header = true;
+        if (map_segment(r, "seg", s->number, &map, &why)) {
+            s->bytes = map.len;
+            s->bad_header = !wal_header_decode(map_str(&map), &s->header, &why);
+            fs_map_close(r->fs, &map);
+        }
+        if (why.code == ERR_UNSUPPORTED) {
+            return err_set(e, why.code, "%s/seg-%08llu: %s", r->dir, (unsigned long long)s->number,
+                           why.text);
+        }
+        for (u32 k = 0; k < i && !s->bad_header; k++) { // What a later header calls void.
+            struct found *old = &r->segments[k];
+            if (s->header.resume_segment == 0 || old->number < s->header.resume_segment) {
+                continue;
+            }
+            u64 limit = old->number == s->header.resume_segment ? s->header.resume_offset : 0;
+            old->limit = MIN(old->limit, limit);
+        }
+    }
+    return true;
+}
+
+static void marks_read(struct replay *r, const struct found *s)
+{
+    struct fs_map map;
+    if (s->bad_header || s->limit == 0 || !map_segment(r, "seg", s->number, &map, NULL)) {
+        return;
+    }
+    struct wal_reader reader;
+    wal_reader_init(&reader, map_str(&map), s->limit, s->header.salt);
+    while (wal_reader_next(&reader)) {
+        u64 segment;
+        u64 offset;
+        if (reader.kind != WAL_SYNCED || !wal_get_synced(reader.payload, &segment, &offset)) {
+            continue;
+        }
+        if (segment > r->mark_segment || (segment == r->mark_segment && offset > r->mark_offset)) {
+            r->mark_segment = segment;
+            r->mark_offset = offset;
+        }
+    }
+    fs_map_close(r->fs, &map);
+}
+
+// Whether a bad place was once whole on disk.
+static bool was_synced(const struct replay *r, u64 segment, u64 offset)
+{
+    return segment < r->mark_segment || (segment == r->mark_segment && offset < r->mark_offset);
+}
+
+static void cut_from(struct replay *r, u32 index, u64 offset)
+{
+    struct found *s = &r->segments[index];
+    u64 bytes = s->bytes > offset ? s->bytes - offset : 0;
+    s->limit = MIN(s->limit, offset);
+    for (u32 i = index + 1; i < r->count; i++) {
+        bytes += r->segments[i].bytes;
+        r->segments[i].limit = 0;
+    }
+    r->out->resume_segment = s->number;
+    r->out->resume_offset = offset;
+    r->out->void_bytes = bytes;
+    LOGF(r->log, LOG_INFO, "wal: cut a torn tail of %llu bytes at %s/seg-%08llu:%llu",
+         (unsigned long long)bytes, r->dir, (unsigned long long)s->number,
+         (unsigned long long)offset);
+}
+
+static void damage_tell(struct replay *r, u64 segment, u64 offset, u64 bytes)
+{
+    r->out->corruptions++;
+    LOGF(r->log, LOG_WARN,
+         "wal: %s/seg-%08llu is damaged at offset %llu (%llu bytes passed over); its column group "
+         "misses rows up to its next full one",
+         r->dir, (unsigned long long)segment, (unsigned long long)offset,
+         (unsigned long long)bytes);
+}
+
+// Looks for bad places in order; false once the tail has been cut.
+static bool segment_judge(struct replay *r, u32 index)
+{
+    struct found *s = &r->segments[index];
+    u64 expected = index > 0 ? r->segments[index - 1].number : 0;
+    u64 previous = s->bad_header ? expected : s->header.previous;
+    bool missing = index > 0 ? previous > expected : previous != 0 && previous >= r->checkpoint;
+    if (missing) {
+        if (!was_synced(r, previous, 0)) {
+            cut_from(r, index, 0);
+            return false;
+        }
+        damage_tell(r, previous, 0, 0);
+    }
+    if (s->limit == 0) {
+        return true;
+    }
+    struct fs_map map;
+    if (s->bad_header || !map_segment(r, "seg", s->number, &map, NULL)) {
+        if (!was_synced(r, s->number, 0)) {
+            cut_from(r, index, 0);
+            return false;
+        }
+        damage_tell(r, s->number, 0, s->bytes);
+        s->limit = 0;
+        return true;
+    }
+    struct wal_reader reader;
+    wal_reader_init(&reader, map_str(&map), s->limit, s->header.salt);
+    bool more = true;
+    bool whole = true;
+    while (more && whole) {
+        more = wal_reader_next(&reader);
+        if (reader.bad_bytes == 0) {
+            continue;
+        }
+        whole = was_synced(r, s->number, reader.bad_at);
+        if (whole) {
+            damage_tell(r, s->number, reader.bad_at, reader.bad_bytes);
+        } else {
+            cut_from(r, index, reader.bad_at);
+        }
+    }
+    fs_map_close(r->fs, &map);
+    return whole;
+}
+
+static void records_apply(struct replay *r, const struct fs_map *map, u64 limit, u32 salt,
+                          const char *name)
+{
+    struct wal_reader reader;
+    wal_reader_init(&reader, map_str(map), limit, salt);
+    while (wal_reader_next(&reader)) {
+        struct error why = {0};
+        if (!wal_decode(r->decoder, (u8)reader.kind, reader.payload, &why)) {
+            r->out->corruptions++;
+            LOGF(r->log, LOG_WARN, "wal: %s/%s at offset %llu: %s", r->dir, name,
+                 (unsigned long long)reader.record_at, why.text);
+        }
+    }
+}
+
+static void checkpoint_apply(struct replay *r)
+{
+    struct fs_map map;
+    struct wal_header header;
+    struct error why = {0};
+    if (r->checkpoint == 0) {
+        return;
+    }
+    if (!map_segment(r, "ckpt", r->checkpoint, &map, &why)) {
+        r->out->corruptions++;
+        LOGF(r->log, LOG_WARN, "wal: %s", why.text);
+        return;
+    }
+    if (wal_header_decode(map_str(&map), &header, &why)) {
+        struct wal_reader reader;
+        wal_reader_init(&reader, map_str(&map), LIMIT_NONE, header.salt);
+        bool more = true;
+        while (more) {
+            more = wal_reader_next(&reader);
+            if (reader.bad_bytes > 0) {
+                r->out->corruptions++;
+                LOGF(r->log, LOG_WARN, "wal: %s/ckpt-%08llu is damaged at offset %llu", r->dir,
+                     (unsigned long long)r->checkpoint, (unsigned long long)reader.bad_at);
+            }
+        }
+        records_apply(r, &map, LIMIT_NONE, header.salt, "checkpoint");
+    }
+    fs_map_close(r->fs, &map);
+}
+
+static void segment_apply(struct replay *r, const struct found *s)
+{
+    struct fs_map map;
+    struct error why = {0};
+    char name[64];
+    (void)snprintf(name, sizeof(name), "seg-%08llu", (unsigned long long)s->number);
+    r->decoder->t_max = INT64_MIN;
+    if (!s->header.continues) {
+        wal_decoder_segment(r->decoder);
+    }
+    if (s->limit != 0) {
+        if (map_segment(r, "seg", s->number, &map, &why)) {
+            records_apply(r, &map, s->limit, s->header.salt, name);
+            fs_map_close(r->fs, &map);
+        } else {
+            r->out->corruptions++;
+            LOGF(r->log, LOG_WARN, "wal: %s", why.text);
+        }
+    }
+    r->out->kept[r->out->kept_count++] =
+        (struct wal_kept){.number = s->number,
+                          .bytes = MIN(s->bytes, s->limit),
+                          .t_max = r->decoder->t_max,
+                          .continues = !s->bad_header && s->header.continues};
+}
+
+bool wal_replay(struct fs *fs, struct log *log, const char *dir, struct wal_decoder *d,
+                struct tsdb_replay_progress *progress, struct arena *a, struct wal_replayed *out,
+                struct error *e)
+{
+    *out = (struct wal_replayed){.next_number = 1};
+    struct replay r = {.fs = fs, .log = log, .dir = dir, .arena = a, .decoder = d, .out = out};
+    if (!segments_list(&r, e) || !headers_read(&r, e)) {
+        return false;
+    }
+    if (progress && r.count > 0) {
+        progress->segment_min = (i64)r.segments[0].number;
+        progress->segment_max = (i64)r.segments[r.count - 1].number;
+    }
+    for (u32 i = 0; i < r.count; i++) {
+        marks_read(&r, &r.segments[i]);
+    }
+    for (u32 i = 0; i < r.count && segment_judge(&r, i); i++) {
+    }
+    out->kept = ARENA_NEW_N(a, struct wal_kept, r.count + 1);
+    checkpoint_apply(&r);
+    for (u32 i = 0; i < r.count; i++) {
+        if (progress) {
+            progress->segment_now = (i64)r.segments[i].number;
+        }
+        segment_apply(&r, &r.segments[i]);
+    }
+    return true;
+}

@@ -1,0 +1,42 @@
+// wal_replay.h: reads a log back: the checkpoint, then the segments, in order of writing.
+//
+// Two passes. The first finds the damaged places and the newest word of the log about what was on
+// disk (WAL_SYNCED). A bad place behind that word is a torn tail: it and all that follows is void,
+// so that what survives is a prefix (I5). A bad place before it was whole once: it is stepped over,
+// counted and told. The second pass decodes.
+// Nothing is changed on disk but leftovers of an interrupted checkpoint.
+// Cost: every segment mapped and checksummed twice. Threads: owned.
+#ifndef TSDB_WAL_REPLAY_H
+#define TSDB_WAL_REPLAY_H
+
+#include "base/base.h"
+#include "tsdb/wal.h"
+#include "tsdb/wal_entry.h"
+
+struct arena;
+struct error;
+struct fs;
+struct head;
+struct log;
+struct tsdb_replay_progress;
+
+// Threads: a value.
+struct wal_replayed {
+    u64 next_number;
+    u64 resume_segment;
+    u64 resume_offset;
+    struct wal_kept *kept; // In the arena.
+    u32 kept_count;
+    u64 corruptions; // Damaged places, torn tails not counted.
+    u64 void_bytes;
+};
+
+// false only if the folder cannot be read or holds a newer format (ERR_UNSUPPORTED).
+bool wal_replay(struct fs *fs, struct log *log, const char *dir, struct wal_decoder *d,
+                struct tsdb_replay_progress *progress, struct arena *a, struct wal_replayed *out,
+                struct error *e) MUST_USE; // NOLINT(readability-function-size)
+
+// Parses "seg-00000012" and "ckpt-00000012".
+bool wal_name_parse(str name, str kind, u64 *number);
+
+#endif
