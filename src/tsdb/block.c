@@ -1,0 +1,385 @@
+#include "tsdb/block.h"
+
+#include "base/arena.h"
+#include "base/bits.h"
+#include "base/dec.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/str.h"
+#include "os/fs.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+static const char meta_magic[8] = {'T', 'M', 'B', 'L', 'O', 'C', 'K', '1'};
+#define TABLE_ARENA_MAX ((size_t)4 << 30)
+#define PAGE_ARENA_MAX  ((size_t)256 << 20)
+#define COLUMNS_AT_ONCE 8192U
+#define STATE_GOOD      1
+#define STATE_BAD       2
+
+bool block_meta_write(struct fs *fs, const char *path, const struct block_meta *m, struct error *e)
+{
+    struct buf b;
+    buf_init(&b, META_BYTES);
+    buf_add(&b, meta_magic, sizeof(meta_magic));
+    buf_le32(&b, META_VERSION);
+    buf_le32(&b, m->level);
+    buf_add(&b, m->id, BLOCK_ID_LEN);
+    while (b.len < 48) {
+        buf_byte(&b, 0);
+    }
+    const u64 words[] = {(u64)m->min_ms, (u64)m->max_ms, (u64)m->made_ms, m->series,     m->chunks,
+                         m->samples,     m->columns,     m->data_bytes,   m->index_bytes};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        buf_le64(&b, words[i]);
+    }
+    while (b.len < META_BYTES - 4) {
+        buf_byte(&b, 0);
+    }
+    buf_le32(&b, crc32c(0, b.bytes, b.len));
+    struct outfile file;
+    bool ok = outfile_open(&file, fs, path, e);
+    if (ok) {
+        outfile_add(&file, b.bytes, b.len);
+        ok = outfile_finish(&file, e);
+        outfile_close(&file);
+    }
+    buf_fini(&b);
+    return ok;
+}
+
+bool block_meta_read(struct fs *fs, const char *path, struct block_meta *m, struct error *e)
+{
+    struct arena *a = arena_new((size_t)1 << 20);
+    str file;
+    bool ok = fs_read_file(fs, path, 4096, a, &file, e);
+    if (!ok) {
+        arena_free(a);
+        return false;
+    }
+    struct dec d = dec_of(file);
+    str magic = dec_bytes(&d, sizeof(meta_magic));
+    u32 version = dec_le32(&d);
+    struct block_meta got = {.level = dec_le32(&d)};
+    str id = dec_bytes(&d, BLOCK_ID_LEN);
+    (void)dec_bytes(&d, 48 - 16 - BLOCK_ID_LEN);
+    got.min_ms = (i64)dec_le64(&d);
+    got.max_ms = (i64)dec_le64(&d);
+    got.made_ms = (i64)dec_le64(&d);
+    got.series = dec_le64(&d);
+    got.chunks = dec_le64(&d);
+    got.samples = dec_le64(&d);
+    got.columns = dec_le64(&d);
+    got.data_bytes = dec_le64(&d);
+    got.index_bytes = dec_le64(&d);
+    if (!dec_ok(&d) || memcmp(magic.ptr, meta_magic, sizeof(meta_magic)) != 0) {
+        ok = err_set(e, ERR_CORRUPT, "%s is no block description", path);
+    } else if (version != META_VERSION) {
+        ok = err_set(e, ERR_UNSUPPORTED, "%s has format version %u; this release reads %u", path,
+                     version, META_VERSION);
+    } else if (file.len != META_BYTES ||
+               crc32c(0, file.ptr, META_BYTES - 4) != load_le32(file.ptr + META_BYTES - 4) ||
+               got.min_ms >= got.max_ms) {
+        ok = err_set(e, ERR_CORRUPT, "%s is damaged", path);
+    } else {
+        memcpy(got.id, id.ptr, BLOCK_ID_LEN);
+        *m = got;
+    }
+    arena_free(a);
+    return ok;
+}
+
+void block_name(const struct block_meta *m, char out[BLOCK_NAME])
+{
+    (void)snprintf(out, BLOCK_NAME, "b%+lld%+lld-%s", (long long)m->min_ms, (long long)m->max_ms,
+                   m->id);
+}
+
+// A signed number that begins with its sign.
+static bool number_next(str *rest, i64 *out)
+{
+    size_t n = 1;
+    while (n < rest->len && rest->ptr[n] >= '0' && rest->ptr[n] <= '9') {
+        n++;
+    }
+    bool plus = rest->len > 0 && rest->ptr[0] == '+';
+    if (rest->len == 0 || (!plus && rest->ptr[0] != '-') ||
+        !parse_i64(str_sub(*rest, plus ? 1 : 0, n), out)) {
+        return false;
+    }
+    *rest = str_sub(*rest, n, rest->len);
+    return true;
+}
+
+bool block_name_parse(str name, struct block_meta *m)
+{
+    str rest = str_sub(name, 1, name.len);
+    struct block_meta got = {0};
+    if (!str_starts(name, STR("b")) || !number_next(&rest, &got.min_ms) ||
+        !number_next(&rest, &got.max_ms) || rest.len != BLOCK_ID_LEN + 1 || rest.ptr[0] != '-' ||
+        got.min_ms >= got.max_ms) {
+        return false;
+    }
+    memcpy(got.id, rest.ptr + 1, BLOCK_ID_LEN);
+    *m = got;
+    return true;
+}
+
+static bool rises(const struct page_entry *pages, u32 n, bool may_share)
+{
+    for (u32 i = 1; i < n; i++) {
+        if (pages[i].first < pages[i - 1].last ||
+            (!may_share && pages[i].first == pages[i - 1].last)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool pages_read(struct block *b, struct error *e)
+{
+    struct page_entry *all;
+    u32 n;
+    str file = {(const char *)b->data.bytes, b->data.len};
+    if (!page_table(file, b->arena, &all, &n, e)) {
+        return false;
+    }
+    b->times = ARENA_NEW_N(b->arena, struct page_entry, n + 1);
+    b->values = ARENA_NEW_N(b->arena, struct page_entry, n + 1);
+    b->states = arena_alloc(b->arena, n + 1, sizeof(_Atomic u8));
+    for (u32 i = 0; i < n; i++) {
+        if (all[i].kind == PAGE_TIMES) {
+            b->times[b->time_pages++] = all[i];
+        } else {
+            b->values[b->value_pages++] = all[i];
+        }
+    }
+    if (!rises(b->times, b->time_pages, false) || !rises(b->values, b->value_pages, true)) {
+        return err_set(e, ERR_CORRUPT, "the pages are out of order");
+    }
+    return true;
+}
+
+struct block *block_open(struct fs *fs, const char *path, u32 uid, struct error *e)
+{
+    char file[600];
+    struct block *b = MEM_NEW(struct block);
+    b->fs = fs;
+    b->uid = uid;
+    b->arena = arena_new(TABLE_ARENA_MAX);
+    (void)snprintf(b->path, sizeof(b->path), "%s", path);
+    (void)snprintf(file, sizeof(file), "%s/meta", path);
+    if (!block_meta_read(fs, file, &b->meta, e)) {
+        goto fail;
+    }
+    (void)snprintf(file, sizeof(file), "%s/index", path);
+    if (!index_file_open(&b->index, fs, file, e)) {
+        (void)err_in(e, "%s", file);
+        goto fail;
+    }
+    (void)snprintf(file, sizeof(file), "%s/data", path);
+    if (!fs_map_open(fs, file, &b->data, e)) {
+        goto fail;
+    }
+    b->data_mapped = true;
+    if (!pages_read(b, e)) {
+        (void)err_in(e, "%s", file);
+        goto fail;
+    }
+    if (b->data.len != b->meta.data_bytes || b->index.series_count != b->meta.series) {
+        (void)err_set(e, ERR_CORRUPT, "%s: sizes differ from its description", path);
+        goto fail;
+    }
+    return b;
+fail:
+    block_close(b);
+    return NULL;
+}
+
+void block_close(struct block *b)
+{
+    if (!b) {
+        return;
+    }
+    if (b->data_mapped) {
+        fs_map_close(b->fs, &b->data);
+    }
+    index_file_close(&b->index);
+    arena_free(b->arena);
+    mem_free(b);
+}
+
+u64 block_bytes(const struct block *b)
+{
+    return b->meta.data_bytes + b->meta.index_bytes + META_BYTES;
+}
+
+void block_reader_init(struct block_reader *r, struct block *b, struct arena *a)
+{
+    *r = (struct block_reader){.block = b, .arena = a};
+    r->page_arena = arena_new(PAGE_ARENA_MAX);
+    r->times_arena = arena_new(PAGE_ARENA_MAX);
+    r->column_slots = 64;
+    r->columns = MEM_NEW_N(struct column_slot, r->column_slots);
+    symbol_reader_init(&r->symbols, &b->index);
+}
+
+void block_reader_fini(struct block_reader *r)
+{
+    if (!r->block) {
+        return;
+    }
+    symbol_reader_fini(&r->symbols);
+    mem_free(r->columns);
+    arena_free(r->page_arena);
+    arena_free(r->times_arena);
+    *r = (struct block_reader){0};
+}
+
+// The page's bytes once its checksum is known to be right.
+static bool page_get(struct block *b, const struct page_entry *p, u32 state, str *page,
+                     struct error *e)
+{
+    *page = (str){(const char *)b->data.bytes + p->offset, p->bytes};
+    u8 known = atomic_load(&b->states[state]);
+    if (known == STATE_GOOD) {
+        return true;
+    }
+    if (known != STATE_BAD && page_check(*page, p, e)) {
+        atomic_store(&b->states[state], STATE_GOOD);
+        return true;
+    }
+    if (known != STATE_BAD && atomic_exchange(&b->states[state], STATE_BAD) != STATE_BAD) {
+        atomic_fetch_add(&b->bad_pages, 1);
+    }
+    return err_set(e, ERR_CORRUPT, "%s/data: the page at offset %llu (series %u to %u) is damaged",
+                   b->path, (unsigned long long)p->offset, p->first, p->last);
+}
+
+static u32 page_find(const struct page_entry *pages, u32 n, u32 wanted)
+{
+    u32 low = 0;
+    u32 high = n;
+    while (low < high) {
+        u32 mid = (low + high) / 2;
+        if (pages[mid].last < wanted) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+static bool page_load(struct block_reader *r, u32 page, struct error *e)
+{
+    struct block *b = r->block;
+    str bytes;
+    if (r->page == page + 1) {
+        return true;
+    }
+    r->page = 0;
+    arena_reset(r->page_arena);
+    const struct page_entry *p = &b->values[page];
+    if (!page_get(b, p, b->time_pages + page, &bytes, e) ||
+        !page_chunks(bytes, p, r->page_arena, &r->chunks, &r->chunk_count, e)) {
+        return false;
+    }
+    r->page = page + 1;
+    return true;
+}
+
+bool block_reader_chunks(struct block_reader *r, u32 series, struct arena *a,
+                         struct chunk_entry **out, u32 *n, bool *missing, struct error *e)
+{
+    struct block *b = r->block;
+    struct chunk_entry *found = NULL;
+    u32 count = 0;
+    u32 cap = 0;
+    for (u32 p = page_find(b->values, b->value_pages, series);
+         p < b->value_pages && b->values[p].first <= series; p++) {
+        struct error why = {0};
+        if (!page_load(r, p, &why)) {
+            *missing = true;
+            (void)err_set(e, why.code, "%s", why.text);
+            continue;
+        }
+        for (u32 i = 0; i < r->chunk_count; i++) {
+            if (r->chunks[i].series != series) {
+                continue;
+            }
+            if (count == cap) {
+                found = arena_grow(a, found, cap, cap * 2 + 2, sizeof(*found));
+                cap = cap * 2 + 2;
+            }
+            found[count++] = r->chunks[i];
+        }
+    }
+    *out = found;
+    *n = count;
+    return true;
+}
+
+static struct column_slot *slot_find(struct block_reader *r, u32 column)
+{
+    u32 at = (u32)hash_mix(column, 0) & (r->column_slots - 1);
+    while (r->columns[at].t_ms && r->columns[at].column != column) {
+        at = (at + 1) & (r->column_slots - 1);
+    }
+    return &r->columns[at];
+}
+
+static void slots_grow(struct block_reader *r)
+{
+    struct column_slot *old = r->columns;
+    u32 n = r->column_slots;
+    r->column_slots = n * 2;
+    r->columns = MEM_NEW_N(struct column_slot, r->column_slots);
+    for (u32 i = 0; i < n; i++) {
+        if (old[i].t_ms) {
+            *slot_find(r, old[i].column) = old[i];
+        }
+    }
+    mem_free(old);
+}
+
+const i64 *block_reader_column(struct block_reader *r, u32 column, u32 *n, struct error *e)
+{
+    struct block *b = r->block;
+    struct column_slot *s = slot_find(r, column);
+    if (s->t_ms) {
+        *n = s->n;
+        return s->t_ms;
+    }
+    u32 page = page_find(b->times, b->time_pages, column);
+    str bytes;
+    i64 times[COLUMN_ROWS_MAX];
+    u32 rows = 0;
+    if (page == b->time_pages) {
+        return err_null(e, ERR_CORRUPT, "%s/data: column %u does not exist", b->path, column);
+    }
+    if (!page_get(b, &b->times[page], page, &bytes, e) ||
+        !page_column(bytes, &b->times[page], column, times, &rows, e)) {
+        return NULL;
+    }
+    if (r->column_count * 2 >= r->column_slots) {
+        slots_grow(r);
+        s = slot_find(r, column);
+    }
+    i64 *kept = ARENA_NEW_N(r->times_arena, i64, rows);
+    memcpy(kept, times, rows * sizeof(i64));
+    *s = (struct column_slot){.column = column, .n = rows, .t_ms = kept};
+    r->column_count++;
+    *n = rows;
+    return kept;
+}
+
+void block_reader_forget(struct block_reader *r)
+{
+    if (r->column_count >= COLUMNS_AT_ONCE) {
+        arena_reset(r->times_arena);
+        memset(r->columns, 0, r->column_slots * sizeof(*r->columns));
+        r->column_count = 0;
+    }
+}

@@ -1,0 +1,98 @@
+// block.h: an immutable block of samples on disk: a folder with data, index and meta.
+//
+//   blocks/b-<min>-<max>-<id>/{data,index,meta}     the name alone tells the range of a damaged one
+//
+// open maps both files and checks meta, index and page table; a page's checksum is looked at when
+// it is first read. A page that fails is bad from then on: reads over it say ERR_CORRUPT and the
+// query goes on without it, marked partial (I4, I8).
+// Cost: open O(index) for its checksums. Memory: 25 bytes a page.
+// Bytes: docs/format/block.md
+// Threads: frozen after open but for the page states, which are atomic; counted by the block set.
+#ifndef TSDB_BLOCK_H
+#define TSDB_BLOCK_H
+
+#include "base/base.h"
+#include "tsdb/block_page.h"
+#include "tsdb/index_file.h"
+
+struct arena;
+struct error;
+struct fs;
+
+#define BLOCK_ID_LEN 26
+#define META_VERSION 1U
+#define META_BYTES   160U
+#define BLOCK_NAME   128
+
+// Threads: a value.
+struct block_meta {
+    char id[BLOCK_ID_LEN + 1];
+    i64 min_ms;
+    i64 max_ms; // Exclusive.
+    i64 made_ms;
+    u64 series;
+    u64 chunks;
+    u64 samples;
+    u64 columns;
+    u64 data_bytes;
+    u64 index_bytes;
+    u32 level;
+};
+bool block_meta_write(struct fs *fs, const char *path, const struct block_meta *m,
+                      struct error *e) MUST_USE;
+bool block_meta_read(struct fs *fs, const char *path, struct block_meta *m,
+                     struct error *e) MUST_USE;
+void block_name(const struct block_meta *m, char out[BLOCK_NAME]);
+// The range and id that a folder's name tells; false if it is none of ours.
+bool block_name_parse(str name, struct block_meta *m);
+
+struct block {
+    struct block_meta meta;
+    struct fs *fs;
+    char path[512];
+    u32 uid;  // Small number for column ids.
+    u32 refs; // Guarded by the block set's lock.
+    struct index_file index;
+    struct fs_map data;
+    bool data_mapped;
+    struct arena *arena;
+    struct page_entry *times;  // In order of columns.
+    struct page_entry *values; // In order of series.
+    u32 time_pages;
+    u32 value_pages;
+    _Atomic u8 *states; // Of both kinds: 0 unknown, 1 good, 2 bad; times first.
+    _Atomic u32 bad_pages;
+};
+struct block *block_open(struct fs *fs, const char *path, u32 uid, struct error *e) MUST_USE;
+void block_close(struct block *b); // Accepts NULL.
+u64 block_bytes(const struct block *b);
+
+// Reads one block for one query. Threads: owned.
+struct block_reader {
+    struct block *block;
+    struct arena *arena;       // Of the query: labels.
+    struct arena *page_arena;  // The directory of the page at hand.
+    struct arena *times_arena; // Decoded columns.
+    struct symbol_reader symbols;
+    u32 page; // Index + 1 of the page at hand.
+    struct chunk_entry *chunks;
+    u32 chunk_count;
+    struct column_slot {
+        u32 column;
+        u32 n;
+        i64 *t_ms; // NULL = empty slot.
+    } * columns;
+    u32 column_slots; // A power of two.
+    u32 column_count;
+};
+void block_reader_init(struct block_reader *r, struct block *b, struct arena *a);
+void block_reader_fini(struct block_reader *r);
+// The chunks of a series, in the arena given; what lies in bad pages is left out and *missing set.
+bool block_reader_chunks(struct block_reader *r, u32 series, struct arena *a,
+                         struct chunk_entry **out, u32 *n, bool *missing, struct error *e) MUST_USE;
+// Borrowed until block_reader_forget. NULL if its page is bad.
+const i64 *block_reader_column(struct block_reader *r, u32 column, u32 *n, struct error *e);
+// Between two series: drops decoded columns if they are many.
+void block_reader_forget(struct block_reader *r);
+
+#endif

@@ -1,0 +1,284 @@
+#include "tsdb/block_columns.h"
+
+#include "base/arena.h"
+#include "tsdb/block_page.h"
+#include "tsdb/head_window.h"
+
+#include <stdlib.h>
+
+#define SCRATCH_MAX ((size_t)4 << 30)
+
+void column_writer_init(struct column_writer *w, struct data_writer *data, struct arena *a)
+{
+    *w = (struct column_writer){.data = data, .arena = a};
+    w->scratch = arena_new(SCRATCH_MAX);
+}
+
+void column_writer_fini(struct column_writer *w)
+{
+    arena_free(w->scratch);
+    mem_free(w->places);
+    *w = (struct column_writer){0};
+}
+
+static u32 place_add(struct column_writer *w, struct column_place p)
+{
+    if (w->place_count == w->place_cap) {
+        w->place_cap = MAX(256U, w->place_cap * 2);
+        w->places = MEM_GROW(w->places, w->place_cap, struct column_place);
+    }
+    w->places[w->place_count++] = p;
+    return w->place_count; // Index + 1.
+}
+
+static int by_group_and_time(const void *a, const void *b)
+{
+    const struct segment *x = *(struct segment *const *)a;
+    const struct segment *y = *(struct segment *const *)b;
+    if (x->group != y->group) {
+        return x->group < y->group ? -1 : 1;
+    }
+    return x->t[0] < y->t[0] ? -1 : x->t[0] > y->t[0];
+}
+
+// One column of segments [from, to).
+static void column_join(struct column_writer *w, struct segment **segments, u32 from, u32 to)
+{
+    i64 times[COLUMN_ROWS_MAX] = {0};
+    u32 n = 0;
+    for (u32 i = from; i < to; i++) {
+        memcpy(times + n, segments[i]->t, segments[i]->n * sizeof(i64));
+        n += segments[i]->n;
+    }
+    u32 column = data_writer_column(w->data, times, n);
+    u32 row = 0;
+    for (u32 i = from; i < to; i++) {
+        segments[i]->mark =
+            place_add(w, (struct column_place){.column = column, .row = row, .rows = n});
+        row += segments[i]->n;
+    }
+}
+
+void column_writer_groups(struct column_writer *w, struct head_window *window)
+{
+    u32 n = 0;
+    for (struct segment *s = window ? window->segments : NULL; s; s = s->older) {
+        s->mark = 0;
+        n += s->group != 0 && s->n > 0;
+    }
+    struct segment **segments = ARENA_NEW_N(w->arena, struct segment *, (size_t)n + 1);
+    n = 0;
+    for (struct segment *s = window ? window->segments : NULL; s; s = s->older) {
+        if (s->group != 0 && s->n > 0) {
+            segments[n++] = s;
+        }
+    }
+    if (n > 1) {
+        qsort(segments, n, sizeof(struct segment *), by_group_and_time);
+    }
+    u32 from = 0;
+    while (from < n) {
+        u32 to = from + 1;
+        u32 rows = segments[from]->n;
+        // Segments of a group follow each other in time; a reused slot's may not.
+        while (to < n && segments[to]->group == segments[from]->group &&
+               segments[to]->t[0] > segments[to - 1]->t[segments[to - 1]->n - 1] &&
+               rows + segments[to]->n <= COLUMN_ROWS_MAX) {
+            rows += segments[to++]->n;
+        }
+        column_join(w, segments, from, to);
+        from = to;
+    }
+}
+
+// The samples being collected for the next chunk of a series.
+struct collected {
+    struct column_writer *w;
+    u32 ordinal;
+    u32 place; // Index + 1 of the column they share, 0 = private.
+    u32 n;
+    i64 t[COLUMN_ROWS_MAX];    // Private only.
+    u32 rows[COLUMN_ROWS_MAX]; // Shared only: of the column.
+    f64 values[COLUMN_ROWS_MAX];
+};
+
+static void collected_flush(struct collected *c)
+{
+    struct column_writer *w = c->w;
+    if (c->n == 0) {
+        return;
+    }
+    if (c->place == 0) {
+        u32 column = data_writer_column(w->data, c->t, c->n);
+        struct chunk_rows rows = {.column = column, .span = c->n, .n = c->n, .whole = true};
+        data_writer_chunk(w->data, c->ordinal, &rows, c->values);
+    } else {
+        const struct column_place *p = &w->places[c->place - 1];
+        u8 present[(COLUMN_ROWS_MAX + 7) / 8] = {0};
+        u32 first = c->rows[0];
+        for (u32 i = 0; i < c->n; i++) {
+            u32 at = c->rows[i] - first;
+            present[at / 8] |= (u8)(1U << (at % 8));
+        }
+        struct chunk_rows rows = {.column = p->column,
+                                  .first = first,
+                                  .span = c->rows[c->n - 1] - first + 1,
+                                  .n = c->n,
+                                  .present = present,
+                                  .whole = c->n == p->rows};
+        data_writer_chunk(w->data, c->ordinal, &rows, c->values);
+    }
+    c->n = 0;
+}
+
+static void collected_private(struct collected *c, i64 t, f64 value)
+{
+    if (c->place != 0 || c->n == COLUMN_ROWS_MAX) {
+        collected_flush(c);
+        c->place = 0;
+    }
+    c->t[c->n] = t;
+    c->values[c->n++] = value;
+}
+
+static void collected_shared(struct collected *c, u32 place, u32 row, f64 value)
+{
+    const struct column_place *p = &c->w->places[place - 1];
+    if (c->place == 0 || c->w->places[c->place - 1].column != p->column) {
+        collected_flush(c);
+        c->place = place;
+    }
+    c->rows[c->n] = p->row + row;
+    c->values[c->n++] = value;
+}
+
+// The chunks of a series, oldest first.
+static const struct sealed **chunks_of(struct column_writer *w, const struct cut_source *s, u32 *n)
+{
+    u32 count = 0;
+    for (const struct sealed *c = window_chunk(s->window, s->ordinal); c; c = c->older) {
+        count++;
+    }
+    const struct sealed **chunks =
+        ARENA_NEW_N(w->scratch, const struct sealed *, (size_t)count + 1);
+    *n = count;
+    for (const struct sealed *c = window_chunk(s->window, s->ordinal); c; c = c->older) {
+        chunks[--count] = c;
+    }
+    return chunks;
+}
+
+static void chunk_values(const struct sealed *c, f64 values[ROWS_MAX])
+{
+    CHECK(chunk_pack_decode(sealed_bytes(c), c->n, values, NULL)); // Ours, in memory.
+}
+
+static void series_plain(struct collected *out, const struct cut_source *source)
+{
+    u32 n;
+    const struct sealed **chunks = chunks_of(out->w, source, &n);
+    for (u32 i = 0; i < n; i++) {
+        const struct sealed *c = chunks[i];
+        const u8 *present = sealed_presence(c);
+        f64 values[ROWS_MAX];
+        u32 at = 0;
+        chunk_values(c, values);
+        for (u32 row = c->first; row <= c->last; row++) {
+            if (present && !presence_has(present, row)) {
+                continue;
+            }
+            if (c->segment->mark != 0) {
+                collected_shared(out, c->segment->mark, row, values[at++]);
+            } else {
+                collected_private(out, c->segment->t[row], values[at++]);
+            }
+        }
+    }
+}
+
+struct loose_sample {
+    i64 t;
+    f64 value;
+    u32 rank; // Lower wins.
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct loose_sample *x = a;
+    const struct loose_sample *y = b;
+    if (x->t != y->t) {
+        return x->t < y->t ? -1 : 1;
+    }
+    return x->rank < y->rank ? -1 : x->rank > y->rank;
+}
+
+// Adds a source's samples at out[n …]; with out NULL only counts.
+static u64 loose_collect(struct column_writer *w, const struct cut_source *s, u32 rank,
+                         struct loose_sample *out)
+{
+    u64 n = 0;
+    u32 chunk_count;
+    const struct sealed **chunks = chunks_of(w, s, &chunk_count);
+    for (u32 i = 0; i < chunk_count; i++) {
+        const struct sealed *c = chunks[i];
+        const u8 *present = sealed_presence(c);
+        f64 values[ROWS_MAX];
+        u32 at = 0;
+        if (!out) {
+            n += c->n;
+            continue;
+        }
+        chunk_values(c, values);
+        for (u32 row = c->first; row <= c->last; row++) {
+            if (!present || presence_has(present, row)) {
+                out[n++] = (struct loose_sample){c->segment->t[row], values[at++], rank};
+            }
+        }
+    }
+    const struct late_run *late = window_late(s->window, s->ordinal);
+    for (u32 i = 0; late && i < late->n; i++, n++) {
+        if (out) {
+            out[n] = (struct loose_sample){late->t[i], late->values[i], rank};
+        }
+    }
+    return n;
+}
+
+static void series_merged(struct collected *out, const struct cut_source *sources, u32 n)
+{
+    u64 total = 0;
+    for (u32 i = 0; i < n; i++) {
+        total += sources[i].window ? loose_collect(out->w, &sources[i], i, NULL) : 0;
+    }
+    struct loose_sample *all = ARENA_NEW_N(out->w->scratch, struct loose_sample, total + 1);
+    u64 at = 0;
+    for (u32 i = 0; i < n; i++) {
+        at += sources[i].window ? loose_collect(out->w, &sources[i], i, all + at) : 0;
+    }
+    CHECK(at == total);
+    if (total > 1) {
+        qsort(all, total, sizeof(*all), by_time);
+    }
+    for (u64 i = 0; i < total; i++) {
+        if (i == 0 || all[i].t != all[i - 1].t) {
+            collected_private(out, all[i].t, all[i].value);
+        }
+    }
+}
+
+void column_writer_series(struct column_writer *w, u32 ordinal, const struct cut_source *sources,
+                          u32 n)
+{
+    struct collected c;
+    c.w = w;
+    c.ordinal = ordinal;
+    c.place = 0;
+    c.n = 0;
+    arena_reset(w->scratch);
+    if (n == 1 && !window_late(sources[0].window, sources[0].ordinal)) {
+        series_plain(&c, &sources[0]);
+    } else {
+        series_merged(&c, sources, n);
+    }
+    collected_flush(&c);
+}

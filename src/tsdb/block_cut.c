@@ -1,0 +1,276 @@
+#include "tsdb/block_cut.h"
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "os/clk.h"
+#include "os/fs.h"
+#include "os/rng.h"
+#include "tsdb/block.h"
+#include "tsdb/block_columns.h"
+#include "tsdb/head.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CUT_BYTES_MAX ((size_t)64 << 30)
+#define HEADS_MAX     2U
+
+// A series to write: its labels as numbers of the block's symbols.
+struct cut_series {
+    u32 *pairs;
+    u32 count;
+    u32 ordinal;
+    u8 shard;
+};
+
+// Threads: owned.
+struct cut {
+    const struct block_cut *opts;
+    struct arena *arena;
+    struct head_window *windows[HEADS_MAX];
+    struct cut_series *series;
+    u32 series_count;
+    u32 series_cap;
+    u32 *numbers[HEADS_MAX]; // Shard's symbol → block's symbol.
+    str *symbols;
+    u32 symbol_count;
+    struct index_writer index;
+    struct data_writer data;
+    struct column_writer columns;
+};
+
+static void series_add(struct cut *c, struct cut_series s)
+{
+    if (c->series_count == c->series_cap) {
+        u32 cap = MAX(1024U, c->series_cap * 2);
+        c->series = arena_grow(c->arena, c->series, c->series_cap, cap, sizeof(*c->series));
+        c->series_cap = cap;
+    }
+    c->series[c->series_count++] = s;
+}
+
+static void shard_gather(struct cut *c, u8 shard)
+{
+    struct head *h = c->opts->heads[shard];
+    struct head_window *w = c->windows[shard];
+    bool more = w != NULL;
+    for (u32 from = 0; more; from += HEAD_SLICE) {
+        lock_take(&h->lock);
+        for (u32 i = from; i < h->count && i < from + HEAD_SLICE; i++) {
+            if (h->labels_at[i] == 0 || (!window_chunk(w, i) && !window_late(w, i))) {
+                continue;
+            }
+            u32 count;
+            const u32 *symbols = head_label_symbols(h, i, &count);
+            u32 *pairs = ARENA_NEW_N(c->arena, u32, (size_t)count * 2);
+            memcpy(pairs, symbols, (size_t)count * 2 * sizeof(u32));
+            series_add(c, (struct cut_series){
+                              .pairs = pairs, .count = count, .ordinal = i, .shard = shard});
+        }
+        more = from + HEAD_SLICE < h->count;
+        lock_drop(&h->lock);
+    }
+}
+
+// A symbol in use, and where it comes from.
+struct cut_symbol {
+    str text;
+    u32 symbol;
+    u8 shard;
+};
+
+static int by_symbol_text(const void *a, const void *b)
+{
+    return str_cmp(((const struct cut_symbol *)a)->text, ((const struct cut_symbol *)b)->text);
+}
+
+// Numbers the symbols in use by their order and rewrites the series' pairs.
+static void symbols_number(struct cut *c)
+{
+    u32 used = 0;
+    for (u32 s = 0; s < c->opts->head_count; s++) {
+        struct head *h = c->opts->heads[s];
+        lock_take(&h->lock);
+        u32 n = symtab_count(h->index.symbols);
+        lock_drop(&h->lock);
+        c->numbers[s] = ARENA_NEW_N(c->arena, u32, (size_t)n + 1);
+    }
+    for (u32 i = 0; i < c->series_count; i++) {
+        const struct cut_series *s = &c->series[i];
+        for (u32 k = 0; k < 2 * s->count; k++) {
+            used += c->numbers[s->shard][s->pairs[k]] == 0;
+            c->numbers[s->shard][s->pairs[k]] = 1;
+        }
+    }
+    struct cut_symbol *all = ARENA_NEW_N(c->arena, struct cut_symbol, (size_t)used + 1);
+    u32 n = 0;
+    for (u32 i = 0; i < c->series_count; i++) {
+        const struct cut_series *s = &c->series[i];
+        for (u32 k = 0; k < 2 * s->count; k++) {
+            u32 *number = &c->numbers[s->shard][s->pairs[k]];
+            if (*number == 1) {
+                str text = symtab_get(c->opts->heads[s->shard]->index.symbols, s->pairs[k]);
+                all[n++] = (struct cut_symbol){text, s->pairs[k], s->shard};
+                *number = 2;
+            }
+        }
+    }
+    if (n > 1) {
+        qsort(all, n, sizeof(*all), by_symbol_text);
+    }
+    c->symbols = ARENA_NEW_N(c->arena, str, (size_t)n + 1);
+    for (u32 i = 0; i < n; i++) {
+        if (i == 0 || !str_eq(all[i].text, all[i - 1].text)) {
+            c->symbols[c->symbol_count++] = all[i].text;
+        }
+        c->numbers[all[i].shard][all[i].symbol] = c->symbol_count - 1;
+    }
+    for (u32 i = 0; i < c->series_count; i++) {
+        struct cut_series *s = &c->series[i];
+        for (u32 k = 0; k < 2 * s->count; k++) {
+            s->pairs[k] = c->numbers[s->shard][s->pairs[k]];
+        }
+    }
+}
+
+static int pairs_cmp(const struct cut_series *x, const struct cut_series *y)
+{
+    u32 n = 2 * MIN(x->count, y->count);
+    for (u32 i = 0; i < n; i++) {
+        if (x->pairs[i] != y->pairs[i]) {
+            return x->pairs[i] < y->pairs[i] ? -1 : 1;
+        }
+    }
+    return x->count < y->count ? -1 : x->count > y->count;
+}
+
+static int by_labels(const void *a, const void *b)
+{
+    const struct cut_series *x = a;
+    const struct cut_series *y = b;
+    int order = pairs_cmp(x, y);
+    return order != 0 ? order : (int)x->shard - (int)y->shard;
+}
+
+static bool series_write(struct cut *c, struct error *e)
+{
+    u32 ordinal = 0;
+    for (u32 i = 0; i < c->series_count; i++) {
+        const struct cut_series *s = &c->series[i];
+        struct cut_source sources[HEADS_MAX] = {
+            {.window = c->windows[s->shard], .ordinal = s->ordinal}};
+        u32 n = 1;
+        if (i + 1 < c->series_count && pairs_cmp(s, &c->series[i + 1]) == 0) {
+            const struct cut_series *twin = &c->series[++i];
+            sources[n++] =
+                (struct cut_source){.window = c->windows[twin->shard], .ordinal = twin->ordinal};
+        }
+        if (!index_writer_series(&c->index, s->pairs, s->count, e)) {
+            return false;
+        }
+        column_writer_series(&c->columns, ordinal++, sources, n);
+        if (c->data.file.failed || c->index.file.failed) {
+            break; // finish tells why.
+        }
+    }
+    return true;
+}
+
+static void ulid_make(const struct block_cut *o, char out[BLOCK_ID_LEN + 1])
+{
+    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    u64 ms = (u64)clk_wall_ms(o->clk);
+    for (u32 i = 0; i < 10; i++) {
+        out[9 - i] = digits[ms >> (5 * i) & 31];
+    }
+    for (u32 i = 10; i < BLOCK_ID_LEN; i++) {
+        out[i] = digits[rng_u64(o->rng) & 31];
+    }
+    out[BLOCK_ID_LEN] = '\0';
+}
+
+static bool files_write(struct cut *c, const char *tmp, struct block_meta *m, struct error *e)
+{
+    char path[700];
+    (void)snprintf(path, sizeof(path), "%s/index", tmp);
+    if (!index_writer_open(&c->index, c->opts->fs, path, c->symbols, c->symbol_count, e)) {
+        return false;
+    }
+    (void)snprintf(path, sizeof(path), "%s/data", tmp);
+    if (!data_writer_open(&c->data, c->opts->fs, path, e)) {
+        return false;
+    }
+    column_writer_init(&c->columns, &c->data, c->arena);
+    for (u32 s = 0; s < c->opts->head_count; s++) {
+        column_writer_groups(&c->columns, c->windows[s]);
+    }
+    if (!series_write(c, e) || !data_writer_finish(&c->data, &m->data_bytes, e) ||
+        !index_writer_finish(&c->index, e)) {
+        return false;
+    }
+    m->index_bytes = outfile_offset(&c->index.file);
+    m->series = c->index.series_count;
+    m->chunks = c->data.chunks;
+    m->samples = c->data.samples;
+    m->columns = c->data.columns;
+    (void)snprintf(path, sizeof(path), "%s/meta", tmp);
+    return block_meta_write(c->opts->fs, path, m, e);
+}
+
+static bool block_publish(struct cut *c, struct block_meta *m, struct error *e)
+{
+    char name[BLOCK_NAME];
+    char path[512];
+    char tmp[520];
+    struct fs *fs = c->opts->fs;
+    block_name(m, name);
+    (void)snprintf(path, sizeof(path), "%.300s/%s", c->opts->dir, name);
+    (void)snprintf(tmp, sizeof(tmp), "%s.tmp", path);
+    if (!fs_make_dir(fs, tmp, e)) {
+        return false;
+    }
+    bool ok = files_write(c, tmp, m, e) && fs_sync_dir(fs, tmp, e) && fs_rename(fs, tmp, path, e);
+    index_writer_close(&c->index);
+    data_writer_close(&c->data);
+    column_writer_fini(&c->columns);
+    if (!ok) {
+        struct error ignored; // What cannot be removed now is swept at the next start.
+        (void)!fs_remove_tree(fs, tmp, &ignored);
+        return false;
+    }
+    if (!fs_sync_dir(fs, c->opts->dir, e)) {
+        struct error ignored;
+        (void)!fs_remove_tree(fs, path, &ignored);
+        return false;
+    }
+    return true;
+}
+
+bool block_cut_run(const struct block_cut *o, struct block_meta *meta, bool *made, struct error *e)
+{
+    CHECK(o->head_count <= HEADS_MAX);
+    struct cut c = {.opts = o, .arena = arena_new(CUT_BYTES_MAX)};
+    for (u32 s = 0; s < o->head_count; s++) {
+        lock_take(&o->heads[s]->lock);
+        c.windows[s] = head_window_at(o->heads[s], o->min_ms);
+        CHECK(!c.windows[s] || (c.windows[s]->frozen && c.windows[s]->end_ms == o->max_ms));
+        lock_drop(&o->heads[s]->lock);
+        shard_gather(&c, (u8)s);
+    }
+    bool ok = true;
+    *made = c.series_count > 0;
+    if (*made) {
+        symbols_number(&c);
+        qsort(c.series, c.series_count, sizeof(*c.series), by_labels);
+        struct block_meta m = {
+            .min_ms = o->min_ms, .max_ms = o->max_ms, .made_ms = clk_wall_ms(o->clk), .level = 1};
+        ulid_make(o, m.id);
+        ok = block_publish(&c, &m, e);
+        if (ok) {
+            *meta = m;
+        }
+    }
+    arena_free(c.arena);
+    return ok;
+}

@@ -1,0 +1,39 @@
+// block_cut.h: makes a block of a frozen window of the head's shards.
+//
+//   gather the series that have data → number the symbols in order → sort by labels → write the
+//   groups' timestamp columns → each series' chunks and index entry → meta → sync → rename → sync
+//
+// Rows of up to COLUMN_ROWS_MAX are joined from the head's segments, so that a series with 480
+// samples in two hours is one chunk. A series with late samples, or one that both shards have, is
+// merged sample by sample into columns of its own; the first shard wins where both have a time.
+// Cost: a decode and an encode per sample, a sort of the series. Memory: symbol numbers of the
+// labels (8 bytes a label), one page of each kind, the index's postings.
+// Threads: one at a time; the windows are frozen, labels are read under the shards' locks.
+#ifndef TSDB_BLOCK_CUT_H
+#define TSDB_BLOCK_CUT_H
+
+#include "base/base.h"
+
+struct block_meta;
+struct clk;
+struct error;
+struct fs;
+struct head;
+struct rng;
+
+// Threads: owned by the call.
+struct block_cut {
+    struct fs *fs;
+    struct clk *clk;
+    struct rng *rng;
+    const char *dir; // Where blocks are listed.
+    struct head *const *heads;
+    u32 head_count; // ≤ 2
+    i64 min_ms;
+    i64 max_ms;
+};
+// *made tells whether there was anything to write. On failure nothing is listed.
+bool block_cut_run(const struct block_cut *c, struct block_meta *meta, bool *made,
+                   struct error *e) MUST_USE;
+
+#endif

@@ -1,0 +1,107 @@
+// block_page.h: the data file of a block: pages of packed chunks and of timestamp columns.
+//
+//   header (16) · page · page … · page table · footer (24)
+//   page: head (20: kind, bytes, count, directory bytes, CRC-32C of all the rest) · directory ·
+//         the chunks' bytes
+//
+// A time page holds whole columns of up to COLUMN_ROWS_MAX timestamps; a value page holds chunks of
+// neighbouring series, each over rows of one column. Kinds come as they fill.
+// Memory: writing holds one page of each kind and the table (24 bytes a page).
+// Bytes: docs/format/block.md
+// Threads: a writer is owned; the directory entries are values.
+#ifndef TSDB_BLOCK_PAGE_H
+#define TSDB_BLOCK_PAGE_H
+
+#include "base/buf.h"
+#include "tsdb/chunk_pack.h"
+#include "tsdb/outfile.h"
+
+struct arena;
+struct error;
+struct fs;
+
+#define DATA_VERSION      1U
+#define DATA_HEADER_BYTES 16U
+#define DATA_FOOTER_BYTES 24U
+#define PAGE_HEAD_BYTES   20U
+#define PAGE_ENTRY_BYTES  24U
+#ifdef TIDEMARK_SMALL
+#    define PAGE_BYTES      ((size_t)1 << 10)
+#    define COLUMN_ROWS_MAX 36U
+#else
+#    define PAGE_BYTES      ((size_t)32 << 10) // A page is closed once it passes this.
+#    define COLUMN_ROWS_MAX CHUNK_VALUES_MAX
+#endif
+static_assert(COLUMN_ROWS_MAX <= CHUNK_VALUES_MAX, "a chunk covers a column at most");
+#define PAGE_BYTES_MAX ((size_t)1 << 20) // A larger one is damage.
+
+enum page_kind { PAGE_TIMES = 1, PAGE_VALUES = 2 };
+
+// One line of the page table. first, last: columns, or series, in the page.
+struct page_entry {
+    u64 offset;
+    u32 bytes;
+    u32 first;
+    u32 last;
+    u32 kind;
+};
+
+// The rows of a column that a chunk has values for.
+struct chunk_rows {
+    u32 column;
+    u32 first;
+    u32 span;          // last - first + 1
+    u32 n;             // Values; n < span if the bitmap says where.
+    const u8 *present; // Bit per row from first; NULL when n == span.
+    bool whole;        // first 0 and every row of the column.
+};
+
+// Threads: owned.
+struct page_builder {
+    struct buf directory;
+    struct buf body;
+    u32 count;
+    u32 first;
+    u32 last;
+    u32 column; // Of the chunk before.
+};
+
+// Threads: owned.
+struct data_writer {
+    struct outfile file;
+    struct page_builder times;
+    struct page_builder values;
+    struct buf table;
+    struct buf packed;
+    u32 pages;
+    u32 columns;
+    u64 chunks;
+    u64 samples;
+};
+bool data_writer_open(struct data_writer *w, struct fs *fs, const char *path,
+                      struct error *e) MUST_USE;
+u32 data_writer_column(struct data_writer *w, const i64 *t_ms, u32 n); // Its number.
+// Series rise; chunks of one series rise by time.
+void data_writer_chunk(struct data_writer *w, u32 series, const struct chunk_rows *rows,
+                       const f64 *values);
+bool data_writer_finish(struct data_writer *w, u64 *bytes, struct error *e) MUST_USE;
+void data_writer_close(struct data_writer *w);
+
+// A chunk as a page's directory tells it.
+struct chunk_entry {
+    u32 series;
+    struct chunk_rows rows; // n and span of a whole one are 0: the column tells.
+    str packed;             // In the mapped file.
+};
+// Decodes the directory of a value page whose checksum is right; entries in the arena.
+bool page_chunks(str page, const struct page_entry *p, struct arena *a, struct chunk_entry **out,
+                 u32 *n, struct error *e) MUST_USE;
+// The times of one column of a time page; at most COLUMN_ROWS_MAX.
+bool page_column(str page, const struct page_entry *p, u32 column, i64 *t_ms, u32 *n,
+                 struct error *e) MUST_USE;
+bool page_check(str page, const struct page_entry *p, struct error *e) MUST_USE; // The checksum.
+// Reads the footer and table of a data file; pages in the arena.
+bool page_table(str file, struct arena *a, struct page_entry **out, u32 *n,
+                struct error *e) MUST_USE;
+
+#endif

@@ -1,0 +1,101 @@
+// index_file.h: the immutable index of a block: symbols, series, label values, postings.
+//
+// Writing: symbols sorted and unique first, then the series in label order, each as pairs of
+// symbol numbers, then finish. Reading: mapped; open checks every section's checksum and the shape
+// of every table, so that later reads only check what they decode.
+// Cost: symbol by number ≤ 16 steps; by text O(log n); postings of a pair O(log n) and a decode.
+// Memory: writing holds the postings, reading holds nothing but the map.
+// Bytes: docs/format/index.md
+// Threads: a writer is owned; a reader is frozen after open, symbol readers are owned.
+#ifndef TSDB_INDEX_FILE_H
+#define TSDB_INDEX_FILE_H
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "model/labels.h"
+#include "os/fs.h"
+#include "tsdb/index_select.h"
+#include "tsdb/outfile.h"
+
+struct arena;
+struct error;
+struct postings;
+
+#define INDEX_VERSION      1U
+#define INDEX_SYMBOL_MAX   (16U << 20) // Bytes of one label name or value.
+#define INDEX_RESTART      16U         // Every 16th symbol is written whole.
+#define INDEX_HEADER_BYTES 16U
+
+enum index_section {
+    INDEX_SYMBOLS,
+    INDEX_RESTARTS,
+    INDEX_SERIES,
+    INDEX_OFFSETS,
+    INDEX_POSTINGS,
+    INDEX_VALUES,
+    INDEX_NAMES,
+    INDEX_SECTION_COUNT
+};
+
+// Threads: owned.
+struct index_writer {
+    struct outfile file;
+    struct index_part {
+        u64 offset;
+        u64 bytes;
+        u32 crc;
+    } parts[INDEX_SECTION_COUNT];
+    u32 symbol_count;
+    u32 series_count;
+    u64 series_start;
+    struct buf scratch;
+    struct buf offsets;
+    struct index_pair {
+        u64 key; // Name and value symbols.
+        struct postings *set;
+    } * pairs;
+    u32 pair_count;
+    u32 pair_cap;
+    struct map by_pair;
+};
+
+bool index_writer_open(struct index_writer *w, struct fs *fs, const char *path, const str *symbols,
+                       u32 symbol_count, struct error *e) MUST_USE;
+// pairs: name, value, …; the hidden tenant label first.
+bool index_writer_series(struct index_writer *w, const u32 *pairs, u32 count,
+                         struct error *e) MUST_USE;
+bool index_writer_finish(struct index_writer *w, struct error *e) MUST_USE;
+void index_writer_close(struct index_writer *w);
+
+// Threads: frozen after open.
+struct index_file {
+    struct index_source source;
+    struct fs *fs;
+    struct fs_map map;
+    bool mapped;
+    str sections[INDEX_SECTION_COUNT];
+    u32 symbol_count;
+    u32 series_count;
+    u32 value_count;
+    u32 name_count;
+};
+bool index_file_open(struct index_file *x, struct fs *fs, const char *path,
+                     struct error *e) MUST_USE;
+void index_file_close(struct index_file *x);
+
+// Reads symbols, fast when their numbers rise. Threads: owned.
+struct symbol_reader {
+    const struct index_file *index;
+    struct buf text;
+    u32 next; // The symbol that comes at offset; 0 = start anew.
+    size_t offset;
+};
+void symbol_reader_init(struct symbol_reader *r, const struct index_file *x);
+void symbol_reader_fini(struct symbol_reader *r);
+bool symbol_read(struct symbol_reader *r, u32 symbol, str *text, struct error *e) MUST_USE;
+
+// The labels of a series without the hidden one; strings in the arena.
+bool index_file_labels(const struct index_file *x, struct symbol_reader *r, u32 ordinal,
+                       struct arena *a, struct labels *out, struct error *e) MUST_USE;
+
+#endif
