@@ -1,0 +1,380 @@
+#include "tsdb/tsdb.h"
+
+#include "base/arena.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "client/tidemark.h"
+#include "os/clk.h"
+#include "os/fs.h"
+#include "os/rng.h"
+#include "tsdb/block.h"
+#include "tsdb/head.h"
+#include "tsdb/tsdb_inner.h"
+#include "tsdb/wal.h"
+#include "tsdb/wal_replay.h"
+
+#include <stdio.h>
+
+#define DEFAULT_RANGE_MS     ((i64)2 * 3600 * 1000)
+#define DEFAULT_TOO_NEW_MS   ((i64)5 * 60 * 1000)
+#define DEFAULT_SERIES_MAX   10000000U
+#define DEFAULT_SYMBOL_BYTES ((u64)1 << 30)
+#define DEFAULT_QUERIERS     4096U
+#define UNSYNCED_MAX         ((u64)64 << 20)
+#define REPLAY_BYTES_MAX     ((size_t)256 << 20)
+#define SYNC_PERIOD_MS       500 // So that with a slow disk, too, a second is kept.
+#ifdef TIDEMARK_SMALL
+#    define DEFAULT_SEGMENT_BYTES ((u64)16 << 10)
+#else
+#    define DEFAULT_SEGMENT_BYTES ((u64)64 << 20)
+#endif
+
+void tsdb_path(const struct tsdb *db, const char *name, char out[512])
+{
+    (void)snprintf(out, 512, "%s/%.200s", db->dir, name);
+}
+
+static void opts_default(struct tsdb_opts *o)
+{
+    o->block_range_ms = o->block_range_ms ? o->block_range_ms : DEFAULT_RANGE_MS;
+    o->too_new_ms = o->too_new_ms ? o->too_new_ms : DEFAULT_TOO_NEW_MS;
+    o->wal_segment_bytes = o->wal_segment_bytes ? o->wal_segment_bytes : DEFAULT_SEGMENT_BYTES;
+    o->series_max = o->series_max ? o->series_max : DEFAULT_SERIES_MAX;
+    o->symbol_bytes_max = o->symbol_bytes_max ? o->symbol_bytes_max : DEFAULT_SYMBOL_BYTES;
+    o->queriers_max = o->queriers_max ? o->queriers_max : DEFAULT_QUERIERS;
+}
+
+bool tsdb_log_sync(struct tsdb *db, u32 shard, struct error *e)
+{
+    struct wal *w = db->wals[shard];
+    struct error why = {0};
+    if (wal_sync(w, false, &why)) {
+        return true;
+    }
+    tsdb_count(db, COUNT_WAL_SYNCS_FAILED, 1);
+    LOGF(db->opts.log, LOG_ERROR, "log of stream %u: %s", shard, why.text);
+    struct error repair_why = {0};
+    head_turn_take(db->heads[shard]);
+    bool repaired = wal_repair(w, &repair_why);
+    head_turn_drop(db->heads[shard]);
+    if (!repaired) {
+        LOGF(db->opts.log, LOG_ERROR, "log of stream %u: %s", shard, repair_why.text);
+    }
+    return wal_sync(w, true, e); // Tells those who wait, either way.
+}
+
+static void log_thread(void *arg)
+{
+    struct tsdb *db = arg;
+    bool stopping = false;
+    while (!stopping) {
+        lock_take(&db->wake_lock);
+        if (!db->wake_asked && !db->stopping) {
+            (void)cond_wait_ms(&db->wake, &db->wake_lock, SYNC_PERIOD_MS);
+        }
+        db->wake_asked = false;
+        stopping = db->stopping;
+        lock_drop(&db->wake_lock);
+        for (u32 i = 0; i < SHARDS; i++) {
+            struct error ignored; // Logged and counted inside; the next round tries again.
+            (void)tsdb_log_sync(db, i, &ignored);
+        }
+    }
+}
+
+static void log_wake(struct tsdb *db, bool stop)
+{
+    lock_take(&db->wake_lock);
+    db->wake_asked = true;
+    db->stopping = db->stopping || stop;
+    cond_signal(&db->wake);
+    lock_drop(&db->wake_lock);
+}
+
+static void tsdb_when_durable(struct storage *s, u64 wal_position,
+                              void (*fn)(void *arg, const struct error *e), void *arg)
+{
+    struct tsdb *db = CONTAINER_OF(s, struct tsdb, base);
+    u32 shard = (u32)(wal_position % SHARDS);
+    if (db->opts.wal_sync == WAL_SYNC_1S) {
+        fn(arg, NULL);
+        return;
+    }
+    if (!wal_when_durable(db->wals[shard], wal_position / SHARDS, fn, arg)) {
+        return;
+    }
+    if (db->opts.wal_thread) {
+        log_wake(db, false);
+    } else {
+        struct error ignored; // The callback has been told.
+        (void)tsdb_log_sync(db, shard, &ignored);
+    }
+}
+
+static const struct storage_ops tsdb_ops = {
+    .appender = tsdb_appender_open,
+    .querier = tsdb_querier_open,
+    .when_durable = tsdb_when_durable,
+};
+
+// --- Replay ------------------------------------------------------------------------------------
+
+// Threads: owned by open.
+struct replay_target {
+    struct tsdb *db;
+    struct head *head;
+    u32 *alias; // Where the samples of an ordinal go instead, + 1; 0 = nowhere else.
+    u32 alias_count;
+    bool aliased;
+    u64 lost;
+};
+
+static void alias_set(struct replay_target *r, u32 ordinal, u32 place)
+{
+    if (ordinal >= r->alias_count) {
+        u32 count = (u32)bits_pow2_up((u64)ordinal + 1);
+        r->alias = MEM_GROW(r->alias, count, u32);
+        memset(r->alias + r->alias_count, 0, (count - r->alias_count) * sizeof(u32));
+        r->alias_count = count;
+    }
+    r->alias[ordinal] = place == ordinal ? 0 : place + 1;
+    r->aliased = r->aliased || place != ordinal;
+}
+
+static bool replay_series(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal)
+{
+    struct replay_target *r = ctx;
+    u32 place = head_restore(r->head, tenant, set, ordinal);
+    if (place == MAP_NONE) {
+        return false;
+    }
+    if (place != ordinal || ordinal < r->alias_count) {
+        alias_set(r, ordinal, place);
+    }
+    return true;
+}
+
+static void replay_sample(void *ctx, u32 ordinal, i64 t, f64 value)
+{
+    struct replay_target *r = ctx;
+    struct head *h = r->head;
+    if (t < h->t_floor) {
+        return; // A block holds it.
+    }
+    if (ordinal < r->alias_count && r->alias[ordinal] != 0) {
+        ordinal = r->alias[ordinal] - 1;
+    }
+    if (ordinal >= h->count || h->labels_at[ordinal] == 0) {
+        r->lost++; // Its definition was damaged.
+        return;
+    }
+    head_replay(h, ordinal, t, value);
+}
+
+static void replay_metadata(void *ctx, struct tenant_id tenant, const struct metadata *m)
+{
+    struct replay_target *r = ctx;
+    meta_table_set(&r->db->metadata, tenant, m);
+}
+
+static void sync_observed(void *ctx, f64 seconds)
+{
+    struct tsdb *db = ctx;
+    tmk_histogram_observe(db->sync_seconds, seconds);
+}
+
+static bool shard_open(struct tsdb *db, u32 shard, struct error *e)
+{
+    char name[32];
+    char dir[512];
+    (void)snprintf(name, sizeof(name), "wal/%u", shard);
+    tsdb_path(db, name, dir);
+    struct head *h = db->heads[shard];
+    struct replay_target target = {.db = db, .head = h};
+    struct wal_decoder decoder;
+    struct wal_replayed got;
+    struct arena *a = arena_new(REPLAY_BYTES_MAX);
+    wal_decoder_init(&decoder, (struct wal_sink){.ctx = &target,
+                                                 .series = replay_series,
+                                                 .sample = replay_sample,
+                                                 .metadata = replay_metadata});
+    h->t_floor = db->head_min;
+    bool ok = wal_replay(db->opts.fs, db->opts.log, dir, &decoder,
+                         shard == SHARD_MAIN ? db->opts.progress : NULL, a, &got, e);
+    if (ok) {
+        head_restored(h, got.next_number - 1);
+        // Records under an alias are told apart by definitions in the log itself, so it stays
+        // whole until all of them can go.
+        h->alias_segment = target.aliased ? got.next_number - 1 : 0;
+        struct wal_opts wo = {.fs = db->opts.fs,
+                              .clk = db->opts.clk,
+                              .rng = db->opts.rng,
+                              .log = db->opts.log,
+                              .dir = dir,
+                              .stream = shard,
+                              .segment_bytes = shard == SHARD_MAIN
+                                                   ? db->opts.wal_segment_bytes
+                                                   : MAX(db->opts.wal_segment_bytes / 4, 4096U),
+                              .unsynced_max = UNSYNCED_MAX,
+                              .synced = db->sync_seconds ? sync_observed : NULL,
+                              .synced_ctx = db};
+        db->wals[shard] = wal_new(wo, got.next_number, got.resume_segment, got.resume_offset);
+        for (u32 i = 0; i < got.kept_count; i++) {
+            wal_keep(db->wals[shard], got.kept[i]);
+        }
+        tsdb_count(db, COUNT_WAL_CORRUPTIONS, got.corruptions + decoder.series_refused);
+        tsdb_count(db, COUNT_REPLAY_LOST, decoder.samples_lost + target.lost);
+        LOGF(db->opts.log, LOG_INFO,
+             "log of stream %u replayed: %u segments, %u series, %llu samples, %llu lost to damage",
+             shard, got.kept_count, h->live, (unsigned long long)decoder.samples,
+             (unsigned long long)(decoder.samples_lost + target.lost));
+    }
+    wal_decoder_fini(&decoder);
+    mem_free(target.alias);
+    arena_free(a);
+    return ok;
+}
+
+// --- Opening and closing -----------------------------------------------------------------------
+
+static bool folders_make(struct tsdb *db, struct error *e)
+{
+    static const char *const names[] = {"", "blocks", "quarantine", "wal", "wal/0", "wal/1"};
+    char path[512];
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        tsdb_path(db, names[i], path);
+        if (!fs_make_dir(db->opts.fs, i == 0 ? db->dir : path, e)) {
+            return false;
+        }
+    }
+    tsdb_path(db, "lock", path);
+    struct error why;
+    db->lock_file = fs_lock(db->opts.fs, path, &why);
+    if (!db->lock_file) {
+        return why.code == ERR_EXISTS
+                   ? err_set(e, ERR_EXISTS, "another instance already uses the data folder %s",
+                             db->dir)
+                   : err_set(e, why.code, "%s", why.text);
+    }
+    tsdb_path(db, "wal", path);
+    return fs_sync_dir(db->opts.fs, path, e) && fs_sync_dir(db->opts.fs, db->dir, e);
+}
+
+static void db_free(struct tsdb *db)
+{
+    if (db->opts.registry) {
+        tsdb_metrics_remove(db);
+    }
+    for (u32 i = 0; i < SHARDS; i++) {
+        wal_free(db->wals[i]);
+        head_free(db->heads[i]);
+    }
+    block_set_unref(db, db->blocks);
+    meta_table_fini(&db->metadata);
+    mem_free(db->gaps);
+    if (db->lock_file) {
+        fs_close(db->opts.fs, db->lock_file);
+    }
+    cond_fini(&db->wake);
+    lock_fini(&db->wake_lock);
+    lock_fini(&db->lock);
+    mem_free(db->metric_slots);
+    mem_free(db);
+}
+
+static struct tsdb *db_make(const struct tsdb_opts *opts)
+{
+    struct tsdb *db = MEM_NEW(struct tsdb);
+    db->base.ops = &tsdb_ops;
+    db->opts = *opts;
+    opts_default(&db->opts);
+    (void)snprintf(db->dir, sizeof(db->dir), "%s", opts->dir);
+    db->opts.dir = db->dir;
+    db->retention_ms = opts->retention_ms;
+    db->retention_bytes = opts->retention_bytes;
+    db->head_min = INT64_MIN;
+    lock_init(&db->lock, 10, "tsdb");
+    lock_init(&db->wake_lock, 50, "tsdb_wake");
+    cond_init(&db->wake);
+    meta_table_init(&db->metadata);
+    db->blocks = block_set_with(NULL, NULL, NULL);
+    for (u32 i = 0; i < SHARDS; i++) {
+        db->heads[i] = head_new(i, db->opts.block_range_ms, &db->series_total, db->opts.series_max,
+                                db->opts.symbol_bytes_max);
+    }
+    return db;
+}
+
+struct tsdb *tsdb_open(const struct tsdb_opts *opts, struct error *e)
+{
+    if (strlen(opts->dir) >= TSDB_PATH) {
+        return err_null(e, ERR_LIMIT, "the path of the data folder has more than %u bytes",
+                        TSDB_PATH - 1);
+    }
+    struct tsdb *db = db_make(opts);
+    bool ok = folders_make(db, e);
+    if (ok && db->opts.registry) {
+        tsdb_metrics_register(db);
+    }
+    ok = ok && tsdb_floor_read(db, e) && blocks_open(db, e);
+    for (u32 i = 0; ok && i < SHARDS; i++) {
+        ok = shard_open(db, i, e);
+    }
+    if (ok && db->opts.wal_thread) {
+        db->thread = thr_start("wal", log_thread, db, e);
+        ok = db->thread != NULL;
+    }
+    if (!ok) {
+        (void)err_in(e, "opening the storage in %s", opts->dir);
+        db_free(db);
+        return NULL;
+    }
+    tsdb_disk_look(db);
+    if (opts->progress) {
+        opts->progress->done = true;
+    }
+    return db;
+}
+
+bool tsdb_close(struct tsdb *db, struct error *e)
+{
+    if (!db) {
+        return true;
+    }
+    CHECK(db->pin_count == 0);
+    if (db->thread) {
+        log_wake(db, true);
+        thr_join(db->thread);
+    }
+    bool ok = true;
+    for (u32 i = 0; i < SHARDS; i++) {
+        bool synced = tsdb_log_sync(db, i, ok ? e : NULL);
+        ok = ok && synced && wal_seal(db->wals[i], e);
+    }
+    db_free(db);
+    return ok;
+}
+
+bool tsdb_sync(struct tsdb *db, struct error *e)
+{
+    for (u32 i = 0; i < SHARDS; i++) {
+        if (!tsdb_log_sync(db, i, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct storage *tsdb_storage(struct tsdb *db)
+{
+    return &db->base;
+}
+
+void tsdb_set_retention(struct tsdb *db, i64 retention_ms, u64 retention_bytes)
+{
+    lock_take(&db->lock);
+    db->retention_ms = retention_ms;
+    db->retention_bytes = retention_bytes;
+    lock_drop(&db->lock);
+}

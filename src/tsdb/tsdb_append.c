@@ -1,0 +1,273 @@
+// tsdb_append.c: the writing half of storage.h over the head and its log.
+//
+//   commit: take the shard's turn → the log gets ready → every sample is judged (a plan) → records
+//           are encoded → one write to the kernel → the plan becomes visible → drop the turn
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/checked.h"
+#include "base/error.h"
+#include "os/clk.h"
+#include "tsdb/head.h"
+#include "tsdb/tsdb_inner.h"
+#include "tsdb/wal.h"
+#include "tsdb/wal_entry.h"
+
+#define BATCHES_MAX       4096U
+#define RECORDS_BYTES_MAX ((size_t)32 << 20) // Of one commit; the log holds a few of them.
+#define META_BYTES_MAX    ((size_t)64 << 20)
+
+// Threads: owned.
+struct tsdb_appender {
+    struct storage_appender base;
+    struct tsdb *db;
+    struct head *head;
+    struct wal *wal;
+    u32 shard;
+    struct tenant_id tenant;
+    struct append_batch *batches;
+    u32 batch_count;
+    u32 batch_cap;
+    struct arena *arena; // Of staged metadata.
+    struct metadata *metadata;
+    u32 meta_count;
+    u32 meta_cap;
+    struct head_plan plan;
+    struct buf records;
+};
+
+static struct tsdb_appender *appender_of(struct storage_appender *a)
+{
+    return CONTAINER_OF(a, struct tsdb_appender, base);
+}
+
+static void forget_staged(struct tsdb_appender *a)
+{
+    arena_reset(a->arena);
+    a->batch_count = 0;
+    a->metadata = NULL;
+    a->meta_count = 0;
+    a->meta_cap = 0;
+}
+
+static void tsdb_resolve(struct storage_appender *base, const struct labels *sets, u32 n,
+                         struct series_ref *refs, u8 *outcomes)
+{
+    struct tsdb_appender *a = appender_of(base);
+    head_resolve(a->head, a->tenant, sets, n, atomic_load(&a->db->memory_full), refs, outcomes);
+    u64 refused = 0;
+    for (u32 i = 0; i < n; i++) {
+        refused += outcomes[i] == APPEND_LIMIT;
+    }
+    tsdb_count(a->db, COUNT_SERIES_REFUSED, refused);
+}
+
+static bool tsdb_append(struct storage_appender *base, const struct append_batch *b,
+                        struct error *e)
+{
+    struct tsdb_appender *a = appender_of(base);
+    if (a->batch_count == BATCHES_MAX) {
+        return err_set(e, ERR_LIMIT, "more than %u batches in one commit", BATCHES_MAX);
+    }
+    if (a->batch_count == a->batch_cap) {
+        a->batch_cap = MAX(4U, a->batch_cap * 2);
+        a->batches = MEM_GROW(a->batches, a->batch_cap, struct append_batch);
+    }
+    a->batches[a->batch_count++] = *b;
+    return true;
+}
+
+static bool tsdb_exemplars(struct storage_appender *base, UNUSED const struct series_ref *refs,
+                           UNUSED const struct exemplar *exemplars, u32 n, UNUSED struct error *e)
+{
+    tsdb_count(appender_of(base)->db, COUNT_EXEMPLARS_DROPPED, n);
+    return true;
+}
+
+static bool tsdb_metadata(struct storage_appender *base, const struct metadata *m, u32 n,
+                          struct error *e)
+{
+    struct tsdb_appender *a = appender_of(base);
+    if (a->meta_count + n > a->meta_cap) {
+        u32 cap = MAX(a->meta_cap * 2, a->meta_count + n);
+        if (arena_bytes(a->arena) + (size_t)cap * sizeof(*m) > META_BYTES_MAX) {
+            return err_set(e, ERR_LIMIT, "more than %zu bytes of metadata in one commit",
+                           META_BYTES_MAX);
+        }
+        a->metadata = arena_grow(a->arena, a->metadata, a->meta_count, cap, sizeof(*m));
+        a->meta_cap = cap;
+    }
+    for (u32 i = 0; i < n; i++) {
+        size_t bytes = m[i].name.len + m[i].help.len + m[i].unit.len + 256;
+        if (bytes > RECORDS_BYTES_MAX / 4 || arena_bytes(a->arena) + bytes > META_BYTES_MAX) {
+            return err_set(e, ERR_LIMIT, "more than %zu bytes of metadata in one commit",
+                           META_BYTES_MAX);
+        }
+        a->metadata[a->meta_count++] = (struct metadata){.name = arena_str(a->arena, m[i].name),
+                                                         .type = m[i].type,
+                                                         .help = arena_str(a->arena, m[i].help),
+                                                         .unit = arena_str(a->arena, m[i].unit)};
+    }
+    return true;
+}
+
+// Keeps only what the table does not say already.
+static void metadata_trim(struct tsdb_appender *a)
+{
+    u32 kept = 0;
+    lock_take(&a->db->lock);
+    for (u32 i = 0; i < a->meta_count; i++) {
+        if (!meta_table_same(&a->db->metadata, a->tenant, &a->metadata[i])) {
+            a->metadata[kept++] = a->metadata[i];
+        }
+    }
+    lock_drop(&a->db->lock);
+    a->meta_count = kept;
+}
+
+static void metadata_keep(struct tsdb_appender *a)
+{
+    lock_take(&a->db->lock);
+    for (u32 i = 0; i < a->meta_count; i++) {
+        meta_table_set(&a->db->metadata, a->tenant, &a->metadata[i]);
+    }
+    lock_drop(&a->db->lock);
+}
+
+// With the turn. Returns the newest time of the plan.
+static i64 batches_check(struct tsdb_appender *a)
+{
+    struct tsdb *db = a->db;
+    struct head_rules rules = {.t_newest =
+                                   sat_add_i64(clk_wall_ms(db->opts.clk), db->opts.too_new_ms),
+                               .ooo_window_ms = db->opts.ooo_window_ms};
+    for (u32 k = 0; k < a->batch_count; k++) {
+        const struct append_batch *b = &a->batches[k];
+        for (u32 i = 0; i < b->n; i++) {
+            bool hist = b->kinds && b->kinds[i] == SAMPLE_HIST;
+            b->outcomes[i] = hist ? APPEND_INVALID
+                                  : (u8)head_check(a->head, &a->plan, &rules, a->tenant, b->refs[i],
+                                                   b->t_ms[i], b->values[i]);
+            if (hist) {
+                tsdb_count(db, COUNT_HIST_REFUSED, 1);
+            }
+        }
+    }
+    i64 t_max = INT64_MIN;
+    for (u32 i = 0; i < a->plan.n; i++) {
+        t_max = MAX(t_max, a->plan.writes[i].t);
+    }
+    return t_max;
+}
+
+static void outcomes_count(struct tsdb_appender *a)
+{
+    u64 seen[APPEND_OUTCOME_COUNT] = {0};
+    for (u32 k = 0; k < a->batch_count; k++) {
+        for (u32 i = 0; i < a->batches[k].n; i++) {
+            seen[a->batches[k].outcomes[i]]++;
+        }
+    }
+    tsdb_count(a->db, COUNT_APPENDED, seen[APPEND_STORED] + seen[APPEND_STORED_OOO]);
+    tsdb_count(a->db, COUNT_OUT_OF_ORDER, seen[APPEND_OUT_OF_ORDER]);
+    tsdb_count(a->db, COUNT_TOO_OLD, seen[APPEND_TOO_OLD]);
+    tsdb_count(a->db, COUNT_TOO_NEW, seen[APPEND_TOO_NEW]);
+    tsdb_count(a->db, COUNT_DUPLICATE, seen[APPEND_DUPLICATE]);
+    tsdb_count(a->db, COUNT_CONFLICT, seen[APPEND_CONFLICT]);
+}
+
+// With the turn: everything that must reach the log, then the log.
+static bool commit_logged(struct tsdb_appender *a, u64 *position, struct error *e)
+{
+    struct head *h = a->head;
+    u64 place;
+    u32 salt;
+    buf_clear(&a->records);
+    if (!wal_begin(a->wal, &a->records, &place, &salt, e)) {
+        return false;
+    }
+    metadata_trim(a);
+    i64 t_max = batches_check(a);
+    wal_put_series(&a->records, h, h->pending, h->pending_count, salt);
+    wal_put_metadata(&a->records, a->tenant, a->metadata, a->meta_count, salt);
+    wal_put_plan(&a->records, h, &a->plan, place, salt);
+    bool ok = buf_ok(&a->records);
+    if (!ok) {
+        wal_abandon(a->wal);
+        (void)err_set(e, ERR_LIMIT, "a commit of more than %zu bytes of log; send smaller batches",
+                      RECORDS_BYTES_MAX);
+    }
+    ok = ok && wal_write(a->wal, buf_get(&a->records), t_max, position, e);
+    if (!ok) {
+        head_unplan(h, &a->plan);
+        return false;
+    }
+    h->pending_count = 0;
+    return true;
+}
+
+static bool tsdb_commit(struct storage_appender *base, UNUSED enum durability d, u64 *wal_position,
+                        struct error *e)
+{
+    struct tsdb_appender *a = appender_of(base);
+    u64 position = 0;
+    head_turn_take(a->head);
+    bool ok = commit_logged(a, &position, e);
+    if (ok) {
+        head_apply(a->head, &a->plan);
+    }
+    head_turn_drop(a->head);
+    atomic_store(&a->db->writes_failing, !ok);
+    if (!ok) {
+        tsdb_count(a->db, COUNT_WAL_WRITES_FAILED, 1);
+        forget_staged(a);
+        return false;
+    }
+    metadata_keep(a);
+    outcomes_count(a);
+    forget_staged(a);
+    if (wal_position) {
+        *wal_position = position * SHARDS + a->shard;
+    }
+    return true;
+}
+
+static void tsdb_rollback(struct storage_appender *base)
+{
+    forget_staged(appender_of(base));
+}
+
+static void tsdb_appender_close(struct storage_appender *base)
+{
+    struct tsdb_appender *a = appender_of(base);
+    arena_free(a->arena);
+    mem_free(a->batches);
+    mem_free(a->plan.writes);
+    buf_fini(&a->records);
+    mem_free(a);
+}
+
+static const struct storage_appender_ops tsdb_appender_ops = {
+    .resolve = tsdb_resolve,
+    .append = tsdb_append,
+    .exemplars = tsdb_exemplars,
+    .metadata = tsdb_metadata,
+    .commit = tsdb_commit,
+    .rollback = tsdb_rollback,
+    .close = tsdb_appender_close,
+};
+
+struct storage_appender *tsdb_appender_open(struct storage *s, struct tenant_id tenant,
+                                            enum storage_stream stream, UNUSED struct error *e)
+{
+    struct tsdb *db = CONTAINER_OF(s, struct tsdb, base);
+    struct tsdb_appender *a = MEM_NEW(struct tsdb_appender);
+    a->base.ops = &tsdb_appender_ops;
+    a->db = db;
+    a->shard = stream == STREAM_RULES ? SHARD_RULES : SHARD_MAIN;
+    a->head = db->heads[a->shard];
+    a->wal = db->wals[a->shard];
+    a->tenant = tenant;
+    a->arena = arena_new(META_BYTES_MAX * 2);
+    buf_init(&a->records, RECORDS_BYTES_MAX);
+    return &a->base;
+}

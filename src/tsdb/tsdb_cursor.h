@@ -1,0 +1,35 @@
+// tsdb_cursor.h: walks the selected series over shards and blocks as one.
+//
+//   sources, each sorted by labels: block … block, main shard, rules shard
+//   next: the smallest labels of all sources → its parts by time → counted, charged
+//   run:  one part (decoded), or, where parts overlap or times are hidden, all of them merged once
+//
+// Memory: the head's series of the selection, and of the rest one series at a time, charged to the
+// query's budget. Threads: owned.
+#ifndef TSDB_TSDB_CURSOR_H
+#define TSDB_TSDB_CURSOR_H
+
+#include "storage/storage.h"
+
+struct arena;
+struct tsdb;
+struct tsdb_pin;
+
+// Threads: owned by the call.
+struct tsdb_selection {
+    struct tsdb *db;
+    const struct tsdb_pin *pin;
+    struct arena *texts; // Of the querier: warnings outlive the cursor.
+    struct tenant_id tenant;
+    const struct matcher *ms;
+    u32 matcher_count;
+    i64 min_ms;
+    i64 max_ms;
+    bool sorted;
+    bool no_data;
+    u32 limit;
+    struct query_budget *budget; // May be NULL.
+};
+struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct error *e);
+
+#endif

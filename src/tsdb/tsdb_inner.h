@@ -1,0 +1,164 @@
+// tsdb_inner.h: what the files of the engine share behind tsdb.h; private to the folder.
+//
+// Lock ranks here: db 10 → head 30 → wal 40; the log thread's wake-up 50. The turn of a head is
+// taken before any of them.
+#ifndef TSDB_TSDB_INNER_H
+#define TSDB_TSDB_INNER_H
+
+#include "base/map.h"
+#include "model/sample.h"
+#include "os/thr.h"
+#include "storage/storage.h"
+#include "tsdb/tsdb.h"
+
+#include <stdatomic.h>
+
+struct block;
+struct buf;
+struct file;
+struct head;
+struct wal;
+struct tmk_histogram;
+
+#define SHARDS      2U
+#define SHARD_MAIN  0U
+#define SHARD_RULES 1U
+#define TSDB_PATH   256
+
+// The blocks that are listed now, by time. Threads: frozen; refs guarded by the db's lock.
+struct block_set {
+    u32 refs;
+    u32 n;
+    struct block *blocks[];
+};
+
+// A time range whose data is set aside. Threads: guarded by the db's lock; kept until close.
+struct block_gap {
+    i64 min_ms;
+    i64 max_ms;
+    char name[128];
+};
+
+// Type, help and unit by family. Threads: guarded by the db's lock.
+struct meta_table {
+    struct meta_row {
+        struct tenant_id tenant;
+        struct metadata m; // Strings of its own.
+    } * rows;
+    u32 count;
+    u32 cap;
+    struct map by_name;
+};
+void meta_table_init(struct meta_table *t);
+void meta_table_fini(struct meta_table *t);
+bool meta_table_same(const struct meta_table *t, struct tenant_id tenant, const struct metadata *m);
+void meta_table_set(struct meta_table *t, struct tenant_id tenant, const struct metadata *m);
+
+#define META_ROWS_MAX 100000U
+
+enum tsdb_counter {
+    COUNT_APPENDED,
+    COUNT_OUT_OF_ORDER,
+    COUNT_TOO_OLD,
+    COUNT_TOO_NEW,
+    COUNT_DUPLICATE,
+    COUNT_CONFLICT,
+    COUNT_HIST_REFUSED,
+    COUNT_EXEMPLARS_DROPPED,
+    COUNT_SERIES_REFUSED,
+    COUNT_WAL_CORRUPTIONS,
+    COUNT_WAL_WRITES_FAILED,
+    COUNT_WAL_SYNCS_FAILED,
+    COUNT_WAL_TRUNCATE_FAILED,
+    COUNT_CHECKPOINT_FAILED,
+    COUNT_REPLAY_LOST,
+    COUNT_COMPACTIONS,
+    COUNT_COMPACTIONS_FAILED,
+    COUNT_TIME_RETENTIONS,
+    COUNT_SIZE_RETENTIONS,
+    COUNT_TOTAL
+};
+
+// What a querier pins. Threads: guarded by the db's lock.
+struct tsdb_pin {
+    struct tsdb_pin *next;
+    struct tsdb_pin *previous;
+    u64 publish;
+    u64 commits[SHARDS];
+    i64 head_min;
+    struct block_set *blocks;
+};
+
+struct tsdb {
+    struct storage base;
+    struct tsdb_opts opts;
+    char dir[TSDB_PATH];
+    struct file *lock_file;
+    struct head *heads[SHARDS];
+    struct wal *wals[SHARDS];
+    _Atomic u32 series_total;
+    _Atomic bool memory_full;
+    _Atomic bool writes_failing;
+    _Atomic u64 counts[COUNT_TOTAL];
+    _Atomic u64 disk_free;
+    _Atomic u64 disk_total;
+    struct tmk_histogram *sync_seconds;
+    void *metric_slots;
+
+    struct lock lock;
+    // Guarded by lock from here on.
+    struct block_set *blocks;
+    struct tsdb_pin *pins;
+    u32 pin_count;
+    u64 publish;  // How often the block set or head_min changed.
+    i64 head_min; // Below it blocks answer.
+    struct block_gap *gaps;
+    u32 gap_count;
+    struct meta_table metadata;
+    i64 retention_ms;
+    u64 retention_bytes;
+
+    // Owned by whoever steps.
+    u32 block_uid;
+    bool collect_due;
+    u64 collect_publish;
+    bool ballast_held;
+
+    struct lock wake_lock;
+    struct cond wake;
+    bool wake_asked; // Guarded by wake_lock, as is stopping.
+    bool stopping;
+    struct thr *thread;
+};
+
+static inline void tsdb_count(struct tsdb *db, enum tsdb_counter c, u64 n)
+{
+    atomic_fetch_add(&db->counts[c], n);
+}
+void tsdb_path(const struct tsdb *db, const char *name, char out[512]);
+// Makes everything written by a shard durable, moving to a new segment if a sync fails.
+bool tsdb_log_sync(struct tsdb *db, u32 shard, struct error *e);
+
+// block_set.c. With the db's lock where refs change.
+struct block_set *block_set_with(const struct block_set *s, struct block *add,
+                                 const struct block *drop); // A new one, one reference.
+void block_set_unref(struct tsdb *db, struct block_set *s); // Takes the lock.
+void block_set_publish(struct tsdb *db, struct block_set *s, i64 head_min); // Takes the lock.
+bool blocks_open(struct tsdb *db, struct error *e) MUST_USE;
+// The file "floor": samples before it were removed by retention and do not come back.
+bool tsdb_floor_read(struct tsdb *db, struct error *e) MUST_USE;
+bool tsdb_floor_write(struct tsdb *db, i64 floor, struct error *e) MUST_USE;
+void tsdb_gap_add(struct tsdb *db, i64 min_ms, i64 max_ms, str name);
+
+struct storage_appender *tsdb_appender_open(struct storage *s, struct tenant_id tenant,
+                                            enum storage_stream stream, struct error *e);
+struct storage_querier *tsdb_querier_open(struct storage *s, struct tenant_id tenant, i64 min_ms,
+                                          i64 max_ms, struct error *e);
+void tsdb_pin_open(struct tsdb *db, struct tsdb_pin *p);
+void tsdb_pin_close(struct tsdb *db, struct tsdb_pin *p);
+
+void tsdb_metrics_register(struct tsdb *db);
+void tsdb_metrics_remove(struct tsdb *db);
+void tsdb_disk_look(struct tsdb *db);
+
+#endif

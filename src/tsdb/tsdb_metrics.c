@@ -1,0 +1,281 @@
+// tsdb_metrics.c: the engine's own metrics, under the names that dashboards know.
+#include "client/tidemark.h"
+#include "tsdb/block.h"
+#include "tsdb/head.h"
+#include "tsdb/tsdb_inner.h"
+#include "tsdb/wal.h"
+
+#include <math.h>
+
+// Values that are looked up when somebody asks.
+enum look {
+    LOOK_SERIES,
+    LOOK_CHUNKS,
+    LOOK_MIN_TIME,
+    LOOK_MAX_TIME,
+    LOOK_CREATED,
+    LOOK_REMOVED,
+    LOOK_SYMBOL_BYTES,
+    LOOK_WAL_SEGMENT,
+    LOOK_WAL_BYTES,
+    LOOK_BLOCKS,
+    LOOK_BLOCK_BYTES,
+    LOOK_LOWEST,
+    LOOK_RETENTION_BYTES,
+    LOOK_RETENTION_SECONDS,
+    LOOK_DISK_FREE,
+    LOOK_DISK_SIZE,
+    LOOK_QUARANTINED,
+    LOOK_READERS,
+    LOOK_WRITES_FAILING,
+    LOOK_HEAD_BYTES,
+    LOOK_PAGES_DAMAGED,
+};
+
+struct metric {
+    const char *name;
+    const char *help;
+    bool counter;
+    bool counted; // index is an enum tsdb_counter, else an enum look.
+    u32 index;
+};
+
+#define COUNTED(name, which, help)                                                                 \
+    {                                                                                              \
+        name, help, true, true, which                                                              \
+    }
+#define LOOKED(name, which, help)                                                                  \
+    {                                                                                              \
+        name, help, false, false, which                                                            \
+    }
+#define TOTAL(name, which, help)                                                                   \
+    {                                                                                              \
+        name, help, true, false, which                                                             \
+    }
+
+static const struct metric metrics[] = {
+    LOOKED("prometheus_tsdb_head_series", LOOK_SERIES, "Series in the head."),
+    LOOKED("prometheus_tsdb_head_chunks", LOOK_CHUNKS, "Chunks in the head."),
+    LOOKED("prometheus_tsdb_head_min_time", LOOK_MIN_TIME, "Oldest time the head answers for."),
+    LOOKED("prometheus_tsdb_head_max_time", LOOK_MAX_TIME, "Newest sample in the head."),
+    LOOKED("prometheus_tsdb_lowest_timestamp", LOOK_LOWEST, "Oldest time stored."),
+    TOTAL("prometheus_tsdb_head_series_created_total", LOOK_CREATED, "Series made in the head."),
+    TOTAL("prometheus_tsdb_head_series_removed_total", LOOK_REMOVED, "Series that left the head."),
+    COUNTED("prometheus_tsdb_head_samples_appended_total", COUNT_APPENDED, "Samples stored."),
+    COUNTED("prometheus_tsdb_out_of_order_samples_total", COUNT_OUT_OF_ORDER,
+            "Samples refused as out of order."),
+    COUNTED("prometheus_tsdb_out_of_bound_samples_total", COUNT_TOO_NEW,
+            "Samples refused as too far ahead of the clock."),
+    COUNTED("prometheus_tsdb_too_old_samples_total", COUNT_TOO_OLD, "Samples refused as too old."),
+    COUNTED("tidemark_tsdb_duplicate_samples_total", COUNT_DUPLICATE,
+            "Samples that were there already."),
+    COUNTED("tidemark_tsdb_conflicting_samples_total", COUNT_CONFLICT,
+            "Samples refused for another value at the same time."),
+    COUNTED("tidemark_tsdb_histogram_samples_refused_total", COUNT_HIST_REFUSED,
+            "Native histogram samples refused: not stored by this release."),
+    COUNTED("tidemark_tsdb_exemplars_dropped_total", COUNT_EXEMPLARS_DROPPED,
+            "Exemplars taken and not kept."),
+    COUNTED("tidemark_tsdb_series_refused_total", COUNT_SERIES_REFUSED,
+            "New series refused by a limit."),
+    COUNTED("tidemark_tsdb_replay_samples_lost_total", COUNT_REPLAY_LOST,
+            "Samples in the log that damage made unreadable."),
+    COUNTED("prometheus_tsdb_wal_corruptions_total", COUNT_WAL_CORRUPTIONS,
+            "Damaged places met in the log."),
+    COUNTED("prometheus_tsdb_wal_writes_failed_total", COUNT_WAL_WRITES_FAILED,
+            "Commits that the log could not take."),
+    COUNTED("tidemark_tsdb_wal_syncs_failed_total", COUNT_WAL_SYNCS_FAILED,
+            "Syncs of the log that failed."),
+    COUNTED("prometheus_tsdb_wal_truncations_failed_total", COUNT_WAL_TRUNCATE_FAILED,
+            "Truncations of the log that failed."),
+    COUNTED("prometheus_tsdb_checkpoint_creations_failed_total", COUNT_CHECKPOINT_FAILED,
+            "Checkpoints that could not be written."),
+    COUNTED("prometheus_tsdb_compactions_total", COUNT_COMPACTIONS, "Blocks cut."),
+    COUNTED("prometheus_tsdb_compactions_failed_total", COUNT_COMPACTIONS_FAILED,
+            "Block cuts that failed."),
+    COUNTED("prometheus_tsdb_time_retentions_total", COUNT_TIME_RETENTIONS,
+            "Blocks removed for their age."),
+    COUNTED("prometheus_tsdb_size_retentions_total", COUNT_SIZE_RETENTIONS,
+            "Blocks removed for the size of all."),
+    LOOKED("prometheus_tsdb_symbol_table_size_bytes", LOOK_SYMBOL_BYTES, "Symbols of the head."),
+    LOOKED("prometheus_tsdb_wal_segment_current", LOOK_WAL_SEGMENT, "Segment being written."),
+    LOOKED("prometheus_tsdb_wal_storage_size_bytes", LOOK_WAL_BYTES, "Size of the log."),
+    LOOKED("prometheus_tsdb_blocks_loaded", LOOK_BLOCKS, "Blocks that are read."),
+    LOOKED("prometheus_tsdb_storage_blocks_bytes", LOOK_BLOCK_BYTES, "Size of all blocks."),
+    LOOKED("prometheus_tsdb_retention_limit_bytes", LOOK_RETENTION_BYTES,
+           "Size that blocks may take; 0 = no limit."),
+    LOOKED("prometheus_tsdb_retention_limit_seconds", LOOK_RETENTION_SECONDS,
+           "Age that blocks may reach; 0 = no limit."),
+    LOOKED("tidemark_data_disk_free_bytes", LOOK_DISK_FREE, "Free space under the data folder."),
+    LOOKED("tidemark_data_disk_size_bytes", LOOK_DISK_SIZE, "Size of the data folder's disk."),
+    LOOKED("tidemark_tsdb_blocks_quarantined", LOOK_QUARANTINED, "Blocks set aside as damaged."),
+    LOOKED("tidemark_tsdb_pages_damaged", LOOK_PAGES_DAMAGED, "Pages that failed their checksum."),
+    LOOKED("tidemark_tsdb_readers", LOOK_READERS, "Queriers that are open."),
+    LOOKED("tidemark_tsdb_wal_writes_failing", LOOK_WRITES_FAILING,
+           "1 while the last write of the log failed."),
+    LOOKED("tidemark_tsdb_head_bytes", LOOK_HEAD_BYTES, "Memory of the head."),
+};
+
+// Threads: frozen after registration.
+struct metric_slot {
+    struct tsdb *db;
+    const struct metric *metric;
+};
+
+static f64 heads_sum(struct tsdb *db, enum look what)
+{
+    u64 sum = 0;
+    for (u32 i = 0; i < SHARDS; i++) {
+        struct head *h = db->heads[i];
+        lock_take(&h->lock);
+        switch (what) {
+        case LOOK_SERIES:
+            sum += h->live;
+            break;
+        case LOOK_CREATED:
+            sum += h->created_total;
+            break;
+        case LOOK_REMOVED:
+            sum += h->removed_total;
+            break;
+        case LOOK_SYMBOL_BYTES:
+            sum += symtab_bytes(h->index.symbols);
+            break;
+        default: // Chunks: sealed ones; one open chunk per series at most comes on top.
+            for (u32 k = 0; k < h->window_count; k++) {
+                sum += h->windows[k]->chunk_count;
+            }
+            sum += h->live;
+        }
+        lock_drop(&h->lock);
+    }
+    return (f64)sum;
+}
+
+static f64 heads_newest(struct tsdb *db)
+{
+    i64 newest = T_NEVER;
+    for (u32 i = 0; i < SHARDS; i++) {
+        lock_take(&db->heads[i]->lock);
+        newest = MAX(newest, db->heads[i]->t_max);
+        lock_drop(&db->heads[i]->lock);
+    }
+    return newest == T_NEVER ? (f64)NAN : (f64)newest;
+}
+
+static f64 heads_oldest(struct tsdb *db)
+{
+    i64 oldest = INT64_MAX;
+    for (u32 i = 0; i < SHARDS; i++) {
+        struct head *h = db->heads[i];
+        lock_take(&h->lock);
+        for (u32 k = 0; k < h->window_count; k++) {
+            oldest =
+                h->windows[k]->end_ms > h->t_floor ? MIN(oldest, h->windows[k]->start_ms) : oldest;
+        }
+        lock_drop(&h->lock);
+    }
+    return oldest == INT64_MAX ? (f64)NAN : (f64)oldest;
+}
+
+static f64 blocks_look(struct tsdb *db, enum look what)
+{
+    f64 value = 0;
+    lock_take(&db->lock);
+    for (u32 i = 0; i < db->blocks->n; i++) {
+        struct block *b = db->blocks->blocks[i];
+        value += what == LOOK_BLOCKS          ? 1
+                 : what == LOOK_PAGES_DAMAGED ? (f64)atomic_load(&b->bad_pages)
+                                              : (f64)block_bytes(b);
+    }
+    lock_drop(&db->lock);
+    return value;
+}
+
+static f64 db_look(struct tsdb *db, enum look what)
+{
+    lock_take(&db->lock);
+    f64 value = what == LOOK_RETENTION_BYTES     ? (f64)db->retention_bytes
+                : what == LOOK_RETENTION_SECONDS ? (f64)db->retention_ms / 1000
+                : what == LOOK_QUARANTINED       ? (f64)db->gap_count
+                : what == LOOK_READERS           ? (f64)db->pin_count
+                : db->blocks->n > 0              ? (f64)db->blocks->blocks[0]->meta.min_ms
+                                                 : (f64)NAN;
+    lock_drop(&db->lock);
+    return value;
+}
+
+static f64 look_value(struct tsdb *db, enum look what)
+{
+    switch (what) {
+    case LOOK_SERIES:
+    case LOOK_CHUNKS:
+    case LOOK_CREATED:
+    case LOOK_REMOVED:
+    case LOOK_SYMBOL_BYTES:
+        return heads_sum(db, what);
+    case LOOK_MIN_TIME:
+        return heads_oldest(db);
+    case LOOK_MAX_TIME:
+        return heads_newest(db);
+    case LOOK_LOWEST: {
+        f64 oldest = db_look(db, what);
+        return isnan(oldest) ? heads_oldest(db) : oldest;
+    }
+    case LOOK_WAL_SEGMENT:
+        return db->wals[SHARD_MAIN] ? (f64)wal_segment_now(db->wals[SHARD_MAIN]) : (f64)NAN;
+    case LOOK_WAL_BYTES:
+        return db->wals[SHARD_RULES]
+                   ? (f64)(wal_bytes(db->wals[SHARD_MAIN]) + wal_bytes(db->wals[SHARD_RULES]))
+                   : (f64)NAN;
+    case LOOK_BLOCKS:
+    case LOOK_BLOCK_BYTES:
+    case LOOK_PAGES_DAMAGED:
+        return blocks_look(db, what);
+    case LOOK_RETENTION_BYTES:
+    case LOOK_RETENTION_SECONDS:
+    case LOOK_QUARANTINED:
+    case LOOK_READERS:
+        return db_look(db, what);
+    case LOOK_DISK_FREE:
+        return (f64)atomic_load(&db->disk_free);
+    case LOOK_DISK_SIZE:
+        return (f64)atomic_load(&db->disk_total);
+    case LOOK_WRITES_FAILING:
+        return atomic_load(&db->writes_failing) ? 1 : 0;
+    case LOOK_HEAD_BYTES:
+        return (f64)(head_bytes(db->heads[SHARD_MAIN]) + head_bytes(db->heads[SHARD_RULES]));
+    }
+    return (f64)NAN;
+}
+
+static f64 metric_value(void *ctx)
+{
+    const struct metric_slot *s = ctx;
+    return s->metric->counted ? (f64)atomic_load(&s->db->counts[s->metric->index])
+                              : look_value(s->db, (enum look)s->metric->index);
+}
+
+void tsdb_metrics_register(struct tsdb *db)
+{
+    static const f64 bounds[] = {0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3};
+    struct tmk_registry *r = db->opts.registry;
+    struct metric_slot *slots = MEM_NEW_N(struct metric_slot, ARRAY_LEN(metrics));
+    db->metric_slots = slots;
+    db->sync_seconds =
+        tmk_histogram_register(r, "prometheus_tsdb_wal_fsync_duration_seconds",
+                               "How long syncs of the log took.", bounds, ARRAY_LEN(bounds), NULL);
+    for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
+        const struct metric *m = &metrics[i];
+        slots[i] = (struct metric_slot){.db = db, .metric = m};
+        (void)(m->counter ? tmk_counter_fn(r, m->name, m->help, metric_value, &slots[i], NULL)
+                          : tmk_gauge_fn(r, m->name, m->help, metric_value, &slots[i], NULL));
+    }
+}
+
+void tsdb_metrics_remove(struct tsdb *db)
+{
+    const struct metric_slot *slots = db->metric_slots;
+    for (size_t i = 0; slots && i < ARRAY_LEN(metrics); i++) {
+        tmk_fn_remove(db->opts.registry, &slots[i]);
+    }
+}

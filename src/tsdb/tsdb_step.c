@@ -1,0 +1,325 @@
+// tsdb_step.c: background work: cut a block, truncate the log, collect what left, retention.
+//
+//   due ─► freeze the window ─► write the block ─► list it ─► truncate the log ─► collect
+//            (head_freeze)      (block_cut_run)   (publish)   (checkpoint first)  (no older reader)
+// A step that fails leaves everything before it in force; the next round begins where it failed.
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "os/fs.h"
+#include "os/rng.h"
+#include "tsdb/block.h"
+#include "tsdb/block_cut.h"
+#include "tsdb/head.h"
+#include "tsdb/tsdb_inner.h"
+#include "tsdb/wal.h"
+#include "tsdb/wal_checkpoint.h"
+#include "tsdb/wal_entry.h"
+
+#include <stdio.h>
+
+static i64 heads_newest(struct tsdb *db)
+{
+    i64 newest = T_NEVER;
+    for (u32 i = 0; i < SHARDS; i++) {
+        lock_take(&db->heads[i]->lock);
+        newest = MAX(newest, db->heads[i]->t_max);
+        lock_drop(&db->heads[i]->lock);
+    }
+    return newest;
+}
+
+// The oldest window that is not a block yet.
+static bool window_oldest(struct tsdb *db, i64 *start)
+{
+    bool found = false;
+    for (u32 i = 0; i < SHARDS; i++) {
+        struct head *h = db->heads[i];
+        lock_take(&h->lock);
+        for (u32 k = 0; k < h->window_count; k++) {
+            i64 at = h->windows[k]->start_ms;
+            if (h->windows[k]->end_ms > db->head_min && (!found || at < *start)) {
+                *start = at;
+                found = true;
+            }
+        }
+        lock_drop(&h->lock);
+    }
+    return found;
+}
+
+static bool cut_due(struct tsdb *db, i64 *start)
+{
+    i64 range = db->opts.block_range_ms;
+    i64 wait = MAX(range / 2, db->opts.ooo_window_ms);
+    return window_oldest(db, start) &&
+           heads_newest(db) >= sat_add_i64(sat_add_i64(*start, range), wait);
+}
+
+static void ballast_drop(struct tsdb *db)
+{
+    char path[512];
+    struct error ignored;
+    tsdb_path(db, "ballast", path);
+    (void)!fs_unlink(db->opts.fs, path, &ignored);
+    db->ballast_held = false;
+}
+
+static void ballast_hold(struct tsdb *db)
+{
+    char path[512];
+    struct error ignored;
+    if (db->ballast_held || db->opts.ballast_bytes == 0 ||
+        atomic_load(&db->disk_free) < db->opts.ballast_bytes * 4) {
+        return;
+    }
+    tsdb_path(db, "ballast", path);
+    struct file *f = fs_open(db->opts.fs, path, FS_TRUNCATE, &ignored);
+    if (f) {
+        db->ballast_held = fs_reserve(db->opts.fs, f, db->opts.ballast_bytes, &ignored);
+        fs_close(db->opts.fs, f);
+    }
+}
+
+static bool cut_write(struct tsdb *db, i64 start, struct block_meta *m, bool *made, struct error *e)
+{
+    char dir[512];
+    struct error why = {0};
+    tsdb_path(db, "blocks", dir);
+    struct block_cut cut = {.fs = db->opts.fs,
+                            .clk = db->opts.clk,
+                            .rng = db->opts.rng,
+                            .dir = dir,
+                            .heads = db->heads,
+                            .head_count = SHARDS,
+                            .min_ms = start,
+                            .max_ms = start + db->opts.block_range_ms};
+    if (block_cut_run(&cut, m, made, &why)) {
+        return true;
+    }
+    if (why.code == ERR_NO_SPACE && db->ballast_held) {
+        ballast_drop(db);
+        if (block_cut_run(&cut, m, made, &why)) {
+            return true;
+        }
+    }
+    return err_set(e, why.code, "cutting a block: %s", why.text);
+}
+
+static bool cut_window(struct tsdb *db, i64 start, struct error *e)
+{
+    struct block_meta m;
+    bool made = false;
+    i64 end = start + db->opts.block_range_ms;
+    for (u32 i = 0; i < SHARDS; i++) {
+        head_freeze(db->heads[i], end);
+    }
+    if (!cut_write(db, start, &m, &made, e)) {
+        return false;
+    }
+    struct block *b = NULL;
+    if (made) {
+        char name[BLOCK_NAME];
+        char relative[300];
+        char path[512];
+        block_name(&m, name);
+        (void)snprintf(relative, sizeof(relative), "blocks/%s", name);
+        tsdb_path(db, relative, path);
+        b = block_open(db->opts.fs, path, ++db->block_uid, e);
+        if (!b) { // Its samples are still in the head, so it is only this copy that goes.
+            struct error ignored;
+            (void)!fs_remove_tree(db->opts.fs, path, &ignored);
+            return err_in(e, "opening the block just cut");
+        }
+        LOGF(db->opts.log, LOG_INFO, "block %s: %llu series, %llu samples, %llu bytes", name,
+             (unsigned long long)m.series, (unsigned long long)m.samples,
+             (unsigned long long)block_bytes(b));
+    }
+    block_set_publish(db, block_set_with(db->blocks, b, NULL), end);
+    lock_take(&db->lock);
+    db->collect_publish = db->publish;
+    lock_drop(&db->lock);
+    db->collect_due = true;
+    return true;
+}
+
+// The metadata, for a checkpoint.
+static void metadata_put(void *ctx, struct buf *out, u32 salt)
+{
+    struct tsdb *db = ctx;
+    lock_take(&db->lock);
+    for (u32 i = 0; i < db->metadata.count && out->len < out->max / 2; i++) {
+        wal_put_metadata(out, db->metadata.rows[i].tenant, &db->metadata.rows[i].m, 1, salt);
+    }
+    lock_drop(&db->lock);
+}
+
+static bool log_truncate(struct tsdb *db, u32 shard, struct error *e)
+{
+    char name[32];
+    char dir[512];
+    struct head *h = db->heads[shard];
+    struct wal *w = db->wals[shard];
+    (void)snprintf(name, sizeof(name), "wal/%u", shard);
+    tsdb_path(db, name, dir);
+    head_turn_take(h);
+    u64 first = wal_needed_from(w, h->t_floor);
+    bool gain = first > wal_first(w) && first > h->alias_segment;
+    head_turn_drop(h);
+    if (!gain) {
+        return true;
+    }
+    struct wal_checkpoint c = {.fs = db->opts.fs,
+                               .dir = dir,
+                               .salt = (u32)rng_u64(db->opts.rng),
+                               .number = first,
+                               .head = h,
+                               .extra = metadata_put,
+                               .extra_ctx = db};
+    if (!wal_checkpoint_write(&c, e)) {
+        tsdb_count(db, COUNT_CHECKPOINT_FAILED, 1);
+        return err_in(e, "writing a checkpoint of the log");
+    }
+    head_turn_take(h);
+    bool ok = wal_truncate(w, first, e);
+    head_release(h, first);
+    head_turn_drop(h);
+    if (!ok) {
+        tsdb_count(db, COUNT_WAL_TRUNCATE_FAILED, 1);
+        return err_in(e, "truncating the log");
+    }
+    return true;
+}
+
+// Lets go of what only readers from before the last publish could ask for.
+static void collect(struct tsdb *db)
+{
+    if (!db->collect_due) {
+        return;
+    }
+    lock_take(&db->lock);
+    bool old_reader = false;
+    for (const struct tsdb_pin *p = db->pins; p; p = p->next) {
+        old_reader = old_reader || p->publish < db->collect_publish;
+    }
+    i64 floor = db->head_min;
+    lock_drop(&db->lock);
+    if (old_reader) {
+        return;
+    }
+    for (u32 i = 0; i < SHARDS; i++) {
+        (void)head_collect(db->heads[i], floor, wal_segment_now(db->wals[i]));
+    }
+    db->collect_due = false;
+}
+
+// The oldest block that retention wants gone, or NULL.
+static struct block *retention_pick(struct tsdb *db, enum tsdb_counter *why)
+{
+    i64 newest = heads_newest(db);
+    u64 bytes = 0;
+    lock_take(&db->lock);
+    const struct block_set *s = db->blocks;
+    struct block *oldest = s->n > 0 ? s->blocks[0] : NULL;
+    for (u32 i = 0; i < s->n; i++) {
+        newest = MAX(newest, s->blocks[i]->meta.max_ms - 1);
+        bytes += block_bytes(s->blocks[i]);
+    }
+    bool by_time = oldest && db->retention_ms > 0 &&
+                   oldest->meta.max_ms <= sat_sub_i64(newest, db->retention_ms);
+    bool by_size = oldest && db->retention_bytes > 0 && bytes > db->retention_bytes;
+    lock_drop(&db->lock);
+    *why = by_time ? COUNT_TIME_RETENTIONS : COUNT_SIZE_RETENTIONS;
+    return by_time || by_size ? oldest : NULL;
+}
+
+// Unlists, then removes: a crash between the two leaves a ".gone" folder that the next start sweeps.
+static bool block_remove(struct tsdb *db, struct block *b, struct error *e)
+{
+    char gone[520];
+    char dir[512];
+    char path[512];
+    (void)snprintf(path, sizeof(path), "%s", b->path);
+    (void)snprintf(gone, sizeof(gone), "%s.gone", path);
+    tsdb_path(db, "blocks", dir);
+    // First the word that this time is over, or a log that still holds it would bring it back.
+    if (!tsdb_floor_write(db, b->meta.max_ms, e)) {
+        return err_in(e, "retention");
+    }
+    if (!fs_rename(db->opts.fs, path, gone, e) || !fs_sync_dir(db->opts.fs, dir, e)) {
+        return err_in(e, "retention");
+    }
+    LOGF(db->opts.log, LOG_INFO, "retention removes block %s", b->meta.id);
+    block_set_publish(db, block_set_with(db->blocks, NULL, b), INT64_MIN);
+    return fs_remove_tree(db->opts.fs, gone, e);
+}
+
+static bool retention_run(struct tsdb *db, bool *did, struct error *e)
+{
+    enum tsdb_counter why;
+    struct block *b = retention_pick(db, &why);
+    while (b) {
+        if (!block_remove(db, b, e)) {
+            return false;
+        }
+        tsdb_count(db, why, 1);
+        *did = true;
+        b = retention_pick(db, &why);
+    }
+    return true;
+}
+
+void tsdb_disk_look(struct tsdb *db)
+{
+    u64 free_bytes;
+    u64 total_bytes;
+    struct error ignored;
+    if (fs_space(db->opts.fs, db->dir, &free_bytes, &total_bytes, &ignored)) {
+        atomic_store(&db->disk_free, free_bytes);
+        atomic_store(&db->disk_total, total_bytes);
+    }
+}
+
+static void memory_look(struct tsdb *db)
+{
+    u64 bytes = 0;
+    for (u32 i = 0; db->opts.memory_max > 0 && i < SHARDS; i++) {
+        bytes += head_bytes(db->heads[i]);
+    }
+    bool full = db->opts.memory_max > 0 && bytes > db->opts.memory_max;
+    if (full != atomic_exchange(&db->memory_full, full)) {
+        LOGF(db->opts.log, LOG_WARN,
+             full ? "the head holds %llu bytes, more than its limit of %llu: new series are refused"
+                  : "the head holds %llu bytes, within its limit of %llu: new series are taken",
+             (unsigned long long)bytes, (unsigned long long)db->opts.memory_max);
+    }
+}
+
+bool tsdb_step(struct tsdb *db, bool *did, struct error *e)
+{
+    i64 start = 0;
+    *did = false;
+    tsdb_disk_look(db);
+    ballast_hold(db);
+    memory_look(db);
+    bool ok = true;
+    for (u32 i = 0; !db->opts.wal_thread && ok && i < SHARDS; i++) {
+        ok = tsdb_log_sync(db, i, e);
+    }
+    if (ok && cut_due(db, &start)) {
+        *did = true;
+        ok = cut_window(db, start, e);
+        tsdb_count(db, ok ? COUNT_COMPACTIONS : COUNT_COMPACTIONS_FAILED, 1);
+    }
+    collect(db);
+    for (u32 i = 0; ok && i < SHARDS; i++) {
+        ok = log_truncate(db, i, e);
+    }
+    bool kept = retention_run(db, did, ok ? e : NULL);
+    if (!ok || !kept) {
+        LOGF(db->opts.log, LOG_ERROR, "background work of the storage failed and will be retried");
+    }
+    return ok && kept;
+}

@@ -1,0 +1,281 @@
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "os/clk.h"
+#include "os/fs.h"
+#include "storage/storage_conformance.h"
+#include "tsdb/tsdb_fixture.h"
+
+#include <stdio.h>
+
+// --- The waist's own checks --------------------------------------------------------------------
+
+static struct storage *conformance_make(void *ctx, struct clk *clk, i64 ooo_window_ms)
+{
+    struct fixture *f = ctx;
+    f->opts.clk = clk;
+    f->opts.ooo_window_ms = ooo_window_ms;
+    fixture_open(f);
+    return f->s;
+}
+
+static void conformance_dispose(void *ctx, UNUSED struct storage *s)
+{
+    struct fixture *f = ctx;
+    struct error e = {0};
+    fixture_close(f);
+    ASSERT_OK(fs_remove_tree(f->fs, "/data", &e), e);
+}
+
+static void conformance(i64 range_ms, bool thread)
+{
+    struct fixture f;
+    fixture_init(&f, 1);
+    f.opts.block_range_ms = range_ms;
+    f.opts.wal_thread = thread;
+    struct storage_factory factory = {
+        .make = conformance_make, .dispose = conformance_dispose, .ctx = &f, .refuses_hists = true};
+    storage_conformance_run(&factory);
+    f.opts.clk = f.clk;
+    fixture_fini(&f);
+}
+
+TEST(tsdb_keeps_the_waist_with_two_hour_windows)
+{
+    conformance((i64)7200 * 1000, false);
+}
+
+TEST(tsdb_keeps_the_waist_with_a_log_thread)
+{
+    conformance((i64)7200 * 1000, true);
+}
+
+// --- Restarts ----------------------------------------------------------------------------------
+
+TEST(tsdb_shows_after_a_restart_what_it_held)
+{
+    struct fixture f;
+    f64 v;
+    fixture_init(&f, 2);
+    fixture_open(&f);
+    for (i64 i = 0; i < 300; i++) {
+        i64 t = FIXTURE_NOW - 300000 + i * 100;
+        assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "up,instance=a,job=x", t, (f64)i),
+                         APPEND_STORED);
+        assert_int_equal(fixture_put(&f, STREAM_PUSH, "lone,k=v", t, 0.1 * (f64)i), APPEND_STORED);
+        assert_int_equal(fixture_put(&f, STREAM_RULES, "rec:x", t, -(f64)i), APPEND_STORED);
+    }
+    for (int round = 0; round < 3; round++) {
+        fixture_reopen(&f);
+        assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 900);
+        for (i64 i = 0; i < 300; i += 7) {
+            i64 t = FIXTURE_NOW - 300000 + i * 100;
+            assert_true(fixture_get(&f, "up,instance=a,job=x", t, &v, NULL));
+            assert_true(v == (f64)i);
+            assert_true(fixture_get(&f, "lone,k=v", t, &v, NULL));
+            assert_true(v == 0.1 * (f64)i);
+            assert_true(fixture_get(&f, "rec:x", t, &v, NULL));
+            assert_true(v == -(f64)i);
+        }
+    }
+    fixture_fini(&f);
+}
+
+TEST(tsdb_cuts_blocks_and_reads_over_them)
+{
+    struct fixture f;
+    f64 v;
+    fixture_init(&f, 3);
+    fixture_open(&f);
+    i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 10 * FIXTURE_RANGE;
+    for (i64 i = 0; i < 600; i++) {
+        fixture_put(&f, STREAM_SCRAPE, "up,instance=a,job=x", start + i * 1000, (f64)i);
+        fixture_put(&f, STREAM_SCRAPE, "up,instance=b,job=x", start + i * 1000, (f64)-i);
+        fixture_put(&f, STREAM_RULES, "rec:x", start + i * 1000, 1.5 * (f64)i);
+        fixture_put(&f, STREAM_PUSH, "push,k=v", start + i * 1000 + i % 7, (f64)i);
+    }
+    fixture_steps(&f);
+    struct arena *a = arena_new((size_t)1 << 20);
+    struct tsdb_block_info *infos;
+    u32 n;
+    tsdb_blocks_get(f.db, a, &infos, &n);
+    assert_int_equal(n, 9);
+    assert_int_equal(infos[0].min_ms, start);
+    assert_int_equal(infos[0].max_ms, start + FIXTURE_RANGE);
+    assert_int_equal(infos[0].series, 4);
+    assert_int_equal(infos[0].samples, 240);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 2400);
+        for (i64 i = 0; i < 600; i += 13) {
+            assert_true(fixture_get(&f, "up,instance=b,job=x", start + i * 1000, &v, NULL));
+            assert_true(v == (f64)-i);
+            assert_true(fixture_get(&f, "push,k=v", start + i * 1000 + i % 7, &v, NULL));
+            assert_true(v == (f64)i);
+        }
+        assert_int_equal(fixture_put(&f, STREAM_PUSH, "push,k=v", start, 1), APPEND_TOO_OLD);
+        fixture_reopen(&f);
+    }
+    struct tsdb_status status;
+    tsdb_status_get(f.db, 10, a, &status);
+    assert_int_equal(status.blocks, 9);
+    assert_int_equal(status.quarantined, 0);
+    assert_true(status.wal_bytes < 100000);
+    arena_free(a);
+    fixture_fini(&f);
+}
+
+TEST(tsdb_retention_removes_whole_blocks)
+{
+    struct fixture f;
+    fixture_init(&f, 4);
+    fixture_open(&f);
+    i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 10 * FIXTURE_RANGE;
+    for (i64 i = 0; i < 600; i++) {
+        fixture_put(&f, STREAM_SCRAPE, "up,instance=a,job=x", start + i * 1000, (f64)i);
+    }
+    fixture_steps(&f);
+    assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 600);
+    tsdb_set_retention(f.db, 4 * FIXTURE_RANGE, 0);
+    fixture_steps(&f);
+    // The newest sample is at 599 s: blocks that end at or before 359 s are gone.
+    assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 600 - 300);
+    tsdb_set_retention(f.db, 0, 1);
+    fixture_steps(&f);
+    assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 60);
+    fixture_reopen(&f);
+    assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 60);
+    fixture_fini(&f);
+}
+
+TEST(tsdb_refuses_a_second_instance)
+{
+    struct fixture f;
+    struct error e = {0};
+    fixture_init(&f, 5);
+    fixture_open(&f);
+    assert_null(tsdb_open(&f.opts, &e));
+    assert_int_equal(e.code, ERR_EXISTS);
+    assert_non_null(strstr(e.text, "another instance"));
+    fixture_fini(&f);
+}
+
+TEST(tsdb_sets_a_damaged_block_aside_and_says_partial)
+{
+    struct fixture f;
+    struct error e = {0};
+    f64 v;
+    bool partial = false;
+    fixture_init(&f, 6);
+    fixture_open(&f);
+    i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 5 * FIXTURE_RANGE;
+    for (i64 i = 0; i < 300; i++) {
+        fixture_put(&f, STREAM_SCRAPE, "up,instance=a,job=x", start + i * 1000, (f64)i);
+    }
+    fixture_steps(&f);
+    fixture_close(&f);
+    struct arena *a = arena_new((size_t)1 << 20);
+    struct fs_info *infos;
+    size_t n;
+    ASSERT_OK(fs_list(f.fs, "/data/blocks", a, &infos, &n, &e), e);
+    assert_true(n >= 3);
+    char path[300];
+    (void)snprintf(path, sizeof(path), "/data/blocks/%.*s/index", STR_ARG(infos[1].name));
+    struct file *file = fs_open(f.fs, path, FS_WRITE, &e);
+    assert_non_null(file);
+    ASSERT_OK(fs_write_at(f.fs, file, 40, STR("XX"), &e), e);
+    fs_close(f.fs, file);
+    for (int round = 0; round < 2; round++) { // The second start finds it in quarantine.
+        fixture_open(&f);
+        assert_true(fixture_get(&f, "up,instance=a,job=x", start + 1000, &v, NULL));
+        assert_false(fixture_get(&f, "up,instance=a,job=x", start + 61000, &v, &partial));
+        assert_true(partial);
+        assert_true(fixture_get(&f, "up,instance=a,job=x", start + 121000, &v, NULL));
+        fixture_close(&f);
+    }
+    arena_free(a);
+    fixture_fini(&f);
+}
+
+TEST(tsdb_goes_on_without_a_damaged_page)
+{
+    struct fixture f;
+    struct error e = {0};
+    f64 v;
+    bool partial = false;
+    fixture_init(&f, 7);
+    fixture_open(&f);
+    i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 5 * FIXTURE_RANGE;
+    for (i64 i = 0; i < 300; i++) {
+        fixture_put(&f, STREAM_SCRAPE, "up,instance=a,job=x", start + i * 1000, (f64)i);
+    }
+    fixture_steps(&f);
+    fixture_close(&f);
+    struct arena *a = arena_new((size_t)1 << 20);
+    struct fs_info *infos;
+    size_t n;
+    ASSERT_OK(fs_list(f.fs, "/data/blocks", a, &infos, &n, &e), e);
+    char path[300];
+    (void)snprintf(path, sizeof(path), "/data/blocks/%.*s/data", STR_ARG(infos[0].name));
+    struct file *file = fs_open(f.fs, path, FS_WRITE, &e);
+    assert_non_null(file);
+    ASSERT_OK(fs_write_at(f.fs, file, 30, STR("\x7f\x7f\x7f"), &e), e); // In the first page.
+    fs_close(f.fs, file);
+    fixture_open(&f);
+    assert_false(fixture_get(&f, "up,instance=a,job=x", start + 1000, &v, &partial));
+    assert_true(partial);
+    assert_true(fixture_get(&f, "up,instance=a,job=x", start + 61000, &v, NULL));
+    fixture_close(&f);
+    arena_free(a);
+    fixture_fini(&f);
+}
+
+TEST(tsdb_limits_series_with_a_clear_outcome)
+{
+    struct fixture f;
+    char name[64];
+    fixture_init(&f, 8);
+    f.opts.series_max = 10;
+    fixture_open(&f);
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(name, sizeof(name), "m,instance=a,job=x,n=%d", i);
+        assert_int_equal(fixture_put(&f, STREAM_SCRAPE, name, FIXTURE_NOW, 1),
+                         i < 10 ? APPEND_STORED : APPEND_LIMIT);
+    }
+    assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "m,instance=a,job=x,n=3", FIXTURE_NOW + 1, 2),
+                     APPEND_STORED);
+    fixture_fini(&f);
+}
+
+TEST(tsdb_forgets_series_that_left_and_reuses_their_place_safely)
+{
+    struct fixture f;
+    f64 v;
+    char name[64];
+    fixture_init(&f, 9);
+    fixture_open(&f);
+    i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 40 * FIXTURE_RANGE;
+    for (i64 i = 0; i < 40; i++) { // A new series each window, as rollouts make them.
+        for (i64 k = 0; k < 20; k++) {
+            (void)snprintf(name, sizeof(name), "churn,instance=p%d,job=x", (int)i);
+            fixture_put(&f, STREAM_SCRAPE, name, start + i * FIXTURE_RANGE + k * 3000,
+                        (f64)(i * 100 + k));
+        }
+        fixture_steps(&f);
+        if (i % 10 == 9) {
+            fixture_reopen(&f);
+        }
+    }
+    struct arena *a = arena_new((size_t)1 << 20);
+    struct tsdb_status status;
+    tsdb_status_get(f.db, 10, a, &status);
+    assert_true(status.series < 8);
+    for (i64 i = 0; i < 40; i++) {
+        for (i64 k = 0; k < 20; k++) {
+            (void)snprintf(name, sizeof(name), "churn,instance=p%d,job=x", (int)i);
+            assert_true(fixture_get(&f, name, start + i * FIXTURE_RANGE + k * 3000, &v, NULL));
+            assert_true(v == (f64)(i * 100 + k));
+        }
+    }
+    arena_free(a);
+    fixture_fini(&f);
+}
