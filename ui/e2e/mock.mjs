@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { matrix, vector } from './mock_data.mjs';
+import { matrix, sketches, vector } from './mock_data.mjs';
 import { world } from './mock_worlds.mjs';
 
 const DIST = join(fileURLToPath(new URL('.', import.meta.url)), '..', 'dist');
@@ -38,6 +38,7 @@ function answer(path, q, state) {
     const wrong = badQuery(query);
     if (wrong) return { error: wrong };
     if (path === 'query') return { resultType: 'vector', result: vector(query, Number(q.get('time') ?? Date.now() / 1000), w), stats: stats(12) };
+    if (query === 'sketch') return { resultType: 'matrix', result: sketches(Number(q.get('start')), Number(q.get('end')), Number(q.get('step'))), stats: stats(1) };
     const result = matrix(query, Number(q.get('start')), Number(q.get('end')), Number(q.get('step')), w);
     return { resultType: 'matrix', result, stats: stats(result.reduce((n, s) => n + s.values.length, 0) * 4) };
   }

@@ -85,3 +85,15 @@ export function vector(query, time, world) {
   }
   return seriesOf(query, world).map(({ metric, at }) => ({ metric, value: [time, String(Number((at(time) ?? 0).toPrecision(7)))] }));
 }
+
+/** A native histogram that wanders, with a hole in the middle. */
+export function sketches(start, end, step) {
+  const histograms = [];
+  for (let t = start; t <= end; t += step) {
+    if (t > start + (end - start) * 0.4 && t < start + (end - start) * 0.5) continue;
+    const middle = 8 + 4 * wave(3, t);
+    const buckets = Array.from({ length: 24 }, (_, i) => [0, String(2 ** (i / 2) / 1000), String(2 ** ((i + 1) / 2) / 1000), String(Math.round(100 * Math.exp(-((i - middle) ** 2) / 8)))]).filter((b) => b[3] !== '0');
+    histograms.push([t, { count: String(buckets.reduce((n, b) => n + Number(b[3]), 0)), sum: '12', buckets }]);
+  }
+  return [{ metric: { __name__: 'sketch', job: 'shop' }, histograms }];
+}

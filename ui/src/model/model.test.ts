@@ -179,6 +179,6 @@ describe('CSV', () => {
   });
   it('writes a picture with its holes', () => {
     const line = { key: 'k', labels: { __name__: 'up', job: 'a' }, name: 'a', paint: { hue: 0, dash: 0 }, values: [1, null], last: null, min: 1, max: 1, avg: 1 };
-    expect(pictureCsv({ times: [0, 60], step: 60, lines: [line], common: {} })).toBe('time,"up{job=""a""}"\r\n1970-01-01T00:00:00.000Z,1\r\n1970-01-01T00:01:00.000Z,\r\n');
+    expect(pictureCsv({ times: [0, 60], step: 60, lines: [line], common: {}, sketches: [] })).toBe('time,"up{job=""a""}"\r\n1970-01-01T00:00:00.000Z,1\r\n1970-01-01T00:01:00.000Z,\r\n');
   });
 });

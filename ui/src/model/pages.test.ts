@@ -4,6 +4,7 @@ import { alertRows, deliveriesFor, splitThreshold } from './alerts';
 import { findBase } from './base';
 import { commonLabels, fillLegend, labelKey, matchesWords, selector, seriesName } from './labels';
 import { fillQuery } from './range_query';
+import { heatCells } from './sketch';
 import { searchMatcher } from './search';
 import { alignSpan, chooseStep, picture, runs, stacked, strongest } from './series';
 import { resolvePage } from './url';
@@ -101,6 +102,28 @@ describe('pictures', () => {
     expect(fillQuery('rate(x[$rate]) by $step', 15)).toBe('rate(x[1m]) by 15s');
     expect(fillQuery('rate(x[$rate])', 300)).toBe('rate(x[10m])');
     expect(runs([1, 1, null, 0])).toEqual([{ from: 0, to: 2, value: 1 }, { from: 2, to: 3, value: null }, { from: 3, to: 4, value: 0 }]);
+  });
+});
+
+describe('native histograms', () => {
+  const value = (buckets: [number, string, string, string][]) => ({ count: '3', sum: '1', buckets });
+  it('become rows of buckets, gaps stay gaps', () => {
+    const cells = heatCells([value([[0, '1', '2', '2'], [0, '-1', '1', '1']]), null, value([[0, '2', '4', '5']])]);
+    expect(cells.rows).toEqual([{ low: -1, high: 1 }, { low: 1, high: 2 }, { low: 2, high: 4 }]);
+    expect(cells.counts).toEqual([[1, null, 0], [2, null, 0], [0, null, 5]]);
+    expect(cells.most).toBe(5);
+  });
+  it('merge rows beyond the limit without losing a count', () => {
+    const many = value(Array.from({ length: 50 }, (_, i): [number, string, string, string] => [0, String(i), String(i + 1), '1']));
+    const cells = heatCells([many], 10);
+    expect(cells.rows).toHaveLength(10);
+    expect(cells.counts.reduce((sum, row) => sum + (row[0] ?? 0), 0)).toBe(50);
+  });
+  it('come out of an answer beside its lines', () => {
+    const p = picture([{ items: [{ metric: { __name__: 'h' }, histograms: [[60, value([[0, '1', '2', '3']])]] }] }], 0, 60, 60);
+    expect(p.lines).toHaveLength(0);
+    expect(p.sketches[0]!.points[0]).toBeNull();
+    expect(p.sketches[0]!.points[1]!.count).toBe('3');
   });
 });
 

@@ -1,7 +1,8 @@
 // A range query's answer becomes lines on one time grid. A missing sample stays a hole (null): it is
 // never bridged and never a zero. NaN and infinities are kept for reading and not drawn.
-import type { Labels, MatrixItem } from '../api_types';
+import type { HistogramValue, Labels, MatrixItem } from '../api_types';
 import { paintAll, type Paint } from './colors';
+import type { Sketch } from './sketch';
 import { commonLabels, fillLegend, labelKey, seriesName } from './labels';
 
 export interface Line {
@@ -22,6 +23,8 @@ export interface Picture {
   lines: Line[];
   /** Labels that all lines share; they stand once, in the title. */
   common: Labels;
+  /** Native histograms of the answer, on the same grid. */
+  sketches: Sketch[];
 }
 
 export function parseValue(text: string): number {
@@ -71,6 +74,15 @@ function onGrid(item: MatrixItem, start: number, step: number, count: number): (
   return out;
 }
 
+function sketchGrid(item: MatrixItem, start: number, step: number, count: number): (HistogramValue | null)[] {
+  const out = new Array<HistogramValue | null>(count).fill(null);
+  for (const [time, value] of item.histograms ?? []) {
+    const at = Math.round((time - start) / step);
+    if (at >= 0 && at < count) out[at] = value;
+  }
+  return out;
+}
+
 export interface Part { items: MatrixItem[]; legend?: string; order?: string[] }
 
 /** Joins the answers of a panel's queries (each with its legend template) into one picture. */
@@ -78,12 +90,17 @@ export function picture(parts: readonly Part[], start: number, end: number, step
   const times = gridTimes(start, end, step);
   const common = parts.length === 1 && !parts[0]!.legend ? commonLabels(parts[0]!.items.map((item) => item.metric)) : {};
   const lines: Line[] = [];
+  const sketches: Sketch[] = [];
   const seen = new Map<string, number>();
   parts.forEach((part) => {
     const rank = (item: MatrixItem) => (part.order!.indexOf(fillLegend(part.legend ?? '', item.metric)) + 1) || part.order!.length + 1;
     const items = part.order ? [...part.items].sort((a, b) => rank(a) - rank(b)) : part.items;
     for (const item of items) {
       const name = part.legend ? fillLegend(part.legend, item.metric) : seriesName(item.metric, common);
+      if (item.histograms) {
+        sketches.push({ labels: item.metric, name, points: sketchGrid(item, start, step, times.length) });
+        if (!item.values?.length) continue;
+      }
       const { __name__: _metric, ...rest } = item.metric;
       let key = part.legend ? name : Object.keys(rest).length ? labelKey(rest) : labelKey(item.metric);
       const before = seen.get(key) ?? 0;
@@ -97,7 +114,7 @@ export function picture(parts: readonly Part[], start: number, end: number, step
   for (const line of lines) line.paint = paints.get(line.key)!;
   // A lone line with a name of ours needs no hue of its own.
   if (lines.length === 1 && parts.some((part) => part.legend)) lines[0]!.paint = { hue: 0, dash: 0 };
-  return { times, step, lines, common };
+  return { times, step, lines, common, sketches };
 }
 
 /** The lines to draw when there are too many: those with the highest maximum, in their old order. */

@@ -1,10 +1,10 @@
 // A panel: title, chart, legend, and under it in small what the picture was made of.
-import type { ComponentChildren } from 'preact';
+import type { ComponentChildren, ComponentType } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Labels } from '../api_types';
 import { showDuration } from '../model/duration';
 import { darkNow, shareLink } from '../model/frame';
-import { selector } from '../model/labels';
+import { labelKey, selector } from '../model/labels';
 import { fillQuery, usePanel, type PanelData, type PanelQuery } from '../model/range_query';
 import { picture, type Picture } from '../model/series';
 import { show, whole } from '../model/units';
@@ -13,6 +13,7 @@ import { copyText, Notes, Trouble } from './bits';
 import { Chart, DRAWN, Swatch } from './chart';
 import type { Look } from '../model/look';
 import { inReach } from './chart_options';
+import type { HeatMapProps } from './heatmap';
 import { Legend } from './legend';
 import { Menu } from './menu';
 import { saveCsv, savePng } from './save';
@@ -130,7 +131,8 @@ export function PanelBody(props: BodyProps) {
       <div class={late && data ? 'late chart-room' : 'chart-room'} style={{ minHeight: `${look.height}px` }}>
         {!(data && data.lines.length === 0) && <Chart shown={shown} look={look} label={title} all={all} only={only} onOnly={setOnly} canvas={(c) => (canvas.current = c)} />}
         {!data && slow && !error && <p class="over">Loading…</p>}
-        {data && data.lines.length === 0 && <p class="over nothing">{nothing ?? 'No series answers this query in this range.'}</p>}
+        {data && data.sketches.length > 0 && <Heat data={data} unit={look.unit} />}
+        {data && data.lines.length + data.sketches.length === 0 && <p class="over nothing">{nothing ?? 'No series answers this query in this range.'}</p>}
       </div>
       {small && data && data.lines.length > 1 && <Lasts shown={data} look={look} />}
       {hidden > 0 && (
@@ -144,6 +146,21 @@ export function PanelBody(props: BodyProps) {
       {notes}
       {!small && <footer class="panel-foot">{data ? footer(data, took) : '\u00a0'}</footer>}
     </>
+  );
+}
+
+const HEATS = 4;
+
+/** Native histograms as heat maps; the code for them comes when the first one does. */
+function Heat({ data, unit }: { data: PanelData; unit: Look['unit'] }) {
+  const [Part, set] = useState<{ it: ComponentType<HeatMapProps> } | undefined>(undefined);
+  const { ref, width } = useRoom();
+  useEffect(() => void import('./heatmap').then((m) => set({ it: m.HeatMap }), () => undefined), []);
+  return (
+    <div ref={ref as never}>
+      {Part && width > 0 && data.sketches.slice(0, HEATS).map((sketch) => <Part.it key={labelKey(sketch.labels)} sketch={sketch} times={data.times} unit={unit} width={width} />)}
+      {data.sketches.length > HEATS && <p class="capped">Draws {HEATS} of {whole(data.sketches.length)} histograms; narrow the query to see others.</p>}
+    </div>
   );
 }
 
