@@ -276,7 +276,7 @@ static bool decode_struct_ptr(const struct conf_at *at)
         !conf_decode(at->field->sub, at->node, made, at->arena, at->e)) {
         return false;
     }
-    memcpy(slot(at), &made, sizeof(made)); // Whatever struct the field points to.
+    memcpy(slot(at), &made, sizeof(void *)); // Whatever struct the field points to.
     return true;
 }
 
@@ -300,7 +300,7 @@ static bool decode_struct_list(const struct conf_at *at)
             return false;
         }
     }
-    memcpy(slot(at), &items, sizeof(items));
+    memcpy(slot(at), &items, sizeof(void *)); // Whatever struct the field points to.
     *count_slot(at) = n->count;
     return true;
 }
@@ -343,7 +343,7 @@ static bool decode_field(const struct conf_at *at)
     case CONF_STR_LISTS:
         return decode_str_lists(at);
     case CONF_NODE:
-        memcpy(out, &n, sizeof(n));
+        *(const struct yaml_node **)out = n;
         return true;
     case CONF_NODE_LIST:
         return decode_node_list(at);

@@ -17,25 +17,25 @@ struct error;
 struct yaml_node; // wire/yaml.h
 
 enum conf_type {
-    CONF_STR,        // str
-    CONF_SECRET,     // struct secret: never printed
-    CONF_BOOL,       // bool
-    CONF_U64,        // u64
-    CONF_I64,        // i64
-    CONF_F64,        // f64
-    CONF_DURATION,   // i64 milliseconds
-    CONF_BYTES,      // u64: 16MB, 1GiB, 0; a thousand is 1024 in both spellings, as upstream
-    CONF_ENUM,       // int: the index in `names`; upper and lower case are the same
-    CONF_STR_LIST,   // str *, u32 count at count_offset
-    CONF_STR_MAP,    // struct labels: sorted pairs
-    CONF_STRUCT,     // embedded struct, `sub`
-    CONF_STRUCT_PTR, // struct *, NULL when absent, `sub`
+    CONF_STR,         // str
+    CONF_SECRET,      // struct secret: never printed
+    CONF_BOOL,        // bool
+    CONF_U64,         // u64
+    CONF_I64,         // i64
+    CONF_F64,         // f64
+    CONF_DURATION,    // i64 milliseconds
+    CONF_BYTES,       // u64: 16MB, 1GiB, 0; a thousand is 1024 in both spellings, as upstream
+    CONF_ENUM,        // int: the index in `names`; upper and lower case are the same
+    CONF_STR_LIST,    // str *, u32 count at count_offset
+    CONF_STR_MAP,     // struct labels: sorted pairs
+    CONF_STRUCT,      // embedded struct, `sub`
+    CONF_STRUCT_PTR,  // struct *, NULL when absent, `sub`
     CONF_STRUCT_LIST, // struct *, u32 count at count_offset, `sub`
-    CONF_STR_LISTS,  // struct conf_strings *, u32 count: a mapping of names to lists of strings
-    CONF_NODE,       // const struct yaml_node *: left as it is, for another table; NULL if absent
-    CONF_NODE_LIST,  // const struct yaml_node **, u32 count: the items of a sequence, as they are
-    CONF_MATCHERS,   // str *, count: kept as text for the section to parse
-    CONF_UNBUILT     // known upstream, refused by name
+    CONF_STR_LISTS,   // struct conf_strings *, u32 count: a mapping of names to lists of strings
+    CONF_NODE,        // const struct yaml_node *: left as it is, for another table; NULL if absent
+    CONF_NODE_LIST,   // const struct yaml_node **, u32 count: the items of a sequence, as they are
+    CONF_MATCHERS,    // str *, count: kept as text for the section to parse
+    CONF_UNBUILT      // known upstream, refused by name
 };
 
 // Its bytes have no printable form but through secret_reveal.
@@ -50,12 +50,12 @@ static inline str secret_reveal(struct secret s)
 struct conf_field {
     const char *name;
     enum conf_type type;
-    size_t offset;
-    size_t count_offset;          // Lists.
-    const char *fallback;         // Default as text; NULL = zero.
-    const char *const *names;     // CONF_ENUM, NULL-terminated.
-    const struct conf_struct *sub;
     bool required;
+    size_t offset;
+    size_t count_offset;      // Lists.
+    const char *fallback;     // Default as text; NULL = zero.
+    const char *const *names; // CONF_ENUM, NULL-terminated.
+    const struct conf_struct *sub;
     const char *help;
 };
 

@@ -1,4 +1,6 @@
 // sample.h: what a series is made of: (t, value), and the exact NaN that ends one.
+//
+// Threads: values; what they point to is borrowed and frozen.
 #ifndef MODEL_SAMPLE_H
 #define MODEL_SAMPLE_H
 

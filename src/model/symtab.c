@@ -52,6 +52,7 @@ static u32 *id_place(const struct symtab *s, u32 symbol, u32 *chunk)
 {
     const u32 shifted = (symbol >> ID_CHUNK_BITS) + 1;
     *chunk = bits_width(shifted) - 1;
+    CHECK(*chunk < ID_CHUNKS);
     const u32 first = ((1U << *chunk) - 1) << ID_CHUNK_BITS;
     return s->ids[*chunk] ? s->ids[*chunk] + (symbol - first) : NULL;
 }
@@ -171,7 +172,6 @@ u32 symtab_intern(struct symtab *s, str text)
     u32 chunk;
     u32 *place = id_place(s, symbol, &chunk);
     if (!place) {
-        CHECK(chunk < ID_CHUNKS);
         s->ids[chunk] = MEM_NEW_N(u32, (size_t)1 << (chunk + ID_CHUNK_BITS));
         place = s->ids[chunk];
     }

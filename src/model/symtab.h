@@ -12,8 +12,8 @@
 
 struct symtab;
 struct symtab *symtab_new(u64 bytes_max);
-void symtab_free(struct symtab *s); // Accepts NULL.
-u32 symtab_intern(struct symtab *s, str text); // SYMBOL_NONE when bytes_max is met.
+void symtab_free(struct symtab *s);                // Accepts NULL.
+u32 symtab_intern(struct symtab *s, str text);     // SYMBOL_NONE when bytes_max is met.
 u32 symtab_find(const struct symtab *s, str text); // SYMBOL_NONE if absent.
 str symtab_get(const struct symtab *s, u32 symbol);
 u32 symtab_count(const struct symtab *s);

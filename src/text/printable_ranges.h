@@ -1,5 +1,6 @@
 // printable_ranges.h: generated. The code points above U+00A0 that print: the general categories
 // L, M, N, P and S of Unicode 14, as first and last of each run. Included by quote.c alone.
+// Threads: frozen.
 #ifndef TEXT_PRINTABLE_RANGES_H
 #define TEXT_PRINTABLE_RANGES_H
 

@@ -16,7 +16,7 @@ static bool is_punctuation(char c)
 
 static bool is_meta(char c)
 {
-    return memchr("\\.+*?()|[]{}^$", c, 14) != NULL;
+    return str_find(STR("\\.+*?()|[]{}^$"), c) != STR_NONE;
 }
 
 bool re_scan_literal(str pattern, size_t *at, str *bytes)
@@ -179,8 +179,8 @@ static bool alternates_at_top(str pattern)
 // flags or an empty quotation.
 static bool may_vanish(str rest)
 {
-    return (rest.len > 0 && memchr("*?{", rest.ptr[0], 3) != NULL) || str_starts(rest, STR("(?")) ||
-           str_starts(rest, STR("\\Q"));
+    return (rest.len > 0 && str_find(STR("*?{"), rest.ptr[0]) != STR_NONE) ||
+           str_starts(rest, STR("(?")) || str_starts(rest, STR("\\Q"));
 }
 
 void re_scan_prefix(str pattern, struct buf *out)

@@ -18,7 +18,7 @@ const char *json_kind_text(enum json_kind k)
     return kind_texts[k];
 }
 
-static bool convert(struct arena *a, const json_t *from, u32 depth, struct json_value *to,
+static bool convert(struct arena *a, json_t *from, u32 depth, struct json_value *to,
                     struct error *e);
 
 static bool piece(struct arena *a, size_t count, size_t size, void **to, struct error *e)
@@ -28,7 +28,10 @@ static bool piece(struct arena *a, size_t count, size_t size, void **to, struct 
         return true;
     }
     *to = arena_try(a, count, size);
-    return *to || err_set(e, ERR_LIMIT, "JSON needs more memory than its arena may hold");
+    if (!*to) {
+        return err_set(e, ERR_LIMIT, "JSON needs more memory than its arena may hold");
+    }
+    return true;
 }
 
 static bool text_copy(struct arena *a, const char *bytes, size_t len, str *to, struct error *e)
@@ -44,7 +47,7 @@ static bool text_copy(struct arena *a, const char *bytes, size_t len, str *to, s
     return true;
 }
 
-static bool convert_array(struct arena *a, const json_t *from, u32 depth, struct json_value *to,
+static bool convert_array(struct arena *a, json_t *from, u32 depth, struct json_value *to,
                           struct error *e)
 {
     const size_t n = json_array_size(from);
@@ -63,7 +66,6 @@ static bool convert_array(struct arena *a, const json_t *from, u32 depth, struct
     return true;
 }
 
-// jansson's iterators want what they walk writable, though they only read.
 static bool convert_object(struct arena *a, json_t *from, u32 depth, struct json_value *to,
                            struct error *e)
 {
@@ -78,6 +80,7 @@ static bool convert_object(struct arena *a, json_t *from, u32 depth, struct json
     str *keys = key_room;
     size_t i = 0;
     for (void *at = json_object_iter(from); at; at = json_object_iter_next(from, at), i++) {
+        CHECK(i < n);
         const char *key = json_object_iter_key(at);
         if (!text_copy(a, key, strlen(key), &keys[i], e) ||
             !convert(a, json_object_iter_value(at), depth + 1, &items[i], e)) {
@@ -96,7 +99,7 @@ static void convert_bool(struct json_value *to, bool v)
     to->boolean = v;
 }
 
-static void convert_number(struct json_value *to, const json_t *from)
+static void convert_number(struct json_value *to, json_t *from)
 {
     to->kind = JSONV_NUMBER;
     to->is_integer = json_is_integer(from);
@@ -105,7 +108,7 @@ static void convert_number(struct json_value *to, const json_t *from)
 }
 
 // Recursion: at most JSON_DEPTH_MAX deep.
-static bool convert(struct arena *a, const json_t *from, u32 depth, struct json_value *to,
+static bool convert(struct arena *a, json_t *from, u32 depth, struct json_value *to,
                     struct error *e)
 {
     if (depth >= JSON_DEPTH_MAX) {
@@ -133,7 +136,7 @@ static bool convert(struct arena *a, const json_t *from, u32 depth, struct json_
         return convert_array(a, from, depth, to, e);
     case JSON_OBJECT:
         to->kind = JSONV_OBJECT;
-        return convert_object(a, (json_t *)(uintptr_t)from, depth, to, e);
+        return convert_object(a, from, depth, to, e);
     }
     return err_set(e, ERR_INTERNAL, "the JSON library gave a value of unknown type");
 }

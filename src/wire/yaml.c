@@ -17,7 +17,7 @@
 
 struct frame {
     struct yaml_node node; // What is known of the collection so far.
-    u32 start;             // Its first item in pending.
+    size_t start;          // Its first item in pending.
     str anchor;
 };
 
@@ -33,8 +33,8 @@ struct builder {
     struct error *e;
     struct fy_parser *parser;
     struct yaml_node *pending;
-    u32 pending_count;
-    u32 pending_cap;
+    size_t pending_count;
+    size_t pending_cap;
     struct anchor *anchors;
     u32 anchor_count;
     struct frame frames[YAML_DEPTH_MAX];
@@ -272,7 +272,7 @@ static bool on_seq_end(struct builder *b)
 {
     struct frame *f = &b->frames[b->depth - 1];
     const struct yaml_node *items = b->pending + f->start;
-    f->node.count = b->pending_count - f->start;
+    f->node.count = (u32)(b->pending_count - f->start);
     measure(&f->node, items, f->node.count);
     return nodes_copy(b, items, f->node.count, 1, &f->node.items) && close_collection(b, f);
 }
@@ -298,10 +298,10 @@ static bool push_pairs(struct builder *b, const struct yaml_node *map, struct ya
 }
 
 // Puts the pairs that a << brings behind the mapping's own, and takes the << itself out.
-static bool merge(struct builder *b, u32 start, u32 *own)
+static bool merge(struct builder *b, size_t start, size_t *own)
 {
-    u32 kept = 0;
-    for (u32 i = 0; i < *own; i++) {
+    size_t kept = 0;
+    for (size_t i = 0; i < *own; i++) {
         const struct yaml_node key = b->pending[start + 2 * i];
         const struct yaml_node value = b->pending[start + 2 * i + 1];
         if (!is_merge_key(&key)) {
@@ -323,7 +323,7 @@ static bool merge(struct builder *b, u32 start, u32 *own)
             }
         }
     }
-    const u32 brought = b->pending_count - (start + 2 * *own);
+    const size_t brought = b->pending_count - (start + 2 * *own);
     memmove(b->pending + start + 2 * kept, b->pending + start + 2 * *own,
             brought * sizeof(b->pending[0]));
     b->pending_count = start + 2 * kept + brought;
@@ -333,8 +333,8 @@ static bool merge(struct builder *b, u32 start, u32 *own)
 
 static int pair_order(const void *left, const void *right, void *pairs)
 {
-    const u32 a = *(const u32 *)left;
-    const u32 b = *(const u32 *)right;
+    const size_t a = *(const size_t *)left;
+    const size_t b = *(const size_t *)right;
     const struct yaml_node *nodes = pairs;
     const int order = str_cmp(nodes[2 * a].scalar, nodes[2 * b].scalar);
     return order != 0 ? order : (a > b) - (a < b);
@@ -342,18 +342,18 @@ static int pair_order(const void *left, const void *right, void *pairs)
 
 // Sorted by key, equal ones stand together in the order of the text: two of the mapping's own are
 // an error, one that << brought yields to the earlier.
-static bool pairs_unique(struct builder *b, u32 start, u32 own)
+static bool pairs_unique(struct builder *b, size_t start, size_t own)
 {
     struct yaml_node *pairs = b->pending + start;
-    const u32 count = (b->pending_count - start) / 2;
-    u32 *order = MEM_NEW_N(u32, MAX(count, 1U));
+    const size_t count = (b->pending_count - start) / 2;
+    size_t *order = MEM_NEW_N(size_t, MAX(count, 1U));
     bool *gone = MEM_NEW_N(bool, MAX(count, 1U));
-    for (u32 i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         order[i] = i;
     }
     qsort_r(order, count, sizeof(order[0]), pair_order, pairs);
     bool ok = true;
-    for (u32 i = 1; i < count && ok; i++) {
+    for (size_t i = 1; i < count && ok; i++) {
         const struct yaml_node *key = &pairs[2 * order[i]];
         if (!str_eq(pairs[2 * order[i - 1]].scalar, key->scalar)) {
             continue;
@@ -366,8 +366,8 @@ static bool pairs_unique(struct builder *b, u32 start, u32 own)
             ok = fail(b, (struct yaml_spot){key->line, key->column}, ERR_INVALID, message);
         }
     }
-    u32 kept = 0;
-    for (u32 i = 0; i < count; i++) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
         if (!gone[i]) {
             pairs[2 * kept] = pairs[2 * i];
             pairs[2 * kept + 1] = pairs[2 * i + 1];
@@ -383,9 +383,9 @@ static bool pairs_unique(struct builder *b, u32 start, u32 own)
 static bool on_map_end(struct builder *b)
 {
     struct frame *f = &b->frames[b->depth - 1];
-    u32 own = (b->pending_count - f->start) / 2;
+    size_t own = (b->pending_count - f->start) / 2;
     bool merges = false;
-    for (u32 i = 0; i < own; i++) {
+    for (size_t i = 0; i < own; i++) {
         const struct yaml_node *key = &b->pending[f->start + 2 * i];
         if (key->kind != YAML_SCALAR) {
             return fail(b, (struct yaml_spot){key->line, key->column}, ERR_INVALID,
@@ -397,7 +397,7 @@ static bool on_map_end(struct builder *b)
         return false;
     }
     const struct yaml_node *pairs = b->pending + f->start;
-    f->node.count = (b->pending_count - f->start) / 2;
+    f->node.count = (u32)((b->pending_count - f->start) / 2);
     measure(&f->node, pairs, 2 * f->node.count);
     return nodes_copy(b, pairs, f->node.count, 2, &f->node.keys) &&
            nodes_copy(b, pairs + 1, f->node.count, 2, &f->node.items) && close_collection(b, f);

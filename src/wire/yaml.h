@@ -1,8 +1,8 @@
 // yaml.h: YAML as a small frozen tree with places, for configuration and rule files.
 //
 // Parsing is O(bytes); libfyaml tells events, aliases and merge keys are resolved here. An alias
-// shares its anchor's node, but counts as many nodes and levels as it stands for, so that a walk over
-// the tree is bounded by YAML_NODES_MAX and YAML_DEPTH_MAX whatever the file says.
+// shares its anchor's node, but counts as many nodes and levels as it stands for, so that a walk
+// over the tree is bounded by YAML_NODES_MAX and YAML_DEPTH_MAX whatever the file says.
 // Refused: duplicate keys, keys that are no scalars, a second document, bytes that are not UTF-8,
 // control characters, aliases to what does not exist (yet), and what passes a maximum below.
 // Memory: about 104 bytes a node and the text twice, in the arena; ERR_LIMIT when it is full.

@@ -1,4 +1,6 @@
 // yaml_inner.h: what yaml's own files share: errors at a bare place.
+//
+// Threads: values.
 #ifndef WIRE_YAML_INNER_H
 #define WIRE_YAML_INNER_H
 

@@ -8,8 +8,9 @@
 
 #include <stdio.h>
 
-#define SHOWN_MAX  72 // Characters of the line.
-#define SHOWN_LEAD 48 // Of them at most so many before the caret.
+#define SHOWN_MAX   72 // Characters of the line.
+#define SHOWN_LEAD  48 // Of them at most so many before the caret.
+#define MESSAGE_MAX sizeof(((struct error *)NULL)->text)
 
 void yaml_place(const struct yaml_node *n, size_t offset, u32 *line, u32 *column)
 {
@@ -115,7 +116,7 @@ bool yaml_error_at(struct error *e, const struct yaml_doc *doc, struct yaml_spot
     buf_init(&picture, 1024);
     show(&picture, line_of(doc->text, spot.line), spot.column);
     // A message that leaves no room for the picture goes without it.
-    const size_t room = sizeof(((struct error *)NULL)->text);
+    const size_t room = MESSAGE_MAX;
     const int len =
         snprintf(NULL, 0, "%.*s:%u:%u: %s", STR_ARG(doc->file), spot.line, spot.column, message);
     const bool fits = buf_ok(&picture) && (size_t)len + picture.len < room;
@@ -125,11 +126,8 @@ bool yaml_error_at(struct error *e, const struct yaml_doc *doc, struct yaml_spot
     return false;
 }
 
-bool yaml_verror(struct error *e, const struct yaml_node *n, size_t offset, const char *format,
-                 va_list args)
+static bool fail_at(struct error *e, const struct yaml_node *n, size_t offset, const char *message)
 {
-    char message[sizeof(((struct error *)NULL)->text)];
-    (void)vsnprintf(message, sizeof(message), format, args);
     struct yaml_spot spot = {n->line, n->column};
     if (offset > 0) {
         yaml_place(n, offset, &spot.line, &spot.column);
@@ -137,21 +135,31 @@ bool yaml_verror(struct error *e, const struct yaml_node *n, size_t offset, cons
     return yaml_error_at(e, n->doc, spot, ERR_INVALID, message);
 }
 
+bool yaml_verror(struct error *e, const struct yaml_node *n, size_t offset, const char *format,
+                 va_list args)
+{
+    char message[MESSAGE_MAX];
+    (void)vsnprintf(message, sizeof(message), format, args);
+    return fail_at(e, n, offset, message);
+}
+
 bool yaml_error(struct error *e, const struct yaml_node *n, const char *format, ...)
 {
+    char message[MESSAGE_MAX];
     va_list args;
     va_start(args, format);
-    (void)yaml_verror(e, n, 0, format, args);
+    (void)vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    return false;
+    return fail_at(e, n, 0, message);
 }
 
 bool yaml_error_within(struct error *e, const struct yaml_node *n, size_t offset,
                        const char *format, ...)
 {
+    char message[MESSAGE_MAX];
     va_list args;
     va_start(args, format);
-    (void)yaml_verror(e, n, offset, format, args);
+    (void)vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    return false;
+    return fail_at(e, n, offset, message);
 }
