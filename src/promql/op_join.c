@@ -71,24 +71,15 @@ static struct op_join *join_of(struct op *o)
     return CONTAINER_OF(o, struct op_join, base);
 }
 
+// The left fill value is the many side's, also where sides are swapped: so has upstream decided.
 static bool has_many_fill(const struct op_join *o)
 {
-    return o->swapped ? o->matching->has_fill_right : o->matching->has_fill_left;
+    return o->matching->has_fill_left;
 }
 
 static bool has_one_fill(const struct op_join *o)
 {
-    return o->swapped ? o->matching->has_fill_left : o->matching->has_fill_right;
-}
-
-static f64 many_fill(const struct op_join *o)
-{
-    return o->swapped ? o->matching->fill_right : o->matching->fill_left;
-}
-
-static f64 one_fill(const struct op_join *o)
-{
-    return o->swapped ? o->matching->fill_left : o->matching->fill_right;
+    return o->matching->has_fill_right;
 }
 
 static bool is_one_to_one(const struct op_join *o)
@@ -574,7 +565,7 @@ static bool join_many(struct op_join *o, struct run *r, const struct entry *x, s
             return false;
         }
     }
-    struct operand fill = {.value = one_fill(o)};
+    struct operand fill = {.value = o->matching->fill_right};
     struct labels filled = filled_labels(o, o->many_slot[x->many]);
     for (u32 i = 0; i < out->steps; i++) {
         bool has_one = column_has(&s->column, i);
@@ -595,7 +586,7 @@ static bool join_many(struct op_join *o, struct run *r, const struct entry *x, s
 static bool join_fill(struct op_join *o, struct run *r, const struct entry *x, struct column *out)
 {
     struct one_side *s = &o->sides[o->one_slot[x->many]];
-    struct operand fill = {.value = many_fill(o)};
+    struct operand fill = {.value = o->matching->fill_left};
     for (u32 i = 0; i < out->steps; i++) {
         u32 owner = s->owner ? s->owner[i] : s->first;
         if (column_has(&s->column, i) && owner == x->many && !bits_has(s->matched, i) &&

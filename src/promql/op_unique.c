@@ -55,11 +55,14 @@ static bool unique_open(struct op *base, struct run *r)
     }
     slots_init(&o->slots, r);
     for (u32 i = 0; i < base->series_count; i++) {
+        u32 known = o->slots.count;
         slot_of[i] = slots_put(&o->slots, r, base->series[i].labels);
         if (slot_of[i] == SLOT_NONE) {
             return false;
         }
-        base->series[slot_of[i]] = base->series[i]; // Slots count up: never ahead of i.
+        if (slot_of[i] == known) {
+            base->series[known] = base->series[i]; // Slots count up: never ahead of i.
+        }
     }
     if (o->slots.count < base->series_count) {
         o->slot_of = slot_of;
