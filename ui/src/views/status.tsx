@@ -10,7 +10,7 @@ import { Search } from '../widgets/filter';
 import { Panel, type PanelProps } from '../widgets/panel';
 import { Tsdb } from './status_tsdb';
 
-const TABS: [string, string][] = [['build', 'Build and runtime'], ['flags', 'Flags'], ['configuration', 'Configuration'], ['tsdb', 'TSDB']];
+const TABS: [string, string][] = [['build', 'Build'], ['flags', 'Flags'], ['configuration', 'Configuration'], ['tsdb', 'TSDB']];
 
 export function Status() {
   const tab = TABS.find(([id]) => id === param('tab'))?.[0] ?? 'build';

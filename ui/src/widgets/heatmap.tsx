@@ -31,8 +31,8 @@ export function HeatMap({ sketch, times, unit, width }: HeatMapProps) {
       if (!count) return;
       // The square root lets thin tails be seen beside a heavy middle.
       ctx.globalAlpha = 0.08 + 0.92 * Math.sqrt(count / cells.most);
-      const x = LEFT + (c / columns) * inner, y = TOP + high - ((r + 1) / rows) * high;
-      ctx.fillRect(x, y, Math.ceil(inner / columns), Math.max(1, high / rows));
+      const x = Math.round(LEFT + (c / columns) * inner), y = Math.round(TOP + high - ((r + 1) / rows) * high);
+      ctx.fillRect(x, y, Math.max(1, Math.round(LEFT + ((c + 1) / columns) * inner) - x), Math.max(1, Math.round(TOP + high - (r / rows) * high) - y));
     }));
     ctx.globalAlpha = 1;
     ctx.fillStyle = dark ? '#98a2b1' : '#545d69';

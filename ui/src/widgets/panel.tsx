@@ -164,12 +164,13 @@ function Heat({ data, unit }: { data: PanelData; unit: Look['unit'] }) {
   );
 }
 
-/** Step, resolution, samples read, time taken. */
+/** Step, resolution, samples read, time taken by the server and until it was here. */
 function footer(data: PanelData, took: number | undefined): string {
-  const words = [`step ${showDuration(data.step)}`, `${whole(data.times.length)} points a series`];
+  const words = [`step ${showDuration(data.step)}`, `${whole(data.times.length)} points`];
   if (data.samples !== undefined) words.push(`${whole(data.samples)} samples read`);
-  if (data.serverSeconds !== undefined) words.push(`server ${showDuration(data.serverSeconds)}`);
-  if (took !== undefined) words.push(`in all ${showDuration(Math.round(took) / 1000)}`);
+  const here = took === undefined ? undefined : showDuration(Math.round(took) / 1000);
+  if (data.serverSeconds !== undefined) words.push(showDuration(data.serverSeconds) + (here ? `, here ${here}` : ''));
+  else if (here) words.push(`here ${here}`);
   return words.join(' · ');
 }
 
