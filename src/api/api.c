@@ -5,6 +5,7 @@
 #include "os/clk.h"
 
 #define QUERY  API_LANE_QUERY
+#define INDEX  API_LANE_INDEX
 #define META   API_LANE_META
 #define WRITE  API_LANE_WRITE
 #define INLINE HTTP_LANE_INLINE
@@ -19,15 +20,16 @@
 static const struct http_route route_table[] = {
     {READS, V1("/query"), QUERY, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_query, NULL},
     {READS, V1("/query_range"), QUERY, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_query_range, NULL},
-    {READS, V1("/query_exemplars"), META, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_query_exemplars,
+    {READS, V1("/query_exemplars"), INDEX, FORM_BYTES_MAX, HTTP_READ, SHARED, 0,
+     api_query_exemplars, NULL},
+    {READS, V1("/format_query"), INDEX, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_format_query,
      NULL},
-    {READS, V1("/format_query"), META, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_format_query,
+    {READS, V1("/parse_query"), INDEX, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_parse_query, NULL},
+    {READS, V1("/labels"), INDEX, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_labels, NULL},
+    {HTTP_GET, V1("/label/:name/values"), INDEX, 0, HTTP_READ, HTTP_CORS, 0, api_label_values,
      NULL},
-    {READS, V1("/parse_query"), META, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_parse_query, NULL},
-    {READS, V1("/labels"), META, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_labels, NULL},
-    {HTTP_GET, V1("/label/:name/values"), META, 0, HTTP_READ, HTTP_CORS, 0, api_label_values, NULL},
-    {READS, V1("/series"), META, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_series, NULL},
-    {HTTP_GET, V1("/metadata"), META, 0, HTTP_READ, HTTP_CORS, 0, api_metadata, NULL},
+    {READS, V1("/series"), INDEX, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_series, NULL},
+    {HTTP_GET, V1("/metadata"), INDEX, 0, HTTP_READ, HTTP_CORS, 0, api_metadata, NULL},
     {HTTP_GET, V1("/targets"), META, 0, HTTP_READ, HTTP_CORS, 0, api_targets, NULL},
     {HTTP_GET, V1("/targets/metadata"), META, 0, HTTP_READ, HTTP_CORS, 0, api_targets_metadata,
      NULL},
@@ -50,7 +52,7 @@ static const struct http_route route_table[] = {
     {HTTP_GET, V1("/notifications"), META, 0, HTTP_READ, HTTP_CORS, 0, api_notifications, NULL},
     {HTTP_POST, V1("/write"), WRITE, 0, HTTP_WRITE, HTTP_SHED_429 | HTTP_RETRY_SLOW, 0, api_write,
      NULL},
-    {HTTP_GET, "/federate", QUERY, 0, HTTP_READ, 0, 0, api_federate, NULL},
+    {HTTP_GET, "/federate", INDEX, 0, HTTP_READ, 0, 0, api_federate, NULL},
     {HTTP_GET, "/metrics", META, 0, HTTP_READ, 0, 0, api_metrics, NULL},
     {HTTP_GET, "/version", INLINE, 0, HTTP_READ, 0, 0, api_version, NULL},
     {HTTP_GET, "/-/healthy", INLINE, 0, HTTP_PUBLIC, 0, 0, api_healthy, NULL},
@@ -124,6 +126,7 @@ struct api *api_new(const struct api_opts *opts, struct error *e)
     }
     api->lanes[API_LANE_QUERY] =
         (struct http_lane){"query", api->opts.query_threads, api->opts.query_queue_max};
+    api->lanes[API_LANE_INDEX] = (struct http_lane){"index", 2, 64};
     api->lanes[API_LANE_META] = (struct http_lane){"meta", 2, 64};
     api->lanes[API_LANE_WRITE] = (struct http_lane){"write", 2, 128};
     if (!counters_init(api, e)) {

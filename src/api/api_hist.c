@@ -7,14 +7,19 @@
 #include <float.h>
 #include <math.h>
 
+static f64 custom_bound(const struct hist *h, i64 index)
+{
+    if (index < 0) {
+        return -INFINITY;
+    }
+    return index < (i64)h->custom_bound_count ? h->custom_bounds[index] : INFINITY;
+}
+
 // The upper bound of bucket index (the lower one of index + 1).
 static f64 bound(const struct hist *h, i64 index)
 {
     if (h->schema == HIST_SCHEMA_CUSTOM) {
-        if (index < 0) {
-            return -INFINITY;
-        }
-        return index < (i64)h->custom_bound_count ? h->custom_bounds[index] : INFINITY;
+        return custom_bound(h, index);
     }
     if (h->schema <= 0) {
         const i64 exponent = index * ((i64)1 << -h->schema);

@@ -12,7 +12,9 @@ struct hist;
 struct promql_point;
 struct tmk_counter;
 
-enum api_lane { API_LANE_QUERY, API_LANE_META, API_LANE_WRITE, API_LANE_COUNT };
+// Queries; what walks the index; what is only looked up (so that the pages stay there when the
+// first two are busy); pushes.
+enum api_lane { API_LANE_QUERY, API_LANE_INDEX, API_LANE_META, API_LANE_WRITE, API_LANE_COUNT };
 
 // Threads: services published by an atomic store of ready; stopping atomic; the rest frozen.
 struct api {

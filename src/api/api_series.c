@@ -77,14 +77,30 @@ static void names_write(struct http_response *rs, const str *names, u32 count, u
     api_out_end(&o);
 }
 
-static bool names_get(const struct look *k, str label, const struct api_matchers *set,
-                      struct arena *a, str **names, u32 *n, struct error *e)
+// Threads: owned.
+struct names {
+    struct arena *arena;
+    str *all;
+    u32 count;
+};
+
+static bool names_add(struct names *names, const struct look *k, str label,
+                      const struct api_matchers *set, struct error *e)
 {
     struct storage_querier *q = k->querier;
-    if (label.len == 0) {
-        return q->ops->label_names(q, set->ms, set->count, a, names, n, e);
+    str *some = NULL;
+    u32 n = 0;
+    const bool ok =
+        label.len == 0
+            ? q->ops->label_names(q, set->ms, set->count, names->arena, &some, &n, e)
+            : q->ops->label_values(q, label, set->ms, set->count, names->arena, &some, &n, e);
+    if (ok && n > 0) {
+        names->all = arena_grow(names->arena, names->all, names->count, (size_t)names->count + n,
+                                sizeof(*some));
+        memcpy(names->all + names->count, some, n * sizeof(*some));
+        names->count += n;
     }
-    return q->ops->label_values(q, label, set->ms, set->count, a, names, n, e);
+    return ok;
 }
 
 // Names of labels, or with label its values.
@@ -97,21 +113,13 @@ static void names_answer(struct http_request *rq, struct http_response *rs, str 
         return;
     }
     const struct api_matchers *sets = k.set_count > 0 ? k.sets : &everything;
-    str *all = NULL;
-    u32 count = 0;
+    struct names names = {.arena = rq->arena, .all = ARENA_NEW(rq->arena, str)};
     bool ok = true;
     for (u32 i = 0; ok && i < MAX(k.set_count, 1); i++) {
-        str *some = NULL;
-        u32 n = 0;
-        ok = names_get(&k, label, &sets[i], rq->arena, &some, &n, &e);
-        if (ok && n > 0) {
-            all = arena_grow(rq->arena, all, count, (size_t)count + n, sizeof(*all));
-            memcpy(all + count, some, n * sizeof(*all));
-            count += n;
-        }
+        ok = names_add(&names, &k, label, &sets[i], &e);
     }
     if (ok) {
-        names_write(rs, all, join_sorted(all, count), k.limit);
+        names_write(rs, names.all, join_sorted(names.all, names.count), k.limit);
     } else {
         api_error_of(rs, &e);
     }

@@ -1,10 +1,10 @@
-// http_curl.c: the only file that knows libcurl: targets are easy handles, shards are multi handles.
+// http_curl.c: the only file that knows libcurl: targets are easy, shards are multi handles.
 //
 //   target: IDLE ─start─► QUEUED ─shard─► RUNNING ─► IDLE, then done
 //                            └──────cancel──┴──────► IDLE, then done
 // All calls into a multi handle, and into the easy handles that it holds, come from the shard's
 // thread; others put their wish under the shard's lock and wake it.
-// Redirects are followed here, not by the library, because it would take our headers to other hosts.
+// Redirects are followed here, not by the library: it would take our headers to other hosts.
 // The DNS cache never ages for literal addresses and 30 s for names: the library walks the whole
 // cache after every transfer unless told never to (-1), and names do move.
 #include "base/arena.h"
@@ -28,8 +28,8 @@
 
 enum target_state { TARGET_IDLE, TARGET_QUEUED, TARGET_RUNNING };
 
-// Threads: state, in_done, cancel, queued and next guarded by shard->lock; the rest is the owner's while
-// IDLE, the shard thread's else.
+// Threads: state, in_done, cancel, queued and next guarded by shard->lock; the rest is the owner's
+// while IDLE, the shard thread's else.
 struct curl_target {
     struct http_target base;
     struct shard *shard;
@@ -57,7 +57,7 @@ struct curl_target {
     bool sink_refused;
 };
 
-// Threads: lock guards queue, targets and stopping; multi, running and spares are the shard thread's.
+// Threads: lock guards queue, targets and stopping; multi and spares are the shard thread's.
 struct shard {
     struct lock lock;
     struct cond changed;
@@ -127,8 +127,10 @@ static void tls_set(struct curl_target *t)
         {CURLOPT_SSLKEY_BLOB, tls->key_pem},
     };
     for (size_t i = 0; i < ARRAY_LEN(blobs); i++) {
-        struct curl_blob blob = {(void *)(uintptr_t)blobs[i].pem.ptr, blobs[i].pem.len,
-                                 CURL_BLOB_COPY};
+        // The library copies; only its type is not const.
+        struct curl_blob blob = {
+            (void *)(uintptr_t)blobs[i].pem.ptr, // NOLINT(performance-no-int-to-ptr)
+            blobs[i].pem.len, CURL_BLOB_COPY};
         if (blobs[i].pem.len > 0) {
             SET(t, blobs[i].option, &blob);
         }
@@ -760,17 +762,17 @@ struct http_client *http_client_new(u32 shards_max, UNUSED struct error *e)
     return &c->base;
 }
 
-void http_client_free(struct http_client *base)
+void http_client_free(struct http_client *c)
 {
-    if (base == NULL) {
+    if (c == NULL) {
         return;
     }
-    struct curl_client *c = CONTAINER_OF(base, struct curl_client, base);
-    for (u32 i = 0; i < c->shard_count; i++) {
-        CHECK(c->shards[i]->targets == 0);
-        shard_free(c->shards[i]);
+    struct curl_client *own = CONTAINER_OF(c, struct curl_client, base);
+    for (u32 i = 0; i < own->shard_count; i++) {
+        CHECK(own->shards[i]->targets == 0);
+        shard_free(own->shards[i]);
     }
-    lock_fini(&c->lock);
-    mem_free(c->shards);
-    mem_free(c);
+    lock_fini(&own->lock);
+    mem_free(own->shards);
+    mem_free(own);
 }

@@ -4,8 +4,8 @@
 // connections: who is over its deadline is shut down (its I/O thread then sees the end), whose
 // handler is over it is cancelled. Connections whose handler runs are suspended, so the library
 // does not look at them: the door asks the kernel whether their client has left (POLLRDHUP).
-// (I1) shutdown is called under the lock and only on a socket whose slot is taken; door_leave, which
-//      the library calls before it closes the socket, takes the same lock. So it never hits a
+// (I1) shutdown is called under the lock and only on a socket whose slot is taken; door_leave,
+//      which the library calls before it closes the socket, takes the same lock. So it never hits a
 //      descriptor that has been given to somebody else.
 // Cost: O(connections) every HTTP_DOOR_TICK_MS, one poll of the suspended ones.
 #include "base/error.h"
@@ -298,7 +298,7 @@ static bool bind_one(struct http_server *s, const struct addrinfo *ai, struct er
 
 static bool listen_open(struct http_server *s, struct error *e)
 {
-    char host[ADDRESS_BYTES_MAX];
+    char host[ADDRESS_BYTES_MAX] = "";
     char port[16];
     struct addrinfo *found = NULL;
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -306,18 +306,18 @@ static bool listen_open(struct http_server *s, struct error *e)
         return false;
     }
     const int failed = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
-    if (failed != 0) {
+    if (failed != 0 || found == NULL) {
         return err_set(e, ERR_INVALID, "listen address \"%s\": %s", s->address,
                        gai_strerror(failed));
     }
     // For all addresses prefer the family that takes both.
-    const struct addrinfo *ai = found;
-    while (host[0] == '\0' && ai != NULL && ai->ai_family != AF_INET6) {
-        ai = ai->ai_next;
+    const struct addrinfo *best = found;
+    for (const struct addrinfo *ai = found; ai != NULL && host[0] == '\0'; ai = ai->ai_next) {
+        best = ai->ai_family == AF_INET6 ? ai : best;
     }
-    struct error first;
-    bool ok = bind_one(s, ai ? ai : found, &first);
-    if (!ok && ai != NULL && ai != found && first.code == ERR_IO) {
+    struct error first = {0};
+    bool ok = bind_one(s, best, &first);
+    if (!ok && best != found) {
         ok = bind_one(s, found, &first); // A machine without IPv6.
     }
     freeaddrinfo(found);

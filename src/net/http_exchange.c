@@ -186,7 +186,7 @@ bool exchange_body(struct http_exchange *x, str bytes)
     if (!x->body_overrun && body_room(x, bytes.len)) {
         buf_str(&x->body_buf, bytes);
     } else {
-        // The library takes no answer before the body has ended: swallow a little more, then hang up.
+        // The library takes no answer before the body's end: swallow a little more, then hang up.
         x->body_overrun = true;
         if (x->body_seen > 2 * x->rq.route->body_bytes_max + 65536) {
             gauge_refused(x->server, REFUSED_BODY_TOO_LARGE);

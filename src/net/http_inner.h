@@ -11,8 +11,8 @@
 //                │       │        ├─────► STREAM ─► (sent)      http_write beyond the window
 //                └───────┴────────┼─────► ANSWER               refused
 //                                 └─────► ABANDONED ─► (503)    stop outlived the deferral
-// HEAD, BODY: exchange_head, exchange_body. RUNNING: exchange_ready. STREAM, ANSWER: response ops on
-// the lane's thread, which then resume the connection. ABANDONED: http_server_stop.
+// HEAD, BODY: exchange_head, exchange_body. RUNNING: exchange_ready. STREAM, ANSWER: response ops
+// on the lane's thread, which then resume the connection. ABANDONED: http_server_stop.
 #ifndef NET_HTTP_INNER_H
 #define NET_HTTP_INNER_H
 

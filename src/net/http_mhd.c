@@ -288,10 +288,10 @@ static enum MHD_Result on_body(struct http_exchange *x, const char *bytes, size_
 }
 
 // Called with the head, with each piece of the body, when the request is whole, and after a resume.
+// NOLINTNEXTLINE(readability-function-size): the library's signature
 static enum MHD_Result on_access(UNUSED void *cls, struct MHD_Connection *connection,
                                  UNUSED const char *url, const char *method, const char *version,
-                                 const char *upload, size_t *upload_bytes,
-                                 void **context) // NOLINT: the library's signature
+                                 const char *upload, size_t *upload_bytes, void **context)
 {
     struct http_exchange *x = *context;
     if (x == NULL) {

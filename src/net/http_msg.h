@@ -4,12 +4,12 @@
 // (the server, or http_fake for tests) decides where the bytes go. What is written stays in memory
 // up to HTTP_WHOLE_BYTES_MAX and is then sent with its length; beyond it, it is streamed while the
 // handler writes, and http_write waits for the reader.
-// Memory: the request's arena, one body buffer of at most HTTP_WHOLE_BYTES_MAX, the stream's window.
+// Memory: the request's arena, a body buffer of at most HTTP_WHOLE_BYTES_MAX, the stream's window.
 // Invariants:
 //   (I1) Header names and values with CR, LF or NUL never enter a message.
 //   (I2) After the first streamed byte status and headers are fixed.
-// Threads: a request is frozen when its handler runs, but for cancel; request and response are owned
-// by the thread that runs the handler, and after http_defer by whoever will complete it.
+// Threads: a request is frozen when its handler runs, but for cancelled; request and response are
+// owned by the thread that runs the handler, and after http_defer by whoever will complete it.
 #ifndef NET_HTTP_MSG_H
 #define NET_HTTP_MSG_H
 
