@@ -73,26 +73,19 @@ void block_set_publish(struct tsdb *db, struct block_set *s, i64 head_min)
     block_set_unref(db, old);
 }
 
-void tsdb_gap_add(struct tsdb *db, i64 min_ms, i64 max_ms, str name)
+// Queries over the range that the name tells say "partial" from now on.
+static void gap_add(struct tsdb *db, str name, bool retry)
 {
+    struct block_meta m = {.min_ms = INT64_MIN, .max_ms = INT64_MAX};
+    (void)block_name_parse(name, &m);
     lock_take(&db->lock);
     if (db->gap_count < GAPS_MAX) {
         db->gaps = MEM_GROW(db->gaps, db->gap_count + 1, struct block_gap);
         struct block_gap *g = &db->gaps[db->gap_count++];
-        *g = (struct block_gap){.min_ms = min_ms, .max_ms = max_ms};
+        *g = (struct block_gap){.min_ms = m.min_ms, .max_ms = m.max_ms, .retry = retry};
         (void)snprintf(g->name, sizeof(g->name), "%.*s", STR_ARG(name));
     }
     lock_drop(&db->lock);
-}
-
-static void gap_of_name(struct tsdb *db, str name)
-{
-    struct block_meta m;
-    if (block_name_parse(name, &m)) {
-        tsdb_gap_add(db, m.min_ms, m.max_ms, name);
-    } else {
-        tsdb_gap_add(db, INT64_MIN, INT64_MAX, name);
-    }
 }
 
 // Moves a damaged block out of the way; it is never deleted (I8, I9).
@@ -112,7 +105,7 @@ static void block_set_aside(struct tsdb *db, str name, const struct error *why)
         LOGF(db->opts.log, LOG_ERROR, "block %.*s stays where it is, unread: %s", STR_ARG(name),
              failed.text);
     }
-    gap_of_name(db, name);
+    gap_add(db, name, false);
 }
 
 static void block_load(struct tsdb *db, str name)
@@ -129,7 +122,23 @@ static void block_load(struct tsdb *db, str name)
         block_set_aside(db, name, &why);
     } else { // A newer format, or the system refused: untouched, but not silently missing.
         LOGF(db->opts.log, LOG_ERROR, "block %.*s is not read: %s", STR_ARG(name), why.text);
-        gap_of_name(db, name);
+        gap_add(db, name, why.code != ERR_UNSUPPORTED);
+    }
+}
+
+void blocks_retry(struct tsdb *db)
+{
+    char name[128] = {0};
+    lock_take(&db->lock);
+    for (u32 i = 0; i < db->gap_count && !name[0]; i++) {
+        if (db->gaps[i].retry) {
+            memcpy(name, db->gaps[i].name, sizeof(name));
+            db->gaps[i] = db->gaps[--db->gap_count];
+        }
+    }
+    lock_drop(&db->lock);
+    if (name[0]) { // One each round; if it is refused again, it is noted again.
+        block_load(db, str_c(name));
     }
 }
 
@@ -146,7 +155,7 @@ static void quarantine_list(struct tsdb *db, struct arena *a)
     }
     for (size_t i = 0; i < n; i++) {
         if (infos[i].is_dir) {
-            gap_of_name(db, infos[i].name);
+            gap_add(db, infos[i].name, false);
         }
     }
 }

@@ -238,6 +238,22 @@ static bool shard_open(struct tsdb *db, u32 shard, struct error *e)
 
 // --- Opening and closing -----------------------------------------------------------------------
 
+// The folder that the data folder's own name stands in.
+static void parent_path(const char *dir, char out[TSDB_PATH])
+{
+    size_t len = strlen(dir);
+    while (len > 1 && dir[len - 1] == '/') {
+        len--;
+    }
+    while (len > 0 && dir[len - 1] != '/') {
+        len--;
+    }
+    while (len > 1 && dir[len - 1] == '/') {
+        len--;
+    }
+    (void)snprintf(out, TSDB_PATH, "%.*s", len > 0 ? (int)len : 1, len > 0 ? dir : ".");
+}
+
 static bool folders_make(struct tsdb *db, struct error *e)
 {
     static const char *const names[] = {"", "blocks", "quarantine", "wal", "wal/0", "wal/1"};
@@ -257,8 +273,11 @@ static bool folders_make(struct tsdb *db, struct error *e)
                              db->dir)
                    : err_set(e, why.code, "%s", why.text);
     }
+    char parent[TSDB_PATH];
+    parent_path(db->dir, parent);
     tsdb_path(db, "wal", path);
-    return fs_sync_dir(db->opts.fs, path, e) && fs_sync_dir(db->opts.fs, db->dir, e);
+    return fs_sync_dir(db->opts.fs, path, e) && fs_sync_dir(db->opts.fs, db->dir, e) &&
+           fs_sync_dir(db->opts.fs, parent, e);
 }
 
 static void db_free(struct tsdb *db)

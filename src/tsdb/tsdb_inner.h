@@ -36,6 +36,7 @@ struct block_set {
 struct block_gap {
     i64 min_ms;
     i64 max_ms;
+    bool retry; // The system refused; it may be read later.
     char name[128];
 };
 
@@ -148,7 +149,7 @@ bool blocks_open(struct tsdb *db, struct error *e) MUST_USE;
 // The file "floor": samples before it were removed by retention and do not come back.
 bool tsdb_floor_read(struct tsdb *db, struct error *e) MUST_USE;
 bool tsdb_floor_write(struct tsdb *db, i64 floor, struct error *e) MUST_USE;
-void tsdb_gap_add(struct tsdb *db, i64 min_ms, i64 max_ms, str name);
+void blocks_retry(struct tsdb *db); // Blocks that the system refused to open at start.
 
 struct storage_appender *tsdb_appender_open(struct storage *s, struct tenant_id tenant,
                                             enum storage_stream stream, struct error *e);

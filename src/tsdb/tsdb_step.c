@@ -304,6 +304,7 @@ bool tsdb_step(struct tsdb *db, bool *did, struct error *e)
     tsdb_disk_look(db);
     ballast_hold(db);
     memory_look(db);
+    blocks_retry(db);
     bool ok = true;
     for (u32 i = 0; !db->opts.wal_thread && ok && i < SHARDS; i++) {
         ok = tsdb_log_sync(db, i, e);

@@ -33,6 +33,8 @@ struct replay {
     u64 mark_segment;
     u64 mark_offset;
     struct wal_replayed *out;
+    bool failed; // The system refused to show a file: not damage, and nothing is decided on it.
+    struct error error;
 };
 
 bool wal_name_parse(str name, str kind, u64 *number)
@@ -41,12 +43,12 @@ bool wal_name_parse(str name, str kind, u64 *number)
            parse_u64(str_sub(name, kind.len + 1, name.len), number);
 }
 
-static bool map_segment(struct replay *r, const char *kind, u64 number, struct fs_map *map,
-                        struct error *e)
+static bool map_segment(struct replay *r, const char *kind, u64 number, struct fs_map *map)
 {
     char path[512];
     wal_path(r->dir, kind, number, path);
-    return fs_map_open(r->fs, path, map, e);
+    r->failed = r->failed || !fs_map_open(r->fs, path, map, &r->error);
+    return !r->failed;
 }
 
 static str map_str(const struct fs_map *map)
@@ -74,9 +76,8 @@ static bool checkpoint_pick(struct replay *r, const struct fs_info *infos, size_
         if (r->checkpoint != 0 || !wal_name_parse(infos[i - 1].name, STR("ckpt"), &number)) {
             continue;
         }
-        if (!map_segment(r, "ckpt", number, &map, &why)) {
-            LOGF(r->log, LOG_WARN, "wal: %s", why.text);
-            continue;
+        if (!map_segment(r, "ckpt", number, &map)) {
+            return false;
         }
         bool good = wal_header_decode(map_str(&map), &header, &why) && header.checkpoint;
         fs_map_close(r->fs, &map);
@@ -134,12 +135,12 @@ static bool headers_read(struct replay *r, struct error *e)
         struct found *s = &r->segments[i];
         struct fs_map map;
         struct error why = {0};
-        s->bad_header = true;
-        if (map_segment(r, "seg", s->number, &map, &why)) {
-            s->bytes = map.len;
-            s->bad_header = !wal_header_decode(map_str(&map), &s->header, &why);
-            fs_map_close(r->fs, &map);
+        if (!map_segment(r, "seg", s->number, &map)) {
+            return false;
         }
+        s->bytes = map.len;
+        s->bad_header = !wal_header_decode(map_str(&map), &s->header, &why);
+        fs_map_close(r->fs, &map);
         if (why.code == ERR_UNSUPPORTED) {
             return err_set(e, why.code, "%s/seg-%08llu: %s", r->dir, (unsigned long long)s->number,
                            why.text);
@@ -159,7 +160,7 @@ static bool headers_read(struct replay *r, struct error *e)
 static void marks_read(struct replay *r, const struct found *s)
 {
     struct fs_map map;
-    if (s->bad_header || s->limit == 0 || !map_segment(r, "seg", s->number, &map, NULL)) {
+    if (s->bad_header || s->limit == 0 || !map_segment(r, "seg", s->number, &map)) {
         return;
     }
     struct wal_reader reader;
@@ -229,7 +230,7 @@ static bool segment_judge(struct replay *r, u32 index)
         return true;
     }
     struct fs_map map;
-    if (s->bad_header || !map_segment(r, "seg", s->number, &map, NULL)) {
+    if (s->bad_header) {
         if (!was_synced(r, s->number, 0)) {
             cut_from(r, index, 0);
             return false;
@@ -237,6 +238,9 @@ static bool segment_judge(struct replay *r, u32 index)
         damage_tell(r, s->number, 0, s->bytes);
         s->limit = 0;
         return true;
+    }
+    if (!map_segment(r, "seg", s->number, &map)) {
+        return false;
     }
     struct wal_reader reader;
     wal_reader_init(&reader, map_str(&map), s->limit, s->header.salt);
@@ -281,9 +285,7 @@ static void checkpoint_apply(struct replay *r)
     if (r->checkpoint == 0) {
         return;
     }
-    if (!map_segment(r, "ckpt", r->checkpoint, &map, &why)) {
-        r->out->corruptions++;
-        LOGF(r->log, LOG_WARN, "wal: %s", why.text);
+    if (!map_segment(r, "ckpt", r->checkpoint, &map)) {
         return;
     }
     if (wal_header_decode(map_str(&map), &header, &why)) {
@@ -306,27 +308,29 @@ static void checkpoint_apply(struct replay *r)
 static void segment_apply(struct replay *r, const struct found *s)
 {
     struct fs_map map;
-    struct error why = {0};
     char name[64];
     (void)snprintf(name, sizeof(name), "seg-%08llu", (unsigned long long)s->number);
     r->decoder->t_max = INT64_MIN;
-    if (!s->header.continues) {
+    if (s->limit != 0 && !s->header.continues) { // A void one is as if it had never been.
         wal_decoder_segment(r->decoder);
     }
-    if (s->limit != 0) {
-        if (map_segment(r, "seg", s->number, &map, &why)) {
-            records_apply(r, &map, s->limit, s->header.salt, name);
-            fs_map_close(r->fs, &map);
-        } else {
-            r->out->corruptions++;
-            LOGF(r->log, LOG_WARN, "wal: %s", why.text);
-        }
+    if (s->limit != 0 && map_segment(r, "seg", s->number, &map)) {
+        records_apply(r, &map, s->limit, s->header.salt, name);
+        fs_map_close(r->fs, &map);
     }
     r->out->kept[r->out->kept_count++] =
         (struct wal_kept){.number = s->number,
                           .bytes = MIN(s->bytes, s->limit),
                           .t_max = r->decoder->t_max,
                           .continues = !s->bad_header && s->header.continues};
+}
+
+static bool replay_failed(const struct replay *r, struct error *e)
+{
+    if (r->failed && e) {
+        *e = r->error;
+    }
+    return false;
 }
 
 bool wal_replay(struct fs *fs, struct log *log, const char *dir, struct wal_decoder *d,
@@ -336,7 +340,7 @@ bool wal_replay(struct fs *fs, struct log *log, const char *dir, struct wal_deco
     *out = (struct wal_replayed){.next_number = 1};
     struct replay r = {.fs = fs, .log = log, .dir = dir, .arena = a, .decoder = d, .out = out};
     if (!segments_list(&r, e) || !headers_read(&r, e)) {
-        return false;
+        return replay_failed(&r, e);
     }
     if (progress && r.count > 0) {
         progress->segment_min = (i64)r.segments[0].number;
@@ -347,6 +351,9 @@ bool wal_replay(struct fs *fs, struct log *log, const char *dir, struct wal_deco
     }
     for (u32 i = 0; i < r.count && segment_judge(&r, i); i++) {
     }
+    if (r.failed) {
+        return replay_failed(&r, e);
+    }
     out->kept = ARENA_NEW_N(a, struct wal_kept, r.count + 1);
     checkpoint_apply(&r);
     for (u32 i = 0; i < r.count; i++) {
@@ -355,5 +362,5 @@ bool wal_replay(struct fs *fs, struct log *log, const char *dir, struct wal_deco
         }
         segment_apply(&r, &r.segments[i]);
     }
-    return true;
+    return !r.failed || replay_failed(&r, e);
 }

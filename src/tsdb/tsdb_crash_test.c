@@ -1,0 +1,402 @@
+// tsdb_crash_test.c: power cuts and failing calls. Every value is a hash of series and time, so a
+// wrong one shows by itself; what was acknowledged as durable is written down and looked for.
+//
+// TIDEMARK_CUTS=n runs n power cuts instead of the short form, TIDEMARK_SEED=n begins elsewhere.
+#include "base/arena.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/str.h"
+#include "model/sample.h"
+#include "os/clk.h"
+#include "os/fs.h"
+#include "tsdb/tsdb_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SERIES      18U
+#define SERIES_MAIN 14U // The rest belongs to rules.
+#define SENT_MAX    4096U
+
+// What the test knows of a series: its samples in order of sending. Threads: owned.
+struct sent {
+    i64 t[SENT_MAX];
+    u32 n;
+    u32 acked;     // The first so many were told to be on disk.
+    u32 committed; // The first so many were committed.
+};
+
+// Threads: owned.
+struct world {
+    struct fixture f;
+    struct fs *mem;
+    struct fs *faulty;
+    struct sent series[SERIES];
+    i64 now;
+    i64 forgotten; // Samples before it are not looked at any more.
+    u64 checked;
+};
+
+static void series_text(u32 i, char out[64])
+{
+    if (i < 12) {
+        (void)snprintf(out, 64, "m%u,instance=host%u,job=j", i % 4, i / 4);
+    } else {
+        (void)snprintf(out, 64, i < SERIES_MAIN ? "alone%u,k=v" : "rule:%u", i);
+    }
+}
+
+// Now and then a value that the log and the chunks must treat as special.
+static f64 value_of(u32 series, i64 t)
+{
+    u64 h = hash_mix(series, (u64)t);
+    switch (h % 8) {
+    case 0:
+        return f64_of_bits(STALE_NAN_BITS);
+    case 1:
+        return f64_of_bits(h);
+    case 2:
+        return (f64)(h % 1000) / 10;
+    case 3:
+        return -0.0;
+    default:
+        return (f64)(t / 100 % 5 * (i64)(series + 1));
+    }
+}
+
+static void world_init(struct world *w, u64 seed)
+{
+    memset(w, 0, sizeof(*w));
+    fixture_init(&w->f, seed);
+    w->mem = w->f.own_fs;
+    w->faulty = fs_faulty_new(w->mem);
+    w->f.fs = w->faulty;
+    w->f.opts.wal_segment_bytes = 6000;
+    w->f.opts.block_range_ms = 20000;
+    w->now = FIXTURE_NOW;
+    w->forgotten = INT64_MIN;
+}
+
+static void world_fini(struct world *w)
+{
+    w->f.fs = w->mem;
+    fs_faulty_free(w->faulty);
+    fixture_fini(&w->f);
+}
+
+static bool world_open(struct world *w)
+{
+    struct error e = {0};
+    w->f.opts.fs = w->faulty;
+    w->f.db = tsdb_open(&w->f.opts, &e);
+    w->f.s = w->f.db ? tsdb_storage(w->f.db) : NULL;
+    return w->f.db != NULL;
+}
+
+static void world_close(struct world *w)
+{
+    struct error e;
+    (void)tsdb_close(w->f.db, &e);
+    w->f.db = NULL;
+}
+
+static void sent_add(struct sent *s, i64 t)
+{
+    if (s->n == SENT_MAX) { // Forget the older half; it was looked at often enough.
+        u32 half = MIN(s->acked, SENT_MAX / 2);
+        assert_true(half > 0);
+        memmove(s->t, s->t + half, (s->n - half) * sizeof(i64));
+        s->n -= half;
+        s->acked -= half;
+        s->committed -= half;
+    }
+    s->t[s->n++] = t;
+}
+
+// One commit of some series of a shard at one time, or at scattered ones.
+static void world_write(struct world *w, bool rules, bool sync)
+{
+    struct error e = {0};
+    struct labels sets[SERIES];
+    struct label items[SERIES][16];
+    char bytes[SERIES][512];
+    u32 which[SERIES];
+    u32 n = 0;
+    struct rng *r = &w->f.rng;
+    bool scattered = rng_below(r, 6) == 0;
+    i64 step = 100 + (i64)rng_below(r, 900);
+    w->now += step;
+    clk_manual_advance(w->f.clk, step);
+    for (u32 i = rules ? SERIES_MAIN : 0; i < (rules ? SERIES : SERIES_MAIN); i++) {
+        char text[64];
+        if (rng_below(r, 5) == 0) {
+            continue;
+        }
+        series_text(i, text);
+        which[n] = i;
+        sets[n] = fixture_labels(text, items[n], bytes[n]);
+        n++;
+    }
+    struct series_ref refs[SERIES];
+    u8 outcomes[SERIES];
+    i64 t[SERIES];
+    f64 values[SERIES];
+    struct storage_appender *a =
+        storage_appender_open(w->f.s, TENANT_DEFAULT, rules ? STREAM_RULES : STREAM_PUSH, &e);
+    a->ops->resolve(a, sets, n, refs, outcomes);
+    for (u32 i = 0; i < n; i++) {
+        assert_int_equal(outcomes[i], APPEND_STORED);
+        t[i] = w->now + (scattered ? (i64)rng_below(r, 50) : 0);
+        values[i] = value_of(which[i], t[i]);
+    }
+    struct append_batch b = {
+        .refs = refs, .t_ms = t, .values = values, .n = n, .outcomes = outcomes};
+    u64 position = 0;
+    bool ok = a->ops->append(a, &b, &e) &&
+              a->ops->commit(a, sync ? DURABILITY_SYNC : DURABILITY_PERIODIC, &position, &e);
+    for (u32 i = 0; i < n; i++) {
+        struct sent *s = &w->series[which[i]];
+        if (ok) {
+            assert_int_equal(outcomes[i], APPEND_STORED);
+            sent_add(s, t[i]);
+            s->committed = s->n;
+        }
+    }
+    storage_appender_close(a);
+    if (ok && sync && storage_wait_durable(w->f.s, position, &e)) {
+        for (u32 i = rules ? SERIES_MAIN : 0; i < (rules ? SERIES : SERIES_MAIN); i++) {
+            w->series[i].acked = w->series[i].n; // What came before is durable with it.
+        }
+    }
+    w->now += scattered ? 50 : 0;
+}
+
+static void world_work(struct world *w, u32 rounds)
+{
+    for (u32 i = 0; i < rounds; i++) {
+        struct error e;
+        bool did;
+        world_write(w, rng_below(&w->f.rng, 4) == 0, rng_below(&w->f.rng, 3) == 0);
+        if (rng_below(&w->f.rng, 10) == 0) {
+            (void)!tsdb_step(w->f.db, &did, &e);
+        }
+    }
+}
+
+static u32 series_find(struct labels ls)
+{
+    for (u32 i = 0; i < SERIES; i++) {
+        char text[64];
+        struct label items[16];
+        char bytes[512];
+        series_text(i, text);
+        if (labels_eq(ls, fixture_labels(text, items, bytes))) {
+            return i;
+        }
+    }
+    fail_msg("a series that nobody sent");
+    return 0;
+}
+
+// Looks at everything: right values, nothing that was not sent, a prefix of each series, all that
+// was acked (after_crash) or committed. Forgets what was lost.
+static void world_check(struct world *w, bool after_crash)
+{
+    struct error e = {0};
+    bool did;
+    (void)!tsdb_step(w->f.db, &did, &e); // Reads a block that could not be opened at first.
+    struct storage_querier *q =
+        storage_querier_open(w->f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    struct select_hints h = {.start_ms = INT64_MIN, .end_ms = INT64_MAX};
+    struct series_cursor *c = q->ops->select(q, NULL, 0, &h, NULL, &e);
+    assert_non_null(c);
+    u32 found[SERIES] = {0};
+    while (c->ops->next(c)) {
+        struct series_run run;
+        u32 i = series_find(c->ops->labels(c));
+        struct sent *s = &w->series[i];
+        while (c->ops->run(c, &run)) {
+            for (u32 k = 0; k < run.n; k++) {
+                if (s->n > 0 && run.t_ms[k] < s->t[0]) {
+                    continue; // Forgotten by the test.
+                }
+                if (found[i] >= s->n || s->t[found[i]] != run.t_ms[k]) {
+                    fail_msg(
+                        "series %u: no prefix at %lld, wanted %lld (sample %u of %u, %u acked, "
+                        "call %llu)",
+                        i, (long long)run.t_ms[k], found[i] < s->n ? (long long)s->t[found[i]] : 0,
+                        found[i], s->n, s->acked, (unsigned long long)fs_faulty_calls(w->faulty));
+                }
+                if (bits_of_f64(run.values[k]) != bits_of_f64(value_of(i, run.t_ms[k]))) {
+                    fail_msg("series %u: wrong value at %lld", i, (long long)run.t_ms[k]);
+                }
+                found[i]++;
+                w->checked++;
+            }
+        }
+    }
+    struct storage_warnings warnings = {0};
+    ASSERT_OK(c->ops->close(c, &warnings, &e), e);
+    assert_false(warnings.partial);
+    storage_querier_close(q);
+    for (u32 i = 0; i < SERIES; i++) {
+        struct sent *s = &w->series[i];
+        u32 wanted = after_crash ? s->acked : s->committed;
+        if (found[i] < wanted) {
+            fail_msg("series %u: %u of %u acknowledged samples are there", i, found[i], wanted);
+        }
+        s->n = found[i];
+        s->committed = found[i];
+        s->acked = MIN(s->acked, found[i]);
+    }
+}
+
+static u64 from_env(const char *name, u64 fallback)
+{
+    u64 v = 0;
+    const char *text = getenv(name);
+    return text && parse_u64(str_c(text), &v) ? v : fallback;
+}
+
+TEST(tsdb_loses_nothing_acknowledged_over_power_cuts)
+{
+    struct world *w = MEM_NEW(struct world);
+    u64 cuts = from_env("TIDEMARK_CUTS", 400);
+    u64 seed = from_env("TIDEMARK_SEED", 1);
+    world_init(w, seed);
+    assert_true(world_open(w));
+    for (u64 cut = 0; cut < cuts; cut++) {
+        struct rng *r = &w->f.rng;
+        fs_faulty_arm(w->faulty, 1 + rng_below(r, 200), FS_FAULT_EIO, true);
+        world_work(w, 1 + (u32)rng_below(r, 40));
+        world_close(w);
+        fs_mem_crash(w->mem, r);
+        while (rng_below(r, 4) == 0) { // And once more during recovery.
+            fs_faulty_arm(w->faulty, 1 + rng_below(r, 60), FS_FAULT_EIO, true);
+            if (world_open(w)) {
+                world_close(w);
+            }
+            fs_mem_crash(w->mem, r);
+        }
+        fs_faulty_arm(w->faulty, 0, FS_FAULT_EIO, false);
+        assert_true(world_open(w));
+        world_check(w, true);
+    }
+    printf("# seed %llu: %llu power cuts, %llu samples looked at\n", (unsigned long long)seed,
+           (unsigned long long)cuts, (unsigned long long)w->checked);
+    world_close(w);
+    world_fini(w);
+    mem_free(w);
+}
+
+// A fixed course of work in which the armed call fails. Opening may fail once for it.
+static void course(struct world *w)
+{
+    if (!world_open(w)) {
+        assert_true(world_open(w));
+    }
+    world_work(w, 60);
+    world_check(w, false);
+    world_close(w);
+    if (!world_open(w)) {
+        assert_true(world_open(w));
+    }
+    world_check(w, true);
+    world_work(w, 40);
+    world_check(w, false);
+}
+
+static u64 course_calls(void)
+{
+    struct world *w = MEM_NEW(struct world);
+    world_init(w, 7);
+    fs_faulty_arm(w->faulty, 0, FS_FAULT_EIO, false);
+    course(w);
+    u64 calls = fs_faulty_calls(w->faulty);
+    world_close(w);
+    world_fini(w);
+    mem_free(w);
+    return calls;
+}
+
+static void every_call_fails_once(enum fs_fault fault, u64 stride)
+{
+    u64 calls = course_calls();
+    assert_true(calls > 200);
+    for (u64 n = 1; n <= calls; n += stride) {
+        struct world *w = MEM_NEW(struct world);
+        world_init(w, 7);
+        fs_faulty_arm(w->faulty, n, fault, false);
+        course(w);
+        fs_faulty_arm(w->faulty, 0, fault, false);
+        world_work(w, 5); // Writing goes on by itself.
+        world_check(w, false);
+        world_close(w);
+        fs_mem_crash(w->mem, &w->f.rng);
+        assert_true(world_open(w));
+        world_check(w, true);
+        world_close(w);
+        world_fini(w);
+        mem_free(w);
+    }
+}
+
+TEST(tsdb_survives_each_call_failing_with_eio)
+{
+    every_call_fails_once(FS_FAULT_EIO, from_env("TIDEMARK_STRIDE", 3));
+}
+
+TEST(tsdb_survives_each_call_failing_with_enospc)
+{
+    every_call_fails_once(FS_FAULT_ENOSPC, from_env("TIDEMARK_STRIDE", 5));
+}
+
+TEST(tsdb_survives_each_call_falling_short)
+{
+    every_call_fails_once(FS_FAULT_SHORT, from_env("TIDEMARK_STRIDE", 5));
+}
+
+TEST(tsdb_survives_each_call_without_descriptors)
+{
+    every_call_fails_once(FS_FAULT_EMFILE, from_env("TIDEMARK_STRIDE", 7));
+}
+
+TEST(tsdb_takes_writes_again_when_a_full_disk_has_room)
+{
+    struct world *w = MEM_NEW(struct world);
+    world_init(w, 11);
+    fs_faulty_arm(w->faulty, 0, FS_FAULT_EIO, false);
+    assert_true(world_open(w));
+    u32 refused = 0;
+    for (int cycle = 0; cycle < 20; cycle++) {
+        world_work(w, 10);
+        world_check(w, false);
+        fs_mem_set_capacity(w->mem, 1);
+        for (int i = 0; i < 10; i++) {
+            struct tsdb_status status;
+            struct arena *a = arena_new((size_t)1 << 20);
+            world_write(w, i % 3 == 0, i % 2 == 0);
+            world_write(w, i % 3 == 0, i % 2 == 0);
+            world_write(w, i % 3 == 0, i % 2 == 0);
+            tsdb_status_get(w->f.db, 1, a, &status);
+            refused += status.writes_failing;
+            arena_free(a);
+        }
+        world_check(w, false); // Reading goes on.
+        if (cycle % 5 == 4) {
+            world_close(w);
+            fs_mem_set_capacity(w->mem, (u64)1 << 30);
+            assert_true(world_open(w));
+            world_check(w, false);
+        }
+        fs_mem_set_capacity(w->mem, (u64)1 << 30);
+    }
+    printf("# %u commits refused\n", refused);
+    assert_true(refused > 20);
+    world_work(w, 10);
+    world_check(w, false);
+    world_close(w);
+    world_fini(w);
+    mem_free(w);
+}
