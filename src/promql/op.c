@@ -101,6 +101,14 @@ bool op_keep_labels(struct op *o, struct run *r, const struct op *child)
     if (!op_make_series(o, r, child->series_count)) {
         return false;
     }
-    memcpy(o->series, child->series, child->series_count * sizeof(*o->series));
+    op_copy_series(o, 0, child);
     return true;
+}
+
+void op_copy_series(struct op *o, u32 at, const struct op *child)
+{
+    CHECK(at + child->series_count <= o->series_count);
+    if (child->series_count > 0) {
+        memcpy(o->series + at, child->series, child->series_count * sizeof(*o->series));
+    }
 }

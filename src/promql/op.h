@@ -55,4 +55,7 @@ bool op_drop_name(struct run *r, const struct op_series *from, struct op_series 
 bool op_strip_name(struct run *r, struct labels from, struct labels *to) MUST_USE;
 bool op_keep_labels(struct op *o, struct run *r, const struct op *child) MUST_USE; // As child's.
 
+// Puts all of child's series at a place of o's.
+void op_copy_series(struct op *o, u32 at, const struct op *child);
+
 #endif

@@ -110,8 +110,10 @@ static bool set_open(struct op *base, struct run *r)
     if (!op_make_series(base, r, o->left->series_count + more)) {
         return false;
     }
-    memcpy(base->series, o->left->series, o->left->series_count * sizeof(*base->series));
-    memcpy(base->series + o->left->series_count, o->right->series, more * sizeof(*base->series));
+    op_copy_series(base, 0, o->left);
+    if (more > 0) {
+        op_copy_series(base, o->left->series_count, o->right);
+    }
     // Without series nobody will ask for columns; what is wrong on the right must come out all the
     // same.
     return base->series_count > 0 || fold_right(o, r);

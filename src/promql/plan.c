@@ -7,11 +7,12 @@
 bool grid_make(struct run *r, i64 start_ms, i64 end_ms, i64 step_ms, struct grid *out)
 {
     CHECK(step_ms > 0);
-    u64 steps = end_ms < start_ms ? 0 : ((u64)end_ms - (u64)start_ms) / (u64)step_ms + 1;
-    if (steps > GRID_STEPS_MAX) {
-        return run_fail(r, ERR_LIMIT, "a query evaluates at most %llu steps, this one has %llu",
-                        (unsigned long long)GRID_STEPS_MAX, (unsigned long long)steps);
+    u64 more = end_ms < start_ms ? 0 : ((u64)end_ms - (u64)start_ms) / (u64)step_ms;
+    if (more >= GRID_STEPS_MAX) {
+        return run_fail(r, ERR_LIMIT, "a query evaluates at most %llu steps, this one has more",
+                        (unsigned long long)GRID_STEPS_MAX);
     }
+    u64 steps = end_ms < start_ms ? 0 : more + 1;
     *out = (struct grid){
         .start_ms = start_ms, .end_ms = end_ms, .step_ms = step_ms, .steps = (u32)steps};
     return true;

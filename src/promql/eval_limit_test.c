@@ -1,0 +1,247 @@
+// eval_limit_test.c: what stops a query, what it costs, and what storage's troubles become.
+#include "base/arena.h"
+#include "base/str.h"
+#include "base/test.h"
+#include "os/clk.h"
+#include "promql/eval_fixture.h"
+
+static void load_many(struct fixture *f, int count)
+{
+    char selector[32];
+    for (int i = 0; i < count; i++) {
+        (void)snprintf(selector, sizeof(selector), "x{i=\"%d\"}", i);
+        fixture_load(f, selector, 10000, "1 2 3 4 5 6 7 8 9 10");
+    }
+}
+
+static enum err ask_with(struct fixture *f, const char *text, struct query_budget *budget)
+{
+    struct promql_query *q = promql_query_new(f->engine, str_c(text), NULL, &f->error);
+    assert_non_null(q);
+    struct promql_request r = {.storage = f->store,
+                               .query = q,
+                               .start_ms = 0,
+                               .end_ms = 90000,
+                               .step_ms = 1000,
+                               .budget = budget};
+    bool ok = promql_range(f->engine, &r, f->arena, &f->result, &f->error);
+    promql_query_free(q);
+    return ok ? ERR_NONE : f->error.code;
+}
+
+TEST(budgets_stop_a_query_and_are_charged)
+{
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    load_many(&f, 100);
+    struct query_budget spent = {.cancel = NULL};
+    assert_int_equal(ask_with(&f, "sum(rate(x[1m]))", &spent), ERR_NONE);
+    assert_int_equal(spent.series, 100);
+    assert_int_equal(spent.samples, 1000);
+    assert_true(spent.bytes > 0);
+    assert_int_equal(f.result.stats.samples_read, 1000);
+    assert_int_equal(ask_with(&f, "x", &(struct query_budget){.series_max = 99}), ERR_LIMIT);
+    assert_int_equal(ask_with(&f, "x", &(struct query_budget){.samples_max = 999}), ERR_LIMIT);
+    assert_int_equal(ask_with(&f, "x", &(struct query_budget){.bytes_max = 20000}), ERR_LIMIT);
+    assert_true(str_contains(str_c(f.error.text), STR("20000 bytes")));
+    int stop = 1;
+    assert_int_equal(ask_with(&f, "x", &(struct query_budget){.cancel = &stop}), ERR_CANCELLED);
+    assert_string_equal(promql_error_type(f.error.code), "canceled");
+    clk_manual_advance(f.clk, 1000);
+    struct query_budget late = {.deadline_mono_ns = clk_mono_ns(f.clk) - 1};
+    assert_int_equal(ask_with(&f, "x", &late), ERR_TIMEOUT);
+    assert_string_equal(promql_error_type(f.error.code), "timeout");
+    fixture_down(&f);
+}
+
+TEST(points_held_at_once_are_limited)
+{
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.samples_max = 5000});
+    load_many(&f, 100);
+    assert_int_equal(ask_with(&f, "x", NULL), ERR_LIMIT); // 9,100 points.
+    assert_string_equal(f.error.text, "query processing would load too many samples into memory "
+                                      "in query execution");
+    assert_int_equal(ask_with(&f, "sum(x)", NULL), ERR_NONE); // Streams through.
+    fixture_down(&f);
+}
+
+// Whatever the limit on memory, a query ends in an answer or an error, never otherwise.
+TEST(every_memory_limit_is_survived)
+{
+    static const char *const texts[] = {
+        "sum by (i) (rate(x[1m]))",
+        "x * on(i) group_left x",
+        "topk(3, x) or count_values(\"v\", x)",
+        "label_replace(x, \"j\", \"$1\", \"i\", \"(.*)\") unless quantile(0.5, x)",
+        "sort(max_over_time(x[1m:10s]) + 1)",
+        "histogram_quantile(0.5, x)",
+        "info(x) and absent(y)",
+        "scalar(x) + time()",
+    };
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    load_many(&f, 20);
+    for (u32 i = 0; i < ARRAY_LEN(texts); i++) {
+        u32 failed = 0;
+        for (u64 bytes = 1; bytes < (1 << 22); bytes += bytes / 8 + 1) {
+            struct query_budget budget = {.bytes_max = bytes};
+            enum err code = ask_with(&f, texts[i], &budget);
+            assert_true(code == ERR_NONE || code == ERR_LIMIT);
+            failed += code == ERR_LIMIT;
+        }
+        assert_true(failed > 0);
+        arena_reset(f.arena);
+    }
+    fixture_down(&f);
+}
+
+TEST(steps_are_limited)
+{
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    assert_false(fixture_range(&f, "1", INT64_MIN, INT64_MAX, 1));
+    assert_int_equal(f.error.code, ERR_LIMIT);
+    assert_false(fixture_instant(&f, "max_over_time(vector(1)[100y:1ms])", 0));
+    assert_int_equal(f.error.code, ERR_LIMIT);
+    assert_false(fixture_range(&f, "1", 0, 1, 0));
+    assert_int_equal(f.error.code, ERR_INVALID);
+    assert_false(fixture_range(&f, "x[5m]", 0, 1, 1));
+    assert_string_equal(f.error.text, "invalid expression type \"range vector\" for range query, "
+                                      "must be Scalar or instant Vector");
+    fixture_down(&f);
+}
+
+TEST(wrong_texts_have_a_place)
+{
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    struct promql_place at;
+    assert_false(promql_check(f.engine, STR("sum(\n  x +)"), &at, &f.error));
+    assert_int_equal(f.error.code, ERR_INVALID);
+    assert_int_equal(at.line, 2);
+    assert_true(promql_check(f.engine, STR("sum(x)"), NULL, &f.error));
+    // A duration that cannot be is known only when the query's times are.
+    assert_false(fixture_instant(&f, "rate(x[step()])", 0));
+    assert_int_equal(f.error.code, ERR_INVALID);
+    assert_string_equal(promql_error_type(f.error.code), "bad_data");
+    fixture_down(&f);
+}
+
+TEST(stats_count_per_step)
+{
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    fixture_load(&f, "x", 10000, "1 2 3");
+    struct promql_query *q =
+        promql_query_new(f.engine, STR("sum_over_time(x[20s])"), NULL, &f.error);
+    struct promql_request r = {.storage = f.store,
+                               .query = q,
+                               .start_ms = 0,
+                               .end_ms = 20000,
+                               .step_ms = 10000,
+                               .per_step_stats = true};
+    ASSERT_OK(promql_range(f.engine, &r, f.arena, &f.result, &f.error), f.error);
+    const struct promql_stats *s = &f.result.stats;
+    assert_int_equal(s->step_count, 3);
+    assert_int_equal(s->samples_per_step[0], 1);
+    assert_int_equal(s->samples_per_step[1], 2);
+    assert_int_equal(s->samples_per_step[2], 2);
+    assert_int_equal(s->samples_total, 5);
+    promql_query_free(q);
+    fixture_down(&f);
+}
+
+static void count_selector(void *arg, UNUSED const struct matcher *ms, u32 count)
+{
+    *(u32 *)arg += count;
+}
+
+TEST(selectors_of_a_query_can_be_asked)
+{
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    u32 matchers = 0;
+    struct promql_query *q = promql_query_new(
+        f.engine, STR("sum(rate(a{b=\"c\"}[5m])) / on() (d offset 1m > 2)"), NULL, &f.error);
+    promql_query_selectors(q, count_selector, &matchers);
+    assert_int_equal(matchers, 3);
+    assert_int_equal(promql_query_type(q), PROMQL_VECTOR);
+    promql_query_free(q);
+    promql_query_free(NULL);
+    fixture_down(&f);
+}
+
+// ---- a storage in trouble ----------------------------------------------------------------------
+
+// Answers as the real one, but its cursors fail or warn when closed. Threads: owned.
+struct troubled {
+    struct storage base;
+    struct storage *inner;
+    struct storage_querier querier;
+    struct storage_querier *inner_querier;
+    struct series_cursor_ops cursor_ops;
+    const struct series_cursor_ops *real_ops;
+    bool fails;
+};
+static struct troubled *trouble; // The one of the running test.
+
+static bool trouble_close(struct series_cursor *c, struct storage_warnings *w, struct error *e)
+{
+    bool ok = trouble->real_ops->close(c, w, e);
+    if (trouble->fails) {
+        return err_set(e, ERR_CORRUPT, "a block is damaged");
+    }
+    w->texts[w->count++] = STR("one block could not be read");
+    w->partial = true;
+    return ok;
+}
+
+static struct series_cursor *trouble_select(UNUSED struct storage_querier *q,
+                                            const struct matcher *ms, u32 count,
+                                            const struct select_hints *h,
+                                            struct query_budget *budget, struct error *e)
+{
+    struct storage_querier *inner = trouble->inner_querier;
+    struct series_cursor *c = inner->ops->select(inner, ms, count, h, budget, e);
+    trouble->real_ops = c->ops;
+    trouble->cursor_ops = *c->ops;
+    trouble->cursor_ops.close = trouble_close;
+    c->ops = &trouble->cursor_ops;
+    return c;
+}
+
+static void trouble_querier_close(UNUSED struct storage_querier *q)
+{
+    storage_querier_close(trouble->inner_querier);
+}
+
+static const struct storage_querier_ops trouble_querier_ops = {.select = trouble_select,
+                                                               .close = trouble_querier_close};
+
+static struct storage_querier *trouble_querier(UNUSED struct storage *s, struct tenant_id tenant,
+                                               i64 min_ms, i64 max_ms, struct error *e)
+{
+    trouble->inner_querier = storage_querier_open(trouble->inner, tenant, min_ms, max_ms, e);
+    trouble->querier.ops = &trouble_querier_ops;
+    return &trouble->querier;
+}
+
+static const struct storage_ops trouble_ops = {.querier = trouble_querier};
+
+TEST(troubles_of_storage_are_told)
+{
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    fixture_load(&f, "x", 10000, "1");
+    struct troubled t = {.base = {&trouble_ops}, .inner = f.store};
+    trouble = &t;
+    f.store = &t.base;
+    expect_instant(&f, "x + x", 0, "{} 2 | one block could not be read");
+    assert_true(f.result.partial);
+    t.fails = true;
+    expect_instant(&f, "x", 0, "error: expanding series: a block is damaged");
+    assert_string_equal(promql_error_type(f.error.code), "internal");
+    f.store = t.inner;
+    fixture_down(&f);
+}
