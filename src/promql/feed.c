@@ -11,12 +11,17 @@ static struct series_cursor *feed_select(struct feed *f, struct run *r, bool no_
     struct select_hints h = {
         .start_ms = f->min_ms, .end_ms = f->max_ms, .step_ms = f->step_ms, .no_data = no_data};
     struct error e = {.code = ERR_NONE};
-    struct query_budget labels_only = {.cancel = r->budget.cancel,
-                                       .deadline_mono_ns = r->budget.deadline_mono_ns,
-                                       .series_max = r->budget.series_max,
-                                       .series = r->budget.series};
+    // In the run's memory: the cursor keeps the pointer until it is closed.
+    struct query_budget *labels_only = RUN_NEW(r, struct query_budget);
+    if (!labels_only) {
+        return NULL;
+    }
+    *labels_only = (struct query_budget){.cancel = r->budget.cancel,
+                                         .deadline_mono_ns = r->budget.deadline_mono_ns,
+                                         .series_max = r->budget.series_max,
+                                         .series = r->budget.series};
     struct series_cursor *c = r->querier->ops->select(r->querier, f->matchers, f->matcher_count, &h,
-                                                      no_data ? &labels_only : &r->budget, &e);
+                                                      no_data ? labels_only : &r->budget, &e);
     if (!c) {
         run_fail_with(r, &e);
     }
