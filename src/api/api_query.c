@@ -7,7 +7,8 @@
 #include "os/clk.h"
 #include "promql/promql.h"
 
-#define POINTS_MAX 11000
+#define POINTS_MAX      11000
+#define QUERY_BYTES_MAX ((size_t)64 << 10)
 // The result is a copy outside of the run's arena, never larger than it, plus small change.
 #define RESULT_SLACK_BYTES ((u64)16 << 20)
 
@@ -25,8 +26,14 @@ struct ask {
 static bool query_parse(struct http_request *rq, struct http_response *rs,
                         const struct api_services *svc, struct promql_query **query)
 {
+    const str text = http_param_get(rq, STR("query"));
     struct error e;
-    *query = promql_query_new(svc->engine, http_param_get(rq, STR("query")), NULL, &e);
+    if (text.len > QUERY_BYTES_MAX) {
+        api_error(rs, API_BAD_DATA, "invalid parameter \"query\": %zu bytes, more than %zu",
+                  text.len, QUERY_BYTES_MAX);
+        return false;
+    }
+    *query = promql_query_new(svc->engine, text, NULL, &e);
     if (*query == NULL) {
         api_error(rs, API_BAD_DATA, "invalid parameter \"query\": %s", e.text);
         return false;

@@ -77,6 +77,17 @@ TEST(api_refuses_bad_instant_queries)
                    BAD("bad_data", "invalid parameter \\\"timeout\\\": cannot parse \\\"foo\\\" to "
                                    "a valid duration"));
     api_rig_expect_part(rig, "/api/v1/query", 400, "parse error");
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_c(&b, "query=1");
+    for (int i = 0; i < 65536; i++) {
+        buf_c(&b, "0");
+    }
+    struct http_fake *f = api_rig_ask(rig, "POST", "/api/v1/query", buf_get(&b));
+    assert_int_equal(http_fake_status(f), 400);
+    assert_true(str_contains(http_fake_body(f), STR("65537 bytes, more than 65536")));
+    http_fake_free(f);
+    buf_fini(&b);
     api_rig_expect_part(rig, Q "up+%2B+on(job)+group_left+up+%2B+on()+up", 422,
                         "\"errorType\":\"execution\"");
     api_rig_free(rig);
