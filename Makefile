@@ -16,7 +16,7 @@ setup:
 	@tools/setup.sh
 
 $(BUILD)/build.ninja: | setup
-	meson setup $(BUILD) --buildtype=release -Db_ndebug=false
+	meson setup $(BUILD) --buildtype=release
 
 release: setup $(BUILD)/build.ninja
 	ninja -C $(BUILD)

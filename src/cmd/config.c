@@ -1,0 +1,476 @@
+// config.c: upstream's prometheus.yml: the parts that this release builds, the others by name.
+#include "cmd/config.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "cmd/mixins.h"
+#include "model/conf.h"
+#include "os/fs.h"
+#include "wire/yaml.h"
+
+#include <fnmatch.h>
+
+#define CONFIG_BYTES_MAX  ((size_t)16 << 20)
+#define CONFIG_MEMORY_MAX ((size_t)1 << 30)
+#define FILES_MAX         10000U
+
+// ---- tables ----
+
+struct tsdb_section {
+    i64 ooo_window_ms;
+    const struct yaml_node *retention;
+};
+struct retention_section {
+    i64 time_ms;
+    u64 size;
+};
+struct storage_section {
+    struct tsdb_section tsdb;
+};
+struct global_section {
+    i64 scrape_interval_ms;
+    i64 scrape_timeout_ms;
+    i64 evaluation_interval_ms;
+    i64 rule_query_offset_ms;
+    struct labels external_labels;
+    u64 body_size_limit;
+    u64 sample_limit;
+    u64 label_limit;
+    u64 label_name_length_limit;
+    u64 label_value_length_limit;
+    u64 target_limit;
+    u64 keep_dropped_targets;
+};
+struct top_section {
+    struct global_section global;
+    str *rule_files;
+    u32 rule_file_count;
+    str *scrape_config_files;
+    u32 scrape_config_file_count;
+    const struct yaml_node **scrape_configs;
+    u32 scrape_config_count;
+    struct storage_section storage;
+};
+
+#define FIELD(s, key, t, member, ...)                                                              \
+    {                                                                                              \
+        .name = (key), .type = (t), .offset = offsetof(struct s, member), __VA_ARGS__              \
+    }
+#define LIST(s, key, t, member, n, ...)                                                            \
+    {                                                                                              \
+        .name = (key), .type = (t), .offset = offsetof(struct s, member),                          \
+        .count_offset = offsetof(struct s, n), __VA_ARGS__                                         \
+    }
+#define UNBUILT(key)                                                                               \
+    {                                                                                              \
+        .name = (key), .type = CONF_UNBUILT                                                        \
+    }
+#define TABLE(s, label, list)                                                                      \
+    {                                                                                              \
+        .name = (label), .bytes = sizeof(struct s), .fields = (list),                              \
+        .field_count = ARRAY_LEN(list), .place_offset = SIZE_MAX                                   \
+    }
+
+static const struct conf_field retention_fields[] = {
+    FIELD(retention_section, "time", CONF_DURATION, time_ms),
+    FIELD(retention_section, "size", CONF_BYTES, size),
+    UNBUILT("percentage"),
+};
+static const struct conf_struct retention_conf =
+    TABLE(retention_section, "retention", retention_fields);
+
+static const struct conf_field tsdb_fields[] = {
+    FIELD(tsdb_section, "out_of_order_time_window", CONF_DURATION, ooo_window_ms),
+    FIELD(tsdb_section, "retention", CONF_NODE, retention),
+    UNBUILT("stale_series_compaction_threshold"),
+    UNBUILT("chunk_encoding"),
+};
+static const struct conf_struct tsdb_conf = TABLE(tsdb_section, "tsdb", tsdb_fields);
+
+static const struct conf_field storage_fields[] = {
+    FIELD(storage_section, "tsdb", CONF_STRUCT, tsdb, .sub = &tsdb_conf),
+    UNBUILT("exemplars"),
+};
+static const struct conf_struct storage_conf = TABLE(storage_section, "storage", storage_fields);
+
+static const struct conf_field global_fields[] = {
+    FIELD(global_section, "scrape_interval", CONF_DURATION, scrape_interval_ms, .fallback = "1m"),
+    FIELD(global_section, "scrape_timeout", CONF_DURATION, scrape_timeout_ms, .fallback = "10s"),
+    FIELD(global_section, "evaluation_interval", CONF_DURATION, evaluation_interval_ms,
+          .fallback = "1m"),
+    FIELD(global_section, "rule_query_offset", CONF_DURATION, rule_query_offset_ms),
+    FIELD(global_section, "external_labels", CONF_STR_MAP, external_labels),
+    FIELD(global_section, "body_size_limit", CONF_BYTES, body_size_limit),
+    FIELD(global_section, "sample_limit", CONF_U64, sample_limit),
+    FIELD(global_section, "label_limit", CONF_U64, label_limit),
+    FIELD(global_section, "label_name_length_limit", CONF_U64, label_name_length_limit),
+    FIELD(global_section, "label_value_length_limit", CONF_U64, label_value_length_limit),
+    FIELD(global_section, "target_limit", CONF_U64, target_limit),
+    FIELD(global_section, "keep_dropped_targets", CONF_U64, keep_dropped_targets),
+    UNBUILT("scrape_protocols"),
+    UNBUILT("query_log_file"),
+    UNBUILT("scrape_failure_log_file"),
+    UNBUILT("metric_name_validation_scheme"),
+    UNBUILT("metric_name_escaping_scheme"),
+    UNBUILT("scrape_native_histograms"),
+    UNBUILT("convert_classic_histograms_to_nhcb"),
+    UNBUILT("always_scrape_classic_histograms"),
+    UNBUILT("extra_scrape_metrics"),
+};
+static const struct conf_struct global_conf = TABLE(global_section, "global", global_fields);
+
+static const struct conf_field top_fields[] = {
+    FIELD(top_section, "global", CONF_STRUCT, global, .sub = &global_conf),
+    LIST(top_section, "rule_files", CONF_STR_LIST, rule_files, rule_file_count),
+    LIST(top_section, "scrape_config_files", CONF_STR_LIST, scrape_config_files,
+         scrape_config_file_count),
+    LIST(top_section, "scrape_configs", CONF_NODE_LIST, scrape_configs, scrape_config_count),
+    FIELD(top_section, "storage", CONF_STRUCT, storage, .sub = &storage_conf),
+    UNBUILT("runtime"),
+    UNBUILT("alerting"),
+    UNBUILT("remote_write"),
+    UNBUILT("remote_read"),
+    UNBUILT("otlp"),
+    UNBUILT("tracing"),
+};
+static const struct conf_struct top_conf = TABLE(top_section, "configuration", top_fields);
+
+static const struct conf_field scrape_file_fields[] = {
+    LIST(top_section, "scrape_configs", CONF_NODE_LIST, scrape_configs, scrape_config_count),
+};
+static const struct conf_struct scrape_file_conf =
+    TABLE(top_section, "scrape_config_file", scrape_file_fields);
+
+// ---- environment in external labels ----
+
+static bool is_env_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+// $NAME and ${NAME}; $$ is a dollar. Unset names give nothing, as upstream.
+static str env_expand(str text, const char *(*env)(const char *name), struct arena *a)
+{
+    struct buf out;
+    buf_init(&out, CONFIG_BYTES_MAX);
+    buf_c(&out, "");
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] != '$' || i + 1 == text.len) {
+            buf_byte(&out, (u8)text.ptr[i]);
+            continue;
+        }
+        if (text.ptr[i + 1] == '$') {
+            buf_byte(&out, '$');
+            i++;
+            continue;
+        }
+        const bool braces = text.ptr[i + 1] == '{';
+        const size_t from = i + 1 + braces;
+        size_t to = from;
+        while (to < text.len && is_env_byte(text.ptr[to])) {
+            to++;
+        }
+        const char *value = env(arena_cstr(a, str_sub(text, from, to)));
+        buf_c(&out, value ? value : "");
+        i = braces && to < text.len && text.ptr[to] == '}' ? to : to - 1;
+    }
+    const str expanded = arena_str(a, buf_get(&out));
+    buf_fini(&out);
+    return expanded;
+}
+
+static void external_labels_set(struct config *c, const struct labels *from,
+                                const char *(*env)(const char *name))
+{
+    struct labels_builder b;
+    labels_builder_init(&b, c->memory, (struct labels){0});
+    for (u32 i = 0; i < from->count; i++) {
+        labels_builder_set(&b, from->items[i].name,
+                           env_expand(from->items[i].value, env, c->memory));
+    }
+    c->scrape.external_labels = labels_builder_take(&b);
+}
+
+// ---- files named by globs ----
+
+struct path_list {
+    str *items;
+    u32 count;
+    u32 cap;
+};
+
+static bool path_add(struct config *c, struct path_list *l, str path, struct error *e)
+{
+    for (u32 i = 0; i < l->count; i++) {
+        if (str_eq(l->items[i], path)) {
+            return true;
+        }
+    }
+    if (l->count == FILES_MAX) {
+        return err_set(e, ERR_LIMIT, "%.*s names more than %u files", STR_ARG(c->path), FILES_MAX);
+    }
+    if (l->count == l->cap) {
+        const u32 cap = MAX(8, l->cap * 2);
+        l->items = arena_grow(c->memory, l->items, l->cap, cap, sizeof(str));
+        l->cap = cap;
+    }
+    l->items[l->count++] = path;
+    return true;
+}
+
+static str path_join(struct config *c, str path)
+{
+    if ((path.len > 0 && path.ptr[0] == '/') || c->dir.len == 0) {
+        return path;
+    }
+    return arena_printf(c->memory, "%.*s/%.*s", STR_ARG(c->dir), STR_ARG(path));
+}
+
+static bool has_glob(str s)
+{
+    return str_find(s, '*') != STR_NONE || str_find(s, '?') != STR_NONE ||
+           str_find(s, '[') != STR_NONE;
+}
+
+// A pattern's files, sorted by name. A name without a glob must exist; a glob may match nothing.
+static bool glob_add(struct config *c, struct fs *fs, str pattern, struct path_list *l,
+                     struct error *e)
+{
+    const str path = path_join(c, pattern);
+    if (!has_glob(path)) {
+        return path_add(c, l, path, e);
+    }
+    const size_t slash = str_find_last(path, '/');
+    const str dir = slash == STR_NONE ? STR(".") : str_sub(path, 0, MAX(slash, 1));
+    const str last = slash == STR_NONE ? path : str_sub(path, slash + 1, path.len);
+    if (has_glob(dir)) {
+        return err_set(e, ERR_UNSUPPORTED,
+                       "%.*s: \"%.*s\": globs are built for the last part of a "
+                       "path only",
+                       STR_ARG(c->path), STR_ARG(pattern));
+    }
+    struct fs_info *infos = NULL;
+    size_t count = 0;
+    if (!fs_list(fs, arena_cstr(c->memory, dir), c->memory, &infos, &count, NULL)) {
+        return true;
+    }
+    const char *glob = arena_cstr(c->memory, last);
+    for (size_t i = 0; i < count; i++) {
+        if (infos[i].is_dir || fnmatch(glob, arena_cstr(c->memory, infos[i].name), 0) != 0) {
+            continue;
+        }
+        const str found =
+            arena_printf(c->memory, "%.*s/%.*s", STR_ARG(dir), STR_ARG(infos[i].name));
+        if (!path_add(c, l, found, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool globs_add(struct config *c, struct fs *fs, const str *patterns, u32 count,
+                      struct path_list *l, struct error *e)
+{
+    for (u32 i = 0; i < count; i++) {
+        if (!glob_add(c, fs, patterns[i], l, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void scrape_nodes_add(struct config *c, const struct yaml_node **nodes, u32 count)
+{
+    const struct yaml_node **all = ARENA_NEW_N(c->memory, const struct yaml_node *,
+                                               c->scrape_config_count + (size_t)count + 1);
+    if (c->scrape_config_count > 0) {
+        memcpy(all, c->scrape_configs, c->scrape_config_count * sizeof(*all)); // NOLINT
+    }
+    for (u32 i = 0; i < count; i++) {
+        all[c->scrape_config_count++] = nodes[i];
+    }
+    c->scrape_configs = all;
+}
+
+static bool scrape_files_load(struct config *c, struct fs *fs, const struct path_list *l,
+                              struct error *e)
+{
+    for (u32 i = 0; i < l->count; i++) {
+        str text;
+        if (!fs_read_file(fs, arena_cstr(c->memory, l->items[i]), CONFIG_BYTES_MAX, c->memory,
+                          &text, e)) {
+            return false;
+        }
+        const struct yaml_doc *doc = yaml_parse(c->memory, l->items[i], text, e);
+        struct top_section s = {0};
+        if (!doc || !conf_decode(&scrape_file_conf, doc->root, &s, c->memory, e)) {
+            return false;
+        }
+        scrape_nodes_add(c, s.scrape_configs, s.scrape_config_count);
+    }
+    return true;
+}
+
+// ---- from tables to the parts ----
+
+static bool retention_set(struct config *c, const struct yaml_node *node, struct error *e)
+{
+    struct retention_section r = {0};
+    if (node && !conf_decode(&retention_conf, node, &r, c->memory, e)) {
+        return false;
+    }
+    c->retention_ms = r.time_ms;
+    c->retention_bytes = r.size;
+    return true;
+}
+
+static bool globals_set(struct config *c, const struct global_section *g, struct error *e)
+{
+    const struct yaml_node *node = yaml_get(c->doc->root, STR("global"));
+    node = node ? node : c->doc->root;
+    if (g->scrape_interval_ms <= 0 || g->evaluation_interval_ms <= 0 || g->scrape_timeout_ms <= 0) {
+        return conf_error(
+            e, node,
+            "scrape_interval, scrape_timeout and evaluation_interval must be greater than 0");
+    }
+    if (g->scrape_timeout_ms > g->scrape_interval_ms && yaml_get(node, STR("scrape_timeout"))) {
+        return conf_error(e, node, "global scrape timeout greater than scrape interval");
+    }
+    c->scrape.interval_ms = g->scrape_interval_ms;
+    c->scrape.timeout_ms = MIN(g->scrape_timeout_ms, g->scrape_interval_ms);
+    c->scrape.body_size_limit = g->body_size_limit;
+    c->scrape.sample_limit = g->sample_limit;
+    c->scrape.label_limit = g->label_limit;
+    c->scrape.label_name_length_limit = g->label_name_length_limit;
+    c->scrape.label_value_length_limit = g->label_value_length_limit;
+    c->scrape.target_limit = g->target_limit;
+    c->scrape.keep_dropped_targets = g->keep_dropped_targets;
+    c->evaluation_interval_ms = g->evaluation_interval_ms;
+    c->query_offset_ms = g->rule_query_offset_ms;
+    return true;
+}
+
+static void mixins_add(struct config *c)
+{
+    c->rule_files = ARENA_NEW_N(c->memory, struct rules_file, mixins_count + 1U);
+    for (u32 i = 0; i < mixins_count; i++) {
+        c->rule_files[c->rule_file_count++] =
+            (struct rules_file){str_c(mixins[i].name), str_c(mixins[i].text)};
+    }
+}
+
+static bool files_resolve(struct config *c, struct fs *fs, const struct top_section *s,
+                          struct error *e)
+{
+    struct path_list rules = {0};
+    struct path_list scrapes = {0};
+    if (!globs_add(c, fs, s->rule_files, s->rule_file_count, &rules, e) ||
+        !globs_add(c, fs, s->scrape_config_files, s->scrape_config_file_count, &scrapes, e) ||
+        !scrape_files_load(c, fs, &scrapes, e)) {
+        return false;
+    }
+    if (c->is_builtin) {
+        mixins_add(c);
+        return true;
+    }
+    c->rule_files = ARENA_NEW_N(c->memory, struct rules_file, rules.count + 1U);
+    for (u32 i = 0; i < rules.count; i++) {
+        c->rule_files[c->rule_file_count++] = (struct rules_file){.path = rules.items[i]};
+    }
+    return true;
+}
+
+// Scrapes itself; the host is collected natively beside it.
+static str builtin_text(str listen_address, struct arena *a)
+{
+    const bool any = listen_address.len > 0 && listen_address.ptr[0] == ':';
+    return arena_printf(a,
+                        "# No --config.file was given: this is the built-in configuration.\n"
+                        "global:\n"
+                        "  scrape_interval: 5s\n"
+                        "  scrape_timeout: 4s\n"
+                        "  evaluation_interval: 15s\n"
+                        "scrape_configs:\n"
+                        "  - job_name: tidemark\n"
+                        "    static_configs:\n"
+                        "      - targets: [\"%s%.*s\"]\n",
+                        any ? "127.0.0.1" : "", STR_ARG(listen_address));
+}
+
+static bool text_read(struct config *c, struct fs *fs, str path, str listen_address, str *text,
+                      struct error *e)
+{
+    if (path.len == 0) {
+        c->is_builtin = true;
+        c->path = STR("built-in");
+        *text = builtin_text(listen_address, c->memory);
+        return true;
+    }
+    const size_t slash = str_find_last(path, '/');
+    c->path = arena_str(c->memory, path);
+    c->dir = slash == STR_NONE ? STR_EMPTY : arena_str(c->memory, str_sub(path, 0, MAX(slash, 1)));
+    return fs_read_file(fs, arena_cstr(c->memory, path), CONFIG_BYTES_MAX, c->memory, text, e);
+}
+
+struct config *config_load(struct fs *fs, str path, str listen_address,
+                           const char *(*env)(const char *name), struct error *e)
+{
+    struct config *c = MEM_NEW(struct config);
+    c->memory = arena_new(CONFIG_MEMORY_MAX);
+    str text;
+    struct top_section s = {0};
+    bool ok = text_read(c, fs, path, listen_address, &text, e);
+    c->doc = ok ? yaml_parse(c->memory, c->path, text, e) : NULL;
+    if (c->doc && yaml_is_null(c->doc->root)) {
+        ok = conf_defaults(&top_conf, &s, c->memory, e); // An empty file is upstream's defaults.
+    } else {
+        ok = c->doc && conf_decode(&top_conf, c->doc->root, &s, c->memory, e);
+    }
+    if (ok) {
+        external_labels_set(c, &s.global.external_labels, env);
+        scrape_nodes_add(c, s.scrape_configs, s.scrape_config_count);
+        c->ooo_window_ms = s.storage.tsdb.ooo_window_ms;
+    }
+    ok = ok && globals_set(c, &s.global, e) && retention_set(c, s.storage.tsdb.retention, e) &&
+         files_resolve(c, fs, &s, e);
+    if (!ok) {
+        config_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+void config_free(struct config *c)
+{
+    if (c) {
+        arena_free(c->memory);
+        mem_free(c);
+    }
+}
+
+// ---- the page ----
+
+static bool is_secret(UNUSED void *ctx, const str *keys, u32 depth)
+{
+    static const char *const names[] = {"password", "credentials", "bearer_token",  "ca",
+                                        "cert",     "key",         "client_secret", "secret_key",
+                                        "proxy_url"};
+    for (size_t i = 0; depth > 0 && i < ARRAY_LEN(names); i++) {
+        if (str_eq_c(keys[depth - 1], names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+str config_masked(const struct config *c, struct arena *a)
+{
+    struct buf out;
+    buf_init(&out, CONFIG_BYTES_MAX);
+    yaml_print_masked(&out, c->doc, is_secret, NULL);
+    const str text = arena_str(a, buf_get(&out));
+    buf_fini(&out);
+    return text;
+}

@@ -1,0 +1,45 @@
+// config.h: the configuration file: what stands in prometheus.yml, read whole or not at all.
+//
+// config_load reads, expands and decodes; nothing is put to work. config_check_all and the reload
+// of server.c hand the parts to their services' prepare functions, and swap only when all are good.
+// Threads: a struct config is frozen once loaded.
+#ifndef CMD_CONFIG_H
+#define CMD_CONFIG_H
+
+#include "base/base.h"
+#include "model/labels.h"
+#include "rules/rules.h"
+#include "scrape/scrape.h"
+
+struct arena;
+struct error;
+struct fs;
+struct yaml_doc;
+struct yaml_node;
+
+struct config {
+    struct arena *memory;
+    const struct yaml_doc *doc;
+    str path; // As the user named it; "built-in" without a file.
+    str dir;  // Relative paths start here.
+    bool is_builtin;
+    struct scrape_globals scrape;
+    const struct yaml_node **scrape_configs;
+    u32 scrape_config_count;
+    i64 evaluation_interval_ms;
+    i64 query_offset_ms;
+    struct rules_file *rule_files; // Globs resolved.
+    u32 rule_file_count;
+    i64 retention_ms; // 0 = the flag's.
+    u64 retention_bytes;
+    i64 ooo_window_ms;
+};
+
+// path empty: the built-in configuration, which scrapes listen_address. NULL with file:line:col.
+struct config *config_load(struct fs *fs, str path, str listen_address,
+                           const char *(*env)(const char *name), struct error *e) MUST_USE;
+void config_free(struct config *c); // Accepts NULL.
+// The file as the config page shows it: comments gone, secrets as <secret>.
+str config_masked(const struct config *c, struct arena *a);
+
+#endif

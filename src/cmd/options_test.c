@@ -1,0 +1,93 @@
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/test.h"
+#include "cmd/options.h"
+
+#include <stdio.h>
+
+static const char *test_env(const char *name)
+{
+    return strcmp(name, "TIDEMARK_STORAGE_TSDB_PATH") == 0 ? "/from/env" : NULL;
+}
+
+static bool parse(struct arena *a, const char *const *args, int n, struct options *o,
+                  struct error *e)
+{
+    char *argv[16];
+    for (int i = 0; i < n; i++) {
+        argv[i] = (char *)(uintptr_t)arena_cstr(a, str_c(args[i]));
+    }
+    return options_parse(n, argv, 0, test_env, a, o, e);
+}
+
+TEST(options_take_flag_over_environment_over_default)
+{
+    struct arena *a = arena_new(1 << 20);
+    struct options o;
+    struct error e = {0};
+    const char *const none[] = {"--web.enable-lifecycle"};
+    ASSERT_OK(parse(a, none, 1, &o, &e), e);
+    ASSERT_STR_EQ(o.storage_path, STR("/from/env"));
+    ASSERT_STR_EQ(o.listen_address, STR("127.0.0.1:9090"));
+    assert_true(o.enable_lifecycle);
+    assert_int_equal(o.retention_ms, 15LL * 24 * 3600 * 1000);
+    const char *const all[] = {"--storage.tsdb.path=/x",
+                               "-storage.tsdb.retention.size",
+                               "2GB",
+                               "--no-web.enable-lifecycle",
+                               "--log.level=debug",
+                               "--query.timeout=30s"};
+    ASSERT_OK(parse(a, all, 6, &o, &e), e);
+    ASSERT_STR_EQ(o.storage_path, STR("/x"));
+    assert_int_equal(o.retention_bytes, 2ULL << 30);
+    assert_false(o.enable_lifecycle);
+    assert_int_equal(o.log_level, 0);
+    assert_int_equal(o.query_timeout_ms, 30000);
+    arena_free(a);
+}
+
+TEST(options_say_what_is_wrong_and_what_would_be_right)
+{
+    static const struct {
+        const char *arg;
+        const char *want;
+    } cases[] = {
+        {"--storage.tsdb.pth=x",
+         "unknown flag --storage.tsdb.pth: did you mean --storage.tsdb.path?"},
+        {"--zzzzzzzzzzzzzzzzz",
+         "unknown flag --zzzzzzzzzzzzzzzzz: tidemark server --help lists all"},
+        {"--web.enable-admin-api", "--web.enable-admin-api is known to Prometheus but not built in "
+                                   "this release: leave it out"},
+        {"--log.level=loud", "--log.level: \"loud\" is none of debug, info, warn, error"},
+        {"--web.enable-lifecycle=yes", "--web.enable-lifecycle: \"yes\" is not true or false"},
+        {"--storage.tsdb.retention.size=12Q",
+         "--storage.tsdb.retention.size: \"12Q\" is not a size (write 512MB, 2GB …)"},
+        {"--storage.tsdb.path", "--storage.tsdb.path wants a value"},
+        {"stray", "unexpected argument \"stray\": flags begin with --"},
+    };
+    struct arena *a = arena_new(1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct options o;
+        struct error e = {0};
+        assert_false(parse(a, &cases[i].arg, 1, &o, &e));
+        ASSERT_STR_EQ(str_c(e.text), str_c(cases[i].want));
+    }
+    arena_free(a);
+}
+
+TEST(options_help_names_every_built_flag_and_no_other)
+{
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    options_help(&b);
+    for (u32 i = 0; i < options_count; i++) {
+        char flag[128];
+        (void)snprintf(flag, sizeof(flag), "  --%s%s", options_table[i].name,
+                       options_table[i].type == OPTION_BOOL ? "\n" : "=");
+        assert_int_equal(str_contains(buf_get(&b), str_c(flag)),
+                         options_table[i].type != OPTION_UNBUILT);
+    }
+    buf_fini(&b);
+}

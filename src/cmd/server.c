@@ -1,0 +1,593 @@
+#include "cmd/server.h"
+
+#include "alert/alerting.h"
+#include "api/api.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "client/tidemark.h"
+#include "cmd/config.h"
+#include "cmd/options.h"
+#include "cmd/server_metrics.h"
+#include "collect/collect.h"
+#include "model/duration.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "os/clk.h"
+#include "os/fs.h"
+#include "os/proc.h"
+#include "os/rng.h"
+#include "os/sig.h"
+#include "os/thr.h"
+#include "promql/promql.h"
+#include "rules/rules.h"
+#include "scrape/scrape.h"
+#include "storage/storage.h"
+#include "text/re.h"
+#include "tsdb/tsdb.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { STEP_EVERY_MS = 2000, DRAIN_MS = 5000, SIGNAL_POLL_MS = 1000, NOTIFY_SHARDS = 4 };
+#define ALERTMANAGER_BYTES_MAX ((size_t)4 << 20)
+#define BALLAST_BYTES          ((u64)16 << 20)
+
+// Everything that runs. Threads: built and torn down on the main thread; `reload_lock` serialises
+// reloads and guards config and the reload's outcome.
+struct server {
+    const struct options *options;
+    struct log *log;
+    struct tmk_registry *registry;
+    struct rng rng;
+    struct tsdb_replay_progress replay;
+
+    struct api *api;
+    struct http_server *http;
+    struct re *cors;
+    struct tsdb *db;
+    struct promql_engine *engine;
+    struct promql_engine *rules_engine; // Of its own, so that queries cannot crowd rules out (I14).
+    struct scrape *scrape;
+    struct collect *collect;
+    struct rules *rules;
+    struct notify *notify;
+    struct http_client *notify_http;
+    struct stop *stop;
+    struct thr *background;
+    char external_url[512];
+    char retention[64]; // As a text, for the status page.
+
+    struct lock reload_lock;
+    struct config *config;
+    bool reload_ok;
+    i64 reload_t_ms;
+};
+
+// ---- the log ----
+
+static void log_sink(UNUSED void *ctx, str line)
+{
+    (void)!write(STDERR_FILENO, line.ptr, line.len); // Nobody can be told that the log is gone.
+}
+
+static i64 log_now(UNUSED void *ctx)
+{
+    return clk_wall_ms(clk_real());
+}
+
+// ---- configuration: all prepare, then swaps that cannot fail ----
+
+struct prepared {
+    struct config *config;
+    struct scrape_plan *scrape;
+    struct rules_plan *rules;
+    struct notify_plan *notify;
+};
+
+static void prepared_free(struct prepared *p)
+{
+    scrape_plan_free(p->scrape);
+    rules_plan_free(p->rules);
+    notify_plan_free(p->notify);
+    config_free(p->config);
+}
+
+static bool notify_plan_make(struct server *s, struct prepared *p, struct error *e)
+{
+    const str path = s->options->alertmanager_config;
+    str text = STR_EMPTY;
+    struct arena *a = arena_new(ALERTMANAGER_BYTES_MAX * 2);
+    const bool ok = path.len == 0 || fs_read_file(fs_real(), arena_cstr(a, path),
+                                                  ALERTMANAGER_BYTES_MAX, a, &text, e);
+    p->notify = ok ? notify_prepare(s->notify, path, text, e) : NULL;
+    arena_free(a);
+    return p->notify != NULL;
+}
+
+static bool config_prepare(struct server *s, struct prepared *p, struct error *e)
+{
+    const struct options *o = s->options;
+    *p = (struct prepared){0};
+    p->config = config_load(fs_real(), o->config_file, o->listen_address, proc_env, e);
+    if (!p->config) {
+        return false;
+    }
+    const struct config *c = p->config;
+    const struct rules_opts rules = {.evaluation_interval_ms = c->evaluation_interval_ms,
+                                     .query_offset_ms = c->query_offset_ms,
+                                     .resend_delay_ms = o->resend_delay_ms,
+                                     .outage_tolerance_ms = o->outage_tolerance_ms,
+                                     .grace_period_ms = o->grace_period_ms,
+                                     .external_labels = c->scrape.external_labels,
+                                     .external_url = str_c(s->external_url)};
+    p->scrape = scrape_prepare(s->scrape, &c->scrape, c->scrape_configs, c->scrape_config_count, e);
+    p->rules =
+        p->scrape ? rules_prepare(s->rules, &rules, c->rule_files, c->rule_file_count, e) : NULL;
+    if (!p->rules || !notify_plan_make(s, p, e)) {
+        prepared_free(p);
+        return false;
+    }
+    return true;
+}
+
+static void retention_apply(struct server *s, const struct config *c)
+{
+    tsdb_set_retention(s->db, c->retention_ms ? c->retention_ms : s->options->retention_ms,
+                       c->retention_bytes ? c->retention_bytes : s->options->retention_bytes);
+}
+
+// Under reload_lock.
+static void config_swap(struct server *s, struct prepared *p)
+{
+    scrape_swap(s->scrape, p->scrape);
+    rules_swap(s->rules, p->rules);
+    notify_swap(s->notify, p->notify);
+    retention_apply(s, p->config);
+    config_free(s->config);
+    s->config = p->config;
+}
+
+static bool server_reload(struct server *s, struct error *e)
+{
+    struct prepared p;
+    lock_take(&s->reload_lock);
+    const bool ok = config_prepare(s, &p, e);
+    if (ok) {
+        config_swap(s, &p);
+        s->reload_t_ms = clk_wall_ms(clk_real());
+    }
+    s->reload_ok = ok;
+    lock_drop(&s->reload_lock);
+    server_metrics_reload(ok);
+    if (ok) {
+        LOGF(s->log, LOG_INFO, "configuration loaded");
+    } else {
+        LOGF(s->log, LOG_ERROR, "reload refused, the old configuration stays: %s", e->text);
+    }
+    return ok;
+}
+
+// ---- what the API asks of us ----
+
+static bool control_reload(void *ctx, struct error *e)
+{
+    return server_reload(ctx, e);
+}
+
+static void control_quit(UNUSED void *ctx)
+{
+    sig_raise(SIG_EVENT_STOP);
+}
+
+static str control_config(void *ctx, struct arena *a)
+{
+    struct server *s = ctx;
+    lock_take(&s->reload_lock);
+    const str text = s->config ? config_masked(s->config, a) : STR_EMPTY;
+    lock_drop(&s->reload_lock);
+    return text;
+}
+
+static u32 control_flags(void *ctx, struct arena *a, struct api_flag **out)
+{
+    const struct server *s = ctx;
+    struct api_flag *flags = ARENA_NEW_N(a, struct api_flag, options_count);
+    u32 n = 0;
+    for (u32 i = 0; i < options_count; i++) {
+        if (options_table[i].type != OPTION_UNBUILT) {
+            flags[n++] =
+                (struct api_flag){str_c(options_table[i].name), options_value(s->options, i, a)};
+        }
+    }
+    *out = flags;
+    return n;
+}
+
+static struct labels control_external_labels(void *ctx, struct arena *a)
+{
+    struct server *s = ctx;
+    lock_take(&s->reload_lock);
+    const struct labels ls =
+        s->config ? labels_copy(a, s->config->scrape.external_labels) : (struct labels){0};
+    lock_drop(&s->reload_lock);
+    return ls;
+}
+
+static bool control_reload_state(void *ctx, i64 *t_ms)
+{
+    struct server *s = ctx;
+    lock_take(&s->reload_lock);
+    const bool ok = s->reload_ok;
+    *t_ms = s->reload_t_ms;
+    lock_drop(&s->reload_lock);
+    return ok;
+}
+
+// ---- starting ----
+
+static u64 memory_limit(const struct options *o)
+{
+    return o->memory_limit ? o->memory_limit : proc_memory_limit_bytes() / 10 * 6;
+}
+
+static void retention_print(struct server *s)
+{
+    struct buf b;
+    buf_init(&b, sizeof(s->retention) - 1);
+    duration_print(&b, s->options->retention_ms);
+    (void)snprintf(s->retention, sizeof(s->retention), "%.*s", STR_ARG(buf_get(&b)));
+    buf_fini(&b);
+}
+
+static bool start_http(struct server *s, struct error *e)
+{
+    const struct options *o = s->options;
+    retention_print(s);
+    const struct api_opts api = {
+        .clk = clk_real(),
+        .log = s->log,
+        .registry = s->registry,
+        .control = {.ctx = s,
+                    .reload = control_reload,
+                    .quit = control_quit,
+                    .config_yaml = control_config,
+                    .flags = control_flags,
+                    .external_labels = control_external_labels,
+                    .reload_state = control_reload_state,
+                    .retention_text = str_c(s->retention)},
+        .replay = &s->replay,
+        .prefix = o->route_prefix,
+        .lifecycle = o->enable_lifecycle,
+        .remote_write = o->enable_remote_write,
+        .lookback_ms = o->lookback_ms,
+        .query_timeout_ms = o->query_timeout_ms,
+        .query_bytes_max = memory_limit(o) / 16,
+        .query_threads = (u32)MIN(o->query_concurrency, (u64)64),
+    };
+    s->api = api_new(&api, e);
+    s->cors = s->api ? re_new(o->cors_origin, e) : NULL;
+    if (!s->cors) {
+        return s->api ? err_in(e, "--web.cors.origin") : false;
+    }
+    char address[300];
+    (void)snprintf(address, sizeof(address), "%.*s", STR_ARG(o->listen_address));
+    struct http_server_opts http = {.address = address,
+                                    .prefix = o->route_prefix,
+                                    .cors_origin = s->cors,
+                                    .connections_max = (u32)MIN(o->connections_max, (u64)100000),
+                                    .clk = clk_real(),
+                                    .log = s->log,
+                                    .registry = s->registry};
+    http.routes = api_routes(s->api, &http.route_count);
+    http.lanes = api_lanes(s->api, &http.lane_count);
+    s->http = http_server_start(&http, e);
+    return s->http != NULL;
+}
+
+static bool start_storage(struct server *s, struct error *e)
+{
+    const struct options *o = s->options;
+    char dir[4096];
+    (void)snprintf(dir, sizeof(dir), "%.*s", STR_ARG(o->storage_path));
+    const struct tsdb_opts db = {.fs = fs_real(),
+                                 .clk = clk_real(),
+                                 .rng = &s->rng,
+                                 .dir = dir,
+                                 .log = s->log,
+                                 .registry = s->registry,
+                                 .progress = &s->replay,
+                                 .retention_ms = o->retention_ms,
+                                 .retention_bytes = o->retention_bytes,
+                                 .ooo_window_ms = s->config->ooo_window_ms,
+                                 .wal_sync = (enum wal_sync)o->wal_sync,
+                                 .series_max = (u32)MIN(o->series_max, (u64)UINT32_MAX),
+                                 .memory_max = memory_limit(o) / 10 * 4,
+                                 .ballast_bytes = BALLAST_BYTES,
+                                 .wal_thread = true};
+    s->db = tsdb_open(&db, e);
+    return s->db != NULL;
+}
+
+static struct promql_engine *engine_make(const struct server *s)
+{
+    const struct options *o = s->options;
+    return promql_engine_new(
+        (struct promql_engine_opts){.clk = clk_real(),
+                                    .lookback_ms = o->lookback_ms,
+                                    .timeout_ms = o->query_timeout_ms,
+                                    .samples_max = o->query_samples_max,
+                                    .bytes_max = memory_limit(o) / 16,
+                                    .subquery_step_ms = s->config->evaluation_interval_ms});
+}
+
+static bool start_services(struct server *s, struct error *e)
+{
+    struct storage *storage = tsdb_storage(s->db);
+    s->engine = engine_make(s);
+    s->rules_engine = engine_make(s);
+    const struct scrape_deps scrape = {.storage = storage,
+                                       .fs = fs_real(),
+                                       .clk = clk_real(),
+                                       .log = s->log,
+                                       .registry = s->registry,
+                                       .config_dir = s->config->dir};
+    s->notify_http = http_client_new(NOTIFY_SHARDS, e);
+    const struct notify_deps notify = {.clk = clk_real(),
+                                       .fs = fs_real(),
+                                       .log = s->log,
+                                       .registry = s->registry,
+                                       .http = s->notify_http,
+                                       .external_url = str_c(s->external_url)};
+    s->notify = s->notify_http ? notify_new(&notify, e) : NULL;
+    if (!s->notify) {
+        return false;
+    }
+    const struct rules_deps rules = {.storage = storage,
+                                     .engine = s->rules_engine,
+                                     .clk = clk_real(),
+                                     .fs = fs_real(),
+                                     .log = s->log,
+                                     .registry = s->registry,
+                                     .sink = notify_sink(s->notify)};
+    s->rules = rules_new(&rules, e);
+    s->scrape = s->rules ? scrape_new(&scrape, e) : NULL;
+    return s->scrape != NULL;
+}
+
+static bool start_collect(struct server *s, struct error *e)
+{
+    const struct options *o = s->options;
+    const bool wanted = o->collect_host == COLLECT_ON ||
+                        (o->collect_host == COLLECT_AUTO && o->config_file.len == 0);
+    if (!wanted) {
+        return true;
+    }
+    char procfs[1024];
+    char sysfs[1024];
+    (void)snprintf(procfs, sizeof(procfs), "%.*s", STR_ARG(o->collect_procfs));
+    (void)snprintf(sysfs, sizeof(sysfs), "%.*s", STR_ARG(o->collect_sysfs));
+    const struct collect_opts c = {.storage = tsdb_storage(s->db),
+                                   .fs = fs_real(),
+                                   .clk = clk_real(),
+                                   .log = s->log,
+                                   .registry = s->registry,
+                                   .procfs = procfs,
+                                   .sysfs = sysfs};
+    s->collect = collect_new(&c, e);
+    return s->collect && collect_start(s->collect, e);
+}
+
+static void background(void *arg)
+{
+    struct server *s = arg;
+    bool did = false;
+    while (!stop_sleep_ms(s->stop, did ? 1 : STEP_EVERY_MS)) {
+        struct error e = {0};
+        if (!tsdb_step(s->db, &did, &e)) {
+            did = false;
+            LOGF(s->log, LOG_ERROR, "storage background work failed, trying again: %s", e.text);
+        }
+    }
+}
+
+// The services run from here on.
+static bool start_threads(struct server *s, struct error *e)
+{
+    s->stop = stop_new();
+    s->background = thr_start("storage", background, s, e);
+    if (!s->background) {
+        return false;
+    }
+    rules_start(s->rules);
+    notify_start(s->notify);
+    if (!start_collect(s, e)) {
+        return false;
+    }
+    const struct api_services services = {.storage = tsdb_storage(s->db),
+                                          .engine = s->engine,
+                                          .tsdb = s->db,
+                                          .scrape = s->scrape,
+                                          .collect = s->collect,
+                                          .rules = s->rules,
+                                          .notify = s->notify};
+    api_attach(s->api, &services);
+    return true;
+}
+
+// ---- stopping ----
+
+static void stop_all(void *arg)
+{
+    struct server *s = arg;
+    struct error e = {0};
+    if (s->api) {
+        api_stopping(s->api);
+    }
+    if (s->scrape) {
+        scrape_stop(s->scrape);
+    }
+    collect_stop(s->collect);
+    if (s->rules) {
+        rules_stop(s->rules);
+    }
+    http_server_stop(s->http, DRAIN_MS);
+    s->http = NULL;
+    if (s->stop) {
+        stop_set(s->stop);
+        thr_join(s->background);
+    }
+    collect_free(s->collect);
+    scrape_free(s->scrape);
+    rules_free(s->rules);
+    notify_free(s->notify);
+    http_client_free(s->notify_http);
+    api_free(s->api);
+    if (!tsdb_close(s->db, &e)) {
+        LOGF(s->log, LOG_ERROR, "closing the storage failed: %s", e.text);
+    }
+    promql_engine_free(s->engine);
+    promql_engine_free(s->rules_engine);
+    stop_free(s->stop);
+}
+
+struct stopping {
+    struct server *server;
+    _Atomic bool done;
+};
+
+static void stop_thread(void *arg)
+{
+    struct stopping *st = arg;
+    stop_all(st->server);
+    st->done = true;
+}
+
+// A second signal while stopping ends the process at once; the log is safe in the kernel.
+static void stop_watched(struct server *s)
+{
+    struct stopping st = {.server = s};
+    struct error e = {0};
+    struct thr *t = thr_start("stop", stop_thread, &st, &e);
+    if (!t) {
+        stop_all(s);
+        return;
+    }
+    while (!st.done) {
+        if (sig_wait(20) == SIG_EVENT_STOP) {
+            LOGF(s->log, LOG_WARN, "second signal: leaving without waiting");
+            _exit(EXIT_RUNTIME);
+        }
+    }
+    thr_join(t);
+}
+
+static void wait_for_signals(struct server *s)
+{
+    while (true) {
+        struct error e = {0};
+        switch (sig_wait(SIGNAL_POLL_MS)) {
+        case SIG_EVENT_STOP:
+            return;
+        case SIG_EVENT_RELOAD:
+            (void)server_reload(s, &e); // Told and counted inside.
+            break;
+        case SIG_EVENT_REOPEN:
+        case SIG_EVENT_DUMP:
+        case SIG_EVENT_NONE:
+            break;
+        }
+    }
+}
+
+// ---- the whole ----
+
+// http://<address>, or what the user says.
+static void external_url_set(struct server *s)
+{
+    const struct options *o = s->options;
+    if (o->external_url.len > 0) {
+        (void)snprintf(s->external_url, sizeof(s->external_url), "%.*s", STR_ARG(o->external_url));
+        return;
+    }
+    char host[256];
+    const bool any = o->listen_address.len > 0 && o->listen_address.ptr[0] == ':';
+    const str name = any ? proc_hostname(host) : STR_EMPTY;
+    (void)snprintf(s->external_url, sizeof(s->external_url), "http://%.*s%.*s%.*s", STR_ARG(name),
+                   STR_ARG(o->listen_address), STR_ARG(o->route_prefix));
+}
+
+static int fail(const char *what, const struct error *e, int code)
+{
+    (void)fprintf(stderr, "tidemark: %s%s%s\n", what, what[0] ? ": " : "", e->text);
+    return code;
+}
+
+static int server_start(struct server *s, struct error *e)
+{
+    const struct options *o = s->options;
+    s->config = config_load(fs_real(), o->config_file, o->listen_address, proc_env, e);
+    if (!s->config) {
+        return fail("", e, EXIT_CONFIG);
+    }
+    if (!start_http(s, e)) {
+        return fail("cannot serve", e, EXIT_RUNTIME);
+    }
+    if (!start_storage(s, e)) {
+        return fail("cannot open the data folder", e, EXIT_RUNTIME);
+    }
+    if (!start_services(s, e)) {
+        return fail("cannot start", e, EXIT_RUNTIME);
+    }
+    struct prepared p;
+    lock_take(&s->reload_lock);
+    const bool ok = config_prepare(s, &p, e);
+    if (ok) {
+        config_swap(s, &p);
+        s->reload_ok = true;
+        s->reload_t_ms = clk_wall_ms(clk_real());
+    }
+    lock_drop(&s->reload_lock);
+    if (!ok) {
+        return fail("", e, EXIT_CONFIG);
+    }
+    server_metrics_reload(true);
+    return start_threads(s, e) ? EXIT_OK : fail("cannot start", e, EXIT_RUNTIME);
+}
+
+int server_run(const struct options *o)
+{
+    struct error e = {0};
+    struct server s = {.options = o};
+    const struct log_opts log = {.level = (enum log_level)o->log_level,
+                                 .format = (enum log_format)o->log_format,
+                                 .sink = log_sink,
+                                 .now_ms = log_now};
+    sig_init();
+    s.log = log_new(log);
+    s.registry = tmk_registry_new(NULL);
+    rng_init_system(&s.rng);
+    lock_init(&s.reload_lock, 10, "reload");
+    external_url_set(&s);
+    server_metrics_register(s.registry, memory_limit(o));
+    LOGF(s.log, LOG_INFO, "Tidemark " TIDEMARK_VERSION " starts, data in %.*s",
+         STR_ARG(o->storage_path));
+    const int code = server_start(&s, &e);
+    if (code == EXIT_OK) {
+        LOGF(s.log, LOG_INFO, "ready: %s", s.external_url);
+        wait_for_signals(&s);
+        LOGF(s.log, LOG_INFO, "stopping");
+    }
+    stop_watched(&s);
+    if (code == EXIT_OK) {
+        LOGF(s.log, LOG_INFO, "stopped: everything is on disk");
+    }
+    config_free(s.config);
+    re_free(s.cors);
+    lock_fini(&s.reload_lock);
+    tmk_registry_free(s.registry);
+    log_free(s.log);
+    return code;
+}
