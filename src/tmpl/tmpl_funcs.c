@@ -44,7 +44,7 @@ static void take_text(struct run *r, struct buf *b, struct value *out)
 static bool fn_query(struct run *r, const struct value *args, UNUSED u32 n, struct value *out,
                      struct error *e)
 {
-    str expr;
+    str expr = STR_EMPTY;
     if (!want_string(&args[0], &expr, e)) {
         return false;
     }
@@ -73,7 +73,7 @@ static bool fn_first(UNUSED struct run *r, const struct value *args, UNUSED u32 
 static bool fn_label(UNUSED struct run *r, const struct value *args, UNUSED u32 n,
                      struct value *out, struct error *e)
 {
-    str name;
+    str name = STR_EMPTY;
     if (!want_string(&args[0], &name, e)) {
         return false;
     }
@@ -117,7 +117,7 @@ static int keyed_order(const void *a, const void *b)
 static bool fn_sort_by_label(struct run *r, const struct value *args, UNUSED u32 n,
                              struct value *out, struct error *e)
 {
-    str name;
+    str name = STR_EMPTY;
     if (!want_string(&args[0], &name, e)) {
         return false;
     }
@@ -152,9 +152,9 @@ static bool fn_args(struct run *r, const struct value *args, u32 n, struct value
 static bool fn_re_replace_all(struct run *r, const struct value *args, UNUSED u32 n,
                               struct value *out, struct error *e)
 {
-    str pattern;
-    str replacement;
-    str text;
+    str pattern = STR_EMPTY;
+    str replacement = STR_EMPTY;
+    str text = STR_EMPTY;
     if (!want_string(&args[0], &pattern, e) || !want_string(&args[1], &replacement, e) ||
         !want_string(&args[2], &text, e)) {
         return false;
@@ -174,8 +174,8 @@ static bool fn_re_replace_all(struct run *r, const struct value *args, UNUSED u3
 static bool fn_match(UNUSED struct run *r, const struct value *args, UNUSED u32 n,
                      struct value *out, struct error *e)
 {
-    str pattern;
-    str text;
+    str pattern = STR_EMPTY;
+    str text = STR_EMPTY;
     if (!want_string(&args[0], &pattern, e) || !want_string(&args[1], &text, e)) {
         return false;
     }
@@ -202,7 +202,7 @@ static char lower(char c)
 static bool map_case(struct run *r, const struct value *arg, char mode, struct value *out,
                      struct error *e)
 {
-    str text;
+    str text = STR_EMPTY;
     if (!want_string(arg, &text, e)) {
         return false;
     }
@@ -240,7 +240,7 @@ static bool link_to(struct run *r, const struct value *arg, u32 tab, struct valu
                     struct error *e)
 {
     static const char hex[] = "0123456789ABCDEF";
-    str expr;
+    str expr = STR_EMPTY;
     if (!want_string(arg, &expr, e)) {
         return false;
     }
@@ -295,7 +295,7 @@ static str without_port(str host_port)
 static bool fn_strip_port(UNUSED struct run *r, const struct value *args, UNUSED u32 n,
                           struct value *out, struct error *e)
 {
-    str s;
+    str s = STR_EMPTY;
     if (!want_string(&args[0], &s, e)) {
         return false;
     }
@@ -315,7 +315,7 @@ static bool is_ip(str host)
 static bool fn_strip_domain(struct run *r, const struct value *args, UNUSED u32 n,
                             struct value *out, struct error *e)
 {
-    str s;
+    str s = STR_EMPTY;
     if (!want_string(&args[0], &s, e)) {
         return false;
     }
@@ -419,7 +419,7 @@ static bool fn_now(struct run *r, UNUSED const struct value *args, UNUSED u32 n,
 static bool fn_parse_duration(UNUSED struct run *r, const struct value *args, UNUSED u32 n,
                               struct value *out, struct error *e)
 {
-    str s;
+    str s = STR_EMPTY;
     i64 ms;
     if (!want_string(&args[0], &s, e) || !duration_parse(s, &ms, e)) {
         return false;
@@ -598,7 +598,7 @@ static bool fn_println(struct run *r, const struct value *args, u32 n, struct va
 static bool fn_printf(struct run *r, const struct value *args, u32 n, struct value *out,
                       struct error *e)
 {
-    str format;
+    str format = STR_EMPTY;
     if (!want_string(&args[0], &format, e)) {
         return false;
     }
