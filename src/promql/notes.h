@@ -1,7 +1,8 @@
 // notes.h: annotations: what a query should be told besides its answer.
 //
 // A text is kept once, wherever and however often it came up; the place that is told is that of the
-// operator which is last in upstream's order of evaluation. At most NOTES_MAX different texts; more are counted.
+// operator which is last in upstream's order of evaluation.
+// At most NOTES_MAX different texts; more are counted.
 // Threads: owned by the run.
 #ifndef PROMQL_NOTES_H
 #define PROMQL_NOTES_H

@@ -1,5 +1,5 @@
-// promql_eval_fuzz.c: any text, evaluated over a small fixed store within small limits: an answer or
-// an error, nothing else.
+// promql_eval_fuzz.c: any text, evaluated over a small fixed store within small limits: an answer
+// or an error, nothing else.
 #include "base/arena.h"
 #include "base/str.h"
 #include "promql/promql.h"

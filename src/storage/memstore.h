@@ -2,6 +2,7 @@
 //
 // Everything in sorted arrays under one lock; every rule of storage.h followed literally.
 // Not for serving: O(n) inserts, no disk. commit is durable at once.
+// Threads: shared, as storage.h says; opts are frozen.
 #ifndef STORAGE_MEMSTORE_H
 #define STORAGE_MEMSTORE_H
 

@@ -1,11 +1,11 @@
-// storage.h: the thin waist. Everyone writes through an appender and reads through a querier;
-// tsdb, the slow in-memory store (memstore) and later tiers and clusters implement both.
+// storage.h: the thin waist: who writes has an appender, who reads a querier; tsdb, memstore and
+// later tiers and clusters implement both.
 //
 // Writing: open → resolve* → append* → commit | rollback → (again) → close. A batch is columns.
 // append only stages: commit checks every sample against its series under the store's lock,
 // writes the log, makes the good ones visible together and fills each batch's outcomes.
-// Reading: select pins a snapshot; the cursor walks series, and of each series runs of columns.
-// close tells the truth: error, warnings, partial.
+// Reading: a querier pins a snapshot; a cursor walks series and runs of columns; its close tells
+// the truth: error, warnings, partial.
 //
 // Invariants:
 //   (W1) A sample is visible to queries opened after its commit, never before, never half a batch.
@@ -13,8 +13,7 @@
 //        APPEND_CONFLICT. Order is per series only.
 //   (W3) Storage never invents a sample; staleness is a sample with STALE_NAN_BITS.
 //   (W4) Every staged sample gets exactly one outcome (I1); the caller, who knows the job, counts.
-// Threads: a struct storage is shared; appenders, queriers and cursors are owned by one thread at
-// a time.
+// Threads: a struct storage is shared; what it opens is owned by one thread at a time.
 #ifndef STORAGE_STORAGE_H
 #define STORAGE_STORAGE_H
 
@@ -31,8 +30,8 @@ struct storage_appender;
 struct storage_querier;
 struct series_cursor;
 
-// A series of one store. generation changes when the ordinal is given to another series, so an old
-// ref is refused (APPEND_INVALID), never mistaken. Zero is no series.
+// A series of one store. generation changes with the ordinal's owner, so that an old ref is refused
+// (APPEND_INVALID), never mistaken. Zero is no series.
 struct series_ref {
     u32 ordinal;
     u32 generation;
@@ -60,11 +59,9 @@ enum durability {
     DURABILITY_PERIODIC, // In the log's buffer of the kernel at return; on disk within 1 s.
     DURABILITY_SYNC,     // On disk when storage_when_durable calls back for the position.
 };
-
-// Which head stream a writer belongs to: rule results have a shard and a log stream of their own.
+// Which head stream a writer belongs to; rule results have one of their own.
 enum storage_stream { STREAM_SCRAPE, STREAM_PUSH, STREAM_RULES, STREAM_HOST, STREAM_COUNT };
-
-// n samples as columns. The arrays must live until commit or rollback returns.
+// n samples as columns, which must live until commit or rollback returns.
 struct append_batch {
     const struct series_ref *refs;
     const i64 *t_ms;
@@ -77,8 +74,7 @@ struct append_batch {
 };
 
 struct storage_appender_ops {
-    // Finds or makes the series of each label set. Where refused, the ref is zero and outcomes
-    // says why (APPEND_LIMIT or APPEND_INVALID); else APPEND_STORED.
+    // Finds or makes each set's series. Refused: a zero ref, APPEND_LIMIT or APPEND_INVALID.
     void (*resolve)(struct storage_appender *a, const struct labels *sets, u32 n,
                     struct series_ref *refs, u8 *outcomes);
     bool (*append)(struct storage_appender *a, const struct append_batch *b, struct error *e);
@@ -96,9 +92,8 @@ struct storage_appender {
     const struct storage_appender_ops *ops;
 };
 
-// One stretch of a series: equal column_id = the same t (and start_t) column, so that window bounds
-// can be shared; 0 = private. Times rise strictly; runs of a series rise and do not overlap.
-// Valid until the next call on the cursor.
+// One stretch of a series: equal column_id = the same t (and start_t) column; 0 = private. Times
+// rise strictly, also from run to run. Valid until the next call on the cursor.
 struct series_run {
     u64 column_id;
     const i64 *t_ms;
@@ -158,8 +153,7 @@ struct storage_querier_ops {
     struct series_cursor *(*select)(struct storage_querier *q, const struct matcher *ms, u32 count,
                                     const struct select_hints *h, struct query_budget *budget,
                                     struct error *e);
-    // Sorted; of series that match one of the matcher sets and have data in the querier's range.
-    // limit 0 = none; *truncated tells.
+    // Sorted; of series that match all matchers and have data in the querier's range.
     bool (*label_names)(struct storage_querier *q, const struct matcher *ms, u32 count,
                         struct arena *a, str **names, u32 *n, struct error *e);
     bool (*label_values)(struct storage_querier *q, str name, const struct matcher *ms, u32 count,
@@ -183,8 +177,8 @@ struct storage_ops {
     // Pins what is committed now for [min_ms, max_ms].
     struct storage_querier *(*querier)(struct storage *s, struct tenant_id tenant, i64 min_ms,
                                        i64 max_ms, struct error *e);
-    // Calls fn once position is on disk (error NULL) or can never be (error set); at once if it
-    // is already. fn runs on the log's thread and must only wake somebody.
+    // Calls fn once position is on disk (error NULL) or can never be (error set), at once if it is
+    // already. fn runs on the log's thread and must only wake somebody.
     void (*when_durable)(struct storage *s, u64 wal_position,
                          void (*fn)(void *arg, const struct error *e), void *arg);
 };
@@ -192,7 +186,7 @@ struct storage {
     const struct storage_ops *ops;
 };
 
-// Fronts (storage.c): storage_appender_open(s, …) calls s->ops->appender(s, …) and so on.
+// Fronts: storage_appender_open(s, …) calls s->ops->appender(s, …) and so on.
 struct storage_appender *storage_appender_open(struct storage *s, struct tenant_id tenant,
                                                enum storage_stream stream,
                                                struct error *e) MUST_USE;

@@ -1,8 +1,8 @@
 // promql_script.c: runs test scripts in upstream's language against this engine.
 //
 // usage: promql_script [--show N] FILE…
-// Understood: load, clear, eval instant, eval range, eval_fail, expected series, scalars, strings and
-// range vectors, and `expect` lines. Instant expectations are checked a second time as the middle
+// Understood: load, clear, eval instant, eval range, eval_fail, expected series, scalars, strings
+// and range vectors, and `expect` lines. Instant expectations are checked a second time as the middle
 // step of a range. Native histograms in series are left out; an expectation that names one is
 // counted as skipped. Last line: "N passed, N failed, N skipped".
 #include "base/arena.h"
