@@ -5,6 +5,8 @@
 #include "os/clk.h"
 #include "promql/eval_fixture.h"
 
+#include <stdio.h>
+
 static void load_many(struct fixture *f, int count)
 {
     char selector[32];

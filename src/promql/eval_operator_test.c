@@ -2,6 +2,8 @@
 #include "base/test.h"
 #include "promql/eval_fixture.h"
 
+#include <stdio.h>
+
 static void load_two_sides(struct fixture *f)
 {
     fixture_load(f, "l{i=\"1\",j=\"a\"}", 10000, "1 1");

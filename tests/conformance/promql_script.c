@@ -2,8 +2,8 @@
 //
 // usage: promql_script [--show N] FILE…
 // Understood: load, clear, eval instant, eval range, eval_fail, expected series, scalars, strings
-// and range vectors, and `expect` lines. Instant expectations are checked a second time as the middle
-// step of a range. Native histograms in series are left out; an expectation that names one is
+// and range vectors, and `expect` lines. Instant expectations are checked again as the middle step
+// of a range. Native histograms in series are left out; an expectation that names one is
 // counted as skipped. Last line: "N passed, N failed, N skipped".
 #include "base/arena.h"
 #include "base/error.h"
