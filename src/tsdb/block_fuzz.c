@@ -1,0 +1,140 @@
+// block_fuzz.c: foreign bytes as a block's files. The first byte chooses: an index file whose
+// checksums are made right first, a page of the data file, a posting set, or a description.
+#include "base/arena.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "os/fs.h"
+#include "tsdb/block.h"
+#include "tsdb/postings.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define FOOTER (INDEX_SECTION_COUNT * 24U + 8U)
+
+static void file_put(struct fs *fs, const char *path, str bytes)
+{
+    struct error e;
+    struct file *f = fs_open(fs, path, FS_TRUNCATE, &e);
+    CHECK(f && fs_write_at(fs, f, 0, bytes, &e));
+    fs_close(fs, f);
+}
+
+// Where a section's bounds make sense, its checksum is put right, so that the fuzzer gets further.
+static void index_sign(u8 *bytes, size_t size)
+{
+    if (size < FOOTER) {
+        return;
+    }
+    u8 *footer = bytes + size - FOOTER;
+    for (u32 i = 0; i < INDEX_SECTION_COUNT; i++) {
+        u64 offset = load_le64(footer + i * 24U);
+        u64 len = load_le64(footer + i * 24U + 8);
+        if (offset <= size && len <= size - offset) {
+            u32 crc = crc32c(0, bytes + offset, len);
+            memcpy(footer + i * 24U + 16, &crc, sizeof(crc));
+        }
+    }
+    u32 crc = crc32c(0, footer, FOOTER - 8);
+    memcpy(footer + FOOTER - 8, &crc, sizeof(crc));
+}
+
+static bool on_value(void *ctx, UNUSED str value, u64 handle)
+{
+    struct index_file *x = ctx;
+    struct postings *p = postings_new();
+    struct error e;
+    (void)!x->source.ops->gather(&x->source, &handle, 1, p, &e);
+    CHECK(postings_count(p) <= x->series_count);
+    postings_free(p);
+    return true;
+}
+
+static bool on_name(void *ctx, str name, UNUSED u64 handle)
+{
+    struct index_file *x = ctx;
+    struct error e;
+    char copy[64];
+    size_t len = MIN(name.len, sizeof(copy)); // The name is borrowed from a reader.
+    memcpy(copy, name.ptr, len);
+    (void)!x->source.ops->values(&x->source, (str){copy, len}, STR_EMPTY, on_value, x, &e);
+    return true;
+}
+
+static void feed_index(struct fs *fs, struct arena *a, u8 *bytes, size_t size)
+{
+    struct index_file x;
+    struct symbol_reader r;
+    struct error e;
+    index_sign(bytes, size);
+    file_put(fs, "/index", (str){(const char *)bytes, size});
+    if (!index_file_open(&x, fs, "/index", &e)) {
+        return;
+    }
+    symbol_reader_init(&r, &x);
+    for (u32 i = 0; i < x.series_count && i < 64; i++) {
+        struct labels ls;
+        (void)!index_file_labels(&x, &r, i, a, &ls, &e);
+    }
+    symbol_reader_fini(&r);
+    (void)!x.source.ops->names(&x.source, on_name, &x, &e);
+    index_file_close(&x);
+}
+
+static void feed_page(struct arena *a, str input)
+{
+    struct error e;
+    struct chunk_entry *chunks;
+    u32 n;
+    i64 times[COLUMN_ROWS_MAX];
+    if (input.len < PAGE_HEAD_BYTES) {
+        return;
+    }
+    struct page_entry p = {.bytes = (u32)input.len, .first = 3, .last = 100};
+    if (page_chunks(input, &p, a, &chunks, &n, &e)) {
+        for (u32 i = 0; i < n; i++) {
+            f64 values[CHUNK_VALUES_MAX];
+            CHECK(chunks[i].series >= p.first && chunks[i].series <= p.last);
+            u32 rows = chunks[i].rows.whole ? 7 : chunks[i].rows.n;
+            (void)!chunk_pack_decode(chunks[i].packed, rows, values, &e);
+        }
+    }
+    for (u32 i = 0; i < 200; i++) {
+        (void)!page_column(input, &p, i, times, &n, &e);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2) {
+        return 0;
+    }
+    struct arena *a = arena_new((size_t)64 << 20);
+    struct fs *fs = fs_mem_new((u64)64 << 20);
+    u8 *bytes = ARENA_NEW_N(a, u8, size);
+    str input = {(const char *)bytes, size - 1};
+    struct block_meta m;
+    struct error e;
+    memcpy(bytes, data + 1, size - 1);
+    switch (data[0] % 4) {
+    case 0:
+        feed_index(fs, a, bytes, size - 1);
+        break;
+    case 1:
+        feed_page(a, input);
+        break;
+    case 2:
+        postings_free(postings_decode(input, 1000, &e));
+        break;
+    default:
+        file_put(fs, "/meta", input);
+        (void)!block_meta_read(fs, "/meta", &m, &e);
+        (void)!block_name_parse(input, &m);
+    }
+    fs_mem_free(fs);
+    arena_free(a);
+    return 0;
+}

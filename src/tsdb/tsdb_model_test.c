@@ -1,0 +1,412 @@
+// tsdb_model_test.c: the engine against the slow store, and against its own threads.
+#include "base/arena.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/str.h"
+#include "model/match.h"
+#include "os/clk.h"
+#include "os/thr.h"
+#include "storage/memstore.h"
+#include "tsdb/tsdb_fixture.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#define MODEL_SERIES 40U
+
+// Threads: owned.
+struct pair {
+    struct fixture f;
+    struct storage *oracle;
+    i64 now;
+};
+
+static struct labels series_make(u32 i, struct label items[16], char bytes[512])
+{
+    char text[128];
+    if (i % 5 == 4) {
+        (void)snprintf(text, sizeof(text), "free%u,zone=z%u", i % 3, i);
+    } else {
+        (void)snprintf(text, sizeof(text), "metric%u,cpu=%u,instance=i%u,job=j%u", i % 4, i / 8,
+                       i % 8, i % 2);
+    }
+    return fixture_labels(text, items, bytes);
+}
+
+// The same commit into one store; outcomes by sample.
+static void write_to(struct storage *s, const u32 *series, const i64 *t, const f64 *values, u32 n,
+                     u8 *outcomes)
+{
+    struct error e = {0};
+    struct storage_appender *a = storage_appender_open(s, TENANT_DEFAULT, STREAM_PUSH, &e);
+    struct series_ref refs[MODEL_SERIES * 4];
+    for (u32 i = 0; i < n; i++) {
+        struct label items[16];
+        char bytes[512];
+        struct labels ls = series_make(series[i], items, bytes);
+        u8 resolved;
+        a->ops->resolve(a, &ls, 1, &refs[i], &resolved);
+        assert_int_equal(resolved, APPEND_STORED);
+    }
+    struct append_batch b = {
+        .refs = refs, .t_ms = t, .values = values, .n = n, .outcomes = outcomes};
+    u64 position;
+    ASSERT_OK(a->ops->append(a, &b, &e), e);
+    ASSERT_OK(a->ops->commit(a, DURABILITY_PERIODIC, &position, &e), e);
+    storage_appender_close(a);
+}
+
+static void pair_write(struct pair *p)
+{
+    struct rng *r = &p->f.rng;
+    u32 series[MODEL_SERIES * 4] = {0};
+    i64 t[MODEL_SERIES * 4] = {0};
+    f64 values[MODEL_SERIES * 4] = {0};
+    u8 got[MODEL_SERIES * 4];
+    u8 want[MODEL_SERIES * 4];
+    u32 n = 1 + (u32)rng_below(r, MODEL_SERIES * 3);
+    i64 step = (i64)rng_below(r, 1500);
+    bool aligned = rng_below(r, 3) != 0;
+    p->now += step;
+    clk_manual_advance(p->f.clk, step);
+    for (u32 i = 0; i < n; i++) {
+        series[i] = aligned ? i % MODEL_SERIES : (u32)rng_below(r, MODEL_SERIES);
+        // In time, a little late, or ahead; at a few places only, so that times meet again.
+        i64 late = rng_below(r, 8) == 0 ? (i64)rng_below(r, 40) * 250 : 0;
+        t[i] = aligned && late == 0 ? p->now : (p->now - late) / 250 * 250;
+        values[i] = (f64)rng_below(r, 6) / 4;
+    }
+    write_to(p->f.s, series, t, values, n, got);
+    write_to(p->oracle, series, t, values, n, want);
+    for (u32 i = 0; i < n; i++) {
+        if (got[i] != want[i]) {
+            fail_msg("sample %u of series %u at %lld: %s, want %s", i, series[i], (long long)t[i],
+                     append_outcome_text((enum append_outcome)got[i]),
+                     append_outcome_text((enum append_outcome)want[i]));
+        }
+    }
+}
+
+// One series' samples, or a label list, as text to compare. Threads: owned.
+struct answer {
+    u64 hash;
+    u64 series;
+    u64 samples;
+};
+
+static struct answer select_all(struct storage *s, const struct matcher *ms, u32 count, i64 from,
+                                i64 to)
+{
+    struct error e = {0};
+    struct answer out = {.hash = 7};
+    struct storage_querier *q = storage_querier_open(s, TENANT_DEFAULT, from, to, &e);
+    struct select_hints h = {.start_ms = from, .end_ms = to, .sorted = true};
+    struct series_cursor *c = q->ops->select(q, ms, count, &h, NULL, &e);
+    assert_non_null(c);
+    while (c->ops->next(c)) {
+        struct series_run run;
+        i64 last = INT64_MIN;
+        out.hash = hash_mix(out.hash, labels_hash(c->ops->labels(c)));
+        out.series++;
+        while (c->ops->run(c, &run)) {
+            for (u32 i = 0; i < run.n; i++) {
+                assert_true(run.t_ms[i] > last);
+                last = run.t_ms[i];
+                out.hash = hash_mix(out.hash, (u64)run.t_ms[i]);
+                out.hash = hash_mix(out.hash, bits_of_f64(run.values[i]));
+                out.samples++;
+            }
+        }
+    }
+    struct storage_warnings w = {0};
+    ASSERT_OK(c->ops->close(c, &w, &e), e);
+    assert_false(w.partial);
+    storage_querier_close(q);
+    return out;
+}
+
+static struct answer label_lists(struct storage *s, const struct matcher *ms, u32 count, i64 from,
+                                 i64 to)
+{
+    struct error e = {0};
+    struct answer out = {.hash = 3};
+    struct arena *a = arena_new((size_t)1 << 24);
+    struct storage_querier *q = storage_querier_open(s, TENANT_DEFAULT, from, to, &e);
+    str *texts;
+    u32 n;
+    u64 series;
+    ASSERT_OK(q->ops->label_names(q, ms, count, a, &texts, &n, &e), e);
+    for (u32 i = 0; i < n; i++) {
+        out.hash = hash_mix(out.hash, hash_str(texts[i]));
+    }
+    ASSERT_OK(q->ops->label_values(q, LABEL_INSTANCE, ms, count, a, &texts, &n, &e), e);
+    for (u32 i = 0; i < n; i++) {
+        out.hash = hash_mix(out.hash, hash_str(texts[i]));
+    }
+    ASSERT_OK(q->ops->series_count(q, ms, count, &series, &e), e);
+    out.series = series;
+    storage_querier_close(q);
+    arena_free(a);
+    return out;
+}
+
+static u32 matchers_make(struct rng *r, struct arena *a, struct matcher *ms)
+{
+    static const struct {
+        enum match_op op;
+        const char *name;
+        const char *value;
+    } kinds[] = {
+        {MATCH_EQ, "__name__", "metric1"},
+        {MATCH_RE, "__name__", "metric1|metric3|none"},
+        {MATCH_RE, "__name__", "metr.*"},
+        {MATCH_RE, "instance", "i[0-4]"},
+        {MATCH_NE, "job", "j0"},
+        {MATCH_EQ, "job", ""},
+        {MATCH_NE, "zone", ""},
+        {MATCH_NRE, "instance", "i1|i2"},
+        {MATCH_NRE, "cpu", ".*[13]"},
+        {MATCH_RE, "zone", ".*"},
+        {MATCH_RE, "zone", "z?"},
+        {MATCH_EQ, "nothing", "x"},
+        {MATCH_RE, "instance", "i1|i2|i77"},
+        {MATCH_NRE, "job", ".+"},
+    };
+    u32 n = (u32)rng_below(r, 4);
+    for (u32 i = 0; i < n; i++) {
+        struct error e = {0};
+        size_t k = rng_below(r, ARRAY_LEN(kinds));
+        ASSERT_OK(
+            matcher_init(&ms[i], a, kinds[k].op, str_c(kinds[k].name), str_c(kinds[k].value), &e),
+            e);
+    }
+    return n;
+}
+
+static void pair_compare(struct pair *p)
+{
+    struct rng *r = &p->f.rng;
+    struct arena *a = arena_new((size_t)1 << 22);
+    struct matcher ms[4];
+    u32 n = matchers_make(r, a, ms);
+    i64 to = p->now + 1000 - (i64)rng_below(r, 300000);
+    i64 from = to - (i64)rng_below(r, 200000);
+    struct answer got = select_all(p->f.s, ms, n, from, to);
+    struct answer want = select_all(p->oracle, ms, n, from, to);
+    assert_int_equal(got.series, want.series);
+    assert_int_equal(got.samples, want.samples);
+    assert_true(got.hash == want.hash);
+    got = label_lists(p->f.s, ms, n, from, to);
+    want = label_lists(p->oracle, ms, n, from, to);
+    assert_int_equal(got.series, want.series);
+    assert_true(got.hash == want.hash);
+    arena_free(a);
+}
+
+static void model_run(u64 seed, i64 ooo_window_ms, u32 rounds)
+{
+    struct pair p = {.now = FIXTURE_NOW};
+    u64 compared = 0;
+    fixture_init(&p.f, seed);
+    p.f.opts.ooo_window_ms = ooo_window_ms;
+    p.f.opts.block_range_ms = 40000;
+    p.f.opts.wal_segment_bytes = 20000;
+    fixture_open(&p.f);
+    p.oracle = memstore_new((struct memstore_opts){.clk = p.f.clk, .ooo_window_ms = ooo_window_ms});
+    for (u32 i = 0; i < rounds; i++) {
+        pair_write(&p);
+        if (rng_below(&p.f.rng, 6) == 0) {
+            fixture_steps(&p.f);
+        }
+        if (rng_below(&p.f.rng, 40) == 0) {
+            fixture_reopen(&p.f);
+        }
+        if (rng_below(&p.f.rng, 3) == 0) {
+            pair_compare(&p);
+            compared++;
+        }
+    }
+    printf("# seed %llu: %u commits, %llu comparisons\n", (unsigned long long)seed, rounds,
+           (unsigned long long)compared);
+    memstore_free(p.oracle);
+    fixture_fini(&p.f);
+}
+
+TEST(tsdb_agrees_with_the_slow_store_in_order)
+{
+    model_run(21, 0, 600);
+    model_run(22, 0, 600);
+}
+
+TEST(tsdb_agrees_with_the_slow_store_out_of_order)
+{
+    model_run(31, 8000, 600);
+    model_run(32, 8000, 600);
+}
+
+// --- Under threads -----------------------------------------------------------------------------
+
+#define WRITERS      2U
+#define THREAD_STEPS 400
+
+// Threads: atomic but for f, which is shared as the engine allows.
+struct arena_of_threads {
+    struct fixture f;
+    _Atomic i64 written[WRITERS]; // Newest time that is committed.
+    struct stop *pause;
+    _Atomic bool over;
+    _Atomic u32 failed;
+};
+
+// Threads: owned by the thread that runs it.
+struct writer_job {
+    struct arena_of_threads *all;
+    u32 id;
+};
+
+// Each commit writes the same value to all of the writer's series: a reader must never see a half.
+static void writer_run(void *arg)
+{
+    const struct writer_job *job = arg;
+    struct arena_of_threads *all = job->all;
+    struct error e = {0};
+    struct labels sets[8];
+    struct label items[8][16];
+    char bytes[8][512];
+    struct series_ref refs[8];
+    u8 outcomes[8];
+    struct storage_appender *a =
+        storage_appender_open(all->f.s, TENANT_DEFAULT, job->id ? STREAM_RULES : STREAM_SCRAPE, &e);
+    for (u32 i = 0; i < 8; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof(text), "w%u,instance=i%u,job=j", job->id, i);
+        sets[i] = fixture_labels(text, items[i], bytes[i]);
+    }
+    for (int step = 0; step < THREAD_STEPS; step++) {
+        i64 t[8];
+        f64 values[8];
+        u64 position = 0;
+        for (u32 i = 0; i < 8; i++) {
+            t[i] = FIXTURE_NOW + step * 500;
+            values[i] = step;
+        }
+        // A writer far behind the other would find its time cut into a block already.
+        while (t[0] > FIXTURE_NOW + 5000 && t[0] > atomic_load(&all->written[1 - job->id]) + 5000) {
+            (void)stop_sleep_ms(all->pause, 1);
+        }
+        a->ops->resolve(a, sets, 8, refs, outcomes);
+        struct append_batch b = {
+            .refs = refs, .t_ms = t, .values = values, .n = 8, .outcomes = outcomes};
+        if (!a->ops->append(a, &b, &e) || !a->ops->commit(a, DURABILITY_SYNC, &position, &e) ||
+            (step % 20 == 0 && !storage_wait_durable(all->f.s, position, &e))) {
+            atomic_fetch_add(&all->failed, 1);
+        }
+        for (u32 i = 0; i < 8; i++) {
+            if (outcomes[i] != APPEND_STORED) {
+                atomic_fetch_add(&all->failed, 1);
+            }
+        }
+        atomic_store(&all->written[job->id], t[0]);
+    }
+    storage_appender_close(a);
+}
+
+static void reader_look(struct arena_of_threads *all, u32 id)
+{
+    struct error e = {0};
+    i64 known = atomic_load(&all->written[id]);
+    struct arena *arena = arena_new((size_t)1 << 20);
+    struct matcher m;
+    char name[8];
+    (void)snprintf(name, sizeof(name), "w%u", id);
+    struct storage_querier *q =
+        storage_querier_open(all->f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    struct select_hints h = {.start_ms = INT64_MIN, .end_ms = INT64_MAX};
+    struct series_cursor *c = matcher_init(&m, arena, MATCH_EQ, LABEL_NAME, str_c(name), &e)
+                                  ? q->ops->select(q, &m, 1, &h, NULL, &e)
+                                  : NULL;
+    u64 first = UINT64_MAX;
+    while (c && c->ops->next(c)) {
+        struct series_run run;
+        u64 n = 0;
+        while (c->ops->run(c, &run)) {
+            for (u32 i = 0; i < run.n; i++, n++) {
+                if (run.values[i] != (f64)n || run.t_ms[i] != FIXTURE_NOW + (i64)n * 500) {
+                    atomic_fetch_add(&all->failed, 1);
+                }
+            }
+        }
+        first = first == UINT64_MAX ? n : first;
+        // All series of a writer end at the same commit, and not before what was known.
+        if (n != first || (known > 0 && FIXTURE_NOW + ((i64)n - 1) * 500 < known)) {
+            atomic_fetch_add(&all->failed, 1);
+        }
+    }
+    if (!c || !c->ops->close(c, NULL, &e)) {
+        atomic_fetch_add(&all->failed, 1);
+    }
+    storage_querier_close(q);
+    arena_free(arena);
+}
+
+static void reader_run(void *arg)
+{
+    struct arena_of_threads *all = arg;
+    while (!atomic_load(&all->over)) {
+        reader_look(all, 0);
+        reader_look(all, 1);
+    }
+}
+
+static void stepper_run(void *arg)
+{
+    struct arena_of_threads *all = arg;
+    while (!atomic_load(&all->over)) {
+        struct error e;
+        bool did;
+        struct tsdb_status status;
+        struct arena *a = arena_new((size_t)1 << 20);
+        if (!tsdb_step(all->f.db, &did, &e)) {
+            atomic_fetch_add(&all->failed, 1);
+        }
+        tsdb_status_get(all->f.db, 5, a, &status);
+        arena_free(a);
+    }
+}
+
+TEST(tsdb_shows_whole_commits_to_readers_under_threads)
+{
+    struct arena_of_threads *all = MEM_NEW(struct arena_of_threads);
+    struct writer_job jobs[WRITERS] = {{all, 0}, {all, 1}};
+    struct error e = {0};
+    all->pause = stop_new();
+    fixture_init(&all->f, 77);
+    all->f.opts.wal_thread = true;
+    all->f.opts.block_range_ms = 20000;
+    all->f.opts.wal_segment_bytes = 8000;
+    fixture_open(&all->f);
+    clk_manual_advance(all->f.clk, THREAD_STEPS * 500);
+    struct thr *writers[WRITERS];
+    struct thr *readers[2];
+    struct thr *stepper = thr_start("step", stepper_run, all, &e);
+    for (u32 i = 0; i < 2; i++) {
+        readers[i] = thr_start("read", reader_run, all, &e);
+        writers[i] = thr_start("write", writer_run, &jobs[i], &e);
+    }
+    for (u32 i = 0; i < WRITERS; i++) {
+        thr_join(writers[i]);
+    }
+    atomic_store(&all->over, true);
+    for (u32 i = 0; i < 2; i++) {
+        thr_join(readers[i]);
+    }
+    thr_join(stepper);
+    assert_int_equal(all->failed, 0);
+    assert_int_equal(fixture_count(&all->f, INT64_MIN, INT64_MAX), WRITERS * 8 * THREAD_STEPS);
+    fixture_reopen(&all->f);
+    assert_int_equal(fixture_count(&all->f, INT64_MIN, INT64_MAX), WRITERS * 8 * THREAD_STEPS);
+    fixture_fini(&all->f);
+    stop_free(all->pause);
+    mem_free(all);
+}

@@ -1,0 +1,92 @@
+// wal_fuzz.c: foreign bytes as a log. The first byte chooses: a whole segment file through the
+// replay (checksums stand in the way), or payloads of records straight into the decoder and a head.
+#include "base/arena.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "os/fs.h"
+#include "tsdb/head.h"
+#include "tsdb/wal_entry.h"
+#include "tsdb/wal_replay.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+// Threads: owned.
+struct target {
+    struct head *head;
+    u64 samples;
+};
+
+static bool on_series(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal)
+{
+    struct target *t = ctx;
+    // The head grows to the ordinal, which a fuzzer would only use to eat memory.
+    return ordinal < 4096 && head_restore(t->head, tenant, set, ordinal) != MAP_NONE;
+}
+
+static void on_sample(void *ctx, u32 ordinal, i64 t, f64 value)
+{
+    struct target *target = ctx;
+    struct head *h = target->head;
+    target->samples++;
+    if (ordinal < h->count && h->labels_at[ordinal] != 0 && t > -((i64)1 << 60) &&
+        t < (i64)1 << 60) {
+        head_replay(h, ordinal, t, value);
+    }
+}
+
+static void on_metadata(UNUSED void *ctx, UNUSED struct tenant_id tenant, const struct metadata *m)
+{
+    CHECK(m->type < METRIC_TYPE_COUNT);
+}
+
+static void feed_payloads(struct wal_decoder *d, str input)
+{
+    while (input.len >= 3) {
+        u8 kind = (u8)input.ptr[0];
+        size_t len = (size_t)(u8)input.ptr[1] | (size_t)(u8)input.ptr[2] << 8;
+        len = MIN(len, input.len - 3);
+        struct error e;
+        (void)!wal_decode(d, kind, (str){input.ptr + 3, len}, &e);
+        input = (str){input.ptr + 3 + len, input.len - 3 - len};
+    }
+}
+
+static void feed_segment(struct wal_decoder *d, str input)
+{
+    struct error e;
+    struct wal_replayed got;
+    struct arena *a = arena_new((size_t)64 << 20);
+    struct fs *fs = fs_mem_new((u64)64 << 20);
+    CHECK(fs_make_dir(fs, "/w", &e));
+    struct file *f = fs_open(fs, "/w/seg-00000001", FS_TRUNCATE, &e);
+    CHECK(f && fs_write_at(fs, f, 0, input, &e));
+    fs_close(fs, f);
+    (void)!wal_replay(fs, NULL, "/w", d, NULL, a, &got, &e);
+    fs_mem_free(fs);
+    arena_free(a);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static _Atomic u32 total;
+    if (size < 1) {
+        return 0;
+    }
+    struct target t = {.head = head_new(0, 7200000, &total, 1000000, (u64)1 << 26)};
+    struct wal_decoder d;
+    wal_decoder_init(
+        &d, (struct wal_sink){
+                .ctx = &t, .series = on_series, .sample = on_sample, .metadata = on_metadata});
+    str input = {(const char *)data + 1, size - 1};
+    if (data[0] % 2 == 0) {
+        feed_payloads(&d, input);
+    } else {
+        feed_segment(&d, input);
+    }
+    wal_decoder_fini(&d);
+    head_free(t.head);
+    return 0;
+}
