@@ -154,10 +154,11 @@ async function explore(run, base, expr) {
     await page.waitForSelector('.legend tbody tr');
     const box = await page.locator('.u-over').first().boundingBox();
     const y = box.y + box.height / 2;
-    await page.mouse.move(box.x + box.width * 0.5, y);
+    // The last quarter: a server that has just started has data there and nowhere else.
+    await page.mouse.move(box.x + box.width * 0.74, y);
     await page.waitForSelector('.tip');
     await page.mouse.down();
-    await page.mouse.move(box.x + box.width * 0.75, y, { steps: 5 });
+    await page.mouse.move(box.x + box.width * 0.99, y, { steps: 5 });
     await page.mouse.up();
     await page.waitForURL(/from=\d+/);
     const q = new URL(page.url()).searchParams;
