@@ -205,7 +205,7 @@ static f64 *slab_take(struct value_slabs *s, u32 class)
 {
     f64 *p = s->free[class];
     if (p) {
-        memcpy(&s->free[class], p, sizeof(p));
+        memcpy(&s->free[class], p, sizeof(f64 *));
         return p;
     }
     return ARENA_NEW_N(s->arena, f64, (size_t)8 << class);
@@ -213,7 +213,7 @@ static f64 *slab_take(struct value_slabs *s, u32 class)
 
 static void slab_give(struct value_slabs *s, u32 class, f64 *p)
 {
-    memcpy(p, &s->free[class], sizeof(p));
+    memcpy(p, &s->free[class], sizeof(f64 *));
     s->free[class] = p;
 }
 
