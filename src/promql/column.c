@@ -17,7 +17,7 @@ bool column_init(struct run *r, struct column *c, u32 steps)
 bool column_set_hist(struct run *r, struct column *c, u32 i, const struct hist *h)
 {
     if (!c->hists) {
-        c->hists = run_alloc(r, c->steps, sizeof(*c->hists));
+        c->hists = run_alloc(r, c->steps, sizeof(void *));
         if (!c->hists) {
             return false;
         }
@@ -31,7 +31,7 @@ void column_clear(struct column *c)
 {
     memset(c->present, 0, column_words(c->steps) * sizeof(u64));
     if (c->hists) {
-        memset(c->hists, 0, c->steps * sizeof(*c->hists));
+        memset(c->hists, 0, c->steps * sizeof(void *));
     }
 }
 
@@ -44,7 +44,7 @@ bool column_copy(struct run *r, struct column *to, const struct column *from)
         return true;
     }
     if (!to->hists) {
-        to->hists = run_alloc(r, to->steps, sizeof(*to->hists));
+        to->hists = run_alloc(r, to->steps, sizeof(void *));
         if (!to->hists) {
             return false;
         }

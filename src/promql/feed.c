@@ -95,7 +95,7 @@ static bool make_room(struct feed *f, struct run *r, u32 used, u32 more)
     u32 cap = MAX(MAX(512U, f->cap * 2), used + more);
     i64 *t_ms = run_grow(r, f->t_ms, f->cap, cap, sizeof(i64));
     f64 *values = run_grow(r, f->values, used, cap, sizeof(f64));
-    const struct hist **hists = f->hists ? run_grow(r, f->hists, used, cap, sizeof(*hists)) : NULL;
+    const struct hist **hists = f->hists ? run_grow(r, f->hists, used, cap, sizeof(void *)) : NULL;
     if (!t_ms || !values || (f->hists && !hists)) {
         return false;
     }
@@ -131,7 +131,7 @@ static bool note_run(struct feed *f, struct run *r, u32 index, const struct seri
 static bool copy_hists(struct feed *f, struct run *r, u32 from, const struct series_run *run)
 {
     if (!f->hists) {
-        f->hists = run_alloc(r, f->cap, sizeof(*f->hists));
+        f->hists = run_alloc(r, f->cap, sizeof(void *));
         if (!f->hists) {
             return false;
         }
@@ -164,7 +164,7 @@ static bool copy_run(struct feed *f, struct run *r, u32 from, const struct serie
     }
     memcpy(f->values + from, run->values, run->n * sizeof(f64));
     if (f->hists) {
-        memset(f->hists + from, 0, run->n * sizeof(*f->hists));
+        memset(f->hists + from, 0, run->n * sizeof(void *));
     }
     return true;
 }

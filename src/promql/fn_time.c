@@ -68,10 +68,12 @@ f64 date_part(enum fn_id id, i64 unix_seconds)
     u64 since = (u64)unix_seconds + EPOCH_TO_UNIX;
     u64 second = since % DAY_SECONDS;
     if (id == FN_MINUTE) {
-        return (f64)(second % 3600 / 60);
+        u64 minute = second % 3600 / 60;
+        return (f64)minute;
     }
     if (id == FN_HOUR) {
-        return (f64)(second / 3600);
+        u64 hour = second / 3600;
+        return (f64)hour;
     }
     struct civil c = civil_of(since / DAY_SECONDS);
     if (id == FN_DAY_OF_WEEK) {

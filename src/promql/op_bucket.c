@@ -4,6 +4,7 @@
 // step only counts are gathered. Native histograms are refused, unless they stand beside classic
 // buckets of the same labels, which is warned of and gives nothing.
 #include "base/arena.h"
+#include "base/bits.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "model/sample.h"
@@ -47,6 +48,7 @@ struct op_bucket {
     u32 *starts;                   // slots.count + 1 places in members.
     struct quantile_choice *choices;
     u32 choice_count;
+    u32 choice_cap;
     struct column *columns;
     struct bucket *gathered;
 };
@@ -113,33 +115,38 @@ static bool find_members(struct op_bucket *o, struct run *r)
 
 static bool same_bits(f64 a, f64 b)
 {
-    return memcmp(&a, &b, sizeof(a)) == 0;
+    return bits_of_f64(a) == bits_of_f64(b);
+}
+
+static bool add_choice(struct op_bucket *o, struct run *r, u32 param, f64 q)
+{
+    for (u32 k = 0; k < o->choice_count; k++) {
+        if (o->choices[k].param == param && same_bits(o->choices[k].q, q)) {
+            return true;
+        }
+    }
+    if (o->choice_count == o->choice_cap) {
+        u32 cap = MAX(16U, o->choice_cap * 2);
+        struct quantile_choice *grown = run_grow(r, o->choices, o->choice_cap, cap, sizeof(*grown));
+        if (!grown) {
+            return false;
+        }
+        o->choices = grown;
+        o->choice_cap = cap;
+    }
+    o->choices[o->choice_count++] = (struct quantile_choice){param, q};
+    return true;
 }
 
 // Each different value of each parameter gives series of its own.
 static bool find_choices(struct op_bucket *o, struct run *r)
 {
-    u32 cap = 0;
     for (u32 p = 0; p < o->param_count; p++) {
         for (u32 i = 0; i < o->base.grid.steps; i++) {
             f64 q = o->params[p].values[i];
-            if (i > 0 && same_bits(q, o->params[p].values[i - 1])) {
-                continue;
-            }
-            bool known = false;
-            for (u32 k = 0; k < o->choice_count; k++) {
-                known = known || (o->choices[k].param == p && same_bits(o->choices[k].q, q));
-            }
-            if (!known && o->choice_count == cap) {
-                u32 grown = MAX(16U, cap * 2);
-                o->choices = run_grow(r, o->choices, cap, grown, sizeof(*o->choices));
-                cap = grown;
-            }
-            if (!o->choices) {
+            bool as_before = i > 0 && same_bits(q, o->params[p].values[i - 1]);
+            if (!as_before && !add_choice(o, r, p, q)) {
                 return false;
-            }
-            if (!known) {
-                o->choices[o->choice_count++] = (struct quantile_choice){p, q};
             }
         }
     }
@@ -160,8 +167,8 @@ static str quantile_text(struct run *r, f64 q)
 
 static bool name_series(struct op_bucket *o, struct run *r)
 {
-    u32 per_choice = o->slots.count;
-    u64 count = (u64)per_choice * (o->fn->id == FN_HISTOGRAM_QUANTILES ? o->choice_count : 1);
+    u32 per_choice = MAX(o->slots.count, 1U);
+    u64 count = (u64)o->slots.count * (o->fn->id == FN_HISTOGRAM_QUANTILES ? o->choice_count : 1);
     if (count > UINT32_MAX / 2) {
         return run_fail(r, ERR_LIMIT, "histogram_quantiles makes more than 2^31 series");
     }
@@ -169,7 +176,7 @@ static bool name_series(struct op_bucket *o, struct run *r)
         return false;
     }
     for (u32 i = 0; i < count; i++) {
-        struct op_series plain = {.labels = o->slots.labels[i % MAX(per_choice, 1U)]};
+        struct op_series plain = {.labels = o->slots.labels[i % per_choice]};
         if (!op_drop_name(r, &plain, &o->base.series[i]) || !run_room(r, 4096)) {
             return false;
         }
@@ -287,7 +294,7 @@ static bool bucket_next(struct op *base, struct run *r, struct column *out)
     bool many = o->fn->id == FN_HISTOGRAM_QUANTILES;
     for (u32 i = 0; i < out->steps; i++) {
         f64 q = o->params[many ? o->choices[choice].param : 0].values[i];
-        u32 count;
+        u32 count = 0;
         if (many && !same_bits(q, o->choices[choice].q)) {
             continue;
         }

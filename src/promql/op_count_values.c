@@ -1,6 +1,7 @@
 // op_count_values.c: one series per group and value, counting. Which series there are depends on
 // the values, so the child is pulled when the operator is opened.
 #include "base/arena.h"
+#include "base/bits.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "model/hist.h"
@@ -87,7 +88,7 @@ static bool count_column(struct op_count_values *o, struct run *r, struct labels
                             "count_values of native histograms is not supported yet");
         }
         f64 v = c->values[i];
-        if (slot == SLOT_NONE || memcmp(&v, &before, sizeof(v)) != 0) {
+        if (slot == SLOT_NONE || bits_of_f64(v) != bits_of_f64(before)) {
             slot = slot_for(o, r, ls, v);
             before = v;
         }

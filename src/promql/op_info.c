@@ -419,7 +419,9 @@ struct op *op_info_new(struct run *r, struct op *base, const struct expr *select
             all[n++] = selector->vector.matchers[i];
         }
     }
-    memcpy(all + n, names, name_count * sizeof(*names));
+    for (u32 i = 0; i < name_count; i++) {
+        all[n + i] = names[i];
+    }
     *x = (struct expr){.kind = EXPR_VECTOR, .type = TYPE_VECTOR};
     x->vector.matchers = all;
     x->vector.matcher_count = n + name_count;

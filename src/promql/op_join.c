@@ -462,52 +462,60 @@ static enum pair_outcome pair_values(const struct op_join *o, struct run *r, str
     return keep ? PAIR_VALUE : PAIR_DROPPED;
 }
 
-static bool claim(struct op_join *o, struct run *r, const struct entry *x, u64 *matched, u32 step)
+// A pair at a step. Threads: value.
+struct meeting {
+    const struct entry *entry;
+    u64 *matched; // The signature's.
+    u32 step;
+    struct operand many;
+    struct operand one;
+};
+
+static bool claim(struct op_join *o, struct run *r, const struct meeting *m)
 {
+    u64 *taken = m->entry->taken;
     if (is_one_to_one(o)) {
-        if (bits_has(matched, step)) {
+        if (bits_has(m->matched, m->step)) {
             return run_fail(r, ERR_EXISTS,
                             "multiple matches for labels: many-to-one matching must be explicit "
                             "(group_left/group_right)");
         }
-    } else if (x->taken) {
-        if (bits_has(x->taken, step)) {
+    } else if (taken) {
+        if (bits_has(taken, m->step)) {
             return run_fail(r, ERR_EXISTS,
                             "multiple matches for labels: grouping labels must ensure unique "
                             "matches");
         }
-        bits_set(x->taken, step);
+        bits_set(taken, m->step);
     }
-    bits_set(matched, step);
+    bits_set(m->matched, m->step);
     return true;
 }
 
-static bool emit(struct op_join *o, struct run *r, const struct entry *x, u64 *matched, u32 step,
-                 struct operand many, struct operand one,
-                 struct column *out) // NOLINT(readability-function-size): the inner loop's state
+static bool emit(struct op_join *o, struct run *r, const struct meeting *m, struct column *out)
 {
     struct operand v = {.value = 0};
-    enum pair_outcome outcome = pair_values(o, r, many, one, &v);
+    enum pair_outcome outcome = pair_values(o, r, m->many, m->one, &v);
     if (outcome == PAIR_FAILED) {
         return false;
     }
     if (outcome == PAIR_IMPOSSIBLE) {
         return true;
     }
-    if (!claim(o, r, x, matched, step)) {
+    if (!claim(o, r, m)) {
         return false;
     }
     if (o->expr->binary.return_bool) {
-        column_set(out, step, outcome == PAIR_VALUE);
+        column_set(out, m->step, outcome == PAIR_VALUE);
         return true;
     }
     if (outcome == PAIR_DROPPED) {
         return true;
     }
     if (v.hist) {
-        return column_set_hist(r, out, step, v.hist);
+        return column_set_hist(r, out, m->step, v.hist);
     }
-    column_set(out, step, v.value);
+    column_set(out, m->step, v.value);
     return true;
 }
 
@@ -574,9 +582,12 @@ static bool join_many(struct op_join *o, struct run *r, const struct entry *x, s
         }
         u32 owner = s->owner ? s->owner[i] : s->first;
         struct labels one = has_one ? o->one->series[owner].labels : filled;
-        if (is_entry_of(o, r, x, one) &&
-            !emit(o, r, x, s->matched, i, operand_at(&o->many_column, i),
-                  has_one ? operand_at(&s->column, i) : fill, out)) {
+        struct meeting m = {.entry = x,
+                            .matched = s->matched,
+                            .step = i,
+                            .many = operand_at(&o->many_column, i),
+                            .one = has_one ? operand_at(&s->column, i) : fill};
+        if (is_entry_of(o, r, x, one) && !emit(o, r, &m, out)) {
             return false;
         }
     }
@@ -589,8 +600,15 @@ static bool join_fill(struct op_join *o, struct run *r, const struct entry *x, s
     struct operand fill = {.value = o->matching->fill_left};
     for (u32 i = 0; i < out->steps; i++) {
         u32 owner = s->owner ? s->owner[i] : s->first;
-        if (column_has(&s->column, i) && owner == x->many && !bits_has(s->matched, i) &&
-            !emit(o, r, x, s->matched, i, fill, operand_at(&s->column, i), out)) {
+        if (!column_has(&s->column, i) || owner != x->many || bits_has(s->matched, i)) {
+            continue;
+        }
+        struct meeting m = {.entry = x,
+                            .matched = s->matched,
+                            .step = i,
+                            .many = fill,
+                            .one = operand_at(&s->column, i)};
+        if (!emit(o, r, &m, out)) {
             return false;
         }
     }

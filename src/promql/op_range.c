@@ -118,7 +118,7 @@ static bool split_make_room(struct split_room *room, struct run *r, u32 count)
     room->t_ms = RUN_NEW_N(r, i64, cap);
     room->values = RUN_NEW_N(r, f64, cap);
     room->hist_t_ms = RUN_NEW_N(r, i64, cap);
-    room->hists = run_alloc(r, cap, sizeof(*room->hists));
+    room->hists = run_alloc(r, cap, sizeof(void *));
     room->cap = cap;
     return room->t_ms && room->values && room->hist_t_ms && room->hists;
 }
@@ -297,6 +297,13 @@ static void tell_if_no_counter(const struct op_range *o, struct run *r, str metr
     }
 }
 
+// As upstream divides nanoseconds: whole seconds first.
+static f64 seconds_of_range(i64 ms)
+{
+    i64 whole = ms / 1000;
+    return (f64)whole + (f64)(ms % 1000) * 1e6 / 1e9;
+}
+
 static bool range_next(struct op *base, struct run *r, struct column *out)
 {
     struct op_range *o = range_of(base);
@@ -326,8 +333,7 @@ static bool range_next(struct op *base, struct run *r, struct column *out)
     }
     struct range_call c = {.run = r,
                            .fn = o->call.fn,
-                           .range_seconds = (f64)(o->source.range_ms / 1000) +
-                                            (f64)(o->source.range_ms % 1000) * 1e6 / 1e9,
+                           .range_seconds = seconds_of_range(o->source.range_ms),
                            .anchored = o->source.anchored,
                            .smoothed = o->source.smoothed,
                            .may_reset = falls_somewhere(s.values, s.count),

@@ -122,7 +122,7 @@ static bool without_stale(struct run *r, const struct feed_samples *s, struct fe
     i64 *t_ms = ARENA_NEW_N(r->scratch, i64, s->count + 1);
     f64 *values = ARENA_NEW_N(r->scratch, f64, s->count + 1);
     const struct hist **hists =
-        s->hists ? arena_alloc(r->scratch, s->count + 1, sizeof(*hists)) : NULL;
+        s->hists ? arena_alloc(r->scratch, s->count + 1, sizeof(void *)) : NULL;
     u32 n = 0;
     for (u32 i = 0; i < s->count; i++) {
         if (!is_stale(s, i)) {

@@ -82,7 +82,7 @@ struct op *plan_subquery(struct run *r, const struct expr *x, const struct grid 
     if (start <= first) {
         start = sat_add_i64(start, step_ms);
     }
-    struct grid inner;
+    struct grid inner = {.steps = 0};
     if (!grid_make(r, start, g->steps > 0 ? last : start - 1, step_ms, &inner)) {
         return NULL;
     }

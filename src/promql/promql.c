@@ -14,9 +14,9 @@
 #include "promql/raw_range.h"
 #include "promql/result.h"
 
-#define LOOKBACK_MS      (5 * 60 * 1000)
-#define TIMEOUT_MS       (2 * 60 * 1000)
-#define SUBQUERY_STEP_MS (60 * 1000)
+#define LOOKBACK_MS      ((i64)5 * 60 * 1000)
+#define TIMEOUT_MS       ((i64)2 * 60 * 1000)
+#define SUBQUERY_STEP_MS ((i64)60 * 1000)
 #define SAMPLES_MAX      ((u64)50 * 1000 * 1000)
 #define BYTES_MAX        ((u64)2 << 30)
 #define QUERY_BYTES_MAX  ((size_t)64 << 20) // A tree is at most some hundred times its text.

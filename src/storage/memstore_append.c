@@ -1,5 +1,6 @@
 // memstore_append.c: the writing half of memstore: stage, then judge everything under one lock.
 #include "base/arena.h"
+#include "base/bits.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -8,7 +9,7 @@
 #include "os/clk.h"
 #include "storage/memstore_inner.h"
 
-#define MEM_AHEAD_MAX_MS     (5 * 60 * 1000)
+#define MEM_AHEAD_MAX_MS     ((i64)5 * 60 * 1000)
 #define MEM_STAGED_BYTES_MAX ((size_t)1 << 30)
 
 // Staged pieces in order of arrival, in the appender's arena, which dies with the commit.
@@ -166,7 +167,7 @@ static bool same_value(const struct mem_sample *a, const struct mem_sample *b)
     if (a->hist && b->hist) {
         return hist_eq(a->hist, b->hist);
     }
-    return !a->hist && !b->hist && memcmp(&a->value, &b->value, sizeof(a->value)) == 0;
+    return !a->hist && !b->hist && bits_of_f64(a->value) == bits_of_f64(b->value);
 }
 
 static void insert_at(struct mem_series *s, u32 at, struct mem_sample sample)
@@ -234,7 +235,7 @@ static void commit_exemplar(struct mem_appender *a, struct series_ref ref, const
     }
     if (s->exemplar_count > 0) {
         const struct exemplar *newest = &s->exemplars[s->exemplar_count - 1];
-        if (newest->t_ms == x->t_ms && memcmp(&newest->value, &x->value, sizeof(f64)) == 0 &&
+        if (newest->t_ms == x->t_ms && bits_of_f64(newest->value) == bits_of_f64(x->value) &&
             labels_eq(newest->labels, x->labels)) {
             return; // Shown again at each scrape until there is a newer one.
         }

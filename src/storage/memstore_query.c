@@ -107,15 +107,22 @@ static bool has_data(const struct mem_querier *q, const struct mem_series *s, i6
     return false;
 }
 
+// What to look for. Threads: value.
+struct search {
+    const struct matcher *ms;
+    u32 count;
+    i64 min_ms;
+    i64 max_ms;
+};
+
 // Calls fn for every visible series, in order of birth; the lock is held.
-static void each_series(const struct mem_querier *q, const struct matcher *ms, u32 count,
-                        i64 min_ms, i64 max_ms, void (*fn)(void *arg, struct mem_series *s),
-                        void *arg) // NOLINT(readability-function-size): private visitor
+static void each_series(const struct mem_querier *q, struct search what,
+                        void (*fn)(void *arg, struct mem_series *s), void *arg)
 {
     for (u32 i = 0; i < q->store->series_count; i++) {
         struct mem_series *s = q->store->series[i];
-        if (s->tenant.v == q->tenant.v && matchers_match(ms, count, s->labels) &&
-            has_data(q, s, min_ms, max_ms)) {
+        if (s->tenant.v == q->tenant.v && matchers_match(what.ms, what.count, s->labels) &&
+            has_data(q, s, what.min_ms, what.max_ms)) {
             fn(arg, s);
         }
     }
@@ -143,7 +150,7 @@ static void columns_copy(struct mem_cursor *c, const struct mem_series *s)
     k->t_ms = ARENA_NEW_N(k->arena, i64, room);
     k->start_t_ms = ARENA_NEW_N(k->arena, i64, room);
     k->values = ARENA_NEW_N(k->arena, f64, room);
-    k->hists = arena_alloc(k->arena, room, sizeof(*k->hists));
+    k->hists = arena_alloc(k->arena, room, sizeof(void *));
     k->has_start = ARENA_NEW_N(k->arena, bool, room);
     k->run_ids = ARENA_NEW_N(k->arena, u64, room);
     k->run_ends = ARENA_NEW_N(k->arena, u32, room);
@@ -280,11 +287,11 @@ static struct series_cursor *mem_select(struct storage_querier *base, const stru
     c->max_ms = MIN(q->max_ms, h->end_ms);
     c->no_data = h->no_data;
     lock_take(&q->store->lock);
-    c->series = arena_alloc(c->arena, q->store->series_count, sizeof(struct mem_series *));
-    each_series(q, ms, count, c->min_ms, c->max_ms, cursor_add, c);
+    c->series = arena_alloc(c->arena, q->store->series_count, sizeof(void *));
+    each_series(q, (struct search){ms, count, c->min_ms, c->max_ms}, cursor_add, c);
     lock_drop(&q->store->lock);
     if (h->sorted && c->series_count > 1) {
-        qsort(c->series, c->series_count, sizeof(struct mem_series *), by_labels);
+        qsort(c->series, c->series_count, sizeof(void *), by_labels);
     }
     if (h->limit != 0) {
         c->series_count = MIN(c->series_count, h->limit);
@@ -347,18 +354,20 @@ static void texts_add_value(void *arg, struct mem_series *s)
     }
 }
 
+// NOLINTNEXTLINE(readability-function-size): the waist's shape
 static bool mem_label_names(struct storage_querier *base, const struct matcher *ms, u32 count,
                             struct arena *a, str **names, u32 *n, UNUSED struct error *e)
 {
     struct mem_querier *q = querier_of(base);
     struct texts t = {.arena = a};
     lock_take(&q->store->lock);
-    each_series(q, ms, count, q->min_ms, q->max_ms, texts_add_names, &t);
+    each_series(q, (struct search){ms, count, q->min_ms, q->max_ms}, texts_add_names, &t);
     texts_finish(&t, names, n);
     lock_drop(&q->store->lock);
     return true;
 }
 
+// NOLINTNEXTLINE(readability-function-size): the waist's shape
 static bool mem_label_values(struct storage_querier *base, str name, const struct matcher *ms,
                              u32 count, struct arena *a, str **values, u32 *n,
                              UNUSED struct error *e)
@@ -366,7 +375,7 @@ static bool mem_label_values(struct storage_querier *base, str name, const struc
     struct mem_querier *q = querier_of(base);
     struct texts t = {.arena = a, .wanted = name};
     lock_take(&q->store->lock);
-    each_series(q, ms, count, q->min_ms, q->max_ms, texts_add_value, &t);
+    each_series(q, (struct search){ms, count, q->min_ms, q->max_ms}, texts_add_value, &t);
     texts_finish(&t, values, n);
     lock_drop(&q->store->lock);
     return true;
@@ -383,7 +392,7 @@ static bool mem_series_count(struct storage_querier *base, const struct matcher 
     struct mem_querier *q = querier_of(base);
     u64 n = 0;
     lock_take(&q->store->lock);
-    each_series(q, ms, count, q->min_ms, q->max_ms, count_one, &n);
+    each_series(q, (struct search){ms, count, q->min_ms, q->max_ms}, count_one, &n);
     lock_drop(&q->store->lock);
     *series = n;
     return true;
@@ -405,6 +414,7 @@ static bool exemplars_of(const struct mem_querier *q, const struct mem_series *s
     return n > 0;
 }
 
+// NOLINTNEXTLINE(readability-function-size): the waist's shape
 static bool mem_query_exemplars(struct storage_querier *base, const struct matcher *ms, u32 count,
                                 struct arena *a, struct exemplar_series **out, u32 *n,
                                 UNUSED struct error *e)
@@ -432,6 +442,7 @@ static int by_family(const void *a, const void *b)
     return str_cmp(((const struct metadata *)a)->name, ((const struct metadata *)b)->name);
 }
 
+// NOLINTNEXTLINE(readability-function-size): the waist's shape
 static bool mem_query_metadata(struct storage_querier *base, str metric, u32 limit, struct arena *a,
                                struct metadata **out, u32 *n, UNUSED struct error *e)
 {

@@ -1,17 +1,16 @@
-// storage_conformance.c: the checks; see storage_conformance.h.
-#include "storage/storage_conformance.h"
-
+// storage_conformance_test.c: the checks; see storage_conformance.h.
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "base/test.h"
 #include "model/hist.h"
 #include "os/clk.h"
+#include "storage/storage_conformance.h"
 
 #include <stdio.h>
 
 #define T0        1767225600000 // 2026-01-01T00:00:00Z, where the manual clock stands.
-#define MINUTE_MS 60000
+#define MINUTE_MS ((i64)60000)
 #define READ_MAX  4096
 
 // One store under check with what every check needs. Threads: owned.
