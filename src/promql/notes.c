@@ -2,6 +2,7 @@
 #include "promql/notes.h"
 
 #include "base/arena.h"
+#include "base/bits.h"
 #include "base/buf.h"
 #include "base/num.h"
 #include "base/str.h"
@@ -103,8 +104,21 @@ void note_bent(struct run *r, struct text_span at, str metric, const struct note
     b->samples += bend->samples;
 }
 
+// Has the same been told just now? Else it is noted that it will be.
+static bool is_told(struct run *r, const void *what, f64 value, struct text_span at)
+{
+    struct note_memo *m = &r->notes.memo;
+    bool told = r->notes.count > 0 && m->what == what && m->place == at.start &&
+                m->order == r->op_order && bits_of_f64(m->value) == bits_of_f64(value);
+    *m = (struct note_memo){.what = what, .value = value, .place = at.start, .order = r->op_order};
+    return told;
+}
+
 void note_ignored_hist_in_range(struct run *r, struct text_span at, str metric)
 {
+    if (is_told(r, metric.ptr, 1, at)) {
+        return;
+    }
     note_info(r, at,
               "ignored histograms in a range containing both floats and histograms for metric "
               "name %s",
@@ -113,17 +127,26 @@ void note_ignored_hist_in_range(struct run *r, struct text_span at, str metric)
 
 void note_ignored_hist_in_aggregation(struct run *r, struct text_span at, const char *op)
 {
+    if (is_told(r, op, 2, at)) {
+        return;
+    }
     note_info(r, at, "ignored histogram in %s aggregation", op);
 }
 
 void note_mixed_range(struct run *r, struct text_span at, str metric)
 {
+    if (is_told(r, metric.ptr, 3, at)) {
+        return;
+    }
     note_warning(r, at, "encountered a mix of histograms and floats for metric name %s",
                  run_quoted(r, metric));
 }
 
 void note_bad_quantile(struct run *r, struct text_span at, f64 q)
 {
+    if (is_told(r, NULL, q, at)) {
+        return;
+    }
     note_warning(r, at, "quantile value should be between 0 and 1, got %s", run_number(r, q));
 }
 

@@ -37,8 +37,18 @@ struct note {
     struct note_bend bend;
 };
 
+// What was told last by the notes below: they come up at every step of a series alike, and putting
+// a text together costs more than the step.
+struct note_memo {
+    const void *what; // A metric's text, an operator's name, or NULL for a quantile.
+    f64 value;
+    u32 place;
+    u32 order;
+};
+
 struct notes {
     struct note *items;
+    struct note_memo memo;
     u32 count;
     u32 omitted[2]; // By kind.
 };

@@ -24,6 +24,7 @@ struct bucket_member {
     u32 slot;
     f64 upper;
     bool bad;
+    bool told; // That it is bad.
 };
 
 // One quantile: a parameter, at the steps where it has this value. Threads: owned.
@@ -216,8 +217,13 @@ static str told_name(const struct run *r, struct labels ls)
     return r->opts->delayed_name_removal ? labels_get(ls, LABEL_NAME) : STR_EMPTY;
 }
 
-static void tell_bad_bound(const struct op_bucket *o, struct run *r, struct labels ls)
+static void tell_bad_bound(const struct op_bucket *o, struct run *r, struct bucket_member *m)
 {
+    struct labels ls = o->child->series[m->series].labels;
+    if (m->told) {
+        return;
+    }
+    m->told = true;
     str name = told_name(r, ls);
     note_warning(r, o->vector_span,
                  "bucket label \"le\" is missing or has a malformed value of %s%s%s",
@@ -238,7 +244,7 @@ static bool gather(struct op_bucket *o, struct run *r, u32 slot, u32 step, u32 *
     bool has_native = false;
     u32 n = 0;
     for (u32 i = o->starts[slot]; i < o->starts[slot + 1]; i++) {
-        const struct bucket_member *m = &o->members[i];
+        struct bucket_member *m = &o->members[i];
         const struct column *c = &o->columns[m->series];
         if (!column_has(c, step)) {
             continue;
@@ -246,7 +252,7 @@ static bool gather(struct op_bucket *o, struct run *r, u32 slot, u32 step, u32 *
         if (column_hist(c, step)) {
             has_native = true;
         } else if (m->bad) {
-            tell_bad_bound(o, r, o->child->series[m->series].labels);
+            tell_bad_bound(o, r, m);
         } else {
             o->gathered[n++] = (struct bucket){m->upper, c->values[step]};
         }

@@ -15,6 +15,8 @@
 // What an info series is found by, sorted.
 static const str identity[] = {{"__name__", 8}, {"instance", 8}, {"job", 3}};
 
+#define IDENTIFYING 2 // All of them but the name.
+
 // One info metric, by name. Threads: owned.
 struct info_metric {
     str name;
@@ -29,7 +31,8 @@ struct op_info {
     const struct expr_vector *selector; // NULL: target_info, all labels.
     const struct matcher *name_matchers;
     u32 name_matcher_count;
-    bool *ignored; // By base series: an info series itself.
+    bool *ignored;                    // By base series: an info series itself.
+    struct slots values[IDENTIFYING]; // That base series have.
     struct slots signatures;
     u32 *signature_of; // By info series.
     struct info_metric *metrics;
@@ -154,25 +157,37 @@ static bool sign_base(struct op_info *o, struct run *r)
     return true;
 }
 
+// The values that base series have of each identifying label.
+static bool gather_values(struct op_info *o, struct run *r)
+{
+    for (u32 l = 0; l < IDENTIFYING; l++) {
+        slots_init(&o->values[l], r);
+    }
+    for (u32 i = 0; i < o->child->series_count; i++) {
+        for (u32 l = 0; l < IDENTIFYING && !o->ignored[i]; l++) {
+            str v = labels_get(o->child->series[i].labels, identity[l + 1]);
+            struct label pair = {identity[l + 1], v};
+            if (v.len > 0 && slots_put(&o->values[l], r, (struct labels){&pair, 1}) == SLOT_NONE) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 // Would upstream have asked for this info series at all? Only for values that some base series has.
 static bool is_wanted(const struct op_info *o, struct labels info)
 {
     bool any = false;
-    bool wanted[] = {true, true};
-    for (u32 l = 0; l < ARRAY_LEN(wanted); l++) {
-        bool known = false;
-        bool matches = false;
-        for (u32 i = 0; i < o->child->series_count; i++) {
-            str v = labels_get(o->child->series[i].labels, identity[l + 1]);
-            if (!o->ignored[i] && v.len > 0) {
-                known = true;
-                matches = matches || str_eq(v, labels_get(info, identity[l + 1]));
-            }
-        }
+    for (u32 l = 0; l < IDENTIFYING; l++) {
+        struct label pair = {identity[l + 1], labels_get(info, identity[l + 1])};
+        bool known = o->values[l].count > 0;
         any = any || known;
-        wanted[l] = !known || matches;
+        if (known && slots_get(&o->values[l], (struct labels){&pair, 1}) == SLOT_NONE) {
+            return false;
+        }
     }
-    return any && wanted[0] && wanted[1];
+    return any;
 }
 
 static bool fail_same(const struct op_info *o, struct run *r, u32 a, u32 b, u32 step)
@@ -331,7 +346,8 @@ static bool info_open(struct op *base, struct run *r)
     struct op_info *o = info_of(base);
     struct column *columns;
     if (!op_open(o->child, r) || !op_open(o->info, r) || !op_collect(o->child, r, &columns) ||
-        !op_collect(o->info, r, &o->info_columns) || !sign_info(o, r) || !sign_base(o, r)) {
+        !op_collect(o->info, r, &o->info_columns) || !sign_info(o, r) || !sign_base(o, r) ||
+        !gather_values(o, r)) {
         return false;
     }
     slots_init(&o->out, r);
