@@ -321,7 +321,7 @@ static void refs_resolve(struct rows *r)
     u32 n = 0;
     u32 *rows = arena_alloc(r->scratch, r->count + 1, sizeof(u32));
     for (u32 i = 0; i < r->count; i++) {
-        n += r->series[r->slots[i]].ref.ordinal == 0 && r->series[r->slots[i]].ref.generation == 0;
+        n += series_ref_is_none(r->series[r->slots[i]].ref);
     }
     if (n == 0) {
         return;
@@ -332,7 +332,7 @@ static void refs_resolve(struct rows *r)
     n = 0;
     for (u32 i = 0; i < r->count; i++) {
         const struct row_series *s = &r->series[r->slots[i]];
-        if (s->ref.ordinal == 0 && s->ref.generation == 0) {
+        if (series_ref_is_none(s->ref)) {
             rows[n] = i;
             sets[n++] = (struct labels){s->items, s->count};
         }
@@ -397,7 +397,7 @@ static void outcomes_take(struct rows *r, u32 rows)
     for (u32 i = 0; i < r->count; i++) {
         struct row_series *s = &r->series[r->slots[i]];
         const u8 outcome = r->outcomes[i];
-        const bool refless = s->ref.ordinal == 0 && s->ref.generation == 0;
+        const bool refless = series_ref_is_none(s->ref);
         r->counts.outcomes[outcome] += !refless; // else counted when resolving
         if (outcome == APPEND_INVALID) {
             s->ref = (struct series_ref){0, 0}; // dead: resolve again next time

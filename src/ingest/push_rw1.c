@@ -257,7 +257,7 @@ static bool request_stage(struct request *q, struct storage_appender *app,
             out->outcomes[APPEND_INVALID]++;
             continue;
         }
-        if (refs[index[s]].ordinal == 0) {
+        if (series_ref_is_none(refs[index[s]])) {
             out->outcomes[outcomes[index[s]]]++;
             continue;
         }

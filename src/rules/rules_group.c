@@ -161,7 +161,7 @@ static bool written_commit(struct rule_group *g, const struct written *w, i64 t_
     app->ops->resolve(app, w->sets, w->count, refs, outcomes);
     u32 n = 0;
     for (u32 i = 0; i < w->count; i++) {
-        if (refs[i].ordinal == 0) {
+        if (series_ref_is_none(refs[i])) {
             rules_count_outcome(g->owner->metrics, outcomes[i], 1);
             continue;
         }

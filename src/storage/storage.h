@@ -25,17 +25,21 @@
 struct arena;
 struct error;
 struct hist;
+struct series_cursor;
 struct storage;
 struct storage_appender;
 struct storage_querier;
-struct series_cursor;
 
 // A series of one store. generation changes with the ordinal's owner, so that an old ref is refused
-// (APPEND_INVALID), never mistaken. Zero is no series.
+// (APPEND_INVALID), never mistaken. Both zero is no series; an ordinal of 0 alone may be one.
 struct series_ref {
     u32 ordinal;
     u32 generation;
 };
+static inline bool series_ref_is_none(struct series_ref r)
+{
+    return r.ordinal == 0 && r.generation == 0;
+}
 
 enum append_outcome {
     APPEND_STORED,
@@ -49,7 +53,7 @@ enum append_outcome {
     APPEND_INVALID,      // Dead ref, bad labels, bad histogram.
     APPEND_OUTCOME_COUNT
 };
-const char *append_outcome_text(enum append_outcome o); // "stored", "out_of_order", …
+const char *append_outcome_text(enum append_outcome o); // "stored", …
 static inline bool append_is_stored(enum append_outcome o)
 {
     return o == APPEND_STORED || o == APPEND_STORED_OOO;
@@ -131,7 +135,6 @@ struct storage_warnings { // Texts live in the cursor's or the caller's arena.
     u32 count;
     bool partial; // Something that should be in the answer is not; never silent (I4).
 };
-
 struct series_cursor_ops {
     bool (*next)(struct series_cursor *c);            // false: the end, or failure (close tells).
     struct labels (*labels)(struct series_cursor *c); // Borrowed until next.
@@ -141,13 +144,11 @@ struct series_cursor_ops {
 struct series_cursor {
     const struct series_cursor_ops *ops;
 };
-
 struct exemplar_series {
     struct labels labels;
     const struct exemplar *exemplars;
     u32 count;
 };
-
 struct storage_querier_ops {
     // The set of series matching all matchers; the cursor must be closed.
     struct series_cursor *(*select)(struct storage_querier *q, const struct matcher *ms, u32 count,
@@ -170,7 +171,6 @@ struct storage_querier_ops {
 struct storage_querier {
     const struct storage_querier_ops *ops;
 };
-
 struct storage_ops {
     struct storage_appender *(*appender)(struct storage *s, struct tenant_id tenant,
                                          enum storage_stream stream, struct error *e);
