@@ -2,7 +2,9 @@
 // thread per 250 targets, fetch, parse and store.
 //
 // The scheduler wakes for the next due target (a scan: 100 k targets are 0.1 ms), at least every
-// second for discovery. It never waits for storage or for an answer.
+// second for discovery. It never waits for an answer; it stores by itself only what needs none:
+// the end of a target that is gone, and the failure of a pool that is over its limit.
+// A reload builds its pools on its own thread, hands them over and waits until they are in place.
 // Lock order: scrape.lock before target.lock. Threads: scheduler, shards, callers of snapshots.
 #include "base/arena.h"
 #include "base/error.h"
@@ -14,10 +16,12 @@
 #include <stdlib.h>
 
 enum { SYNC_EVERY_MS = 1000, SLEEP_MIN_MS = 1, RANK_SCRAPE = 40 };
-#define SHARDS_MAX (SCRAPE_TARGETS_MAX / HTTP_SHARD_TARGETS)
+#define DIR_BYTES_MAX ((size_t)1 << 20)
+#define SHARDS_MAX    (SCRAPE_TARGETS_MAX / HTTP_SHARD_TARGETS)
 
+// Threads: owned by the reload, then by the scheduler.
 struct scrape_plan {
-    struct scrape_pool **pools; // New ones, and kept ones (borrowed until the swap).
+    struct scrape_pool **pools; // New ones, and kept ones (borrowed).
     bool *kept;
     u32 count;
 };
@@ -136,52 +140,124 @@ static i64 pool_step(struct scrape *s, struct scrape_pool *p, i64 mono_ms)
     return next;
 }
 
+static void plan_apply(struct scrape *s, struct scrape_plan *plan, i64 mono_ms);
+
+// Whether a reload waits to be put in place, or the end came.
+static bool inbox_wait(struct scrape *s, i64 wait_ms, struct scrape_plan **plan)
+{
+    lock_take(&s->lock);
+    if (!s->inbox && !s->stopping && wait_ms > 0) {
+        (void)cond_wait_ms(&s->wake, &s->lock, wait_ms);
+    }
+    *plan = s->inbox;
+    const bool stopping = s->stopping;
+    lock_drop(&s->lock);
+    return !stopping;
+}
+
+static void inbox_done(struct scrape *s)
+{
+    lock_take(&s->lock);
+    s->inbox = NULL;
+    cond_broadcast(&s->taken);
+    lock_drop(&s->lock);
+}
+
+i64 scrape_step(struct scrape *s)
+{
+    const i64 mono_ms = clk_mono_ms(s->deps.clk);
+    const bool sync = mono_ms >= s->next_sync_ms;
+    i64 next_ms = mono_ms + SYNC_EVERY_MS;
+    for (u32 i = 0; i < s->pool_count; i++) {
+        bool changed;
+        if (sync) {
+            scrape_pool_sync(s->pools[i], mono_ms, &changed);
+        }
+        next_ms = MIN(next_ms, pool_step(s, s->pools[i], mono_ms));
+    }
+    s->next_sync_ms = sync ? mono_ms + SYNC_EVERY_MS : s->next_sync_ms;
+    retired_step(s, mono_ms);
+    return MAX(SLEEP_MIN_MS, next_ms - mono_ms);
+}
+
 static void scheduler(void *arg)
 {
     struct scrape *s = arg;
-    i64 next_sync_ms = 0;
-    while (!stop_is_set(s->stop)) {
-        lock_take(&s->lock);
-        const i64 mono_ms = clk_mono_ms(s->deps.clk);
-        i64 next = mono_ms + SYNC_EVERY_MS;
-        const bool sync = mono_ms >= next_sync_ms;
-        next_sync_ms = sync ? mono_ms + SYNC_EVERY_MS : next_sync_ms;
-        for (u32 i = 0; i < s->pool_count; i++) {
-            bool changed = false;
-            if (sync) {
-                scrape_pool_sync(s->pools[i], mono_ms, &changed);
-            }
-            next = MIN(next, pool_step(s, s->pools[i], mono_ms));
+    struct scrape_plan *plan;
+    i64 wait_ms = 0;
+    while (inbox_wait(s, wait_ms, &plan)) {
+        if (plan) {
+            plan_apply(s, plan, clk_mono_ms(s->deps.clk));
+            inbox_done(s);
         }
-        retired_step(s, mono_ms);
-        lock_drop(&s->lock);
-        (void)stop_sleep_ms(s->stop, MAX(SLEEP_MIN_MS, next - mono_ms));
+        wait_ms = scrape_step(s);
     }
 }
 
 // ---- life ----
 
-struct scrape *scrape_new(const struct scrape_deps *deps, struct error *e)
+struct scrape *scrape_make(const struct scrape_deps *deps, struct error *e)
 {
     struct scrape *s = MEM_NEW(struct scrape);
     s->deps = *deps;
+    s->deps.config_dir = STR_EMPTY;
     lock_init(&s->lock, RANK_SCRAPE, "scrape");
-    s->stop = stop_new();
+    cond_init(&s->wake);
+    cond_init(&s->taken);
     s->metrics = scrape_metrics_new(deps->registry);
-    s->http = http_client_new(SHARDS_MAX, e);
-    s->thread = s->http ? thr_start("scrape", scheduler, s, e) : NULL;
-    if (!s->thread) {
+    s->dir_memory = arena_new(DIR_BYTES_MAX);
+    s->deps.config_dir = arena_str(s->dir_memory, deps->config_dir);
+    s->owns_http = deps->http == NULL;
+    s->http = s->owns_http ? http_client_new(SHARDS_MAX, e) : deps->http;
+    if (!s->http) {
         scrape_free(s);
         return NULL;
     }
     return s;
 }
 
+struct scrape *scrape_new(const struct scrape_deps *deps, struct error *e)
+{
+    struct scrape *s = scrape_make(deps, e);
+    if (!s) {
+        return NULL;
+    }
+    s->has_scheduler = true;
+    s->thread = thr_start("scrape", scheduler, s, e);
+    if (!s->thread) {
+        s->has_scheduler = false;
+        scrape_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+static void target_disconnect(struct scrape_target *t)
+{
+    http_target_free(t->http); // Waits for its callback.
+    t->http = NULL;
+}
+
 void scrape_stop(struct scrape *s)
 {
-    stop_set(s->stop);
+    lock_take(&s->lock);
+    s->stopping = true;
+    cond_broadcast(&s->wake);
+    lock_drop(&s->lock);
     thr_join(s->thread);
     s->thread = NULL;
+    lock_take(&s->lock);
+    s->has_scheduler = false;
+    cond_broadcast(&s->taken);
+    lock_drop(&s->lock);
+    for (u32 i = 0; i < s->pool_count; i++) {
+        for (u32 k = 0; k < s->pools[i]->target_count; k++) {
+            target_disconnect(s->pools[i]->targets[k]);
+        }
+    }
+    for (u32 i = 0; i < s->retired_count; i++) {
+        target_disconnect(s->retired[i]);
+    }
 }
 
 static void pools_free(struct scrape *s)
@@ -205,28 +281,34 @@ void scrape_free(struct scrape *s)
     if (s->thread) {
         scrape_stop(s);
     }
+    scrape_plan_free(s->inbox);
     pools_free(s);
     for (u32 i = 0; i < s->retired_count; i++) {
         target_release(s->retired[i]);
     }
     mem_free(s->retired);
-    http_client_free(s->http);
+    if (s->owns_http) {
+        http_client_free(s->http);
+    }
     scrape_metrics_free(s->metrics);
-    stop_free(s->stop);
+    arena_free(s->dir_memory);
+    cond_fini(&s->wake);
+    cond_fini(&s->taken);
     lock_fini(&s->lock);
     mem_free(s);
 }
 
 // ---- reload ----
 
-static struct scrape_pool *pool_unchanged(const struct scrape *s, u64 hash)
+static struct scrape_pool *pool_unchanged(struct scrape *s, u64 hash)
 {
-    for (u32 i = 0; i < s->pool_count; i++) {
-        if (s->pools[i]->config_hash == hash) {
-            return s->pools[i];
-        }
+    struct scrape_pool *same = NULL;
+    lock_take(&s->lock);
+    for (u32 i = 0; i < s->pool_count && !same; i++) {
+        same = s->pools[i]->config_hash == hash ? s->pools[i] : NULL;
     }
-    return NULL;
+    lock_drop(&s->lock);
+    return same;
 }
 
 static bool job_names_unique(const struct scrape_plan *plan, u32 added,
@@ -247,22 +329,18 @@ struct scrape_plan *scrape_prepare(struct scrape *s, const struct scrape_globals
     struct scrape_plan *plan = MEM_NEW(struct scrape_plan);
     plan->pools = MEM_NEW_N(struct scrape_pool *, count + 1U);
     plan->kept = MEM_NEW_N(bool, count + 1U);
-    lock_take(&s->lock);
-    for (; plan->count < count; plan->count++) {
-        const u32 i = plan->count;
+    for (u32 i = 0; i < count; i++) {
         plan->pools[i] = pool_unchanged(s, scrape_config_hash(globals, nodes[i]));
         plan->kept[i] = plan->pools[i] != NULL;
         if (!plan->pools[i]) {
             plan->pools[i] = scrape_pool_new(s, globals, nodes[i], e);
         }
+        plan->count += plan->pools[i] != NULL;
         if (!plan->pools[i] || !job_names_unique(plan, i, nodes[i], e)) {
-            plan->count += plan->pools[i] != NULL;
-            lock_drop(&s->lock);
             scrape_plan_free(plan);
             return NULL;
         }
     }
-    lock_drop(&s->lock);
     return plan;
 }
 
@@ -291,32 +369,60 @@ static bool plan_keeps(const struct scrape_plan *plan, const struct scrape_pool 
     return false;
 }
 
+// A pool that no page sees any more.
+static void pool_retire(struct scrape *s, struct scrape_pool *p, i64 mono_ms)
+{
+    for (u32 k = 0; k < p->target_count; k++) {
+        scrape_retire(s, p->targets[k], mono_ms);
+    }
+    p->target_count = 0;
+    scrape_pool_unref(p);
+}
+
+// The new pools know their targets before a page sees them. On the scheduler's thread.
+static void plan_apply(struct scrape *s, struct scrape_plan *plan, i64 mono_ms)
+{
+    struct scrape_pool **old = s->pools;
+    const u32 old_count = s->pool_count;
+    for (u32 i = 0; i < old_count; i++) {
+        if (!plan_keeps(plan, old[i])) {
+            scrape_count_targets(s->metrics, old[i]->config->job_name, 0);
+        }
+    }
+    for (u32 i = 0; i < plan->count; i++) {
+        bool changed;
+        scrape_pool_sync(plan->pools[i], mono_ms, &changed);
+    }
+    lock_take(&s->lock);
+    s->pools = plan->pools;
+    s->pool_count = plan->count;
+    lock_drop(&s->lock);
+    for (u32 i = 0; i < old_count; i++) {
+        if (!plan_keeps(plan, old[i])) {
+            pool_retire(s, old[i], mono_ms);
+        }
+    }
+    mem_free(old);
+    mem_free(plan->kept);
+    mem_free(plan);
+}
+
 void scrape_swap(struct scrape *s, struct scrape_plan *plan)
 {
     lock_take(&s->lock);
-    const i64 mono_ms = clk_mono_ms(s->deps.clk);
-    for (u32 i = 0; i < s->pool_count; i++) {
-        struct scrape_pool *p = s->pools[i];
-        if (plan_keeps(plan, p)) {
-            continue;
-        }
-        for (u32 k = 0; k < p->target_count; k++) {
-            scrape_retire(s, p->targets[k], mono_ms);
-        }
-        p->target_count = 0;
-        scrape_count_targets(s->metrics, p->config->job_name, 0);
-        scrape_pool_unref(p);
+    const bool hand_over = s->has_scheduler && !s->stopping;
+    if (hand_over) {
+        CHECK(s->inbox == NULL); // One reload at a time.
+        s->inbox = plan;
+        cond_broadcast(&s->wake);
     }
-    mem_free(s->pools);
-    s->pools = plan->pools;
-    s->pool_count = plan->count;
-    for (u32 i = 0; i < s->pool_count; i++) {
-        bool changed;
-        scrape_pool_sync(s->pools[i], mono_ms, &changed);
+    while (s->inbox && s->has_scheduler) {
+        cond_wait(&s->taken, &s->lock);
     }
     lock_drop(&s->lock);
-    mem_free(plan->kept);
-    mem_free(plan);
+    if (!hand_over) {
+        plan_apply(s, plan, clk_mono_ms(s->deps.clk));
+    }
 }
 
 // ---- snapshots ----

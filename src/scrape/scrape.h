@@ -17,6 +17,7 @@ struct clk;
 struct conf_struct;
 struct error;
 struct fs;
+struct http_client;
 struct log;
 struct scrape;
 struct scrape_config;
@@ -30,7 +31,8 @@ struct scrape_deps {
     struct clk *clk;
     struct log *log;
     struct tmk_registry *registry;
-    str config_dir; // For file_sd's relative paths and *_file secrets.
+    str config_dir;           // For file_sd's relative paths and *_file secrets.
+    struct http_client *http; // NULL: one of its own. Outlives it.
 };
 
 // The parts of `global` that scrape jobs inherit.
@@ -53,14 +55,18 @@ extern const struct conf_struct scrape_config_conf;
 struct scrape *scrape_new(const struct scrape_deps *deps, struct error *e);
 // Two-phase reload: prepare checks and builds everything that can fail, swap cannot fail.
 // nodes are the entries of scrape_configs; everything of them is copied. A pool whose entry and
-// globals did not change is kept with its targets.
+// globals did not change is kept with its targets. One reload at a time: a plan belongs to the pools
+// that were there when it was prepared.
 struct scrape_plan;
 struct scrape_plan *scrape_prepare(struct scrape *s, const struct scrape_globals *globals,
                                    const struct yaml_node *const *nodes, u32 count,
                                    struct error *e);
-void scrape_swap(struct scrape *s, struct scrape_plan *plan); // Takes the plan.
-void scrape_plan_free(struct scrape_plan *plan);              // Accepts NULL.
-void scrape_stop(struct scrape *s); // Ends all loops; writes no staleness markers.
+// Takes the plan; returns when it is in place.
+void scrape_swap(struct scrape *s, struct scrape_plan *plan);
+void scrape_plan_free(struct scrape_plan *plan); // Accepts NULL.
+// Ends all loops and cancels what is in flight: nothing is written after it returned. Writes no
+// staleness markers.
+void scrape_stop(struct scrape *s);
 void scrape_free(struct scrape *s); // Accepts NULL.
 
 enum scrape_health { SCRAPE_UNKNOWN, SCRAPE_UP, SCRAPE_DOWN };

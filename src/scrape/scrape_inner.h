@@ -1,8 +1,10 @@
 // scrape_inner.h: what the files of scrape share: configuration, targets, their caches.
 //
-// A pool is one scrape_config with its discovery and targets. The scheduler thread owns pools and
-// the timers; a target's cache is owned by whichever thread runs its scrape (one at a time); what
-// the pages show of it is guarded by the target's lock.
+// A pool is one scrape_config with its discovery and targets. The scheduler alone changes pools,
+// targets and timers, and reads them without a lock; it takes scrape.lock only to publish a change,
+// so that snapshots may walk the lists. No file is read, no target made and nothing stored under it.
+// A target's cache is owned by whichever thread runs its scrape (one at a time); what the pages
+// show of it is guarded by the target's lock.
 #ifndef SCRAPE_SCRAPE_INNER_H
 #define SCRAPE_SCRAPE_INNER_H
 
@@ -25,6 +27,9 @@ enum {
     SCRAPE_REPORT_SERIES = 5,
     SCRAPE_METADATA_MAX = 20000 // Families of one target.
 };
+// Of one page at work. A page whose rows come near it fails; it does not reach it.
+#define SCRAPE_RUN_BYTES_MAX      ((size_t)1 << 30)
+#define SCRAPE_METADATA_BYTES_MAX ((size_t)16 << 20)
 
 // ---- configuration, as decoded ----
 
@@ -96,6 +101,8 @@ struct cache_entry {
     u32 text_len;
     struct series_ref ref; // Zero: refused, resolved again next time.
     u32 seen;              // The iteration that saw it last.
+    u32 staged;            // The iteration that is to resolve it: a page may hold it twice.
+    u8 refusal;            // enum append_outcome of the last resolve.
     bool dropped;          // By metric relabelling.
     bool tracked;          // Gets a staleness marker when it vanishes.
 };
@@ -158,7 +165,8 @@ struct scrape_target {
     i64 next_mono_ms;
     i64 retired_at_mono_ms; // > 0: gone; markers are due then.
     i64 stale_t_ms;
-    bool keep; // Found again by the sync under way.
+    bool keep;    // Found again by the sync under way.
+    bool dropped; // By relabelling: only its discovered labels are of use.
 
     _Atomic bool in_flight;
     i64 started_mono_ns;
@@ -183,6 +191,7 @@ struct scrape_target {
 
 struct scrape_metrics;
 
+// Threads: owned by the scheduler; targets and dropped change under the owner's lock only.
 struct scrape_pool {
     struct scrape *owner;
     struct arena *memory; // Configuration and what was compiled of it.
@@ -201,7 +210,6 @@ struct scrape_pool {
     u32 provider_count;
     struct scrape_target **targets;
     u32 target_count;
-    u32 target_cap;
     u32 references; // Targets, retired ones too, and the list of pools.
     struct labels *dropped;
     u32 dropped_count;
@@ -210,9 +218,11 @@ struct scrape_pool {
     bool over_limit;
 };
 
-// Builds one target from a discovered label set; NULL and *dropped = true if relabelling drops it.
+// Builds one target from a discovered label set, without its connection; `dropped` tells if
+// relabelling drops it.
 struct scrape_target *scrape_target_new(struct scrape_pool *pool, struct labels discovered,
-                                        bool *dropped, struct error *e);
+                                        struct error *e);
+bool scrape_target_connect(struct scrape_target *t, struct error *e) MUST_USE;
 void scrape_target_free(struct scrape_target *t); // Accepts NULL.
 // First due time behind now, at the target's stable offset.
 i64 scrape_target_first_due(const struct scrape_target *t, i64 wall_ms, i64 mono_ms);
@@ -226,7 +236,7 @@ struct scrape_pool *scrape_pool_new(struct scrape *s, const struct scrape_global
                                     const struct yaml_node *node, struct error *e);
 // Identity of an entry of scrape_configs under these globals.
 u64 scrape_config_hash(const struct scrape_globals *globals, const struct yaml_node *node);
-// Drops one reference; the last one frees. Under the owner's lock.
+// Drops one reference; the last one frees.
 void scrape_pool_unref(struct scrape_pool *p); // Accepts NULL.
 // Asks discovery and brings the targets in line. *changed when there was anything new.
 void scrape_pool_sync(struct scrape_pool *p, i64 mono_ms, bool *changed);
@@ -249,19 +259,36 @@ void scrape_count(struct scrape_metrics *m, enum scrape_counter c, u64 n);
 void scrape_count_failure(struct scrape_metrics *m, str job, str reason);
 void scrape_count_targets(struct scrape_metrics *m, str job, u32 targets);
 
+// Threads: as the head of this file says.
 struct scrape {
-    struct scrape_deps deps;
+    struct scrape_deps deps; // With a config_dir of its own.
+    struct arena *dir_memory;
     struct http_client *http;
+    bool owns_http;
     struct scrape_metrics *metrics;
-    struct stop *stop;
     struct thr *thread;
-    struct lock lock; // Guards pools and what hangs below them; the scheduler holds it to change.
-    struct scrape_pool **pools;
-    u32 pool_count;
+
+    // The scheduler's.
     struct scrape_target **retired;
     u32 retired_count;
     u32 retired_cap;
+    i64 next_sync_ms;
+
+    struct lock lock;          // Guards what follows, and the lists of each pool.
+    struct cond wake;          // For the scheduler: a plan, or the end.
+    struct cond taken;         // For the reload: its plan is in place.
+    struct scrape_plan *inbox; // Handed to the scheduler.
+    bool has_scheduler;
+    bool stopping;
+    struct scrape_pool **pools;
+    u32 pool_count;
 };
 void scrape_retire(struct scrape *s, struct scrape_target *t, i64 mono_ms);
+
+// A manager without a thread: whoever made it calls scrape_step, as the scheduler does.
+struct scrape *scrape_make(const struct scrape_deps *deps, struct error *e);
+// Starts what is due, follows discovery, ends what is retired. Returns the milliseconds until it
+// wants to be called again.
+i64 scrape_step(struct scrape *s);
 
 #endif

@@ -1,5 +1,5 @@
 // scrape_pool.c: one scrape_config at work: discovery in, targets in line with it.
-// Threads: owned by the scheduler thread, under the owner's lock where pages look.
+// Threads: owned by the scheduler; made by whoever prepares a reload.
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -13,6 +13,8 @@
 #define POOL_BYTES_MAX    ((size_t)64 << 20)
 #define DROPPED_BYTES_MAX ((size_t)64 << 20)
 #define SECRET_BYTES_MAX  ((size_t)64 << 10)
+#define BODY_BYTES_MAX    ((u64)256 << 20) // Where body_size_limit says nothing.
+#define DROPPED_KEPT_MAX  10000            // Where keep_dropped_targets says nothing.
 #define REDIRECTS_MAX     10
 
 // ---- making ----
@@ -95,7 +97,7 @@ static void limits_set(struct scrape_pool *p, const struct scrape_globals *g)
         (u32)either(c->label_limit, g->label_limit),
         (u32)either(c->label_name_length_limit, g->label_name_length_limit),
         (u32)either(c->label_value_length_limit, g->label_value_length_limit)};
-    p->body_size_limit = either(c->body_size_limit, g->body_size_limit);
+    p->body_size_limit = either(either(c->body_size_limit, g->body_size_limit), BODY_BYTES_MAX);
     p->sample_limit = either(c->sample_limit, g->sample_limit);
     p->target_limit = either(c->target_limit, g->target_limit);
     p->keep_dropped = either(c->keep_dropped_targets, g->keep_dropped_targets);
@@ -185,91 +187,153 @@ void scrape_pool_unref(struct scrape_pool *p)
 
 // ---- keeping in line ----
 
-static void target_add(struct scrape_pool *p, struct scrape_target *t)
+// One sync at work: what is there and what is new, and then what stays.
+// Threads: owned by the scheduler.
+struct sync {
+    struct scrape_pool *pool;
+    i64 mono_ms;
+    struct scrape_target **all; // Those of before first.
+    u32 count;
+    u32 cap;
+    struct map known; // Indexes into all.
+    struct arena *dropped_memory;
+    struct labels *dropped;
+    u32 dropped_count;
+    u32 dropped_cap;
+    u64 dropped_total;
+};
+
+static bool target_eq(const void *ctx, u32 index, const void *key)
 {
-    if (p->target_count == p->target_cap) {
-        p->target_cap = MAX(16, p->target_cap * 2);
-        p->targets = MEM_GROW(p->targets, p->target_cap, struct scrape_target *);
-    }
-    p->targets[p->target_count++] = t;
-    p->references++;
+    const struct sync *y = ctx;
+    const struct scrape_target *a = y->all[index];
+    const struct scrape_target *b = key;
+    return a->hash == b->hash && str_eq(a->url, b->url) && labels_eq(a->labels, b->labels);
 }
 
-static struct scrape_target *target_find(const struct scrape_pool *p, const struct scrape_target *t)
+static u64 target_hash(const void *ctx, u32 index)
 {
+    const struct sync *y = ctx;
+    return y->all[index]->hash;
+}
+
+static void sync_add(struct sync *y, struct scrape_target *t)
+{
+    if (y->count == y->cap) {
+        y->cap = MAX(16, y->cap * 2);
+        y->all = MEM_GROW(y->all, y->cap, struct scrape_target *);
+    }
+    y->all[y->count] = t;
+    map_put(&y->known, t->hash, y->count++);
+}
+
+static void sync_init(struct sync *y, struct scrape_pool *p, i64 mono_ms)
+{
+    static const struct map_ops ops = {target_eq, target_hash};
+    *y = (struct sync){
+        .pool = p, .mono_ms = mono_ms, .dropped_memory = arena_new(DROPPED_BYTES_MAX)};
+    map_init(&y->known, &ops, y);
     for (u32 i = 0; i < p->target_count; i++) {
-        struct scrape_target *other = p->targets[i];
-        if (other->hash == t->hash && str_eq(other->url, t->url) &&
-            labels_eq(other->labels, t->labels)) {
-            return other;
-        }
+        p->targets[i]->keep = false;
+        sync_add(y, p->targets[i]);
     }
-    return NULL;
 }
 
-static void dropped_note(struct scrape_pool *p, struct labels discovered)
+static void dropped_note(struct sync *y, struct labels discovered)
 {
-    p->dropped_total++;
-    if (p->keep_dropped > 0 && p->dropped_count >= p->keep_dropped) {
+    const u64 keep = y->pool->keep_dropped ? y->pool->keep_dropped : DROPPED_KEPT_MAX;
+    y->dropped_total++;
+    if (y->dropped_count >= keep || arena_bytes(y->dropped_memory) > DROPPED_BYTES_MAX / 2) {
         return;
     }
-    struct labels *grown = arena_grow(p->dropped_memory, p->dropped, p->dropped_count,
-                                      p->dropped_count + 1U, sizeof(struct labels));
-    grown[p->dropped_count++] = labels_copy(p->dropped_memory, discovered);
-    p->dropped = grown;
+    if (y->dropped_count == y->dropped_cap) {
+        const u32 cap = MAX(16, y->dropped_cap * 2);
+        y->dropped =
+            arena_grow(y->dropped_memory, y->dropped, y->dropped_cap, cap, sizeof(struct labels));
+        y->dropped_cap = cap;
+    }
+    y->dropped[y->dropped_count++] = labels_copy(y->dropped_memory, discovered);
 }
 
 // Makes the target of one discovered label set, or finds that it is there already.
-static void discovered_add(struct scrape_pool *p, struct labels discovered, i64 mono_ms)
+static bool discovered_add(struct sync *y, struct labels discovered, struct error *e)
 {
-    bool dropped;
-    struct error e = {0};
-    struct scrape_target *t = scrape_target_new(p, discovered, &dropped, &e);
+    struct scrape_pool *p = y->pool;
+    struct scrape_target *t = scrape_target_new(p, discovered, e);
     if (!t) {
-        if (dropped) {
-            dropped_note(p, discovered);
-        } else {
-            LOGF(p->owner->deps.log, LOG_ERROR, "target of job %.*s is not usable: %s",
-                 STR_ARG(p->config->job_name), e.text);
-            scrape_count_failure(p->owner->metrics, p->config->job_name, STR("bad_target"));
-        }
-        return;
+        return false;
     }
-    struct scrape_target *same = target_find(p, t);
-    if (same) {
-        same->keep = true;
+    if (t->dropped) {
+        dropped_note(y, t->discovered);
         scrape_target_free(t);
-        return;
+        return true;
+    }
+    const u32 same = map_get(&y->known, t->hash, t);
+    if (same != MAP_NONE) {
+        y->all[same]->keep = true;
+        scrape_target_free(t);
+        return true;
+    }
+    if (!scrape_target_connect(t, e)) {
+        scrape_target_free(t);
+        return false;
     }
     t->keep = true;
-    t->next_mono_ms = scrape_target_first_due(t, clk_wall_ms(p->owner->deps.clk), mono_ms);
-    target_add(p, t);
+    t->next_mono_ms = scrape_target_first_due(t, clk_wall_ms(p->owner->deps.clk), y->mono_ms);
+    p->references++;
+    sync_add(y, t);
+    return true;
 }
 
-static void group_add(struct scrape_pool *p, const struct sd_group *g, struct arena *a, i64 mono_ms)
+static void group_add(struct sync *y, const struct sd_group *g, struct arena *a)
 {
+    struct scrape_pool *p = y->pool;
     for (u32 i = 0; i < g->target_count; i++) {
         struct labels_builder b;
+        struct error e = {0};
+        arena_reset(a);
         labels_builder_init(&b, a, g->labels);
         for (u32 k = 0; k < g->targets[i].count; k++) {
             labels_builder_set(&b, g->targets[i].items[k].name, g->targets[i].items[k].value);
         }
-        discovered_add(p, labels_builder_take(&b), mono_ms);
+        if (!discovered_add(y, labels_builder_take(&b), &e)) {
+            LOGF(p->owner->deps.log, LOG_ERROR, "target of job %.*s is not usable: %s",
+                 STR_ARG(p->config->job_name), e.text);
+            scrape_count_failure(p->owner->metrics, p->config->job_name, STR("bad_target"));
+        }
     }
 }
 
-static void vanished_retire(struct scrape_pool *p, i64 mono_ms)
+// Puts what was found in place of what the pages see; what vanished is retired.
+static void sync_publish(struct sync *y)
 {
-    u32 kept = 0;
-    for (u32 i = 0; i < p->target_count; i++) {
-        struct scrape_target *t = p->targets[i];
-        if (t->keep) {
-            p->targets[kept++] = t;
-        } else {
-            scrape_retire(p->owner, t, mono_ms);
+    struct scrape_pool *p = y->pool;
+    struct scrape_target **targets = MEM_NEW_N(struct scrape_target *, y->count + 1U);
+    u32 count = 0;
+    for (u32 i = 0; i < y->count; i++) {
+        if (y->all[i]->keep) {
+            targets[count++] = y->all[i];
         }
     }
-    p->target_count = kept;
+    struct scrape_target **old = p->targets;
+    struct arena *old_memory = p->dropped_memory;
+    lock_take(&p->owner->lock);
+    p->targets = targets;
+    p->target_count = count;
+    p->dropped = y->dropped;
+    p->dropped_count = y->dropped_count;
+    p->dropped_total = y->dropped_total;
+    p->dropped_memory = y->dropped_memory;
+    lock_drop(&p->owner->lock);
+    mem_free(old);
+    arena_free(old_memory);
+    for (u32 i = 0; i < y->count; i++) {
+        if (!y->all[i]->keep) {
+            scrape_retire(p->owner, y->all[i], y->mono_ms);
+        }
+    }
+    mem_free(y->all);
+    map_fini(&y->known);
 }
 
 static void limit_apply(struct scrape_pool *p)
@@ -300,21 +364,16 @@ void scrape_pool_sync(struct scrape_pool *p, i64 mono_ms, bool *changed)
     if (!any) {
         return;
     }
+    struct sync y;
     struct arena *a = arena_new(POOL_BYTES_MAX);
-    arena_reset(p->dropped_memory);
-    p->dropped = NULL;
-    p->dropped_count = 0;
-    p->dropped_total = 0;
-    for (u32 i = 0; i < p->target_count; i++) {
-        p->targets[i]->keep = false;
-    }
+    sync_init(&y, p, mono_ms);
     for (u32 i = 0; i < p->provider_count; i++) {
         for (u32 g = 0; g < counts[i]; g++) {
-            group_add(p, &groups[i][g], a, mono_ms);
+            group_add(&y, &groups[i][g], a);
         }
     }
     arena_free(a);
-    vanished_retire(p, mono_ms);
+    sync_publish(&y);
     limit_apply(p);
     scrape_count(p->owner->metrics, SCRAPE_COUNT_SYNCS, 1);
     scrape_count_targets(p->owner->metrics, p->config->job_name, p->target_count);

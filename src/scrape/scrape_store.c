@@ -156,7 +156,12 @@ static bool sample_add(struct page *p, struct expo *x, const struct expo_entry *
     struct scrape_cache *c = &p->t->cache;
     struct cache_entry *known = scrape_cache_get(c, entry->series);
     p->samples++;
-    if (!known || (!known->dropped && known->ref.ordinal == 0)) {
+    if (arena_bytes(p->a) > SCRAPE_RUN_BYTES_MAX / 4) {
+        p->reason = "memory";
+        return err_set(e, ERR_LIMIT, "the page needs more memory than a scrape may use");
+    }
+    const bool resolve = !known || (!known->dropped && series_ref_is_none(known->ref));
+    if (resolve && !(known && known->staged == c->iteration)) {
         struct labels set = {0};
         bool dropped = false;
         if (!labels_final(p, x, entry, &set, &dropped, e)) {
@@ -169,6 +174,7 @@ static bool sample_add(struct page *p, struct expo *x, const struct expo_entry *
             return err_set(e, ERR_LIMIT, "the target has more series than its cache may hold");
         }
         known->dropped = dropped;
+        known->staged = c->iteration;
         if (!dropped) {
             fresh_add(p, set, scrape_cache_index(c, known));
         }
@@ -179,10 +185,7 @@ static bool sample_add(struct page *p, struct expo *x, const struct expo_entry *
     }
     p->samples_post++;
     if (pool->sample_limit > 0 && p->samples_post > pool->sample_limit) {
-        p->reason = "sample_limit";
-        scrape_count(pool->owner->metrics, SCRAPE_COUNT_SAMPLE_LIMIT, 1);
-        return err_set(e, ERR_LIMIT, "sample limit exceeded: more than sample_limit = %llu",
-                       (unsigned long long)pool->sample_limit);
+        return true; // Counted on, so that the report says how many there are: see page_read.
     }
     const bool own_time = entry->has_t && pool->config->honor_timestamps;
     row_add(p, scrape_cache_index(c, known), own_time ? entry->t_ms : p->scrape_t_ms, entry->value,
@@ -206,7 +209,7 @@ static struct metadata *metadata_of(struct page *p, str family)
         p->metadata_cap = cap;
     }
     struct metadata *m = &p->metadata[p->metadata_count++];
-    *m = (struct metadata){.name = family, .type = METRIC_UNKNOWN};
+    *m = (struct metadata){.name = arena_str(p->a, family), .type = METRIC_UNKNOWN};
     return m;
 }
 
@@ -221,7 +224,7 @@ static void metadata_add(struct page *p, const struct expo_entry *entry)
         m->help = arena_str(p->a, entry->text);
         return;
     case EXPO_UNIT:
-        m->unit = entry->text;
+        m->unit = arena_str(p->a, entry->text);
         return;
     case EXPO_SAMPLE:
     case EXPO_COMMENT:
@@ -235,26 +238,34 @@ static bool metadata_eq(const struct metadata *a, const struct metadata *b)
            str_eq(a->unit, b->unit);
 }
 
-// Keeps what this page said for the metadata endpoint; true if anything is new.
-static bool metadata_keep(struct scrape_target *t, const struct metadata *m, u32 count)
+// Only the scrape itself writes what it compares with here.
+static bool metadata_is_new(const struct scrape_target *t, const struct metadata *m, u32 count)
 {
-    lock_take(&t->lock);
     bool same = count == t->family_count;
     for (u32 i = 0; same && i < count; i++) {
         same = metadata_eq(&t->families[i].metadata, &m[i]);
     }
-    if (!same) {
-        arena_reset(t->metadata_memory);
-        t->families = ARENA_NEW_N(t->metadata_memory, struct cache_family, count + 1);
-        for (u32 i = 0; i < count; i++) {
-            t->families[i].metadata = (struct metadata){
-                arena_str(t->metadata_memory, m[i].name), m[i].type,
-                arena_str(t->metadata_memory, m[i].help), arena_str(t->metadata_memory, m[i].unit)};
+    return !same;
+}
+
+// Keeps what this page said for the metadata endpoint, as far as there is room.
+static void metadata_keep(struct scrape_target *t, const struct metadata *m, u32 count)
+{
+    lock_take(&t->lock);
+    arena_reset(t->metadata_memory);
+    t->families = ARENA_NEW_N(t->metadata_memory, struct cache_family, count + 1U);
+    t->family_count = 0;
+    for (u32 i = 0; i < count; i++) {
+        if (arena_bytes(t->metadata_memory) + m[i].name.len + m[i].help.len + m[i].unit.len >
+            SCRAPE_METADATA_BYTES_MAX / 4) {
+            break;
         }
-        t->family_count = count;
+        t->families[i].metadata = (struct metadata){
+            arena_str(t->metadata_memory, m[i].name), m[i].type,
+            arena_str(t->metadata_memory, m[i].help), arena_str(t->metadata_memory, m[i].unit)};
+        t->family_count++;
     }
     lock_drop(&t->lock);
-    return !same;
 }
 
 // ---- the page ----
@@ -288,25 +299,33 @@ static bool page_read(struct page *p, str body, enum expo_format format, struct 
             *e = parse;
         }
     }
+    const u64 limit = p->t->pool->sample_limit;
+    if (ok && limit > 0 && p->samples_post > limit) {
+        p->reason = "sample_limit";
+        scrape_count(p->t->pool->owner->metrics, SCRAPE_COUNT_SAMPLE_LIMIT, 1);
+        return err_set(e, ERR_LIMIT, "sample limit exceeded: %llu samples, sample_limit is %llu",
+                       (unsigned long long)p->samples_post, (unsigned long long)limit);
+    }
     return ok;
 }
 
-static void fresh_resolve(struct page *p, struct storage_appender *app)
+// Gives the number of series that storage took.
+static u64 fresh_resolve(struct page *p, struct storage_appender *app)
 {
     struct fresh *f = &p->fresh;
     struct scrape_cache *c = &p->t->cache;
     if (f->count == 0) {
-        return;
+        return 0;
     }
+    u64 added = 0;
     struct series_ref *refs = ARENA_NEW_N(p->a, struct series_ref, f->count);
     u8 *outcomes = ARENA_NEW_N(p->a, u8, f->count);
     app->ops->resolve(app, f->sets, f->count, refs, outcomes);
     u64 refused[APPEND_OUTCOME_COUNT] = {0};
     for (u32 i = 0; i < f->count; i++) {
         c->entries[f->entries[i]].ref = refs[i];
-        if (refs[i].ordinal == 0) {
-            refused[outcomes[i]]++;
-        }
+        c->entries[f->entries[i]].refusal = outcomes[i];
+        added += !series_ref_is_none(refs[i]);
     }
     // Rows of refused series are not staged: count them here, once per sample (W4).
     u32 kept = 0;
@@ -316,13 +335,18 @@ static void fresh_resolve(struct page *p, struct storage_appender *app)
         r->t_ms[kept] = r->t_ms[i];
         r->values[kept] = r->values[i];
         r->entries[kept] = r->entries[i];
-        kept += r->refs[kept].ordinal != 0;
+        if (series_ref_is_none(r->refs[kept])) {
+            refused[c->entries[r->entries[i]].refusal]++;
+        } else {
+            kept++;
+        }
     }
     r->count = kept;
     for (u32 o = 0; o < APPEND_OUTCOME_COUNT; o++) {
         scrape_count_outcome(p->t->pool->owner->metrics, p->t->pool->config->job_name,
                              (enum append_outcome)o, refused[o]);
     }
+    return added;
 }
 
 // Only now that the page is known to be whole do its series count as seen.
@@ -341,7 +365,8 @@ static void markers_add(struct page *p)
     struct scrape_cache *c = &p->t->cache;
     for (u32 i = 0; i < c->count; i++) {
         struct cache_entry *e = &c->entries[i];
-        if (e->seen + 1 == c->iteration && e->tracked && !e->dropped && e->ref.ordinal != 0) {
+        if (e->seen + 1 == c->iteration && e->tracked && !e->dropped &&
+            !series_ref_is_none(e->ref)) {
             row_add(p, i, p->scrape_t_ms, stale_nan(), false);
             e->tracked = false;
         }
@@ -366,7 +391,7 @@ static void reports_resolve(struct page *p, struct storage_appender *app)
     app->ops->resolve(app, sets, SCRAPE_REPORT_SERIES, t->report_refs, outcomes);
     t->report_known = true;
     for (u32 i = 0; i < SCRAPE_REPORT_SERIES; i++) {
-        t->report_known = t->report_known && t->report_refs[i].ordinal != 0;
+        t->report_known = t->report_known && !series_ref_is_none(t->report_refs[i]);
     }
 }
 
@@ -376,7 +401,7 @@ static void reports_add(struct page *p, struct storage_appender *app, const f64 
         reports_resolve(p, app);
     }
     for (u32 i = 0; i < SCRAPE_REPORT_SERIES; i++) {
-        if (p->t->report_refs[i].ordinal != 0) {
+        if (!series_ref_is_none(p->t->report_refs[i])) {
             row_add(p, ENTRY_NONE, p->scrape_t_ms, values[i], false);
             p->rows.refs[p->rows.count - 1] = p->t->report_refs[i];
         }
@@ -436,12 +461,13 @@ static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error 
     if (!app) {
         return false;
     }
-    const u64 series_added = p->fresh.count;
+    u64 series_added = 0;
+    bool metadata = false;
     if (ok) {
         rows_seen(p);
-        fresh_resolve(p, app);
-        if (metadata_keep(t, p->metadata, p->metadata_count) &&
-            !app->ops->metadata(app, p->metadata, p->metadata_count, e)) {
+        series_added = fresh_resolve(p, app);
+        metadata = metadata_is_new(t, p->metadata, p->metadata_count);
+        if (metadata && !app->ops->metadata(app, p->metadata, p->metadata_count, e)) {
             storage_appender_close(app);
             return false;
         }
@@ -454,6 +480,9 @@ static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error 
     reports_add(p, app, values);
     const bool committed = rows_commit(p, app, e);
     storage_appender_close(app);
+    if (committed && metadata) {
+        metadata_keep(t, p->metadata, p->metadata_count);
+    }
     return committed;
 }
 
@@ -473,8 +502,16 @@ static void excerpt_set(struct scrape_target *t, str body, u32 line)
             }
         }
     }
+    size_t line_at = from;
+    for (u32 at = first; at < line && line_at < body.len; line_at++) {
+        at += body.ptr[line_at] == '\n';
+    }
+    if (line_at - from > SCRAPE_EXCERPT_BYTES / 2) { // Long lines: the broken one alone.
+        from = line_at;
+        first = line;
+    }
     buf_clear(&t->excerpt);
-    buf_str(&t->excerpt, str_sub(body, from, from + SCRAPE_EXCERPT_BYTES));
+    buf_str(&t->excerpt, str_sub(body, from, MIN(body.len, from + SCRAPE_EXCERPT_BYTES)));
     t->info.error_line = line ? line - first + 1 : 0;
 }
 
@@ -594,6 +631,7 @@ void scrape_store_reply(struct scrape_target *t, const struct http_reply *reply)
                              str_c(v.reason ? v.reason : "internal"));
     }
     info_update(&p, reply, &v);
+    arena_reset(t->run); // A big page must not stay in memory until the next one.
 }
 
 void scrape_store_end(struct scrape_target *t, i64 t_ms)

@@ -7,9 +7,8 @@
 #include "net/url.h"
 #include "scrape/scrape_inner.h"
 
-#define TARGET_BYTES_MAX   ((size_t)1 << 20)
-#define RUN_BYTES_MAX      ((size_t)512 << 20)
-#define METADATA_BYTES_MAX ((size_t)16 << 20)
+#define TARGET_BYTES_MAX ((size_t)16 << 20)
+#define LABELS_BYTES_MAX ((size_t)64 << 10) // Of one discovered label set.
 
 static const str address = {"__address__", 11};
 static const str scheme_label = {"__scheme__", 10};
@@ -124,18 +123,30 @@ static struct labels labels_public(struct arena *a, struct labels ls)
     return labels_copy(a, labels_builder_take(&b));
 }
 
-static bool target_fill(struct scrape_target *t, struct labels discovered, bool *dropped,
-                        struct error *e)
+static size_t labels_bytes(struct labels ls)
+{
+    size_t bytes = 0;
+    for (u32 i = 0; i < ls.count; i++) {
+        bytes += sizeof(struct label) + ls.items[i].name.len + ls.items[i].value.len;
+    }
+    return bytes;
+}
+
+static bool target_fill(struct scrape_target *t, struct labels discovered, struct error *e)
 {
     struct scrape_pool *pool = t->pool;
     struct labels_builder b;
+    if (labels_bytes(discovered) > LABELS_BYTES_MAX) {
+        return err_set(e, ERR_LIMIT, "the discovered labels have more than %zu bytes",
+                       LABELS_BYTES_MAX);
+    }
     labels_builder_init(&b, t->memory, discovered);
     job_labels_add(pool, &b);
     t->discovered = labels_copy(t->memory, labels_builder_take(&b));
     labels_builder_init(&b, t->memory, t->discovered);
     if (!relabel_apply(pool->config->relabels, pool->config->relabel_count, &b, NULL)) {
-        *dropped = true;
-        return false;
+        t->dropped = true;
+        return true;
     }
     const struct labels ls = labels_builder_take(&b);
     const str host = labels_get(ls, address);
@@ -150,7 +161,8 @@ static bool target_fill(struct scrape_target *t, struct labels discovered, bool 
     }
     t->url = url_of(pool, ls, t->memory);
     t->labels = labels_public(t->memory, ls);
-    if (!labels_check(t->labels, NULL, e)) {
+    static const struct labels_limits no_limits = {0};
+    if (!labels_check(t->labels, &no_limits, e)) {
         return err_in(e, "target %.*s", STR_ARG(t->url));
     }
     t->hash = hash_mix(hash_xxh64(t->url.ptr, t->url.len), labels_fingerprint(t->labels));
@@ -173,29 +185,29 @@ static void info_init(struct scrape_target *t)
 }
 
 struct scrape_target *scrape_target_new(struct scrape_pool *pool, struct labels discovered,
-                                        bool *dropped, struct error *e)
+                                        struct error *e)
 {
     struct scrape_target *t = MEM_NEW(struct scrape_target);
     t->pool = pool;
     t->memory = arena_new(TARGET_BYTES_MAX);
-    t->run = arena_new(RUN_BYTES_MAX);
-    t->metadata_memory = arena_new(METADATA_BYTES_MAX);
+    t->run = arena_new(SCRAPE_RUN_BYTES_MAX);
+    t->metadata_memory = arena_new(SCRAPE_METADATA_BYTES_MAX);
     lock_init(&t->lock, 0, "scrape target");
     scrape_cache_init(&t->cache);
-    *dropped = false;
-    if (!target_fill(t, discovered, dropped, e)) {
+    if (!target_fill(t, discovered, e)) {
         scrape_target_free(t);
         return NULL;
     }
     info_init(t);
-    struct http_target_opts http = pool->http;
-    http.url = t->url;
-    t->http = http_target_new(pool->owner->http, &http, e);
-    if (!t->http) {
-        scrape_target_free(t);
-        return NULL;
-    }
     return t;
+}
+
+bool scrape_target_connect(struct scrape_target *t, struct error *e)
+{
+    struct http_target_opts http = t->pool->http;
+    http.url = t->url;
+    t->http = http_target_new(t->pool->owner->http, &http, e);
+    return t->http != NULL;
 }
 
 void scrape_target_free(struct scrape_target *t)

@@ -1,0 +1,328 @@
+#include "base/arena.h"
+#include "base/str.h"
+#include "scrape/scrape_rig.h"
+
+#define JOB "- job_name: j\n  static_configs: [{targets: ['h:1']}]\n"
+
+// Loads, and goes to just behind the first scrape.
+static void load(struct rig *r, const char *yaml)
+{
+    struct error e = {0};
+    ASSERT_OK(rig_load(r, yaml, &e), e);
+    const u32 before = r->requests;
+    for (u32 i = 0; i < 10001 && r->requests == before; i++) {
+        rig_run(r, 1);
+    }
+    assert_int_equal(r->requests, before + 1);
+    clk_manual_step_wall(r->clk, 0);
+}
+
+static struct scrape_target_info info(struct rig *r, struct arena *a)
+{
+    struct scrape_snapshot s;
+    scrape_snapshot_take(r->scrape, a, &s);
+    assert_int_equal(s.target_count, 1);
+    return s.targets[0];
+}
+
+TEST(scrape_stores_the_page_and_reports_on_itself)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "# HELP a An a.\n# TYPE a counter\na 1\nb{x=\"y\"} 2\n";
+    load(&r, JOB);
+    assert_string_equal(r.last_url, "http://h:1/metrics");
+    assert_true(rig_last(&r, "a") == 1 && rig_last(&r, "b") == 2);
+    assert_true(rig_last(&r, "up") == 1);
+    assert_true(rig_last(&r, "scrape_samples_scraped") == 2);
+    assert_true(rig_last(&r, "scrape_samples_post_metric_relabeling") == 2);
+    assert_true(rig_last(&r, "scrape_series_added") == 2);
+    assert_true(rig_last(&r, "scrape_duration_seconds") == 0); // The clock stood still.
+    r.body = "a 3\nb{x=\"y\"} 4\n";
+    rig_run(&r, 10000);
+    assert_true(rig_last(&r, "a") == 3 && rig_last(&r, "scrape_series_added") == 0);
+    assert_int_equal(r.requests, 2);
+    struct arena *a = arena_new(1 << 20);
+    const struct scrape_target_info i = info(&r, a);
+    assert_int_equal(i.health, SCRAPE_UP);
+    ASSERT_STR_EQ(labels_get(i.labels, LABEL_INSTANCE), STR("h:1"));
+    ASSERT_STR_EQ(labels_get(i.discovered_labels, STR("__metrics_path__")), STR("/metrics"));
+    struct scrape_metadata_info *m;
+    u32 n;
+    scrape_metadata(r.scrape, STR("a"), 0, a, &m, &n);
+    assert_int_equal(n, 0); // The page of now says nothing of it.
+    arena_free(a);
+    rig_fini(&r);
+}
+
+TEST(scrape_renames_labels_that_the_target_owns)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a{job=\"x\",exported_job=\"y\",exported_instance=\"\"} 1\n";
+    load(&r, JOB);
+    struct error e = {0};
+    assert_int_equal(rig_series(&r, "a"), 1);
+    ASSERT_OK(rig_load(&r, JOB "  honor_labels: true\n", &e), e);
+    r.body = "c{job=\"x\"} 1\n";
+    rig_run(&r, 10000);
+    struct arena *a = arena_new(1 << 20);
+    arena_free(a);
+    assert_int_equal(rig_series(&r, "c"), 1);
+    rig_fini(&r);
+}
+
+// The labels that one page line gets.
+static void expect_labels(const char *job, const char *line, const char *name, const char *want)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = line;
+    load(&r, job);
+    struct buf b;
+    buf_init(&b, 1000);
+    buf_printf(&b, "%s %lld=1\n", want, (long long)(clk_wall_ms(r.clk) - RIG_START_MS) / 1000);
+    buf_byte(&b, '\0');
+    rig_expect(&r, name, b.bytes);
+    buf_fini(&b);
+    rig_fini(&r);
+}
+
+TEST(scrape_conflicting_labels_get_exported_until_free)
+{
+    expect_labels(JOB, "a{job=\"x\"} 1\n", "a",
+                  "a{exported_job=\"x\", instance=\"h:1\", job=\"j\"}");
+    expect_labels(JOB, "a{job=\"x\",exported_job=\"y\"} 1\n", "a",
+                  "a{exported_exported_job=\"x\", exported_job=\"y\", instance=\"h:1\", "
+                  "job=\"j\"}");
+    expect_labels(JOB "  honor_labels: true\n", "a{job=\"x\"} 1\n", "a",
+                  "a{instance=\"h:1\", job=\"x\"}");
+    expect_labels(JOB "  honor_labels: true\n", "a{job=\"\"} 1\n", "a",
+                  "a{instance=\"h:1\", job=\"j\"}");
+    expect_labels(JOB "  metric_relabel_configs: [{source_labels: [z], target_label: y}, "
+                      "{regex: z, action: labeldrop}]\n",
+                  "a{z=\"1\"} 1\n", "a", "a{instance=\"h:1\", job=\"j\", y=\"1\"}");
+}
+
+TEST(scrape_honors_timestamps_and_marks_only_tracked_ones)
+{
+    struct rig r;
+    struct error e = {0};
+    rig_init(&r, 0);
+    r.body = "a 1 1700000000000\nb 1\n";
+    load(&r, JOB);
+    rig_expect(&r, "a", "a{instance=\"h:1\", job=\"j\"} 0=1\n");
+    r.body = "b 1\n";
+    rig_run(&r, 10000);
+    rig_expect(&r, "a", "a{instance=\"h:1\", job=\"j\"} 0=1\n"); // No marker.
+    rig_fini(&r);
+
+    rig_init(&r, 0);
+    r.body = "a 1 1700000000000\n";
+    load(&r, JOB "  track_timestamps_staleness: true\n");
+    r.body = "";
+    rig_run(&r, 10000);
+    assert_true(is_stale_nan(rig_last(&r, "a")));
+    rig_fini(&r);
+
+    rig_init(&r, 0);
+    r.body = "a 1 1\n";
+    load(&r, JOB "  honor_timestamps: false\n");
+    assert_true(rig_last(&r, "a") == 1);
+    r.body = "";
+    rig_run(&r, 10000);
+    assert_true(is_stale_nan(rig_last(&r, "a")));
+    rig_fini(&r);
+    (void)e;
+}
+
+TEST(scrape_marks_a_series_that_vanished_once)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a 1\nb 1\n";
+    load(&r, JOB);
+    r.body = "b 2\n";
+    rig_run(&r, 30000);
+    assert_true(is_stale_nan(rig_last(&r, "a")) && rig_last(&r, "b") == 2);
+    assert_int_equal(rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"stored\"}"),
+                     // a, b, five reports; then three times b and reports, and one marker.
+                     7 + 3 * 6 + 1);
+    r.body = "a 5\nb 2\n";
+    rig_run(&r, 10000);
+    assert_true(rig_last(&r, "a") == 5);
+    rig_fini(&r);
+}
+
+struct breakage {
+    const char *job;
+    const char *body;
+    const char *content_type;
+    u32 status;
+    enum http_failure failure;
+    const char *reason;
+    const char *error;
+    f64 scraped;
+};
+
+static void expect_breaks(const struct breakage *b)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a 1\nb 1\n";
+    load(&r, b->job);
+    assert_true(rig_last(&r, "up") == 1);
+    r.body = b->body;
+    r.content_type = b->content_type ? b->content_type : r.content_type;
+    r.status = b->status ? b->status : 200;
+    r.failure = b->failure;
+    rig_run(&r, 10000);
+    assert_true(rig_last(&r, "up") == 0);
+    assert_true(is_stale_nan(rig_last(&r, "a")) && is_stale_nan(rig_last(&r, "b")));
+    assert_int_equal(rig_series(&r, "fresh"), 0);
+    assert_true(rig_last(&r, "scrape_samples_scraped") == b->scraped);
+    assert_true(rig_last(&r, "scrape_series_added") == 0);
+    struct arena *a = arena_new(1 << 20);
+    const struct scrape_target_info i = info(&r, a);
+    assert_int_equal(i.health, SCRAPE_DOWN);
+    ASSERT_STR_EQ(i.last_reason, str_c(b->reason));
+    if (str_find_str(i.last_error, str_c(b->error)) == STR_NONE) {
+        fail_msg("%.*s", STR_ARG(i.last_error));
+    }
+    arena_free(a);
+    // And well again.
+    r.body = "a 2\nb 2\n";
+    r.content_type = "text/plain";
+    r.status = 200;
+    r.failure = HTTP_FAIL_NONE;
+    rig_run(&r, 10000);
+    assert_true(rig_last(&r, "up") == 1 && rig_last(&r, "a") == 2);
+    rig_fini(&r);
+}
+
+TEST(scrape_a_broken_page_leaves_only_markers_and_up_0)
+{
+    static const struct breakage all[] = {
+        {JOB, "a 2\nfresh 1\nb {\n", .reason = "parse", .error = "", .scraped = 2},
+        {JOB, "a 2\nfresh 1\n", .status = 500, .reason = "status",
+         .error = "server returned HTTP status 500 Internal Server Error"},
+        {JOB, "", .failure = HTTP_FAIL_TIMEOUT, .reason = "timeout", .error = "it failed"},
+        {JOB, "", .failure = HTTP_FAIL_CONNECT, .reason = "connect", .error = "it failed"},
+        {JOB "  body_size_limit: 1KB\n", "", .failure = HTTP_FAIL_TOO_BIG, .reason = "body_limit",
+         .error = "more than 1024 bytes"},
+        {JOB, "a 2\n", .content_type = "application/weird", .reason = "content_type",
+         .error = "application/weird"},
+        {JOB, "a 2\n", .content_type = "", .reason = "content_type", .error = "unsupported"},
+        {JOB "  sample_limit: 2\n", "a 2\nb 2\nfresh 1\nmore 1\n", .reason = "sample_limit",
+         .error = "4 samples, sample_limit is 2", .scraped = 4},
+        {JOB "  label_limit: 3\n", "a 2\nfresh{x=\"1\"} 1\n", .reason = "label_limit", .error = "",
+         .scraped = 2},
+        {JOB "  label_name_length_limit: 8\n", "fresh{long_name=\"1\"} 1\n",
+         .reason = "label_limit", .error = "long_name", .scraped = 1},
+        {JOB "  label_value_length_limit: 5\n", "fresh{x=\"123456\"} 1\n", .reason = "label_limit",
+         .error = "", .scraped = 1},
+        {JOB "  metric_relabel_configs: [{source_labels: [__name__], regex: fresh, "
+             "target_label: __name__, replacement: ''}]\n",
+         "fresh 1\n", .reason = "labels", .error = "without a name", .scraped = 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        expect_breaks(&all[i]);
+    }
+}
+
+TEST(scrape_shows_the_broken_line_and_its_neighbours)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "l1 1\nl2 2\nl3 3\nl4 4\nl5 {{{\nl6 6\n";
+    load(&r, JOB);
+    struct arena *a = arena_new(1 << 20);
+    struct scrape_target_info i = info(&r, a);
+    ASSERT_STR_EQ(i.body_excerpt, STR("l3 3\nl4 4\nl5 {{{\nl6 6\n"));
+    assert_int_equal(i.error_line, 3);
+    // Lines so long that the broken one would not be in sight.
+    char body[4000];
+    memset(body, 'x', sizeof(body));
+    memcpy(body + 1996, " 1\n", 3);
+    memcpy(body + 1999, "bad {\n", 7);
+    r.body = body;
+    rig_run(&r, 10000);
+    i = info(&r, a);
+    ASSERT_STR_EQ(i.body_excerpt, STR("bad {\n"));
+    assert_int_equal(i.error_line, 1);
+    arena_free(a);
+    rig_fini(&r);
+}
+
+TEST(scrape_drops_by_metric_relabelling_and_keeps_counting)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a 1\nb 1\n";
+    load(&r, JOB "  metric_relabel_configs: [{source_labels: [__name__], regex: b, "
+                 "action: drop}]\n");
+    rig_run(&r, 10000);
+    assert_int_equal(rig_series(&r, "b"), 0);
+    assert_true(rig_last(&r, "scrape_samples_scraped") == 2);
+    assert_true(rig_last(&r, "scrape_samples_post_metric_relabeling") == 1);
+    assert_true(rig_last(&r, "scrape_series_added") == 0);
+    rig_fini(&r);
+}
+
+TEST(scrape_a_series_twice_in_a_page_is_added_once)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a 1\na 1\nb 1\nb 2\n";
+    load(&r, JOB);
+    assert_true(rig_last(&r, "up") == 1 && rig_last(&r, "b") == 1);
+    assert_true(rig_last(&r, "scrape_series_added") == 2);
+    assert_int_equal(rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"duplicate"),
+                     1);
+    assert_int_equal(rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"conflict"),
+                     1);
+    rig_fini(&r);
+}
+
+TEST(scrape_refused_series_are_counted_and_tried_again)
+{
+    struct rig r;
+    rig_init(&r, 6); // a and the five reports.
+    r.body = "a 1\n";
+    load(&r, JOB);
+    r.body = "a 1\nb 1\nb 1\n";
+    rig_run(&r, 10000);
+    assert_true(rig_last(&r, "up") == 1 && rig_last(&r, "scrape_series_added") == 0);
+    assert_int_equal(rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"limit"), 2);
+    assert_int_equal(rig_series(&r, "b"), 0);
+    rig_run(&r, 10000);
+    assert_int_equal(rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"limit"), 4);
+    rig_fini(&r);
+}
+
+TEST(scrape_cache_survives_churn)
+{
+    struct scrape_cache c;
+    scrape_cache_init(&c);
+    struct buf text;
+    buf_init(&text, 100);
+    for (u32 page = 1; page <= 50; page++) {
+        scrape_cache_begin(&c);
+        for (u32 i = 0; i < 100; i++) { // Half of each page is new, and half moves by one.
+            buf_clear(&text);
+            buf_printf(&text, "s%u", i % 2 ? i : page * 1000 + i);
+            struct cache_entry *e = scrape_cache_get(&c, buf_get(&text));
+            assert_true((e != NULL) == (i % 2 && page > 1));
+            if (!e) {
+                e = scrape_cache_add(&c, buf_get(&text));
+                e->ref.ordinal = i + 1;
+            }
+            assert_int_equal(e->ref.ordinal, i + 1);
+            e->seen = c.iteration;
+        }
+        scrape_cache_sweep(&c);
+        assert_true(c.count <= 250); // The living, those of the page before, and a third dead.
+    }
+    buf_fini(&text);
+    scrape_cache_fini(&c);
+}

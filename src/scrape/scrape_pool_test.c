@@ -1,0 +1,319 @@
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "scrape/scrape_rig.h"
+
+#define JOB "- job_name: j\n  static_configs: [{targets: ['h:1']}]\n"
+
+static void write_file(struct fs *fs, const char *path, const char *text)
+{
+    struct error e = {0};
+    struct file *f = fs_open(fs, path, FS_TRUNCATE, &e);
+    assert_non_null(f);
+    ASSERT_OK(fs_write_at(fs, f, 0, str_c(text), &e), e);
+    fs_close(fs, f);
+}
+
+static void load(struct rig *r, const char *yaml)
+{
+    struct error e = {0};
+    ASSERT_OK(rig_load(r, yaml, &e), e);
+}
+
+static void refuse(struct rig *r, const char *yaml, const char *why)
+{
+    struct error e = {0};
+    assert_false(rig_load(r, yaml, &e));
+    if (str_find_str(str_c(e.text), str_c(why)) == STR_NONE) {
+        fail_msg("%s", e.text);
+    }
+}
+
+static struct scrape_snapshot snapshot(struct rig *r, struct arena *a)
+{
+    struct scrape_snapshot s;
+    scrape_snapshot_take(r->scrape, a, &s);
+    return s;
+}
+
+TEST(scrape_ends_the_series_of_a_target_that_is_gone)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a 1\n";
+    load(&r, JOB);
+    rig_run(&r, 25000);
+    load(&r, "[]");
+    rig_run(&r, 20900);
+    assert_true(rig_last(&r, "a") == 1 && rig_last(&r, "up") == 1);
+    rig_run(&r, 200); // Two intervals and a tenth.
+    assert_true(is_stale_nan(rig_last(&r, "a")) && is_stale_nan(rig_last(&r, "up")));
+    rig_fini(&r);
+}
+
+TEST(scrape_a_target_made_again_wins_over_the_markers)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a 1\n";
+    load(&r, JOB);
+    rig_run(&r, 25000);
+    load(&r, JOB "  sample_limit: 1000\n"); // Another pool, the same target.
+    r.body = "a 2\n";
+    rig_run(&r, 40000);
+    assert_true(rig_last(&r, "a") == 2 && rig_last(&r, "up") == 1);
+    assert_int_equal(rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"stored\"}"),
+                     (u64)r.requests * 6);
+    rig_fini(&r);
+}
+
+TEST(scrape_stop_writes_no_markers)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a 1\n";
+    load(&r, JOB);
+    rig_run(&r, 25000);
+    scrape_stop(r.scrape);
+    assert_true(rig_last(&r, "a") == 1 && rig_last(&r, "up") == 1);
+    rig_fini(&r);
+}
+
+TEST(scrape_offsets_are_stable_and_spread)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    buf_c(&b, "- job_name: j\n  static_configs: [{targets: [");
+    for (u32 i = 0; i < 500; i++) {
+        buf_printf(&b, "'h%u:1',", i);
+    }
+    buf_c(&b, "]}]\n");
+    buf_byte(&b, '\0');
+    load(&r, b.bytes);
+    u32 tenths[10] = {0};
+    const struct scrape_pool *p = r.scrape->pools[0];
+    assert_int_equal(p->target_count, 500);
+    for (u32 i = 0; i < p->target_count; i++) {
+        const struct scrape_target *t = p->targets[i];
+        const i64 offset = scrape_target_first_due(t, 0, 0);
+        assert_true(offset >= 0 && offset < 10000);
+        tenths[offset / 1000]++;
+        // At any time the next slot is the same offset.
+        const i64 wall_ms = RIG_START_MS + 1234;
+        assert_int_equal((wall_ms + scrape_target_first_due(t, wall_ms, 7) - 7) % 10000, offset);
+        assert_int_equal(scrape_target_first_due(t, wall_ms + 10000, 7),
+                         scrape_target_first_due(t, wall_ms, 7));
+    }
+    for (u32 i = 0; i < 10; i++) {
+        assert_true(tenths[i] > 20 && tenths[i] < 100);
+    }
+    rig_run(&r, 10000);
+    assert_true(r.requests >= 500 && r.requests <= 501);
+    buf_fini(&b);
+    rig_fini(&r);
+}
+
+TEST(scrape_timestamps_step_evenly_within_two_ms)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a 1\n";
+    load(&r, JOB);
+    struct scrape_target *t = r.scrape->pools[0]->targets[0];
+    rig_run(&r, 10000);
+    const i64 first_ms = t->scrape_t_ms;
+    rig_run(&r, t->next_mono_ms - clk_mono_ms(r.clk) - 1);
+    clk_manual_advance(r.clk, 3); // 2 ms late.
+    rig_run(&r, 0);
+    assert_int_equal(t->scrape_t_ms, first_ms + 10000);
+    rig_run(&r, t->next_mono_ms - clk_mono_ms(r.clk) - 1);
+    clk_manual_advance(r.clk, 4); // 3 ms late is late.
+    rig_run(&r, 0);
+    assert_int_equal(t->scrape_t_ms, first_ms + 20003);
+    rig_fini(&r);
+}
+
+TEST(scrape_reload_keeps_unchanged_pools)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    load(&r, JOB "- job_name: k\n  static_configs: [{targets: ['k:1']}]\n");
+    const struct scrape_target *t = r.scrape->pools[0]->targets[0];
+    load(&r, "- job_name: k\n  static_configs: [{targets: ['k:2']}]\n" JOB);
+    assert_ptr_equal(t, r.scrape->pools[1]->targets[0]);
+    assert_int_equal(r.scrape->retired_count, 1);
+    rig_run(&r, 60000);
+    assert_int_equal(r.scrape->retired_count, 0);
+    struct error e = {0};
+    const struct scrape_globals g = {.interval_ms = 20000, .timeout_ms = 5000};
+    ASSERT_OK(rig_load_globals(&r, JOB, &g, &e), e);
+    assert_ptr_not_equal(t, r.scrape->pools[0]->targets[0]);
+    assert_int_equal(r.scrape->pools[0]->targets[0]->interval_ms, 20000);
+    refuse(&r, JOB JOB, "found multiple scrape configs with job name \"j\"");
+    assert_int_equal(r.scrape->pool_count, 1);
+    rig_fini(&r);
+}
+
+TEST(scrape_relabels_targets)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    load(&r, "- job_name: j\n"
+             "  params: {module: [a, b], x: ['1 2']}\n"
+             "  static_configs: [{targets: ['site/p', 'gone']}]\n"
+             "  relabel_configs:\n"
+             "  - {source_labels: [__address__], regex: gone, action: drop}\n"
+             "  - {source_labels: [__address__], target_label: __param_module}\n"
+             "  - {source_labels: [__param_module], target_label: instance}\n"
+             "  - {target_label: __address__, replacement: 'probe:9'}\n"
+             "  - {target_label: __scheme__, replacement: https}\n"
+             "  - {target_label: __metrics_path__, replacement: probe}\n"
+             "  - {target_label: __scrape_interval__, replacement: 20s}\n"
+             "  - {target_label: __tmp_x, replacement: y}\n");
+    struct arena *a = arena_new(1 << 20);
+    const struct scrape_snapshot s = snapshot(&r, a);
+    assert_int_equal(s.target_count, 1);
+    ASSERT_STR_EQ(s.targets[0].url, STR("https://probe:9/probe?module=site%2Fp&x=1%202&module=b"));
+    struct buf b;
+    buf_init(&b, 1000);
+    labels_print(&b, s.targets[0].labels);
+    ASSERT_STR_EQ(buf_get(&b), STR("{instance=\"site/p\", job=\"j\"}"));
+    buf_fini(&b);
+    assert_int_equal(s.targets[0].interval_ms, 20000);
+    assert_int_equal(s.dropped_count, 1);
+    assert_int_equal(s.dropped_total, 1);
+    ASSERT_STR_EQ(labels_get(s.dropped[0].discovered_labels, LABEL_JOB), STR("j"));
+    arena_free(a);
+    rig_fini(&r);
+}
+
+TEST(scrape_counts_targets_that_cannot_be_used)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    load(&r, "- job_name: j\n"
+             "  static_configs: [{targets: ['a/b', 'c:1', 'd:1', 'e:1']}]\n"
+             "  relabel_configs:\n"
+             "  - {source_labels: [__address__], regex: 'd.*', target_label: __address__, "
+             "replacement: ''}\n"
+             "  - {source_labels: [__address__], regex: 'e.*', target_label: __scrape_timeout__, "
+             "replacement: 1h}\n");
+    assert_int_equal(r.scrape->pools[0]->target_count, 1);
+    assert_int_equal(
+        rig_metric(&r, "tidemark_scrape_failures_total{job=\"j\",reason=\"bad_target\"}"), 3);
+    rig_fini(&r);
+}
+
+TEST(scrape_many_dropped_targets_are_counted_and_bounded)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_c(&b, "- targets: [");
+    for (u32 i = 0; i < 12000; i++) {
+        buf_printf(&b, "'h%u',", i);
+    }
+    buf_c(&b, "]\n");
+    buf_byte(&b, '\0');
+    write_file(r.fs, "/etc/t.yml", b.bytes);
+    load(&r, "- job_name: j\n  file_sd_configs: [{files: [t.yml]}]\n"
+             "  relabel_configs: [{action: drop}]\n"
+             "- job_name: k\n  file_sd_configs: [{files: [t.yml]}]\n  keep_dropped_targets: 3\n"
+             "  relabel_configs: [{action: drop}]\n");
+    struct arena *a = arena_new(256 << 20);
+    const struct scrape_snapshot s = snapshot(&r, a);
+    assert_int_equal(s.dropped_count, 10003);
+    assert_int_equal(s.dropped_total, 24000);
+    arena_free(a);
+    buf_fini(&b);
+    rig_fini(&r);
+}
+
+TEST(scrape_over_target_limit_everybody_fails)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    write_file(r.fs, "/etc/t.yml", "[{targets: ['a:1', 'b:1']}]");
+    load(&r, "- job_name: j\n  target_limit: 1\n  file_sd_configs: [{files: ['*.yml']}]\n");
+    rig_run(&r, 10000);
+    assert_int_equal(r.requests, 0);
+    struct arena *a = arena_new(1 << 20);
+    const struct scrape_snapshot s = snapshot(&r, a);
+    assert_int_equal(s.target_count, 2);
+    ASSERT_STR_EQ(s.targets[0].last_error,
+                  STR("target_limit exceeded (number of targets: 2, limit: 1)"));
+    arena_free(a);
+    assert_int_equal(rig_series(&r, "up"), 2);
+    write_file(r.fs, "/etc/t.yml", "[{targets: ['a:1']}]");
+    rig_run(&r, 12000);
+    assert_true(r.requests > 0);
+    assert_int_equal(r.scrape->pools[0]->target_count, 1);
+    rig_fini(&r);
+}
+
+TEST(scrape_follows_file_sd)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    load(&r, "- job_name: j\n  file_sd_configs: [{files: [t.json]}]\n");
+    assert_int_equal(r.scrape->pools[0]->target_count, 0);
+    write_file(r.fs, "/etc/t.json", "[{\"targets\": [\"a:1\"], \"labels\": {\"zone\": \"z\"}}]");
+    r.body = "m 1\n";
+    rig_run(&r, 12000);
+    const struct scrape_target *t = r.scrape->pools[0]->targets[0];
+    ASSERT_STR_EQ(labels_get(t->labels, STR("zone")), STR("z"));
+    ASSERT_STR_EQ(labels_get(t->discovered, STR("__meta_filepath")), STR("/etc/t.json"));
+    write_file(r.fs, "/etc/t.json", "[]");
+    rig_run(&r, 25000);
+    assert_int_equal(r.scrape->pools[0]->target_count, 0);
+    assert_true(is_stale_nan(rig_last(&r, "m")));
+    rig_fini(&r);
+}
+
+TEST(scrape_refuses_configurations_by_name)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    refuse(&r, "- job_name: j\n  basic_auth: {username: u, password_file: secret}\n",
+           "/etc/secret");
+    refuse(&r, "- job_name: j\n  scrape_timeout: 1m\n", "timeout greater than scrape interval");
+    refuse(&r, "- job_name: j\n  scrape_intervall: 1m\n", "t.yml:2:3");
+    refuse(&r, "- job_name: j\n  kubernetes_sd_configs: []\n", "kubernetes_sd_configs");
+    refuse(&r, "- {job_name: ''}\n", "job_name is empty");
+    write_file(r.fs, "/etc/secret", " pw\n");
+    load(&r, "- job_name: j\n  basic_auth: {username: u, password_file: secret}\n");
+    ASSERT_STR_EQ(r.scrape->pools[0]->http.password, STR("pw"));
+    rig_fini(&r);
+}
+
+TEST(scrape_by_its_own_threads)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    struct error e = {0};
+    r.body = "a 1\n";
+    const struct scrape_deps deps = {
+        .storage = r.store, .fs = r.fs, .clk = clk_real(), .http = r.http};
+    struct scrape *own = r.scrape;
+    r.scrape = scrape_new(&deps, &e);
+    assert_non_null(r.scrape);
+    const struct scrape_globals g = {.interval_ms = 20, .timeout_ms = 10};
+    struct arena *a = arena_new(64 << 20);
+    for (u32 i = 0; i < 20; i++) {
+        ASSERT_OK(rig_load_globals(&r, i % 2 ? JOB "  sample_limit: 9\n" : JOB, &g, &e), e);
+        const struct scrape_snapshot s = snapshot(&r, a);
+        assert_int_equal(s.target_count, 1);
+        struct stop *pause = stop_new();
+        (void)stop_sleep_ms(pause, 10);
+        stop_free(pause);
+    }
+    scrape_stop(r.scrape);
+    assert_true(r.requests > 2);
+    arena_free(a);
+    scrape_free(r.scrape);
+    r.scrape = own;
+    rig_fini(&r);
+}
