@@ -6,124 +6,107 @@
 #include "os/fs.h"
 #include "wire/yaml.h"
 
-#define FIELD(s, key, t, member, ...)                                                              \
-    {                                                                                              \
-        .name = (key), .type = (t), .offset = offsetof(struct s, member), __VA_ARGS__              \
-    }
-#define LIST(s, key, t, member, n, ...)                                                            \
-    {                                                                                              \
-        .name = (key), .type = (t), .offset = offsetof(struct s, member),                          \
-        .count_offset = offsetof(struct s, n), __VA_ARGS__                                         \
-    }
-#define UNBUILT(key)                                                                               \
-    {                                                                                              \
-        .name = (key), .type = CONF_UNBUILT                                                        \
-    }
-#define TABLE(s, label, list)                                                                      \
-    {                                                                                              \
-        .name = (label), .bytes = sizeof(struct s), .fields = (list),                              \
-        .field_count = ARRAY_LEN(list), .place_offset = SIZE_MAX                                   \
-    }
-
 static const struct conf_field webhook_fields[] = {
-    FIELD(webhook_section, "url", CONF_SECRET, url),
-    FIELD(webhook_section, "url_file", CONF_STR, url_file),
-    FIELD(webhook_section, "send_resolved", CONF_BOOL, send_resolved, .fallback = "true"),
-    FIELD(webhook_section, "max_alerts", CONF_U64, max_alerts),
-    FIELD(webhook_section, "timeout", CONF_DURATION, timeout_ms),
-    UNBUILT("http_config"),
-    UNBUILT("payload"),
+    CONF_FIELD(webhook_section, "url", CONF_SECRET, url),
+    CONF_FIELD(webhook_section, "url_file", CONF_STR, url_file),
+    CONF_FIELD(webhook_section, "send_resolved", CONF_BOOL, send_resolved, .fallback = "true"),
+    CONF_FIELD(webhook_section, "max_alerts", CONF_U64, max_alerts),
+    CONF_FIELD(webhook_section, "timeout", CONF_DURATION, timeout_ms),
+    CONF_REFUSED("http_config"),
+    CONF_REFUSED("payload"),
 };
 static const struct conf_struct webhook_conf =
-    TABLE(webhook_section, "webhook_config", webhook_fields);
+    CONF_TABLE(webhook_section, "webhook_config", webhook_fields);
 
 static const struct conf_field receiver_fields[] = {
-    FIELD(receiver_section, "name", CONF_STR, name, .required = true),
-    LIST(receiver_section, "webhook_configs", CONF_STRUCT_LIST, webhooks, webhook_count,
-         .sub = &webhook_conf),
-    UNBUILT("labels"),
-    UNBUILT("discord_configs"),
-    UNBUILT("email_configs"),
-    UNBUILT("incidentio_configs"),
-    UNBUILT("jira_configs"),
-    UNBUILT("mattermost_configs"),
-    UNBUILT("msteams_configs"),
-    UNBUILT("msteamsv2_configs"),
-    UNBUILT("opsgenie_configs"),
-    UNBUILT("pagerduty_configs"),
-    UNBUILT("pushover_configs"),
-    UNBUILT("rocketchat_configs"),
-    UNBUILT("slack_configs"),
-    UNBUILT("sns_configs"),
-    UNBUILT("telegram_configs"),
-    UNBUILT("victorops_configs"),
-    UNBUILT("webex_configs"),
-    UNBUILT("wechat_configs"),
+    CONF_FIELD(receiver_section, "name", CONF_STR, name, .required = true),
+    CONF_LIST(receiver_section, "webhook_configs", CONF_STRUCT_LIST, webhooks, webhook_count,
+              .sub = &webhook_conf),
+    CONF_REFUSED("labels"),
+    CONF_REFUSED("discord_configs"),
+    CONF_REFUSED("email_configs"),
+    CONF_REFUSED("incidentio_configs"),
+    CONF_REFUSED("jira_configs"),
+    CONF_REFUSED("mattermost_configs"),
+    CONF_REFUSED("msteams_configs"),
+    CONF_REFUSED("msteamsv2_configs"),
+    CONF_REFUSED("opsgenie_configs"),
+    CONF_REFUSED("pagerduty_configs"),
+    CONF_REFUSED("pushover_configs"),
+    CONF_REFUSED("rocketchat_configs"),
+    CONF_REFUSED("slack_configs"),
+    CONF_REFUSED("sns_configs"),
+    CONF_REFUSED("telegram_configs"),
+    CONF_REFUSED("victorops_configs"),
+    CONF_REFUSED("webex_configs"),
+    CONF_REFUSED("wechat_configs"),
 };
 static const struct conf_struct receiver_conf =
-    TABLE(receiver_section, "receiver", receiver_fields);
+    CONF_TABLE(receiver_section, "receiver", receiver_fields);
 
 static const struct conf_field route_fields[] = {
-    FIELD(route_section, "receiver", CONF_STR, receiver, .required = true),
-    LIST(route_section, "group_by", CONF_STR_LIST, group_by, group_by_count),
-    FIELD(route_section, "group_wait", CONF_DURATION, group_wait_ms, .fallback = "30s"),
-    FIELD(route_section, "group_interval", CONF_DURATION, group_interval_ms, .fallback = "5m"),
-    FIELD(route_section, "repeat_interval", CONF_DURATION, repeat_interval_ms, .fallback = "4h"),
-    UNBUILT("routes"),
-    UNBUILT("matchers"),
-    UNBUILT("match"),
-    UNBUILT("match_re"),
-    UNBUILT("continue"),
-    UNBUILT("labels"),
-    UNBUILT("mute_time_intervals"),
-    UNBUILT("active_time_intervals"),
+    CONF_FIELD(route_section, "receiver", CONF_STR, receiver, .required = true),
+    CONF_LIST(route_section, "group_by", CONF_STR_LIST, group_by, group_by_count),
+    CONF_FIELD(route_section, "group_wait", CONF_DURATION, group_wait_ms, .fallback = "30s"),
+    CONF_FIELD(route_section, "group_interval", CONF_DURATION, group_interval_ms, .fallback = "5m"),
+    CONF_FIELD(route_section, "repeat_interval", CONF_DURATION, repeat_interval_ms,
+               .fallback = "4h"),
+    CONF_REFUSED("routes"),
+    CONF_REFUSED("matchers"),
+    CONF_REFUSED("match"),
+    CONF_REFUSED("match_re"),
+    CONF_REFUSED("continue"),
+    CONF_REFUSED("labels"),
+    CONF_REFUSED("mute_time_intervals"),
+    CONF_REFUSED("active_time_intervals"),
 };
-static const struct conf_struct route_conf = TABLE(route_section, "route", route_fields);
+static const struct conf_struct route_conf = CONF_TABLE(route_section, "route", route_fields);
 
 static const struct conf_field global_fields[] = {
-    FIELD(global_section, "resolve_timeout", CONF_DURATION, resolve_timeout_ms, .fallback = "5m"),
-    UNBUILT("http_config"),
-    UNBUILT("smtp_from"),
-    UNBUILT("smtp_smarthost"),
-    UNBUILT("smtp_hello"),
-    UNBUILT("smtp_auth_username"),
-    UNBUILT("smtp_auth_password"),
-    UNBUILT("smtp_auth_password_file"),
-    UNBUILT("smtp_auth_secret"),
-    UNBUILT("smtp_auth_identity"),
-    UNBUILT("smtp_require_tls"),
-    UNBUILT("smtp_tls_config"),
-    UNBUILT("slack_api_url"),
-    UNBUILT("slack_api_url_file"),
-    UNBUILT("pagerduty_url"),
-    UNBUILT("opsgenie_api_key"),
-    UNBUILT("opsgenie_api_key_file"),
-    UNBUILT("opsgenie_api_url"),
-    UNBUILT("victorops_api_key"),
-    UNBUILT("victorops_api_url"),
-    UNBUILT("wechat_api_url"),
-    UNBUILT("wechat_api_secret"),
-    UNBUILT("wechat_api_corp_id"),
-    UNBUILT("telegram_api_url"),
-    UNBUILT("webex_api_url"),
-    UNBUILT("jira_api_url"),
-    UNBUILT("rocketchat_api_url"),
+    CONF_FIELD(global_section, "resolve_timeout", CONF_DURATION, resolve_timeout_ms,
+               .fallback = "5m"),
+    CONF_REFUSED("http_config"),
+    CONF_REFUSED("smtp_from"),
+    CONF_REFUSED("smtp_smarthost"),
+    CONF_REFUSED("smtp_hello"),
+    CONF_REFUSED("smtp_auth_username"),
+    CONF_REFUSED("smtp_auth_password"),
+    CONF_REFUSED("smtp_auth_password_file"),
+    CONF_REFUSED("smtp_auth_secret"),
+    CONF_REFUSED("smtp_auth_identity"),
+    CONF_REFUSED("smtp_require_tls"),
+    CONF_REFUSED("smtp_tls_config"),
+    CONF_REFUSED("slack_api_url"),
+    CONF_REFUSED("slack_api_url_file"),
+    CONF_REFUSED("pagerduty_url"),
+    CONF_REFUSED("opsgenie_api_key"),
+    CONF_REFUSED("opsgenie_api_key_file"),
+    CONF_REFUSED("opsgenie_api_url"),
+    CONF_REFUSED("victorops_api_key"),
+    CONF_REFUSED("victorops_api_url"),
+    CONF_REFUSED("wechat_api_url"),
+    CONF_REFUSED("wechat_api_secret"),
+    CONF_REFUSED("wechat_api_corp_id"),
+    CONF_REFUSED("telegram_api_url"),
+    CONF_REFUSED("webex_api_url"),
+    CONF_REFUSED("jira_api_url"),
+    CONF_REFUSED("rocketchat_api_url"),
 };
-static const struct conf_struct global_conf = TABLE(global_section, "global", global_fields);
+static const struct conf_struct global_conf = CONF_TABLE(global_section, "global", global_fields);
 
 static const struct conf_field top_fields[] = {
-    FIELD(notify_conf, "global", CONF_STRUCT, global, .sub = &global_conf),
-    FIELD(notify_conf, "route", CONF_STRUCT, route, .sub = &route_conf, .required = true),
-    LIST(notify_conf, "receivers", CONF_STRUCT_LIST, receivers, receiver_count,
-         .sub = &receiver_conf, .required = true),
-    UNBUILT("inhibit_rules"),
-    UNBUILT("mute_time_intervals"),
-    UNBUILT("time_intervals"),
-    UNBUILT("templates"),
-    UNBUILT("tracing"),
+    CONF_FIELD(notify_conf, "global", CONF_STRUCT, global, .sub = &global_conf),
+    CONF_FIELD(notify_conf, "route", CONF_STRUCT, route, .sub = &route_conf, .required = true),
+    CONF_LIST(notify_conf, "receivers", CONF_STRUCT_LIST, receivers, receiver_count,
+              .sub = &receiver_conf, .required = true),
+    CONF_REFUSED("inhibit_rules"),
+    CONF_REFUSED("mute_time_intervals"),
+    CONF_REFUSED("time_intervals"),
+    CONF_REFUSED("templates"),
+    CONF_REFUSED("tracing"),
 };
 static const struct conf_struct top_conf =
-    TABLE(notify_conf, "alertmanager configuration", top_fields);
+    CONF_TABLE(notify_conf, "alertmanager configuration", top_fields);
 
 static bool receivers_check(struct notify_plan *p, const struct yaml_node *root, struct error *e)
 {

@@ -54,94 +54,78 @@ struct top_section {
     struct storage_section storage;
 };
 
-#define FIELD(s, key, t, member, ...)                                                              \
-    {                                                                                              \
-        .name = (key), .type = (t), .offset = offsetof(struct s, member), __VA_ARGS__              \
-    }
-#define LIST(s, key, t, member, n, ...)                                                            \
-    {                                                                                              \
-        .name = (key), .type = (t), .offset = offsetof(struct s, member),                          \
-        .count_offset = offsetof(struct s, n), __VA_ARGS__                                         \
-    }
-#define UNBUILT(key)                                                                               \
-    {                                                                                              \
-        .name = (key), .type = CONF_UNBUILT                                                        \
-    }
-#define TABLE(s, label, list)                                                                      \
-    {                                                                                              \
-        .name = (label), .bytes = sizeof(struct s), .fields = (list),                              \
-        .field_count = ARRAY_LEN(list), .place_offset = SIZE_MAX                                   \
-    }
-
 static const struct conf_field retention_fields[] = {
-    FIELD(retention_section, "time", CONF_DURATION, time_ms),
-    FIELD(retention_section, "size", CONF_BYTES, size),
-    UNBUILT("percentage"),
+    CONF_FIELD(retention_section, "time", CONF_DURATION, time_ms),
+    CONF_FIELD(retention_section, "size", CONF_BYTES, size),
+    CONF_REFUSED("percentage"),
 };
 static const struct conf_struct retention_conf =
-    TABLE(retention_section, "retention", retention_fields);
+    CONF_TABLE(retention_section, "retention", retention_fields);
 
 static const struct conf_field tsdb_fields[] = {
-    FIELD(tsdb_section, "out_of_order_time_window", CONF_DURATION, ooo_window_ms),
-    FIELD(tsdb_section, "retention", CONF_NODE, retention),
-    UNBUILT("stale_series_compaction_threshold"),
-    UNBUILT("chunk_encoding"),
+    CONF_FIELD(tsdb_section, "out_of_order_time_window", CONF_DURATION, ooo_window_ms),
+    CONF_FIELD(tsdb_section, "retention", CONF_NODE, retention),
+    CONF_REFUSED("stale_series_compaction_threshold"),
+    CONF_REFUSED("chunk_encoding"),
 };
-static const struct conf_struct tsdb_conf = TABLE(tsdb_section, "tsdb", tsdb_fields);
+static const struct conf_struct tsdb_conf = CONF_TABLE(tsdb_section, "tsdb", tsdb_fields);
 
 static const struct conf_field storage_fields[] = {
-    FIELD(storage_section, "tsdb", CONF_STRUCT, tsdb, .sub = &tsdb_conf),
-    UNBUILT("exemplars"),
+    CONF_FIELD(storage_section, "tsdb", CONF_STRUCT, tsdb, .sub = &tsdb_conf),
+    CONF_REFUSED("exemplars"),
 };
-static const struct conf_struct storage_conf = TABLE(storage_section, "storage", storage_fields);
+static const struct conf_struct storage_conf =
+    CONF_TABLE(storage_section, "storage", storage_fields);
 
 static const struct conf_field global_fields[] = {
-    FIELD(global_section, "scrape_interval", CONF_DURATION, scrape_interval_ms, .fallback = "1m"),
-    FIELD(global_section, "scrape_timeout", CONF_DURATION, scrape_timeout_ms, .fallback = "10s"),
-    FIELD(global_section, "evaluation_interval", CONF_DURATION, evaluation_interval_ms,
-          .fallback = "1m"),
-    FIELD(global_section, "rule_query_offset", CONF_DURATION, rule_query_offset_ms),
-    FIELD(global_section, "external_labels", CONF_STR_MAP, external_labels),
-    FIELD(global_section, "body_size_limit", CONF_BYTES, body_size_limit),
-    FIELD(global_section, "sample_limit", CONF_U64, sample_limit),
-    FIELD(global_section, "label_limit", CONF_U64, label_limit),
-    FIELD(global_section, "label_name_length_limit", CONF_U64, label_name_length_limit),
-    FIELD(global_section, "label_value_length_limit", CONF_U64, label_value_length_limit),
-    FIELD(global_section, "target_limit", CONF_U64, target_limit),
-    FIELD(global_section, "keep_dropped_targets", CONF_U64, keep_dropped_targets),
-    UNBUILT("scrape_protocols"),
-    UNBUILT("query_log_file"),
-    UNBUILT("scrape_failure_log_file"),
-    UNBUILT("metric_name_validation_scheme"),
-    UNBUILT("metric_name_escaping_scheme"),
-    UNBUILT("scrape_native_histograms"),
-    UNBUILT("convert_classic_histograms_to_nhcb"),
-    UNBUILT("always_scrape_classic_histograms"),
-    UNBUILT("extra_scrape_metrics"),
+    CONF_FIELD(global_section, "scrape_interval", CONF_DURATION, scrape_interval_ms,
+               .fallback = "1m"),
+    CONF_FIELD(global_section, "scrape_timeout", CONF_DURATION, scrape_timeout_ms,
+               .fallback = "10s"),
+    CONF_FIELD(global_section, "evaluation_interval", CONF_DURATION, evaluation_interval_ms,
+               .fallback = "1m"),
+    CONF_FIELD(global_section, "rule_query_offset", CONF_DURATION, rule_query_offset_ms),
+    CONF_FIELD(global_section, "external_labels", CONF_STR_MAP, external_labels),
+    CONF_FIELD(global_section, "body_size_limit", CONF_BYTES, body_size_limit),
+    CONF_FIELD(global_section, "sample_limit", CONF_U64, sample_limit),
+    CONF_FIELD(global_section, "label_limit", CONF_U64, label_limit),
+    CONF_FIELD(global_section, "label_name_length_limit", CONF_U64, label_name_length_limit),
+    CONF_FIELD(global_section, "label_value_length_limit", CONF_U64, label_value_length_limit),
+    CONF_FIELD(global_section, "target_limit", CONF_U64, target_limit),
+    CONF_FIELD(global_section, "keep_dropped_targets", CONF_U64, keep_dropped_targets),
+    CONF_REFUSED("scrape_protocols"),
+    CONF_REFUSED("query_log_file"),
+    CONF_REFUSED("scrape_failure_log_file"),
+    CONF_REFUSED("metric_name_validation_scheme"),
+    CONF_REFUSED("metric_name_escaping_scheme"),
+    CONF_REFUSED("scrape_native_histograms"),
+    CONF_REFUSED("convert_classic_histograms_to_nhcb"),
+    CONF_REFUSED("always_scrape_classic_histograms"),
+    CONF_REFUSED("extra_scrape_metrics"),
 };
-static const struct conf_struct global_conf = TABLE(global_section, "global", global_fields);
+static const struct conf_struct global_conf = CONF_TABLE(global_section, "global", global_fields);
 
 static const struct conf_field top_fields[] = {
-    FIELD(top_section, "global", CONF_STRUCT, global, .sub = &global_conf),
-    LIST(top_section, "rule_files", CONF_STR_LIST, rule_files, rule_file_count),
-    LIST(top_section, "scrape_config_files", CONF_STR_LIST, scrape_config_files,
-         scrape_config_file_count),
-    LIST(top_section, "scrape_configs", CONF_NODE_LIST, scrape_configs, scrape_config_count),
-    FIELD(top_section, "storage", CONF_STRUCT, storage, .sub = &storage_conf),
-    UNBUILT("runtime"),
-    UNBUILT("alerting"),
-    UNBUILT("remote_write"),
-    UNBUILT("remote_read"),
-    UNBUILT("otlp"),
-    UNBUILT("tracing"),
+    CONF_FIELD(top_section, "global", CONF_STRUCT, global, .sub = &global_conf),
+    CONF_LIST(top_section, "rule_files", CONF_STR_LIST, rule_files, rule_file_count),
+    CONF_LIST(top_section, "scrape_config_files", CONF_STR_LIST, scrape_config_files,
+              scrape_config_file_count),
+    CONF_LIST(top_section, "scrape_configs", CONF_NODE_LIST, scrape_configs, scrape_config_count),
+    CONF_FIELD(top_section, "storage", CONF_STRUCT, storage, .sub = &storage_conf),
+    CONF_REFUSED("runtime"),
+    CONF_REFUSED("alerting"),
+    CONF_REFUSED("remote_write"),
+    CONF_REFUSED("remote_read"),
+    CONF_REFUSED("otlp"),
+    CONF_REFUSED("tracing"),
 };
-static const struct conf_struct top_conf = TABLE(top_section, "configuration", top_fields);
+static const struct conf_struct top_conf = CONF_TABLE(top_section, "configuration", top_fields);
 
 static const struct conf_field scrape_file_fields[] = {
-    LIST(top_section, "scrape_configs", CONF_NODE_LIST, scrape_configs, scrape_config_count),
+    CONF_LIST(top_section, "scrape_configs", CONF_NODE_LIST, scrape_configs, scrape_config_count),
 };
 static const struct conf_struct scrape_file_conf =
-    TABLE(top_section, "scrape_config_file", scrape_file_fields);
+    CONF_TABLE(top_section, "scrape_config_file", scrape_file_fields);
 
 // ---- environment in external labels ----
 

@@ -1,7 +1,8 @@
 // push_rw1.c: Prometheus remote write 1.0: snappy block, WriteRequest protobuf, into an appender.
 //
 //   WriteRequest { TimeSeries timeseries = 1; MetricMetadata metadata = 3 }
-//   TimeSeries   { Label labels = 1; Sample samples = 2; Exemplar exemplars = 3; Histogram histograms = 4 }
+//   TimeSeries   { Label labels = 1; Sample samples = 2; Exemplar exemplars = 3;
+//                  Histogram histograms = 4 }
 //   Label { string name = 1, value = 2 }   Sample { double value = 1; int64 timestamp = 2 }
 //
 // Two walks over the decoded request: the first reads labels and samples into columns (labels are

@@ -71,6 +71,26 @@ struct conf_struct {
     size_t place_offset;
 };
 
+// Rows of a table: CONF_FIELD(scrape_config, "job_name", CONF_STR, job_name, .required = true).
+#define CONF_FIELD(s, key, t, member, ...)                                                         \
+    {                                                                                              \
+        .name = (key), .type = (t), .offset = offsetof(struct s, member), __VA_ARGS__              \
+    }
+#define CONF_LIST(s, key, t, member, n, ...)                                                       \
+    {                                                                                              \
+        .name = (key), .type = (t), .offset = offsetof(struct s, member),                          \
+        .count_offset = offsetof(struct s, n), __VA_ARGS__                                         \
+    }
+#define CONF_REFUSED(key)                                                                          \
+    {                                                                                              \
+        .name = (key), .type = CONF_UNBUILT                                                        \
+    }
+#define CONF_TABLE(s, label, list)                                                                 \
+    {                                                                                              \
+        .name = (label), .bytes = sizeof(struct s), .fields = (list),                              \
+        .field_count = ARRAY_LEN(list), .place_offset = SIZE_MAX                                   \
+    }
+
 struct conf_strings {
     str name;
     str *values;

@@ -35,19 +35,14 @@ struct file_section {
     u32 group_count;
 };
 
-#define FIELD(s, key, t, member, ...)                                                              \
-    {                                                                                              \
-        .name = (key), .type = (t), .offset = offsetof(struct s, member), __VA_ARGS__              \
-    }
-
 static const struct conf_field rule_fields[] = {
-    FIELD(rule_section, "record", CONF_STR, record),
-    FIELD(rule_section, "alert", CONF_STR, alert),
-    FIELD(rule_section, "expr", CONF_NODE, expr, .required = true),
-    FIELD(rule_section, "for", CONF_DURATION, for_ms),
-    FIELD(rule_section, "keep_firing_for", CONF_DURATION, keep_firing_for_ms),
-    FIELD(rule_section, "labels", CONF_NODE, labels),
-    FIELD(rule_section, "annotations", CONF_NODE, annotations),
+    CONF_FIELD(rule_section, "record", CONF_STR, record),
+    CONF_FIELD(rule_section, "alert", CONF_STR, alert),
+    CONF_FIELD(rule_section, "expr", CONF_NODE, expr, .required = true),
+    CONF_FIELD(rule_section, "for", CONF_DURATION, for_ms),
+    CONF_FIELD(rule_section, "keep_firing_for", CONF_DURATION, keep_firing_for_ms),
+    CONF_FIELD(rule_section, "labels", CONF_NODE, labels),
+    CONF_FIELD(rule_section, "annotations", CONF_NODE, annotations),
 };
 static const struct conf_struct rule_conf = {.name = "rule",
                                              .bytes = sizeof(struct rule_section),
@@ -56,13 +51,13 @@ static const struct conf_struct rule_conf = {.name = "rule",
                                              .place_offset = offsetof(struct rule_section, place)};
 
 static const struct conf_field group_fields[] = {
-    FIELD(group_section, "name", CONF_STR, name, .required = true),
-    FIELD(group_section, "interval", CONF_DURATION, interval_ms),
-    FIELD(group_section, "query_offset", CONF_NODE, query_offset),
-    FIELD(group_section, "limit", CONF_U64, limit),
-    FIELD(group_section, "labels", CONF_NODE, labels),
-    FIELD(group_section, "rules", CONF_NODE_LIST, rules,
-          .count_offset = offsetof(struct group_section, rule_count)),
+    CONF_FIELD(group_section, "name", CONF_STR, name, .required = true),
+    CONF_FIELD(group_section, "interval", CONF_DURATION, interval_ms),
+    CONF_FIELD(group_section, "query_offset", CONF_NODE, query_offset),
+    CONF_FIELD(group_section, "limit", CONF_U64, limit),
+    CONF_FIELD(group_section, "labels", CONF_NODE, labels),
+    CONF_FIELD(group_section, "rules", CONF_NODE_LIST, rules,
+               .count_offset = offsetof(struct group_section, rule_count)),
 };
 static const struct conf_struct group_conf = {.name = "group",
                                               .bytes = sizeof(struct group_section),
@@ -71,8 +66,8 @@ static const struct conf_struct group_conf = {.name = "group",
                                               .place_offset = SIZE_MAX};
 
 static const struct conf_field file_fields[] = {
-    FIELD(file_section, "groups", CONF_NODE_LIST, groups,
-          .count_offset = offsetof(struct file_section, group_count)),
+    CONF_FIELD(file_section, "groups", CONF_NODE_LIST, groups,
+               .count_offset = offsetof(struct file_section, group_count)),
 };
 static const struct conf_struct file_conf = {.name = "rule file",
                                              .bytes = sizeof(struct file_section),
