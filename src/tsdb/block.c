@@ -290,18 +290,17 @@ static bool page_load(struct block_reader *r, u32 page, struct error *e)
     return true;
 }
 
-bool block_reader_chunks(struct block_reader *r, u32 series, struct arena *a,
-                         struct chunk_entry **out, u32 *n, bool *missing, struct error *e)
+struct chunk_list block_reader_chunks(struct block_reader *r, u32 series, struct arena *a,
+                                      struct error *e)
 {
     struct block *b = r->block;
-    struct chunk_entry *found = NULL;
-    u32 count = 0;
+    struct chunk_list list = {0};
     u32 cap = 0;
     for (u32 p = page_find(b->values, b->value_pages, series);
          p < b->value_pages && b->values[p].first <= series; p++) {
         struct error why = {0};
         if (!page_load(r, p, &why)) {
-            *missing = true;
+            list.missing = true;
             (void)err_set(e, why.code, "%s", why.text);
             continue;
         }
@@ -309,16 +308,14 @@ bool block_reader_chunks(struct block_reader *r, u32 series, struct arena *a,
             if (r->chunks[i].series != series) {
                 continue;
             }
-            if (count == cap) {
-                found = arena_grow(a, found, cap, cap * 2 + 2, sizeof(*found));
+            if (list.n == cap) {
+                list.items = arena_grow(a, list.items, cap, cap * 2 + 2, sizeof(*list.items));
                 cap = cap * 2 + 2;
             }
-            found[count++] = r->chunks[i];
+            list.items[list.n++] = r->chunks[i];
         }
     }
-    *out = found;
-    *n = count;
-    return true;
+    return list;
 }
 
 static struct column_slot *slot_find(struct block_reader *r, u32 column)

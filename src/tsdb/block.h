@@ -87,9 +87,15 @@ struct block_reader {
 };
 void block_reader_init(struct block_reader *r, struct block *b, struct arena *a);
 void block_reader_fini(struct block_reader *r);
-// The chunks of a series, in the arena given; what lies in bad pages is left out and *missing set.
-bool block_reader_chunks(struct block_reader *r, u32 series, struct arena *a,
-                         struct chunk_entry **out, u32 *n, bool *missing, struct error *e) MUST_USE;
+// The chunks of a series. Threads: a value.
+struct chunk_list {
+    struct chunk_entry *items;
+    u32 n;
+    bool missing; // Some lie in a bad page and are left out; the reader's error says which.
+};
+// In the arena given. e is set if something is missing.
+struct chunk_list block_reader_chunks(struct block_reader *r, u32 series, struct arena *a,
+                                      struct error *e);
 // Borrowed until block_reader_forget. NULL if its page is bad.
 const i64 *block_reader_column(struct block_reader *r, u32 column, u32 *n, struct error *e);
 // Between two series: drops decoded columns if they are many.

@@ -31,11 +31,11 @@ static void index_sign(u8 *bytes, size_t size)
     }
     u8 *footer = bytes + size - FOOTER;
     for (u32 i = 0; i < INDEX_SECTION_COUNT; i++) {
-        u64 offset = load_le64(footer + i * 24U);
-        u64 len = load_le64(footer + i * 24U + 8);
+        u64 offset = load_le64(footer + (size_t)i * 24);
+        u64 len = load_le64(footer + (size_t)i * 24 + 8);
         if (offset <= size && len <= size - offset) {
             u32 crc = crc32c(0, bytes + offset, len);
-            memcpy(footer + i * 24U + 16, &crc, sizeof(crc));
+            memcpy(footer + (size_t)i * 24 + 16, &crc, sizeof(crc));
         }
     }
     u32 crc = crc32c(0, footer, FOOTER - 8);

@@ -61,6 +61,7 @@ struct head {
     u32 id;
     i64 range_ms;
     _Atomic u32 *series_total; // Of all shards, for the limit.
+    _Atomic bool *full;        // New series are refused while it is set.
     u32 series_max;
 
     struct lock lock;
@@ -143,20 +144,21 @@ struct head_plan {
 };
 
 struct head_rules {
-    i64 t_newest; // Beyond it a sample is too new.
+    struct tenant_id tenant; // Of the writer: it may only write to its own series.
+    i64 t_newest;            // Beyond it a sample is too new.
     i64 ooo_window_ms;
 };
 
-struct head *head_new(u32 id, i64 range_ms, _Atomic u32 *series_total, u32 series_max,
-                      u64 symbol_bytes_max);
+struct head *head_new(u32 id, i64 range_ms, _Atomic u32 *series_total, _Atomic bool *full,
+                      u32 series_max, u64 symbol_bytes_max);
 void head_free(struct head *h); // Accepts NULL.
 
 void head_turn_take(struct head *h);
 void head_turn_drop(struct head *h);
 
-// Finds or makes series; takes the turn only if some are new. full refuses new ones.
+// Finds or makes series; takes the turn only if some are new.
 void head_resolve(struct head *h, struct tenant_id tenant, const struct labels *sets, u32 n,
-                  bool full, struct series_ref *refs, u8 *outcomes);
+                  struct series_ref *refs, u8 *outcomes);
 // With the turn: makes a series at this ordinal (replay). Returns where it stands: elsewhere only
 // if it is known under another ordinal and has samples there; MAP_NONE if the ordinal is taken or a
 // limit refuses.
@@ -170,8 +172,8 @@ const u32 *head_label_symbols(const struct head *h, u32 ordinal,
 
 // With the turn. Plans the sample if it is good.
 enum append_outcome head_check(struct head *h, struct head_plan *plan,
-                               const struct head_rules *rules, struct tenant_id tenant,
-                               struct series_ref ref, i64 t, f64 value);
+                               const struct head_rules *rules, struct series_ref ref, i64 t,
+                               f64 value);
 void head_unplan(struct head *h, struct head_plan *plan); // Takes back what check noted.
 // Makes the plan visible and empties it.
 void head_apply(struct head *h, struct head_plan *plan);

@@ -130,7 +130,8 @@ static void pair_drop(struct head_index *x, u32 at)
 void head_index_add(struct head_index *x, u32 ordinal, const u32 *symbols, u32 count)
 {
     for (u32 i = 0; i < count; i++) {
-        struct pair_key k = {.name = name_of(x, symbols[2 * i]), .value = symbols[2 * i + 1]};
+        struct pair_key k = {.name = name_of(x, symbols[(size_t)2 * i]),
+                             .value = symbols[(size_t)2 * i + 1]};
         u32 at = map_get(&x->by_pair, pair_hash(k.name, k.value), &k);
         if (at == MAP_NONE) {
             at = pair_make(x, k);
@@ -142,7 +143,8 @@ void head_index_add(struct head_index *x, u32 ordinal, const u32 *symbols, u32 c
 void head_index_remove(struct head_index *x, u32 ordinal, const u32 *symbols, u32 count)
 {
     for (u32 i = 0; i < count; i++) {
-        struct pair_key k = {.name = name_of(x, symbols[2 * i]), .value = symbols[2 * i + 1]};
+        struct pair_key k = {.name = name_of(x, symbols[(size_t)2 * i]),
+                             .value = symbols[(size_t)2 * i + 1]};
         u32 at = map_get(&x->by_pair, pair_hash(k.name, k.value), &k);
         CHECK(at != MAP_NONE);
         postings_remove(x->pairs[at].set, ordinal);

@@ -38,7 +38,7 @@ static void ring_grow(struct head_pins *p)
 {
     u32 cap = p->cap ? p->cap * 2 : 1024;
     struct pin_note *wider = MEM_NEW_N(struct pin_note, cap);
-    for (u64 i = p->first; i < p->next; i++) {
+    for (u64 i = p->first; p->cap > 0 && i < p->next; i++) {
         wider[i % cap] = p->notes[i % p->cap];
     }
     mem_free(p->notes);
@@ -60,27 +60,27 @@ void pins_note(struct head_pins *p, u32 ordinal, i64 t, u64 *newest)
     *newest = p->next++;
 }
 
-bool pins_hidden(const struct head_pins *p, u64 commit, u32 ordinal, u64 newest, struct arena *a,
-                 i64 **t, u32 *n, struct error *e)
+bool pins_hidden(const struct head_pins *p, const struct pin_ask *ask, struct arena *a,
+                 struct pin_hidden *out, struct error *e)
 {
-    if (p->lost_commit > commit) {
+    if (p->lost_commit > ask->commit) {
         return err_set(e, ERR_UNAVAILABLE,
                        "the head took in more than %u samples while the query waited; ask again",
                        PIN_NOTES_MAX);
     }
     u32 count = 0;
-    for (u64 at = newest; at >= p->first && at < p->next; at = p->notes[at % p->cap].older) {
+    for (u64 at = ask->newest; at >= p->first && at < p->next; at = p->notes[at % p->cap].older) {
         const struct pin_note *note = &p->notes[at % p->cap];
-        if (note->ordinal != ordinal || note->commit <= commit) {
+        if (note->ordinal != ask->ordinal || note->commit <= ask->commit) {
             break;
         }
         count++;
     }
-    *n = count;
-    *t = count ? ARENA_NEW_N(a, i64, count) : NULL;
-    u64 at = newest;
+    out->n = count;
+    out->t = count ? ARENA_NEW_N(a, i64, count) : NULL;
+    u64 at = ask->newest;
     for (u32 i = 0; i < count; i++) {
-        (*t)[i] = p->notes[at % p->cap].t;
+        out->t[i] = p->notes[at % p->cap].t;
         at = p->notes[at % p->cap].older;
     }
     return true;

@@ -47,8 +47,17 @@ void pins_close(struct head_pins *p);
 
 // newest is the series' last note number, kept by the table; updated.
 void pins_note(struct head_pins *p, u32 ordinal, i64 t, u64 *newest);
-// The times of the series that a reader pinned at commit must not see, in the arena.
-bool pins_hidden(const struct head_pins *p, u64 commit, u32 ordinal, u64 newest, struct arena *a,
-                 i64 **t, u32 *n, struct error *e) MUST_USE;
+// A question: what of a series must a reader pinned at commit not see? newest is as in note.
+struct pin_ask {
+    u64 commit;
+    u64 newest;
+    u32 ordinal;
+};
+struct pin_hidden {
+    i64 *t; // In the arena.
+    u32 n;
+};
+bool pins_hidden(const struct head_pins *p, const struct pin_ask *ask, struct arena *a,
+                 struct pin_hidden *out, struct error *e) MUST_USE;
 
 #endif

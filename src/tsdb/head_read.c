@@ -121,8 +121,8 @@ static bool series_copy(const struct head_read *r, u32 ordinal, struct head_seri
     }
     u32 labels = head_label_count(h, ordinal);
     s->labels = head_labels(h, ordinal, ARENA_NEW_N(r->arena, struct label, (size_t)labels + 1));
-    return pins_hidden(&h->pins, r->commit, ordinal, h->note[ordinal], r->arena, &s->hidden,
-                       &s->hidden_n, e);
+    struct pin_ask ask = {.commit = r->commit, .newest = h->note[ordinal], .ordinal = ordinal};
+    return pins_hidden(&h->pins, &ask, r->arena, &s->hidden, e);
 }
 
 bool head_read_series(const struct head_read *r, const struct postings *set,

@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "model/labels.h"
+#include "tsdb/head_pins.h"
 #include "tsdb/head_window.h"
 #include "tsdb/index_select.h"
 
@@ -35,8 +36,7 @@ struct head_series {
     u32 late_n;
     i64 *late_t;
     f64 *late_values;
-    u32 hidden_n; // Times that came after the pin.
-    i64 *hidden;
+    struct pin_hidden hidden; // Times that came after the pin.
 };
 
 // Threads: owned.

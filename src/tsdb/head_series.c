@@ -41,8 +41,8 @@ struct labels head_labels(const struct head *h, u32 ordinal, struct label *items
     u32 count;
     const u32 *symbols = head_label_symbols(h, ordinal, &count);
     for (u32 i = 1; i < count; i++) { // The first is the tenant's.
-        items[i - 1].name = symtab_get(h->index.symbols, symbols[2 * i]);
-        items[i - 1].value = symtab_get(h->index.symbols, symbols[2 * i + 1]);
+        items[i - 1].name = symtab_get(h->index.symbols, symbols[(size_t)2 * i]);
+        items[i - 1].value = symtab_get(h->index.symbols, symbols[(size_t)2 * i + 1]);
     }
     return (struct labels){.items = items, .count = count - 1};
 }
@@ -60,8 +60,8 @@ static bool series_eq(const void *ctx, u32 index, const void *key)
     }
     for (u32 i = 1; i < count; i++) {
         const struct label *l = &k->labels.items[i - 1];
-        if (!str_eq(symtab_get(h->index.symbols, symbols[2 * i]), l->name) ||
-            !str_eq(symtab_get(h->index.symbols, symbols[2 * i + 1]), l->value)) {
+        if (!str_eq(symtab_get(h->index.symbols, symbols[(size_t)2 * i]), l->name) ||
+            !str_eq(symtab_get(h->index.symbols, symbols[(size_t)2 * i + 1]), l->value)) {
             return false;
         }
     }
@@ -105,14 +105,15 @@ static u64 group_hash_of(const void *ctx, u32 index)
 static const struct map_ops series_ops = {.eq = series_eq, .hash_of = series_hash_of};
 static const struct map_ops group_ops = {.eq = group_eq, .hash_of = group_hash_of};
 
-struct head *head_new(u32 id, i64 range_ms, _Atomic u32 *series_total, u32 series_max,
-                      u64 symbol_bytes_max)
+struct head *head_new(u32 id, i64 range_ms, _Atomic u32 *series_total, _Atomic bool *full,
+                      u32 series_max, u64 symbol_bytes_max)
 {
     CHECK(id <= 1 && range_ms > 0);
     struct head *h = MEM_NEW(struct head);
     h->id = id;
     h->range_ms = range_ms;
     h->series_total = series_total;
+    h->full = full;
     h->series_max = series_max;
     h->t_floor = INT64_MIN;
     h->t_max = T_NEVER;
@@ -209,9 +210,9 @@ static bool labels_intern(struct head *h, struct tenant_id tenant, struct labels
     symbols[1] = symtab_intern(h->index.symbols, index_tenant(tenant, text));
     bool ok = symbols[0] != SYMBOL_NONE && symbols[1] != SYMBOL_NONE;
     for (u32 i = 0; ok && i < set.count; i++) {
-        symbols[2 * i + 2] = symtab_intern(h->index.symbols, set.items[i].name);
-        symbols[2 * i + 3] = symtab_intern(h->index.symbols, set.items[i].value);
-        ok = symbols[2 * i + 2] != SYMBOL_NONE && symbols[2 * i + 3] != SYMBOL_NONE;
+        symbols[(size_t)2 * i + 2] = symtab_intern(h->index.symbols, set.items[i].name);
+        symbols[(size_t)2 * i + 3] = symtab_intern(h->index.symbols, set.items[i].value);
+        ok = symbols[(size_t)2 * i + 2] != SYMBOL_NONE && symbols[(size_t)2 * i + 3] != SYMBOL_NONE;
     }
     return ok;
 }
@@ -323,7 +324,7 @@ static void pending_add(struct head *h, u32 ordinal)
 
 // With the turn.
 static enum append_outcome resolve_new(struct head *h, struct tenant_id tenant, struct labels set,
-                                       bool full, struct series_ref *ref)
+                                       struct series_ref *ref)
 {
     if (set.count == 0 || set.count > LABELS_MAX || !labels_check(set, &no_limits, NULL)) {
         return APPEND_INVALID;
@@ -331,7 +332,7 @@ static enum append_outcome resolve_new(struct head *h, struct tenant_id tenant, 
     if (resolve_known(h, tenant, set, ref)) { // Somebody was faster, or it came twice.
         return APPEND_STORED;
     }
-    if (full || atomic_load(h->series_total) >= h->series_max) {
+    if (atomic_load(h->full) || atomic_load(h->series_total) >= h->series_max) {
         return APPEND_LIMIT;
     }
     u32 at = h->free_count > 0 ? h->free_ordinals[h->free_count - 1] : h->count;
@@ -350,7 +351,7 @@ static enum append_outcome resolve_new(struct head *h, struct tenant_id tenant, 
 }
 
 void head_resolve(struct head *h, struct tenant_id tenant, const struct labels *sets, u32 n,
-                  bool full, struct series_ref *refs, u8 *outcomes)
+                  struct series_ref *refs, u8 *outcomes)
 {
     u32 missing = 0;
     for (u32 from = 0; from < n; from += HEAD_SLICE) {
@@ -369,7 +370,7 @@ void head_resolve(struct head *h, struct tenant_id tenant, const struct labels *
     head_turn_take(h);
     for (u32 i = 0; i < n; i++) {
         if (refs[i].generation == 0) {
-            outcomes[i] = (u8)resolve_new(h, tenant, sets[i], full, &refs[i]);
+            outcomes[i] = (u8)resolve_new(h, tenant, sets[i], &refs[i]);
         }
     }
     head_turn_drop(h);

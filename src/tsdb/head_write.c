@@ -7,7 +7,7 @@
 
 #define STAGED_WALK_MAX  4096U // How far back in one commit an equal late sample is looked for.
 #define PRIVATE_ROWS_MIN (ROWS_MAX < 16 ? ROWS_MAX : 16)
-#define T_OLDEST         (-(i64)1 << 60) // Windows and sums stay far from overflow.
+#define T_OLDEST         (-((i64)1 << 60)) // Windows and sums stay far from overflow.
 
 i64 window_floor(i64 t, i64 range_ms)
 {
@@ -83,12 +83,12 @@ static bool chunks_find(const struct head_window *w, u32 ordinal, i64 t, f64 *va
     return false;
 }
 
-// With the turn: what is stored at t, the plan's own writes included.
+// With the turn: what is stored at t, the own writes of a plan (may be NULL) included.
 static bool stored_find(const struct head *h, const struct head_plan *plan, u32 ordinal, i64 t,
                         f64 *value)
 {
     u32 at = h->staged[ordinal];
-    for (u32 i = 0; i < STAGED_WALK_MAX && at > 0; i++) {
+    for (u32 i = 0; plan && i < STAGED_WALK_MAX && at > 0; i++) {
         const struct head_write *w = &plan->writes[at - 1];
         if (w->t == t) {
             *value = w->value;
@@ -152,11 +152,28 @@ static bool ref_alive(const struct head *h, struct tenant_id tenant, struct seri
     return owner == tenant.v;
 }
 
-enum append_outcome head_check(struct head *h, struct head_plan *plan,
-                               const struct head_rules *rules, struct tenant_id tenant,
-                               struct series_ref ref, i64 t, f64 value)
+// A time behind the series' newest. APPEND_STORED_OOO: it may be stored.
+static enum append_outcome late_check(const struct head *h, const struct head_plan *plan,
+                                      i64 ooo_window_ms, u32 at, i64 t, f64 value)
 {
-    if (!ref_alive(h, tenant, ref)) {
+    f64 there;
+    if (ooo_window_ms == 0) {
+        return t < h->t_floor ? APPEND_TOO_OLD : APPEND_OUT_OF_ORDER;
+    }
+    if (t < sat_sub_i64(h->t_last[at], ooo_window_ms) || t < h->t_floor) {
+        return APPEND_TOO_OLD;
+    }
+    if (stored_find(h, plan, at, t, &there)) {
+        return value_same(there, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
+    }
+    return APPEND_STORED_OOO;
+}
+
+enum append_outcome head_check(struct head *h, struct head_plan *plan,
+                               const struct head_rules *rules, struct series_ref ref, i64 t,
+                               f64 value)
+{
+    if (!ref_alive(h, rules->tenant, ref)) {
         return APPEND_INVALID;
     }
     if (t > rules->t_newest) {
@@ -164,19 +181,15 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     }
     u32 at = ref.ordinal;
     i64 last = h->t_last[at];
-    if (last != T_NEVER && t < last) {
-        f64 there;
-        if (rules->ooo_window_ms == 0) {
-            return t < h->t_floor ? APPEND_TOO_OLD : APPEND_OUT_OF_ORDER;
-        }
-        if (t < sat_sub_i64(last, rules->ooo_window_ms) || t < h->t_floor) {
-            return APPEND_TOO_OLD;
-        }
-        if (stored_find(h, plan, at, t, &there)) {
-            return value_same(there, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
-        }
-    } else if (last != T_NEVER && t == last) {
+    enum append_outcome outcome = APPEND_STORED;
+    if (last != T_NEVER && t == last) {
         return value_same(h->v_last[at], value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
+    }
+    if (last != T_NEVER && t < last) {
+        outcome = late_check(h, plan, rules->ooo_window_ms, at, t, value);
+    }
+    if (!append_is_stored(outcome)) {
+        return outcome;
     }
     if (t < h->t_floor || t < T_OLDEST) {
         return APPEND_TOO_OLD;
@@ -185,7 +198,7 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
         return APPEND_LIMIT;
     }
     plan_add(h, plan, at, t, value);
-    return last != T_NEVER && t < last ? APPEND_STORED_OOO : APPEND_STORED;
+    return outcome;
 }
 
 void head_unplan(struct head *h, struct head_plan *plan)
@@ -326,8 +339,7 @@ void head_replay(struct head *h, u32 ordinal, i64 t, f64 value)
         h->t_max = MAX(h->t_max, t);
     } else {
         f64 there;
-        struct head_plan none = {0};
-        if (!stored_find(h, &none, ordinal, t, &there)) {
+        if (!stored_find(h, NULL, ordinal, t, &there)) {
             (void)window_late_add(head_window_at(h, t), ordinal, t, value);
         }
     }

@@ -304,7 +304,7 @@ static bool file_values(struct index_source *s, str name, str prefix, index_valu
         }
         bool more = true;
         for (; ok && more && at < to; at++) {
-            str text;
+            str text = STR_EMPTY;
             ok = symbol_read(&r, entry_at(x->sections[INDEX_VALUES], at).symbol, &text, e);
             more = ok && (prefix.len == 0 || str_starts(text, prefix)) && fn(ctx, text, at);
         }
@@ -321,7 +321,7 @@ static bool file_names(struct index_source *s, index_value_fn *fn, void *ctx, st
     symbol_reader_init(&r, x);
     bool more = true;
     for (u32 i = 0; ok && more && i < x->name_count; i++) {
-        str text;
+        str text = STR_EMPTY;
         ok = symbol_read(&r, entry_at(x->sections[INDEX_NAMES], i).symbol, &text, e);
         more = ok && (text.len == 0 || fn(ctx, text, i));
     }

@@ -164,7 +164,7 @@ struct postings *index_select(struct index_source *s, struct tenant_id tenant,
     for (u32 i = 0; i < count; i++) {
         costs[i] = (u8)matcher_cost(&ms[i]);
     }
-    for (u8 cost = COST_EQUAL; cost < COST_FREE; cost++) {
+    for (u32 cost = COST_EQUAL; cost < COST_FREE; cost++) {
         for (u32 i = 0; i < count && postings_count(result) > 0; i++) {
             if (costs[i] == cost && !matcher_apply(s, &ms[i], (enum cost)cost, result, e)) {
                 postings_free(result);

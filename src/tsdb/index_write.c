@@ -133,9 +133,9 @@ bool index_writer_series(struct index_writer *w, const u32 *pairs, u32 count, st
     buf_le32(&w->offsets, (u32)offset);
     buf_varint(&w->scratch, count);
     for (u32 i = 0; i < count; i++) {
-        buf_varint(&w->scratch, pairs[2 * i]);
-        buf_varint(&w->scratch, pairs[2 * i + 1]);
-        postings_add(pair_set(w, pairs[2 * i], pairs[2 * i + 1]), w->series_count);
+        buf_varint(&w->scratch, pairs[(size_t)2 * i]);
+        buf_varint(&w->scratch, pairs[(size_t)2 * i + 1]);
+        postings_add(pair_set(w, pairs[(size_t)2 * i], pairs[(size_t)2 * i + 1]), w->series_count);
     }
     scratch_write(w);
     w->series_count++;

@@ -200,8 +200,13 @@ static bool shard_open(struct tsdb *db, u32 shard, struct error *e)
                                                  .sample = replay_sample,
                                                  .metadata = replay_metadata});
     h->t_floor = db->head_min;
-    bool ok = wal_replay(db->opts.fs, db->opts.log, dir, &decoder,
-                         shard == SHARD_MAIN ? db->opts.progress : NULL, a, &got, e);
+    struct wal_replay_job job = {.fs = db->opts.fs,
+                                 .log = db->opts.log,
+                                 .dir = dir,
+                                 .decoder = &decoder,
+                                 .progress = shard == SHARD_MAIN ? db->opts.progress : NULL,
+                                 .arena = a};
+    bool ok = wal_replay(&job, &got, e);
     if (ok) {
         head_restored(h, got.next_number - 1);
         // Records under an alias are told apart by definitions in the log itself, so it stays
@@ -319,8 +324,8 @@ static struct tsdb *db_make(const struct tsdb_opts *opts)
     meta_table_init(&db->metadata);
     db->blocks = block_set_with(NULL, NULL, NULL);
     for (u32 i = 0; i < SHARDS; i++) {
-        db->heads[i] = head_new(i, db->opts.block_range_ms, &db->series_total, db->opts.series_max,
-                                db->opts.symbol_bytes_max);
+        db->heads[i] = head_new(i, db->opts.block_range_ms, &db->series_total, &db->memory_full,
+                                db->opts.series_max, db->opts.symbol_bytes_max);
     }
     return db;
 }

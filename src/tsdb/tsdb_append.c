@@ -53,7 +53,7 @@ static void tsdb_resolve(struct storage_appender *base, const struct labels *set
                          struct series_ref *refs, u8 *outcomes)
 {
     struct tsdb_appender *a = appender_of(base);
-    head_resolve(a->head, a->tenant, sets, n, atomic_load(&a->db->memory_full), refs, outcomes);
+    head_resolve(a->head, a->tenant, sets, n, refs, outcomes);
     u64 refused = 0;
     for (u32 i = 0; i < n; i++) {
         refused += outcomes[i] == APPEND_LIMIT;
@@ -137,7 +137,8 @@ static void metadata_keep(struct tsdb_appender *a)
 static i64 batches_check(struct tsdb_appender *a)
 {
     struct tsdb *db = a->db;
-    struct head_rules rules = {.t_newest =
+    struct head_rules rules = {.tenant = a->tenant,
+                               .t_newest =
                                    sat_add_i64(clk_wall_ms(db->opts.clk), db->opts.too_new_ms),
                                .ooo_window_ms = db->opts.ooo_window_ms};
     for (u32 k = 0; k < a->batch_count; k++) {
@@ -145,7 +146,7 @@ static i64 batches_check(struct tsdb_appender *a)
         for (u32 i = 0; i < b->n; i++) {
             bool hist = b->kinds && b->kinds[i] == SAMPLE_HIST;
             b->outcomes[i] = hist ? APPEND_INVALID
-                                  : (u8)head_check(a->head, &a->plan, &rules, a->tenant, b->refs[i],
+                                  : (u8)head_check(a->head, &a->plan, &rules, b->refs[i],
                                                    b->t_ms[i], b->values[i]);
             if (hist) {
                 tsdb_count(db, COUNT_HIST_REFUSED, 1);

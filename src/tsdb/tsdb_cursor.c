@@ -368,21 +368,15 @@ static void parts_of_head(struct tsdb_cursor *c, const struct head_series *s, u6
     }
 }
 
-static bool parts_of_block(struct tsdb_cursor *c, struct source *s, u32 ordinal)
+static void parts_of_block(struct tsdb_cursor *c, struct source *s, u32 ordinal)
 {
-    struct chunk_entry *chunks;
-    u32 n;
-    bool missing = false;
     struct error why = {0};
-    if (!block_reader_chunks(&s->reader, ordinal, c->series_arena, &chunks, &n, &missing, &why)) {
-        c->error = why;
-        return cursor_fail(c);
-    }
-    if (missing) {
+    struct chunk_list list = block_reader_chunks(&s->reader, ordinal, c->series_arena, &why);
+    if (list.missing) {
         warn_partial(c, why.text);
     }
-    for (u32 i = 0; i < n; i++) {
-        const struct chunk_rows *r = &chunks[i].rows;
+    for (u32 i = 0; i < list.n; i++) {
+        const struct chunk_rows *r = &list.items[i].rows;
         u32 rows;
         const i64 *t = block_reader_column(&s->reader, r->column, &rows, &why);
         u32 span = r->whole ? rows : r->span;
@@ -396,11 +390,10 @@ static bool parts_of_block(struct tsdb_cursor *c, struct source *s, u32 ordinal)
         p->chunk_n = r->whole ? rows : r->n;
         p->present = r->present;
         p->present_base = r->first;
-        p->packed = chunks[i].packed;
+        p->packed = list.items[i].packed;
         p->column_id = r->present ? 0 : block_source_id(s->reader.block) | (u64)r->column << 18;
         part_cut(c, p, span, c->s.min_ms);
     }
-    return true;
 }
 
 static int by_first_time(const void *a, const void *b)
@@ -540,18 +533,18 @@ static void parts_hide(struct tsdb_cursor *c, u32 from, const i64 *hidden, u32 h
     c->part_count = kept;
 }
 
-static bool source_parts(struct tsdb_cursor *c, struct source *s)
+static void source_parts(struct tsdb_cursor *c, struct source *s)
 {
     if (s->is_block) {
-        return parts_of_block(c, s, s->ordinals[s->at]);
+        parts_of_block(c, s, s->ordinals[s->at]);
+        return;
     }
     const struct head_series *series = &s->series[s->at];
     u32 from = c->part_count;
     parts_of_head(c, series, s->shard == SHARD_RULES ? ID_RULES : ID_MAIN);
-    if (series->hidden_n > 0) {
-        parts_hide(c, from, series->hidden, series->hidden_n);
+    if (series->hidden.n > 0) {
+        parts_hide(c, from, series->hidden.t, series->hidden.n);
     }
-    return true;
 }
 
 static u64 parts_samples(const struct tsdb_cursor *c)
@@ -595,9 +588,7 @@ static bool series_gather(struct tsdb_cursor *c)
         if (s->is_block) {
             block_reader_forget(&s->reader);
         }
-        if (!source_parts(c, s)) {
-            return false;
-        }
+        source_parts(c, s);
         s->live = false;
         s->at++;
     }

@@ -169,6 +169,7 @@ static bool texts_collect(struct tsdb_querier *q, str name, const struct matcher
     return ok;
 }
 
+// NOLINTNEXTLINE(readability-function-size): the waist's signature
 static bool tsdb_label_names(struct storage_querier *base, const struct matcher *ms, u32 count,
                              struct arena *a, str **names, u32 *n, struct error *e)
 {
@@ -181,6 +182,7 @@ static bool tsdb_label_names(struct storage_querier *base, const struct matcher 
     return true;
 }
 
+// NOLINTNEXTLINE(readability-function-size): the waist's signature
 static bool tsdb_label_values(struct storage_querier *base, str name, const struct matcher *ms,
                               u32 count, struct arena *a, str **values, u32 *n, struct error *e)
 {
@@ -211,6 +213,7 @@ static bool tsdb_series_count(struct storage_querier *base, const struct matcher
     return true;
 }
 
+// NOLINTNEXTLINE(readability-function-size): the waist's signature
 static bool tsdb_query_exemplars(UNUSED struct storage_querier *base,
                                  UNUSED const struct matcher *ms, UNUSED u32 count,
                                  UNUSED struct arena *a, struct exemplar_series **out, u32 *n,
@@ -226,6 +229,7 @@ static int by_family(const void *a, const void *b)
     return str_cmp(((const struct metadata *)a)->name, ((const struct metadata *)b)->name);
 }
 
+// NOLINTNEXTLINE(readability-function-size): the waist's signature
 static bool tsdb_query_metadata(struct storage_querier *base, str metric, u32 limit,
                                 struct arena *a, struct metadata **out, u32 *n,
                                 UNUSED struct error *e)

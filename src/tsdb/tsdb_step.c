@@ -235,7 +235,7 @@ static struct block *retention_pick(struct tsdb *db, enum tsdb_counter *why)
     return by_time || by_size ? oldest : NULL;
 }
 
-// Unlists, then removes: a crash between the two leaves a ".gone" folder that the next start sweeps.
+// Unlists, then removes: a crash between the two leaves a ".gone" folder for the next start.
 static bool block_remove(struct tsdb *db, struct block *b, struct error *e)
 {
     char gone[520];

@@ -182,6 +182,42 @@ void wal_put_fragment(struct buf *out, struct head *h, const struct wal_cell *ce
     wal_record_end(out, mark, WAL_FRAGMENT, salt);
 }
 
+// Both fill up to n ordinals and return how many there are.
+static u64 get_bitmap(struct dec *d, u64 first, u64 n, u32 *ordinals)
+{
+    u64 found = 0;
+    u64 span = dec_varint(d);
+    str bits = dec_bytes(d, span / 8 + (span % 8 != 0));
+    for (u64 at = 0; dec_ok(d) && at < span && found <= n; at++) {
+        if (!((u8)bits.ptr[at / 8] >> (at % 8) & 1)) {
+            continue;
+        }
+        if (found < n) {
+            ordinals[found] = (u32)(first + at);
+        }
+        found++;
+    }
+    return found;
+}
+
+static u64 get_runs(struct dec *d, u64 first, u64 n, u32 *ordinals)
+{
+    u64 found = 0;
+    u64 at = first;
+    while (dec_ok(d) && found < n) {
+        u64 run = dec_varint(d);
+        if (run == 0 || run > n - found || at + run > WAL_ORDINAL_MAX + 1ULL) {
+            return 0;
+        }
+        for (u64 i = 0; i < run; i++) {
+            ordinals[found++] = (u32)at++;
+        }
+        u64 gap = found < n ? dec_varint(d) : 0;
+        at = gap > WAL_ORDINAL_MAX ? (u64)WAL_ORDINAL_MAX + 1 : at + gap;
+    }
+    return found;
+}
+
 // The ordinals that a presence names; NULL if it contradicts itself.
 static u32 *get_presence(struct wal_decoder *w, struct dec *d, bool bitmap, u32 *count)
 {
@@ -195,32 +231,7 @@ static u32 *get_presence(struct wal_decoder *w, struct dec *d, bool bitmap, u32 
     if (!ordinals) {
         return NULL;
     }
-    u64 found = 0;
-    if (bitmap) {
-        u64 span = dec_varint(d);
-        str bits = dec_bytes(d, span / 8 + (span % 8 != 0));
-        for (u64 at = 0; dec_ok(d) && at < span && found <= n; at++) {
-            if ((u8)bits.ptr[at / 8] >> (at % 8) & 1) {
-                if (found < n) {
-                    ordinals[found] = (u32)(first + at);
-                }
-                found++;
-            }
-        }
-    } else {
-        u64 at = first;
-        while (dec_ok(d) && found < n) {
-            u64 run = dec_varint(d);
-            if (run == 0 || run > n - found || at + run > WAL_ORDINAL_MAX + 1ULL) {
-                return NULL;
-            }
-            for (u64 i = 0; i < run; i++) {
-                ordinals[found++] = (u32)at++;
-            }
-            u64 gap = found < n ? dec_varint(d) : 0;
-            at = gap > WAL_ORDINAL_MAX ? (u64)WAL_ORDINAL_MAX + 1 : at + gap;
-        }
-    }
+    u64 found = bitmap ? get_bitmap(d, first, n, ordinals) : get_runs(d, first, n, ordinals);
     *count = (u32)n;
     return dec_ok(d) && found == n && ordinals[n - 1] <= WAL_ORDINAL_MAX ? ordinals : NULL;
 }

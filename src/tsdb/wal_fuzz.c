@@ -64,7 +64,8 @@ static void feed_segment(struct wal_decoder *d, str input)
     struct file *f = fs_open(fs, "/w/seg-00000001", FS_TRUNCATE, &e);
     CHECK(f && fs_write_at(fs, f, 0, input, &e));
     fs_close(fs, f);
-    (void)!wal_replay(fs, NULL, "/w", d, NULL, a, &got, &e);
+    struct wal_replay_job job = {.fs = fs, .dir = "/w", .decoder = d, .arena = a};
+    (void)!wal_replay(&job, &got, &e);
     fs_mem_free(fs);
     arena_free(a);
 }
@@ -72,10 +73,11 @@ static void feed_segment(struct wal_decoder *d, str input)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static _Atomic u32 total;
+    static _Atomic bool full;
     if (size < 1) {
         return 0;
     }
-    struct target t = {.head = head_new(0, 7200000, &total, 1000000, (u64)1 << 26)};
+    struct target t = {.head = head_new(0, 7200000, &total, &full, 1000000, (u64)1 << 26)};
     struct wal_decoder d;
     wal_decoder_init(
         &d, (struct wal_sink){

@@ -333,12 +333,16 @@ static bool replay_failed(const struct replay *r, struct error *e)
     return false;
 }
 
-bool wal_replay(struct fs *fs, struct log *log, const char *dir, struct wal_decoder *d,
-                struct tsdb_replay_progress *progress, struct arena *a, struct wal_replayed *out,
-                struct error *e)
+bool wal_replay(const struct wal_replay_job *job, struct wal_replayed *out, struct error *e)
 {
+    struct tsdb_replay_progress *progress = job->progress;
     *out = (struct wal_replayed){.next_number = 1};
-    struct replay r = {.fs = fs, .log = log, .dir = dir, .arena = a, .decoder = d, .out = out};
+    struct replay r = {.fs = job->fs,
+                       .log = job->log,
+                       .dir = job->dir,
+                       .arena = job->arena,
+                       .decoder = job->decoder,
+                       .out = out};
     if (!segments_list(&r, e) || !headers_read(&r, e)) {
         return replay_failed(&r, e);
     }
@@ -354,7 +358,7 @@ bool wal_replay(struct fs *fs, struct log *log, const char *dir, struct wal_deco
     if (r.failed) {
         return replay_failed(&r, e);
     }
-    out->kept = ARENA_NEW_N(a, struct wal_kept, r.count + 1);
+    out->kept = ARENA_NEW_N(r.arena, struct wal_kept, r.count + 1);
     checkpoint_apply(&r);
     for (u32 i = 0; i < r.count; i++) {
         if (progress) {

@@ -31,10 +31,18 @@ struct wal_replayed {
     u64 void_bytes;
 };
 
-// false only if the folder cannot be read or holds a newer format (ERR_UNSUPPORTED).
-bool wal_replay(struct fs *fs, struct log *log, const char *dir, struct wal_decoder *d,
-                struct tsdb_replay_progress *progress, struct arena *a, struct wal_replayed *out,
-                struct error *e) MUST_USE; // NOLINT(readability-function-size)
+// Threads: owned by the call.
+struct wal_replay_job {
+    struct fs *fs;
+    struct log *log;
+    const char *dir;
+    struct wal_decoder *decoder;
+    struct tsdb_replay_progress *progress; // May be NULL.
+    struct arena *arena;
+};
+// false only if a file cannot be read or is of a newer format (ERR_UNSUPPORTED).
+bool wal_replay(const struct wal_replay_job *job, struct wal_replayed *out,
+                struct error *e) MUST_USE;
 
 // Parses "seg-00000012" and "ckpt-00000012".
 bool wal_name_parse(str name, str kind, u64 *number);
