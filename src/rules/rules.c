@@ -63,7 +63,7 @@ static struct rule_group *group_take(struct rules *r, i64 *slot_ms, i64 *wait_ms
     return best;
 }
 
-static void group_give_back(struct rules *r, struct rule_group *g, i64 slot_ms)
+void rules_group_give_back(struct rules *r, struct rule_group *g, i64 slot_ms)
 {
     lock_take(&r->lock);
     const bool retired = g->retired;
@@ -72,6 +72,7 @@ static void group_give_back(struct rules *r, struct rule_group *g, i64 slot_ms)
     if (g->successor) {
         rule_group_inherit(g->successor, g);
         g->successor->running = false;
+        g->successor->awaited = NULL;
     }
     lock_drop(&r->lock);
     if (retired) {
@@ -80,19 +81,30 @@ static void group_give_back(struct rules *r, struct rule_group *g, i64 slot_ms)
     }
 }
 
+struct rule_group *rules_group_take(struct rules *r, i64 *slot_ms)
+{
+    i64 wait_ms;
+    return group_take(r, slot_ms, &wait_ms);
+}
+
+i64 rules_step(struct rules *r)
+{
+    i64 slot_ms = 0;
+    i64 wait_ms = 0;
+    struct rule_group *g = group_take(r, &slot_ms, &wait_ms);
+    if (!g) {
+        return wait_ms;
+    }
+    rule_group_run(g, slot_ms);
+    rules_group_give_back(r, g, slot_ms);
+    return 0;
+}
+
 static void worker(void *arg)
 {
     struct rules *r = arg;
     while (!stop_is_set(r->stop)) {
-        i64 slot_ms = 0;
-        i64 wait_ms = 0;
-        struct rule_group *g = group_take(r, &slot_ms, &wait_ms);
-        if (g) {
-            rule_group_run(g, slot_ms);
-            group_give_back(r, g, slot_ms);
-        } else {
-            (void)stop_sleep_ms(r->stop, wait_ms);
-        }
+        (void)stop_sleep_ms(r->stop, rules_step(r));
     }
 }
 
@@ -221,7 +233,9 @@ static void groups_replace(struct rules *r, struct rules_plan *plan, struct rule
             continue;
         }
         if (old && old->running) {
-            old->successor = g; // Runs when it has the state of the one before.
+            // Runs when it has the state of the one that runs now.
+            g->awaited = old->awaited ? old->awaited : old;
+            g->awaited->successor = g;
             g->running = true;
         } else if (old) {
             rule_group_inherit(g, old);
@@ -230,9 +244,12 @@ static void groups_replace(struct rules *r, struct rules_plan *plan, struct rule
     }
     for (u32 i = 0; i < r->group_count; i++) {
         struct rule_group *old = r->groups[i];
-        if (old && old->running) {
+        if (old && old->running && !old->awaited) {
             old->retired = true; // Its thread ends and frees it.
         } else if (old) {
+            if (old->awaited && old->awaited->successor == old) {
+                old->awaited->successor = NULL; // It never ran, and nobody comes after it.
+            }
             ended[(*ended_count)++] = old;
         }
     }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #define ALERT_BYTES_MAX ((size_t)4 << 20)
+#define TEXTS_BYTES_MAX ((size_t)256 << 10) // Labels and annotations of one alert.
 
 static const str alertname = {"alertname", 9};
 static const str alertstate = {"alertstate", 10};
@@ -96,6 +97,15 @@ static struct labels without_name(struct arena *a, struct labels ls)
     return labels_drop(a, ls, &name, 1);
 }
 
+static size_t labels_bytes(struct labels ls)
+{
+    size_t bytes = 0;
+    for (u32 i = 0; i < ls.count; i++) {
+        bytes += sizeof(struct label) + ls.items[i].name.len + ls.items[i].value.len;
+    }
+    return bytes;
+}
+
 // One candidate per sample, sorted by hash; two with the same labels are an error.
 static bool candidates_make(struct rule_group *g, const struct rule *rule,
                             const struct promql_result *res, i64 t_ms, struct arena *a,
@@ -113,6 +123,13 @@ static bool candidates_make(struct rule_group *g, const struct rule *rule,
         found[i].annotations = annotations_expand(g, rule, &data, a);
         found[i].value = data.value;
         found[i].hash = labels_hash(found[i].labels);
+        if (labels_bytes(found[i].labels) + labels_bytes(found[i].annotations) > TEXTS_BYTES_MAX ||
+            arena_bytes(a) > RULES_RUN_BYTES_MAX / 2) {
+            return err_set(e, ERR_LIMIT,
+                           "labels and annotations need more than %zu bytes for an alert, or %zu "
+                           "for all of them",
+                           TEXTS_BYTES_MAX, RULES_RUN_BYTES_MAX / 2);
+        }
     }
     qsort(found, res->series_count, sizeof(*found), candidate_order);
     for (u32 i = 1; i < res->series_count; i++) {
@@ -156,6 +173,7 @@ static void candidate_apply(struct rule *rule, const struct candidate *c, i64 t_
     if (alert && alert->state != ALERT_INACTIVE) {
         alert->seen = true;
         alert->keep_firing_since_ms = 0;
+        alert->active_at_ms = MIN(alert->active_at_ms, t_ms); // The wall clock may go back.
         if (labels_eq(alert->annotations, c->annotations)) {
             alert->value = c->value;
         } else {
@@ -277,8 +295,8 @@ static bool alert_needs_sending(const struct active_alert *alert, i64 t_ms, i64 
     if (alert->state == ALERT_PENDING) {
         return false;
     }
-    if (alert->resolved_at_ms > alert->last_sent_ms) {
-        return true;
+    if (alert->resolved_at_ms > alert->last_sent_ms || alert->last_sent_ms > t_ms) {
+        return true; // The second: the wall clock went back.
     }
     return alert->last_sent_ms + resend_ms <= t_ms || alert->last_sent_ms == 0;
 }
@@ -322,6 +340,7 @@ void rule_alerts_send(struct rule_group *g, struct rule *rule, i64 t_ms, struct 
     }
     const i64 valid_ms = 4 * MAX(opts->resend_delay_ms, g->interval_ms);
     struct alert *alerts = ARENA_NEW_N(a, struct alert, rule->alert_count);
+    struct active_alert **from = ARENA_NEW_N(a, struct active_alert *, rule->alert_count);
     const str url = generator_url(g, rule, a);
     u32 n = 0;
     for (u32 i = 0; i < rule->alert_count; i++) {
@@ -329,7 +348,7 @@ void rule_alerts_send(struct rule_group *g, struct rule *rule, i64 t_ms, struct 
         if (!alert_needs_sending(alert, t_ms, opts->resend_delay_ms)) {
             continue;
         }
-        alert->last_sent_ms = t_ms;
+        from[n] = alert;
         const bool resolved = alert->state == ALERT_INACTIVE;
         alerts[n++] =
             (struct alert){.labels = external_labels_add(g, alert->labels, a),
@@ -339,6 +358,9 @@ void rule_alerts_send(struct rule_group *g, struct rule *rule, i64 t_ms, struct 
                            .generator_url = url};
     }
     const u32 taken = n ? alert_sink_send(g->owner->deps.sink, alerts, n) : 0;
+    for (u32 i = 0; i < taken; i++) { // The others are sent again by the next evaluation.
+        from[i]->last_sent_ms = t_ms;
+    }
     rules_count_alerts(g->owner->metrics, taken, n - taken);
     if (taken < n) {
         LOGF(g->owner->deps.log, LOG_ERROR,
@@ -374,10 +396,9 @@ static void series_restore(struct rule_group *g, struct rule *rule, struct serie
     struct series_run run;
     while (c->ops->run(c, &run)) {
         for (u32 i = 0; run.kind == SAMPLE_FLOAT && i < run.n; i++) {
-            if (!is_stale_nan(run.values[i])) {
-                down_ms = run.t_ms[i];
-                active_s = run.values[i];
-            }
+            // A marker behind the last value: it was not active when we went down.
+            down_ms = is_stale_nan(run.values[i]) ? 0 : run.t_ms[i];
+            active_s = run.values[i];
         }
     }
     if (down_ms == 0 || down_ms >= t_ms || !(active_s > 0 && active_s < 1e11)) {

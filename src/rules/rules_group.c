@@ -200,7 +200,9 @@ static bool rule_make(struct rule_group *g, struct rule *rule, i64 t_ms, struct 
     if (!rule_query(g, rule, t_ms, a, &res, e)) {
         return false;
     }
+    lock_take(&g->lock);
     rule->samples = res.series_count;
+    lock_drop(&g->lock);
     if (rule->kind == RULE_RECORDING) {
         return recording_make(g, rule, &res, a, w, e);
     }
@@ -234,8 +236,10 @@ static bool rule_write(struct rule_group *g, struct rule *rule, struct written *
     }
     markers_add_to(&all, &rule->outputs, &fresh);
     const bool ok = all.count == 0 || written_commit(g, &all, t_ms, a, e);
-    arena_free(rule->outputs.memory);
-    rule->outputs = fresh;
+    // What could not be written was not: then what stood before still does, and wants its markers.
+    struct rule_outputs *dead = ok ? &rule->outputs : &fresh;
+    arena_free(dead->memory);
+    rule->outputs = ok ? fresh : rule->outputs;
     return ok;
 }
 
@@ -267,12 +271,8 @@ static void rule_run(struct rule_group *g, struct rule *rule, i64 t_ms, struct a
     if (ok && rule->kind == RULE_ALERTING) {
         rule_alerts_send(g, rule, t_ms, a);
     }
-    if (ok || rule->outputs.count > 0) {
-        struct error write_error = {0};
-        if (!rule_write(g, rule, &w, t_ms, a, ok ? &e : &write_error)) {
-            ok = false;
-        }
-    }
+    // A failed evaluation says nothing about its series: as upstream, they are not ended.
+    ok = ok && rule_write(g, rule, &w, t_ms, a, &e);
     rule_publish(g, rule, ok, &e, t_ms, clk_mono_ns(clk) - start_ns);
 }
 

@@ -112,6 +112,7 @@ struct rule_group {
     bool restored;
     bool retired;                 // Not in the plan any more: freed when it stops running.
     struct rule_group *successor; // Of a retired one: waits for its state. NULL if there is none.
+    struct rule_group *awaited;   // Of a successor: it counts as running until that one is done.
 
     struct lock lock;
     i64 last_evaluation_ms;
@@ -131,6 +132,12 @@ struct rules_plan {
 bool rules_file_load(struct rules *r, struct rules_plan *plan, const struct rules_file *file,
                      struct error *e);
 void rule_group_free(struct rule_group *g); // Accepts NULL.
+// Runs the group that is due longest, if any, as the rule threads do. Returns the milliseconds until
+// the next is due; 0 if one was run.
+i64 rules_step(struct rules *r);
+// Its two halves: between them the group counts as running. NULL if none is due.
+struct rule_group *rules_group_take(struct rules *r, i64 *slot_ms);
+void rules_group_give_back(struct rules *r, struct rule_group *g, i64 slot_ms);
 
 // One evaluation of the whole group at time t.
 void rule_group_run(struct rule_group *g, i64 t_ms);
