@@ -35,8 +35,9 @@ enum { STEP_EVERY_MS = 2000, DRAIN_MS = 5000, SIGNAL_POLL_MS = 1000, NOTIFY_SHAR
 #define ALERTMANAGER_BYTES_MAX ((size_t)4 << 20)
 #define BALLAST_BYTES          ((u64)16 << 20)
 
-// Everything that runs. Threads: built and torn down on the main thread; `reload_lock` serialises
-// reloads and guards config and the reload's outcome.
+// Everything that runs. Threads: built and torn down on the main thread; `reload_lock` guards what
+// stands behind it. A reload runs outside of it (files are read, services wait): `reloading` keeps
+// a second one out.
 struct server {
     const struct options *options;
     struct log *log;
@@ -61,6 +62,8 @@ struct server {
     char retention[64]; // As a text, for the status page.
 
     struct lock reload_lock;
+    struct cond reload_done;
+    bool reloading;
     struct config *config;
     bool reload_ok;
     i64 reload_t_ms;
@@ -139,29 +142,51 @@ static void retention_apply(struct server *s, const struct config *c)
                        c->retention_bytes ? c->retention_bytes : s->options->retention_bytes);
 }
 
-// Under reload_lock.
-static void config_swap(struct server *s, struct prepared *p)
+static void parts_swap(struct server *s, struct prepared *p)
 {
     scrape_swap(s->scrape, p->scrape);
     rules_swap(s->rules, p->rules);
     notify_swap(s->notify, p->notify);
     retention_apply(s, p->config);
-    config_free(s->config);
-    s->config = p->config;
+}
+
+static void reload_begin(struct server *s)
+{
+    lock_take(&s->reload_lock);
+    while (s->reloading) {
+        cond_wait(&s->reload_done, &s->reload_lock);
+    }
+    s->reloading = true;
+    lock_drop(&s->reload_lock);
+}
+
+// config NULL: the reload was refused, what stands stays.
+static void reload_end(struct server *s, struct config *config)
+{
+    struct config *old = NULL;
+    lock_take(&s->reload_lock);
+    s->reload_ok = config != NULL;
+    if (config) {
+        old = s->config;
+        s->config = config;
+        s->reload_t_ms = clk_wall_ms(clk_real());
+    }
+    s->reloading = false;
+    cond_signal(&s->reload_done);
+    lock_drop(&s->reload_lock);
+    config_free(old);
+    server_metrics_reload(config != NULL);
 }
 
 static bool server_reload(struct server *s, struct error *e)
 {
     struct prepared p;
-    lock_take(&s->reload_lock);
+    reload_begin(s);
     const bool ok = config_prepare(s, &p, e);
     if (ok) {
-        config_swap(s, &p);
-        s->reload_t_ms = clk_wall_ms(clk_real());
+        parts_swap(s, &p);
     }
-    s->reload_ok = ok;
-    lock_drop(&s->reload_lock);
-    server_metrics_reload(ok);
+    reload_end(s, ok ? p.config : NULL);
     if (ok) {
         LOGF(s->log, LOG_INFO, "configuration loaded");
     } else {
@@ -541,19 +566,9 @@ static int server_start(struct server *s, struct error *e)
     if (!start_services(s, e)) {
         return fail("cannot start", e, EXIT_RUNTIME);
     }
-    struct prepared p;
-    lock_take(&s->reload_lock);
-    const bool ok = config_prepare(s, &p, e);
-    if (ok) {
-        config_swap(s, &p);
-        s->reload_ok = true;
-        s->reload_t_ms = clk_wall_ms(clk_real());
-    }
-    lock_drop(&s->reload_lock);
-    if (!ok) {
+    if (!server_reload(s, e)) {
         return fail("", e, EXIT_CONFIG);
     }
-    server_metrics_reload(true);
     return start_threads(s, e) ? EXIT_OK : fail("cannot start", e, EXIT_RUNTIME);
 }
 
@@ -569,7 +584,8 @@ int server_run(const struct options *o)
     s.log = log_new(log);
     s.registry = tmk_registry_new(NULL);
     rng_init_system(&s.rng);
-    lock_init(&s.reload_lock, 10, "reload");
+    lock_init(&s.reload_lock, 5, "reload");
+    cond_init(&s.reload_done);
     external_url_set(&s);
     server_metrics_register(s.registry, memory_limit(o));
     LOGF(s.log, LOG_INFO, "Tidemark " TIDEMARK_VERSION " starts, data in %.*s",
@@ -586,6 +602,7 @@ int server_run(const struct options *o)
     }
     config_free(s.config);
     re_free(s.cors);
+    cond_fini(&s.reload_done);
     lock_fini(&s.reload_lock);
     tmk_registry_free(s.registry);
     log_free(s.log);
