@@ -149,6 +149,10 @@ struct head_rules {
     i64 ooo_window_ms;
 };
 
+// Ordinals wait before they are used again, so there may be more of them than series; never more
+// than this, which is also what a replay believes.
+u32 head_slots_max(u32 series_max);
+
 struct head *head_new(u32 id, i64 range_ms, _Atomic u32 *series_total, _Atomic bool *full,
                       u32 series_max, u64 symbol_bytes_max);
 void head_free(struct head *h); // Accepts NULL.

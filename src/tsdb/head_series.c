@@ -8,6 +8,8 @@
 #include "tsdb/index_select.h"
 
 #define LABELS_MAX       512U // Of one series; what comes through the API is bounded lower.
+#define SLOTS_MAX        (1U << 27)
+#define SLOTS_SPARE      (1U << 20)
 #define POOL_WASTE_SMALL (64U << 10)
 
 // What comes from outside was held to its limits where it came in.
@@ -129,6 +131,11 @@ struct head *head_new(u32 id, i64 range_ms, _Atomic u32 *series_total, _Atomic b
     h->label_pool = MEM_NEW_N(u32, h->pool_cap);
     h->windows = MEM_NEW_N(struct head_window *, HEAD_WINDOWS_MAX);
     return h;
+}
+
+u32 head_slots_max(u32 series_max)
+{
+    return MIN(series_max, SLOTS_MAX / 4) * 4 + SLOTS_SPARE;
 }
 
 void head_free(struct head *h)
@@ -336,6 +343,9 @@ static enum append_outcome resolve_new(struct head *h, struct tenant_id tenant, 
         return APPEND_LIMIT;
     }
     u32 at = h->free_count > 0 ? h->free_ordinals[h->free_count - 1] : h->count;
+    if (at >= head_slots_max(h->series_max)) {
+        return APPEND_LIMIT;
+    }
     lock_take(&h->lock);
     bool made = series_make(h, tenant, set, at);
     lock_drop(&h->lock);

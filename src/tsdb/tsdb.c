@@ -195,10 +195,11 @@ static bool shard_open(struct tsdb *db, u32 shard, struct error *e)
     struct wal_decoder decoder;
     struct wal_replayed got;
     struct arena *a = arena_new(REPLAY_BYTES_MAX);
-    wal_decoder_init(&decoder, (struct wal_sink){.ctx = &target,
-                                                 .series = replay_series,
-                                                 .sample = replay_sample,
-                                                 .metadata = replay_metadata});
+    struct wal_sink sink = {.ctx = &target,
+                            .series = replay_series,
+                            .sample = replay_sample,
+                            .metadata = replay_metadata};
+    wal_decoder_init(&decoder, sink, head_slots_max(db->opts.series_max));
     h->t_floor = db->head_min;
     struct wal_replay_job job = {.fs = db->opts.fs,
                                  .log = db->opts.log,

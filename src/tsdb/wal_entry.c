@@ -218,9 +218,9 @@ void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan,
     mem_free(cells);
 }
 
-void wal_decoder_init(struct wal_decoder *d, struct wal_sink sink)
+void wal_decoder_init(struct wal_decoder *d, struct wal_sink sink, u32 slots_max)
 {
-    *d = (struct wal_decoder){.sink = sink};
+    *d = (struct wal_decoder){.sink = sink, .slots_max = MIN(slots_max, WAL_ORDINAL_MAX)};
     d->scratch = arena_new(DECODE_BYTES_MAX);
 }
 
@@ -273,7 +273,7 @@ static bool get_series(struct wal_decoder *w, str payload, struct error *e)
         u64 ordinal = dec_varint(&d);
         u64 tenant = dec_varint(&d);
         u64 count = dec_varint(&d);
-        if (ordinal > WAL_ORDINAL_MAX || tenant > UINT32_MAX || count > dec_left(&d)) {
+        if (ordinal >= w->slots_max || tenant > UINT32_MAX || count > dec_left(&d)) {
             return bad(e, "series");
         }
         if (count > payload.len / 2) {

@@ -50,6 +50,7 @@ struct wal_chain {
 // Threads: owned by the replay.
 struct wal_decoder {
     struct wal_sink sink;
+    u32 slots_max; // No ordinal and no group at or above it is believed: it bounds the memory.
     struct arena *scratch; // Reset for each record.
     struct wal_chain *chains;
     u32 chain_count;
@@ -60,7 +61,7 @@ struct wal_decoder {
     u64 samples_lost; // In fragments that could not be read for a missing one before.
     u64 series_refused;
 };
-void wal_decoder_init(struct wal_decoder *d, struct wal_sink sink);
+void wal_decoder_init(struct wal_decoder *d, struct wal_sink sink, u32 slots_max);
 // A segment that leans on nothing before it begins: so do all chains.
 void wal_decoder_segment(struct wal_decoder *d);
 void wal_decoder_fini(struct wal_decoder *d);

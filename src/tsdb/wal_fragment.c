@@ -233,7 +233,7 @@ static u32 *get_presence(struct wal_decoder *w, struct dec *d, bool bitmap, u32 
     }
     u64 found = bitmap ? get_bitmap(d, first, n, ordinals) : get_runs(d, first, n, ordinals);
     *count = (u32)n;
-    return dec_ok(d) && found == n && ordinals[n - 1] <= WAL_ORDINAL_MAX ? ordinals : NULL;
+    return dec_ok(d) && found == n && ordinals[n - 1] < w->slots_max ? ordinals : NULL;
 }
 
 static void values_grow(struct wal_decoder *w, u32 ordinal)
@@ -323,7 +323,7 @@ bool wal_get_fragment(struct wal_decoder *w, str payload, struct error *e)
     i64 t_step = dec_varsint(&d);
     u32 n = 0;
     const u32 *ordinals = NULL;
-    if (dec_ok(&d) && group <= WAL_ORDINAL_MAX && sequence <= UINT32_MAX &&
+    if (dec_ok(&d) && group < w->slots_max && sequence <= UINT32_MAX &&
         (flags & ~FLAGS_KNOWN) == 0) {
         ordinals = get_presence(w, &d, (flags & FLAG_BITMAP) != 0, &n);
     }

@@ -80,8 +80,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct target t = {.head = head_new(0, 7200000, &total, &full, 1000000, (u64)1 << 26)};
     struct wal_decoder d;
     wal_decoder_init(
-        &d, (struct wal_sink){
-                .ctx = &t, .series = on_series, .sample = on_sample, .metadata = on_metadata});
+        &d,
+        (struct wal_sink){
+            .ctx = &t, .series = on_series, .sample = on_sample, .metadata = on_metadata},
+        65536);
     str input = {(const char *)data + 1, size - 1};
     if (data[0] % 2 == 0) {
         feed_payloads(&d, input);
