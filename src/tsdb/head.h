@@ -22,6 +22,7 @@
 #include "model/sample.h"
 #include "os/thr.h"
 #include "storage/storage.h"
+#include "tsdb/head_group.h"
 #include "tsdb/head_index.h"
 #include "tsdb/head_pins.h"
 #include "tsdb/head_window.h"
@@ -34,22 +35,6 @@ struct error;
 #define HEAD_SLICE       1024U
 #define HEAD_WINDOWS_MAX 256U
 #define T_NEVER          INT64_MIN
-
-// A column group: the series of one target. Threads: as struct head.
-struct head_group {
-    u32 tenant;
-    u32 job; // Symbols.
-    u32 instance;
-    u32 series; // 0 = the slot is free.
-    struct segment *now;
-    struct segment *before;
-    // The log's chain (wal_fragment.c): owned by the turn.
-    u32 sequence;
-    u32 epoch;      // Changes at each base row; series whose wal_epoch differs are written whole.
-    u64 base_place; // The log's restatement period of the last base.
-    u32 rows;       // Rows since the base.
-    i64 t_row;
-};
 
 // An ordinal that waits until no segment of the log mentions it. Threads: owned by the turn.
 struct head_freed {

@@ -1,0 +1,28 @@
+// head_group.h: a column group: the series of one target (tenant, job, instance), which share the
+// times of their rows and one chain in the log.
+//
+// Threads: as struct head.
+#ifndef TSDB_HEAD_GROUP_H
+#define TSDB_HEAD_GROUP_H
+
+#include "base/base.h"
+
+struct segment;
+
+// A column group: the series of one target. Threads: as struct head.
+struct head_group {
+    u32 tenant;
+    u32 job; // Symbols.
+    u32 instance;
+    u32 series; // 0 = the slot is free.
+    struct segment *now;
+    struct segment *before;
+    // The log's chain (wal_fragment.c): owned by the turn.
+    u32 sequence;
+    u32 epoch;      // Changes at each base row; series whose wal_epoch differs are written whole.
+    u64 base_place; // The log's restatement period of the last base.
+    u32 rows;       // Rows since the base.
+    i64 t_row;
+};
+
+#endif
