@@ -11,9 +11,15 @@
 #include "base/str.h"
 #include "os/clk.h"
 
-enum { SLEEP_MAX_MS = 1000, BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 60000, STOP_WAIT_MS = 5000 };
+enum {
+    SLEEP_MAX_MS = 1000,
+    BACKOFF_FIRST_MS = 500,
+    BACKOFF_MAX_MS = 60000,
+    STOP_WAIT_MS = 5000,
+    BUSY_MS = 50
+};
 #define DEFAULT_TIMEOUT_MS 10000
-#define DELIVERY_BYTES_MAX ((size_t)1 << 20)
+#define DELIVERY_BYTES_MAX ((size_t)4 << 20)
 
 // ---- the sink ----
 
@@ -24,6 +30,9 @@ static u32 sink_send(struct alert_sink *sink, const struct alert *alerts, u32 co
     u32 taken = 0;
     for (; taken < count; taken++) {
         struct held_alert *a = held_alert_new(&alerts[taken], now_ms);
+        if (!a) {
+            break;
+        }
         lock_take(&n->lock);
         const bool room = n->queue_count < NOTIFY_QUEUE_MAX;
         if (room) {
@@ -70,6 +79,7 @@ static void poke(struct notify *n)
 static void reply_done(void *ctx, const struct http_reply *reply)
 {
     struct send *s = ctx;
+    struct notify *n = s->owner;
     s->status = reply->status;
     s->failed = reply->failure != HTTP_FAIL_NONE || reply->status / 100 != 2;
     const str why = reply->failure != HTTP_FAIL_NONE
@@ -78,8 +88,8 @@ static void reply_done(void *ctx, const struct http_reply *reply)
     const size_t len = s->failed ? MIN(why.len, sizeof(s->error) - 1) : 0;
     memcpy(s->error, why.ptr ? why.ptr : "", len);
     s->error[len] = '\0';
-    s->finished = true;
-    poke(s->owner);
+    s->finished = true; // From here on s is the notifier's thread's, which may free it.
+    poke(n);
 }
 
 static void send_start(struct notify *n, struct send *s)
@@ -102,13 +112,21 @@ static void send_start(struct notify *n, struct send *s)
     s->attempt++;
     s->in_flight = true;
     s->finished = false;
-    notify_count(n->metrics, NOTIFY_COUNT_SENT, 1);
-    if (!http_fetch_start(in->http, &fetch, &e)) {
+    if (http_fetch_start(in->http, &fetch, &e)) {
+        notify_count(n->metrics, NOTIFY_COUNT_SENT, 1);
+        return;
+    }
+    if (e.code == ERR_OUT_OF_ORDER) {
         // The target is busy with another group's page: wait for it, that is no attempt.
         s->in_flight = false;
         s->attempt--;
-        s->next_try_mono_ms = clk_mono_ms(n->deps.clk) + 50;
+        s->next_try_mono_ms = clk_mono_ms(n->deps.clk) + BUSY_MS;
+        return;
     }
+    notify_count(n->metrics, NOTIFY_COUNT_SENT, 1);
+    s->failed = true;
+    memcpy(s->error, e.text, sizeof(s->error) - 1);
+    s->finished = true;
 }
 
 // A 4xx says that the same page will fail again; everything else may pass (429 too).
@@ -146,6 +164,22 @@ static bool send_finish(struct notify *n, struct send *s, i64 now_ms, i64 mono_m
     return !again;
 }
 
+// Whether nothing new may be started: the end, or a configuration that waits for its turn.
+static bool is_held(const struct notify *n)
+{
+    return n->stopping || n->waiting_plan;
+}
+
+static bool sends_fly(const struct notify *n)
+{
+    for (const struct send *s = n->sends; s; s = s->next) {
+        if (s->in_flight) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static i64 sends_step(struct notify *n, i64 now_ms, i64 mono_ms)
 {
     i64 next_ms = INT64_MAX;
@@ -155,8 +189,9 @@ static i64 sends_step(struct notify *n, i64 now_ms, i64 mono_ms)
         if (s->in_flight && s->finished) {
             over = send_finish(n, s, now_ms, mono_ms);
         }
-        if (!over && !s->in_flight && s->next_try_mono_ms <= mono_ms && !n->stopping) {
+        if (!over && !s->in_flight && s->next_try_mono_ms <= mono_ms && !is_held(n)) {
             send_start(n, s);
+            next_ms = s->in_flight && s->finished ? mono_ms : next_ms; // It failed at once.
         }
         if (!over && !s->in_flight) {
             next_ms = MIN(next_ms, s->next_try_mono_ms);
@@ -239,6 +274,12 @@ static bool integration_flush(struct notify *n, struct alert_group *g, struct in
         told = (u32)in->section->max_alerts;
     }
     notify_payload(n, g, sorted, told, truncated, now_ms, &s->payload);
+    while (!buf_ok(&s->payload) && told > 1) { // Never half a page: fewer alerts, and told so.
+        truncated += told - told / 2;
+        told /= 2;
+        buf_clear(&s->payload);
+        notify_payload(n, g, sorted, told, truncated, now_ms, &s->payload);
+    }
     s->give_up_mono_ms = mono_ms + MAX(route->group_interval_ms, DEFAULT_TIMEOUT_MS);
     s->next_try_mono_ms = mono_ms;
     s->next = n->sends;
@@ -265,7 +306,7 @@ static i64 groups_step(struct notify *n, i64 now_ms, i64 mono_ms)
     i64 next_ms = INT64_MAX;
     for (u32 i = 0; i < n->group_count;) {
         struct alert_group *g = n->groups[i];
-        if (g->due_mono_ms <= mono_ms && g->sends == 0 && !n->stopping) {
+        if (g->due_mono_ms <= mono_ms && g->sends == 0 && !is_held(n)) {
             group_flush(n, g, now_ms, mono_ms);
             if (g->sends == 0 && alert_group_tidy(n, g)) {
                 continue; // Another group stands at i now.
@@ -292,22 +333,19 @@ static void sends_drop(struct notify *n)
     n->sends = NULL;
 }
 
-// Puts a new configuration in place. Pages under way are cancelled; their groups flush again.
-static void plan_swap(struct notify *n, struct notify_plan *plan, i64 now_ms, i64 mono_ms)
+// Puts a new configuration in place when no page is in flight: an answer on its way decides what was
+// told. Pages that waited for another try are dropped; their groups flush again.
+static void plan_swap(struct notify *n, i64 now_ms, i64 mono_ms)
 {
-    for (u32 i = 0; n->plan && i < n->plan->integration_count; i++) {
-        http_target_free(n->plan->integrations[i].http); // Waits for callbacks.
-        n->plan->integrations[i].http = NULL;
-    }
     sends_drop(n);
     notify_plan_free(n->plan);
-    n->plan = plan;
+    n->plan = n->waiting_plan;
+    n->waiting_plan = NULL;
     groups_regroup(n, now_ms, mono_ms);
 }
 
 // Takes what others left for the thread; waits at most wait_ms for it.
-static u32 inbox_take(struct notify *n, i64 wait_ms, struct held_alert **alerts,
-                      struct notify_plan **plan)
+static u32 inbox_take(struct notify *n, i64 wait_ms)
 {
     lock_take(&n->lock);
     if (!n->poked && wait_ms > 0) {
@@ -315,39 +353,46 @@ static u32 inbox_take(struct notify *n, i64 wait_ms, struct held_alert **alerts,
     }
     n->poked = false;
     const u32 count = n->queue_count;
-    memcpy(alerts, n->queue, count * sizeof(*alerts));
+    memcpy(n->inbox, n->queue, count * sizeof(struct held_alert *));
     n->queue_count = 0;
-    *plan = n->next_plan;
+    struct notify_plan *plan = n->next_plan;
     n->next_plan = NULL;
     lock_drop(&n->lock);
+    if (plan) {
+        notify_plan_free(n->waiting_plan);
+        n->waiting_plan = plan;
+    }
     return count;
+}
+
+i64 notify_step(struct notify *n, i64 wait_ms)
+{
+    const u32 count = inbox_take(n, wait_ms);
+    const i64 now_ms = clk_wall_ms(n->deps.clk);
+    const i64 mono_ms = clk_mono_ms(n->deps.clk);
+    i64 next_ms = sends_step(n, now_ms, mono_ms); // Answers first: they decide what is still new.
+    if (n->waiting_plan && !sends_fly(n)) {
+        plan_swap(n, now_ms, mono_ms);
+    }
+    for (u32 i = 0; i < count; i++) {
+        groups_insert(n, n->inbox[i], now_ms, mono_ms);
+    }
+    next_ms = MIN(next_ms, groups_step(n, now_ms, mono_ms));
+    next_ms = MIN(next_ms, sends_step(n, now_ms, mono_ms));
+    return MAX(1, MIN(SLEEP_MAX_MS, next_ms - mono_ms));
 }
 
 static void thread_main(void *arg)
 {
     struct notify *n = arg;
-    struct held_alert **alerts = MEM_NEW_N(struct held_alert *, NOTIFY_QUEUE_MAX);
     i64 wait_ms = 0;
     i64 stop_by_ms = INT64_MAX;
-    while (!n->stopping || (n->sends && clk_mono_ms(n->deps.clk) < stop_by_ms)) {
-        struct notify_plan *plan;
-        const u32 count = inbox_take(n, wait_ms, alerts, &plan);
-        const i64 now_ms = clk_wall_ms(n->deps.clk);
-        const i64 mono_ms = clk_mono_ms(n->deps.clk);
+    while (!n->stopping || (sends_fly(n) && clk_mono_ms(n->deps.clk) < stop_by_ms)) {
         if (n->stopping && stop_by_ms == INT64_MAX) {
-            stop_by_ms = mono_ms + STOP_WAIT_MS;
+            stop_by_ms = clk_mono_ms(n->deps.clk) + STOP_WAIT_MS;
         }
-        if (plan) {
-            plan_swap(n, plan, now_ms, mono_ms);
-        }
-        for (u32 i = 0; i < count; i++) {
-            groups_insert(n, alerts[i], now_ms, mono_ms);
-        }
-        i64 next_ms = groups_step(n, now_ms, mono_ms);
-        next_ms = MIN(next_ms, sends_step(n, now_ms, mono_ms));
-        wait_ms = MAX(1, MIN(SLEEP_MAX_MS, next_ms - mono_ms));
+        wait_ms = notify_step(n, wait_ms);
     }
-    mem_free(alerts);
 }
 
 // ---- deliveries ----
@@ -365,7 +410,9 @@ void notify_delivery_note(struct notify *n, const struct send *s, enum delivery_
                          .error = arena_str(memory, str_c(s->failed ? s->error : "")),
                          .group_key = arena_str(memory, s->group->key)};
     d.alerts = ARENA_NEW_N(memory, struct delivery_alert, NOTIFY_DELIVERY_ALERTS_MAX);
-    for (u32 i = 0; i < s->group->count && d.alert_count < NOTIFY_DELIVERY_ALERTS_MAX; i++) {
+    for (u32 i = 0; i < s->group->count && d.alert_count < NOTIFY_DELIVERY_ALERTS_MAX &&
+                    arena_bytes(memory) < DELIVERY_BYTES_MAX / 4;
+         i++) {
         const struct held_alert *a = s->group->alerts[i];
         d.alerts[d.alert_count++] = (struct delivery_alert){
             a->fingerprint, !held_alert_is_resolved(a, s->group->flush_t_ms),
@@ -413,6 +460,7 @@ struct notify *notify_new(const struct notify_deps *deps, UNUSED struct error *e
     struct notify *n = MEM_NEW(struct notify);
     n->deps = *deps;
     n->queue = MEM_NEW_N(struct held_alert *, NOTIFY_QUEUE_MAX);
+    n->inbox = MEM_NEW_N(struct held_alert *, NOTIFY_QUEUE_MAX);
     n->sink.send = sink_send;
     lock_init(&n->lock, 0, "notify");
     cond_init(&n->wake);
@@ -455,6 +503,7 @@ void notify_free(struct notify *n)
         notify_stop(n);
     }
     notify_plan_free(n->plan); // Cancels what is in flight.
+    notify_plan_free(n->waiting_plan);
     notify_plan_free(n->next_plan);
     sends_drop(n);
     for (u32 i = 0; i < n->group_count; i++) {
@@ -465,6 +514,7 @@ void notify_free(struct notify *n)
         held_alert_free(n->queue[i]);
     }
     mem_free(n->queue);
+    mem_free(n->inbox);
     for (u32 i = 0; i < n->log_count; i++) {
         mem_free(n->log[i].firing);
         mem_free(n->log[i].resolved);

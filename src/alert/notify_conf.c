@@ -178,6 +178,22 @@ static bool integration_make(struct notify *n, struct notify_plan *p, struct int
     return true;
 }
 
+// A webhook's URL is a secret: an error that quotes its line must not tell it.
+static void urls_mask(const struct yaml_node *node, struct error *e)
+{
+    for (u32 i = 0; i < node->count; i++) {
+        const struct yaml_node *item = &node->items[i];
+        if (node->kind == YAML_MAP && str_eq(node->keys[i].scalar, STR("url")) &&
+            item->kind == YAML_SCALAR && item->scalar.len > 0) {
+            const size_t at = str_find_str(str_c(e->text), item->scalar);
+            for (size_t k = 0; at != STR_NONE && k < item->scalar.len; k++) {
+                e->text[at + k] = '*';
+            }
+        }
+        urls_mask(item, e); // Bounded by YAML_DEPTH_MAX.
+    }
+}
+
 struct notify_plan *notify_prepare(struct notify *n, str path, str text, struct error *e)
 {
     struct notify_plan *p = MEM_NEW(struct notify_plan);
@@ -199,6 +215,9 @@ struct notify_plan *notify_prepare(struct notify *n, str path, str text, struct 
         p->integration_count += ok;
     }
     if (!ok) {
+        if (doc && e) {
+            urls_mask(doc->root, e);
+        }
         notify_plan_free(p);
         return NULL;
     }

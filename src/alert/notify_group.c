@@ -6,12 +6,25 @@
 
 #include <stdlib.h>
 
-#define ALERT_BYTES_MAX ((size_t)1 << 20)
+#define ALERT_BYTES_MAX ((size_t)16 << 20) // A key may be twice its labels, escaped.
 
 // ---- alerts ----
 
+static size_t labels_bytes(struct labels ls)
+{
+    size_t bytes = 0;
+    for (u32 i = 0; i < ls.count; i++) {
+        bytes += sizeof(struct label) + ls.items[i].name.len + ls.items[i].value.len;
+    }
+    return bytes;
+}
+
 struct held_alert *held_alert_new(const struct alert *alert, i64 now_ms)
 {
+    if (labels_bytes(alert->labels) + labels_bytes(alert->annotations) + alert->generator_url.len >
+        NOTIFY_ALERT_BYTES_MAX) {
+        return NULL;
+    }
     struct arena *memory = arena_new(ALERT_BYTES_MAX);
     struct held_alert *a = ARENA_NEW(memory, struct held_alert);
     a->memory = memory;
@@ -233,6 +246,16 @@ static void log_expire(struct notify *n, i64 now_ms)
     n->log_count = kept;
 }
 
+static void log_forget_oldest(struct notify *n)
+{
+    u32 oldest = 0;
+    for (u32 i = 1; i < n->log_count; i++) {
+        oldest = n->log[i].t_ms < n->log[oldest].t_ms ? i : oldest;
+    }
+    log_entry_fini(&n->log[oldest]);
+    n->log[oldest] = n->log[--n->log_count];
+}
+
 static u64 *hashes_copy(const u64 *from, u32 count)
 {
     u64 *copy = MEM_NEW_N(u64, count + 1U);
@@ -251,6 +274,9 @@ void notify_log_put(struct notify *n, const struct send *s, i64 now_ms)
     } else {
         if (n->log_count == NOTIFY_LOG_MAX) {
             log_expire(n, now_ms);
+        }
+        if (n->log_count == NOTIFY_LOG_MAX) { // Then the oldest: at worst it is told again.
+            log_forget_oldest(n);
         }
         if (n->log_count == n->log_cap) {
             n->log_cap = MAX(64, n->log_cap * 2);

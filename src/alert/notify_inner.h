@@ -21,8 +21,9 @@ enum {
     NOTIFY_DELIVERIES_MAX = 1000,
     NOTIFY_DELIVERY_ALERTS_MAX = 20 // Shown of one delivery.
 };
-#define NOTIFY_PAYLOAD_MAX ((size_t)16 << 20)
-#define NOTIFY_CONF_MAX    ((size_t)4 << 20)
+#define NOTIFY_PAYLOAD_MAX     ((size_t)16 << 20)
+#define NOTIFY_ALERT_BYTES_MAX ((size_t)1 << 20)
+#define NOTIFY_CONF_MAX        ((size_t)4 << 20)
 
 // ---- configuration, as decoded ----
 
@@ -158,7 +159,9 @@ struct notify {
     u32 delivery_count;
 
     struct alert_sink sink;
+    struct held_alert **inbox; // What the step under way took from the queue.
     struct notify_plan *plan;
+    struct notify_plan *waiting_plan; // Goes in place when no page is in flight.
     struct alert_group **groups;
     u32 group_count;
     u32 group_cap;
@@ -169,6 +172,11 @@ struct notify {
     struct send *sends;
 };
 
+// One turn of the notifier's thread, which waits at most wait_ms for somebody to wake it first (0 =
+// not at all). Returns the milliseconds until it wants to be called again.
+i64 notify_step(struct notify *n, i64 wait_ms);
+
+// NULL if its texts have more than NOTIFY_ALERT_BYTES_MAX.
 struct held_alert *held_alert_new(const struct alert *alert, i64 now_ms);
 void held_alert_free(struct held_alert *a); // Accepts NULL.
 static inline bool held_alert_is_resolved(const struct held_alert *a, i64 now_ms)

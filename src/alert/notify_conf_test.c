@@ -1,0 +1,50 @@
+#include "alert/notify_inner.h"
+#include "base/str.h"
+#include "base/test.h"
+#include "os/clk.h"
+#include "os/fs.h"
+
+static void no_answer(UNUSED void *ctx, UNUSED const struct http_target_opts *t,
+                      UNUSED const struct http_fetch *f, UNUSED struct http_reply *reply)
+{
+    fail_msg("nothing is to be sent");
+}
+
+static void refuse(const char *yaml, const char *place, const char *why)
+{
+    struct error e = {0};
+    struct http_client *http = http_client_fake_new(no_answer, NULL);
+    struct fs *fs = fs_mem_new(1 << 20);
+    const struct notify_deps deps = {.clk = clk_real(), .fs = fs, .http = http};
+    struct notify *n = notify_new(&deps, &e);
+    assert_null(notify_prepare(n, STR("am.yml"), str_c(yaml), &e));
+    if (str_find_str(str_c(e.text), str_c(place)) == STR_NONE ||
+        str_find_str(str_c(e.text), str_c(why)) == STR_NONE) {
+        fail_msg("want %s and %s, got %s", place, why, e.text);
+    }
+    assert_true(str_find_str(str_c(e.text), STR("s3cr3t")) == STR_NONE);
+    notify_free(n);
+    fs_mem_free(fs);
+    http_client_fake_free(http);
+}
+
+#define HOOK "receivers: [{name: a, webhook_configs: [{url: 'http://x/s3cr3t'}]}]\n"
+
+TEST(notify_refuses_configurations_by_name_and_place)
+{
+    refuse("route: {receiver: b}\n" HOOK, "am.yml:1:", "undefined receiver \"b\"");
+    refuse("route: {receiver: a}\nreceivers: [{name: a}, {name: a}]\n",
+           "am.yml:", "\"a\" is not unique");
+    refuse("route: {receiver: a, routes: []}\n" HOOK, "am.yml:1:", "routes");
+    refuse("route: {receiver: a}\ninhibit_rules: []\n" HOOK, "am.yml:2:", "inhibit_rules");
+    refuse("route: {receiver: a}\nreceivers: [{name: a, slack_configs: []}]\n",
+           "am.yml:2:", "slack_configs");
+    refuse("route: {receiver: a, group_by: [x, x]}\n" HOOK, "am.yml:1:", "duplicated label \"x\"");
+    refuse("route: {receiver: a, group_by: [x, '...']}\n" HOOK, "am.yml:1:", "wildcard");
+    refuse("route: {receiver: a, group_interval: 0s}\n" HOOK, "am.yml:1:", "cannot be zero");
+    refuse("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{}]}]\n",
+           "am.yml:", "one of url and url_file");
+    refuse("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url_file: /no}]}]\n",
+           "/no", "receiver a");
+    refuse(HOOK, "am.yml:", "route");
+}
