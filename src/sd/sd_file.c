@@ -17,7 +17,7 @@
 
 #include <fnmatch.h>
 
-enum { CHECK_EVERY_MS = 1000, FILES_MAX = 10000, PATTERNS_MAX = 1000 };
+enum { CHECK_EVERY_MS = 1000, FILES_MAX = 10000, PATTERNS_MAX = 1000, FILE_TARGETS_MAX = 200000 };
 #define FILE_BYTES_MAX   ((size_t)16 << 20)
 #define FILE_MEMORY_MAX  ((size_t)1 << 30)
 #define GROUPS_BYTES_MAX ((size_t)256 << 20)
@@ -70,9 +70,11 @@ struct sd_source {
     struct fs_info seen; // As it was when read last.
     bool found;          // By the scan under way.
     bool failed;
+    bool unread; // Failed by reading: tried again, since a right or a descriptor may come back.
     struct arena *memory;
     struct sd_group *groups;
     u32 group_count;
+    u32 target_count;
 };
 
 // Threads: as sd.h says.
@@ -147,6 +149,14 @@ static bool json_group(struct sd_source *s, const struct json_value *v, struct s
     return true;
 }
 
+// 16 MiB of text can name more targets than memory should hold.
+static bool targets_count(struct sd_source *s, u32 more, struct error *e)
+{
+    s->target_count += more;
+    return s->target_count <= FILE_TARGETS_MAX ||
+           err_set(e, ERR_LIMIT, "the file names more than %d targets", FILE_TARGETS_MAX);
+}
+
 static bool json_groups(struct sd_source *s, str text, struct error *e)
 {
     const struct json_value *root = json_parse(s->memory, text, FILE_BYTES_MAX, e);
@@ -158,7 +168,10 @@ static bool json_groups(struct sd_source *s, str text, struct error *e)
     }
     s->groups = ARENA_NEW_N(s->memory, struct sd_group, root->count + 1U);
     for (u32 i = 0; i < root->count; i++) {
-        if (!json_group(s, &root->items[i], &s->groups[i], e)) {
+        const struct json_value *targets =
+            root->items[i].kind == JSONV_OBJECT ? json_get(&root->items[i], STR("targets")) : NULL;
+        if (!targets_count(s, targets ? targets->count : 0, e) ||
+            !json_group(s, &root->items[i], &s->groups[i], e)) {
             return err_in(e, "group %u", i + 1);
         }
         s->group_count++;
@@ -183,6 +196,9 @@ static bool yaml_groups(struct sd_source *s, str text, struct error *e)
         struct sd_static_config c = {0};
         if (!conf_decode(&sd_static_conf, &doc->root->items[i], &c, s->memory, e)) {
             return false;
+        }
+        if (!targets_count(s, c.target_count, e)) {
+            return err_in(e, "group %u", i + 1);
         }
         struct labels *found = ARENA_NEW_N(s->memory, struct labels, c.target_count + 1U);
         for (u32 k = 0; k < c.target_count; k++) {
@@ -223,11 +239,18 @@ static void source_read(struct sd_file *f, struct sd_source *s)
     struct error e = {0};
     str text;
     bool ok = fs_read_file(f->deps.fs, s->path, FILE_BYTES_MAX, fresh.memory, &text, &e);
+    const bool unread = !ok;
     if (ok) {
         ok = str_ends(str_c(s->path), STR(".json")) ? json_groups(&fresh, text, &e)
                                                     : yaml_groups(&fresh, text, &e);
     }
+    const bool told = s->unread && unread;
     s->failed = !ok;
+    s->unread = unread;
+    if (told) {
+        source_clear(&fresh);
+        return;
+    }
     if (!ok) {
         LOGF(f->deps.log, LOG_ERROR, "file_sd: %s is not usable, its last good targets stay: %s",
              s->path, e.text);
@@ -278,12 +301,26 @@ static bool source_check(struct sd_file *f, const char *path, const struct fs_in
         s->seen.mtime_ms == info->mtime_ms && s->seen.inode == info->inode) {
         return false;
     }
-    if (s->failed && s->seen.bytes == info->bytes && s->seen.mtime_ms == info->mtime_ms) {
+    if (s->failed && !s->unread && s->seen.bytes == info->bytes &&
+        s->seen.mtime_ms == info->mtime_ms && s->seen.inode == info->inode) {
         return false; // Told already; wait until it changes.
     }
     s->seen = *info;
     source_read(f, s);
     return !s->failed;
+}
+
+// A folder that cannot be listed now says nothing about its files: what was found there stays.
+static void dir_unreadable(struct sd_file *f, str dir, const struct error *e)
+{
+    LOGF(f->deps.log, LOG_ERROR, "file_sd: its targets stay as they were: %s", e->text);
+    tmk_counter_inc(f->errors);
+    for (u32 i = 0; i < f->source_count; i++) {
+        const str path = str_c(f->sources[i].path);
+        const size_t slash = str_find_last(path, '/');
+        const str own = slash == 0 ? STR("/") : str_sub(path, 0, slash);
+        f->sources[i].found = f->sources[i].found || str_eq(own, dir);
+    }
 }
 
 static bool pattern_scan(struct sd_file *f, str pattern, struct arena *a)
@@ -296,8 +333,12 @@ static bool pattern_scan(struct sd_file *f, str pattern, struct arena *a)
         arena_cstr(a, slash == STR_NONE ? pattern : str_sub(pattern, slash + 1, pattern.len));
     struct fs_info *infos = NULL;
     size_t count = 0;
-    if (!fs_list(f->deps.fs, arena_cstr(a, dir), a, &infos, &count, NULL)) {
-        return false; // No such folder (yet): as upstream, no targets.
+    struct error e = {0};
+    if (!fs_list(f->deps.fs, arena_cstr(a, dir), a, &infos, &count, &e)) {
+        if (e.code != ERR_NOT_FOUND) { // No such folder (yet): as upstream, no targets.
+            dir_unreadable(f, dir, &e);
+        }
+        return false;
     }
     bool changed = false;
     for (size_t i = 0; i < count; i++) {

@@ -71,6 +71,57 @@ TEST(sd_file_follows_files_and_keeps_the_last_good_content)
     fs_mem_free(fs);
 }
 
+TEST(sd_file_keeps_targets_while_the_system_refuses)
+{
+    struct fs *inner = fs_mem_new(1 << 20);
+    struct fs *fs = fs_faulty_new(inner);
+    struct error e = {0};
+    ASSERT_OK(fs_make_dir(fs, "/sd", &e), e);
+    str files[] = {STR("/sd/t.yml")};
+    const struct sd_file_config c = {.files = files, .file_count = 1};
+    const struct sd_deps deps = {.fs = fs};
+    struct sd_provider *p = sd_file_new(&c, &deps, &e);
+    const char *want = "/sd/t.yml:0 {__meta_filepath=\"/sd/t.yml\"} a:1\n";
+    write_file(fs, "/sd/t.yml", "[{targets: ['a:1']}]");
+    expect_groups(p, 0, true, want);
+    fs_faulty_arm(fs, 1, FS_FAULT_EMFILE, true);
+    expect_groups(p, 2000, false, want); // The folder cannot be listed.
+    fs_faulty_arm(fs, 0, FS_FAULT_EMFILE, false);
+    write_file(fs, "/sd/t.yml", "[{targets: ['bb:1']}]");
+    fs_faulty_arm(fs, 2, FS_FAULT_EMFILE, true); // It can, but the file cannot be read.
+    expect_groups(p, 4000, false, want);
+    expect_groups(p, 6000, false, want);
+    fs_faulty_arm(fs, 0, FS_FAULT_EMFILE, false);
+    expect_groups(p, 8000, true, "/sd/t.yml:0 {__meta_filepath=\"/sd/t.yml\"} bb:1\n");
+    sd_free(p);
+    fs_faulty_free(fs);
+    fs_mem_free(inner);
+}
+
+TEST(sd_file_refuses_too_many_targets)
+{
+    struct fs *fs = fs_mem_new(8 << 20);
+    struct error e = {0};
+    ASSERT_OK(fs_make_dir(fs, "/sd", &e), e);
+    str files[] = {STR("/sd/t.json")};
+    const struct sd_file_config c = {.files = files, .file_count = 1};
+    const struct sd_deps deps = {.fs = fs};
+    struct sd_provider *p = sd_file_new(&c, &deps, &e);
+    struct buf b;
+    buf_init(&b, 4 << 20);
+    buf_c(&b, "[{\"targets\":[\"a\"");
+    for (u32 i = 0; i < 200000; i++) {
+        buf_c(&b, ",\"a\"");
+    }
+    buf_c(&b, "]}]");
+    buf_byte(&b, '\0');
+    write_file(fs, "/sd/t.json", b.bytes);
+    expect_groups(p, 0, true, "");
+    buf_fini(&b);
+    sd_free(p);
+    fs_mem_free(fs);
+}
+
 TEST(sd_static_tells_once)
 {
     str targets[] = {STR("a:1"), STR("b:2")};
