@@ -229,6 +229,10 @@ i64 scrape_target_first_due(const struct scrape_target *t, i64 wall_ms, i64 mono
 
 // Takes the answer apart and stores it. On the HTTP shard's thread.
 void scrape_store_reply(struct scrape_target *t, const struct http_reply *reply);
+bool scrape_metadata_is_new(const struct scrape_target *t, const struct metadata *m, u32 count);
+void scrape_metadata_keep(struct scrape_target *t, const struct metadata *m, u32 count);
+// The body around a 1-based line; its beginning if that is 0. Under the target's lock.
+void scrape_excerpt_set(struct scrape_target *t, str body, u32 line);
 // Markers for every series of a target that is gone.
 void scrape_store_end(struct scrape_target *t, i64 t_ms);
 

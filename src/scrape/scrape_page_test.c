@@ -14,7 +14,6 @@ static void load(struct rig *r, const char *yaml)
         rig_run(r, 1);
     }
     assert_int_equal(r->requests, before + 1);
-    clk_manual_step_wall(r->clk, 0);
 }
 
 static struct scrape_target_info info(struct rig *r, struct arena *a)
@@ -55,23 +54,6 @@ TEST(scrape_stores_the_page_and_reports_on_itself)
     rig_fini(&r);
 }
 
-TEST(scrape_renames_labels_that_the_target_owns)
-{
-    struct rig r;
-    rig_init(&r, 0);
-    r.body = "a{job=\"x\",exported_job=\"y\",exported_instance=\"\"} 1\n";
-    load(&r, JOB);
-    struct error e = {0};
-    assert_int_equal(rig_series(&r, "a"), 1);
-    ASSERT_OK(rig_load(&r, JOB "  honor_labels: true\n", &e), e);
-    r.body = "c{job=\"x\"} 1\n";
-    rig_run(&r, 10000);
-    struct arena *a = arena_new(1 << 20);
-    arena_free(a);
-    assert_int_equal(rig_series(&r, "c"), 1);
-    rig_fini(&r);
-}
-
 // The labels that one page line gets.
 static void expect_labels(const char *job, const char *line, const char *name, const char *want)
 {
@@ -107,7 +89,6 @@ TEST(scrape_conflicting_labels_get_exported_until_free)
 TEST(scrape_honors_timestamps_and_marks_only_tracked_ones)
 {
     struct rig r;
-    struct error e = {0};
     rig_init(&r, 0);
     r.body = "a 1 1700000000000\nb 1\n";
     load(&r, JOB);
@@ -133,7 +114,6 @@ TEST(scrape_honors_timestamps_and_marks_only_tracked_ones)
     rig_run(&r, 10000);
     assert_true(is_stale_nan(rig_last(&r, "a")));
     rig_fini(&r);
-    (void)e;
 }
 
 TEST(scrape_marks_a_series_that_vanished_once)
