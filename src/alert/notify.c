@@ -333,7 +333,8 @@ static void sends_drop(struct notify *n)
     n->sends = NULL;
 }
 
-// Puts a new configuration in place when no page is in flight: an answer on its way decides what was
+// Puts a new configuration in place when no page is in flight: an answer on its way decides what
+// was
 // told. Pages that waited for another try are dropped; their groups flush again.
 static void plan_swap(struct notify *n, i64 now_ms, i64 mono_ms)
 {

@@ -8,6 +8,7 @@
 #define ALERT_NOTIFY_INNER_H
 
 #include "alert/alerting.h"
+#include "alert/notify_conf.h"
 #include "base/base.h"
 #include "base/buf.h"
 #include "model/conf.h"
@@ -24,38 +25,6 @@ enum {
 #define NOTIFY_PAYLOAD_MAX     ((size_t)16 << 20)
 #define NOTIFY_ALERT_BYTES_MAX ((size_t)1 << 20)
 #define NOTIFY_CONF_MAX        ((size_t)4 << 20)
-
-// ---- configuration, as decoded ----
-
-struct webhook_section {
-    struct secret url;
-    str url_file;
-    bool send_resolved;
-    u64 max_alerts;
-    i64 timeout_ms;
-};
-struct receiver_section {
-    str name;
-    struct webhook_section *webhooks;
-    u32 webhook_count;
-};
-struct route_section {
-    str receiver;
-    str *group_by;
-    u32 group_by_count;
-    i64 group_wait_ms;
-    i64 group_interval_ms;
-    i64 repeat_interval_ms;
-};
-struct global_section {
-    i64 resolve_timeout_ms;
-};
-struct notify_conf {
-    struct global_section global;
-    struct route_section route;
-    struct receiver_section *receivers;
-    u32 receiver_count;
-};
 
 // One webhook of the route's receiver.
 struct integration {

@@ -1,4 +1,5 @@
-// notify_payload.c: the webhook body, byte for byte what receivers of Alertmanager parse, version 4.
+// notify_payload.c: the webhook body, byte for byte what receivers of Alertmanager parse, version
+// 4.
 #include "alert/notify_inner.h"
 #include "base/str.h"
 #include "model/duration.h"

@@ -1,6 +1,7 @@
 // rules_inner.h: what the files of rules share: groups, rules, active alerts.
 //
-// A group runs on one rule thread at a time; what pages show of it is guarded by its lock, held only
+// A group runs on one rule thread at a time; what pages show of it is guarded by its lock, held
+// only
 // while results are put in place, never while a query runs.
 // Threads: see each struct.
 #ifndef RULES_RULES_INNER_H
@@ -132,7 +133,8 @@ struct rules_plan {
 bool rules_file_load(struct rules *r, struct rules_plan *plan, const struct rules_file *file,
                      struct error *e);
 void rule_group_free(struct rule_group *g); // Accepts NULL.
-// Runs the group that is due longest, if any, as the rule threads do. Returns the milliseconds until
+// Runs the group that is due longest, if any, as the rule threads do. Returns the milliseconds
+// until
 // the next is due; 0 if one was run.
 i64 rules_step(struct rules *r);
 // Its two halves: between them the group counts as running. NULL if none is due.

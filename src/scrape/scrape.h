@@ -55,7 +55,8 @@ extern const struct conf_struct scrape_config_conf;
 struct scrape *scrape_new(const struct scrape_deps *deps, struct error *e);
 // Two-phase reload: prepare checks and builds everything that can fail, swap cannot fail.
 // nodes are the entries of scrape_configs; everything of them is copied. A pool whose entry and
-// globals did not change is kept with its targets. One reload at a time: a plan belongs to the pools
+// globals did not change is kept with its targets. One reload at a time: a plan belongs to the
+// pools
 // that were there when it was prepared.
 struct scrape_plan;
 struct scrape_plan *scrape_prepare(struct scrape *s, const struct scrape_globals *globals,

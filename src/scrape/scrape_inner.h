@@ -2,7 +2,8 @@
 //
 // A pool is one scrape_config with its discovery and targets. The scheduler alone changes pools,
 // targets and timers, and reads them without a lock; it takes scrape.lock only to publish a change,
-// so that snapshots may walk the lists. No file is read, no target made and nothing stored under it.
+// so that snapshots may walk the lists. No file is read, no target made and nothing stored under
+// it.
 // A target's cache is owned by whichever thread runs its scrape (one at a time); what the pages
 // show of it is guarded by the target's lock.
 #ifndef SCRAPE_SCRAPE_INNER_H
@@ -18,6 +19,8 @@
 #include "net/http_client.h"
 #include "os/thr.h"
 #include "scrape/scrape.h"
+#include "scrape/scrape_cache.h"
+#include "scrape/scrape_conf.h"
 #include "sd/sd.h"
 #include "storage/storage.h"
 
@@ -31,111 +34,10 @@ enum {
 #define SCRAPE_RUN_BYTES_MAX      ((size_t)1 << 30)
 #define SCRAPE_METADATA_BYTES_MAX ((size_t)16 << 20)
 
-// ---- configuration, as decoded ----
-
-struct scrape_basic_auth {
-    str username;
-    struct secret password;
-    str password_file;
-};
-struct scrape_authorization {
-    str type;
-    struct secret credentials;
-    str credentials_file;
-};
-struct scrape_tls {
-    struct secret ca;
-    str ca_file;
-    struct secret cert;
-    str cert_file;
-    struct secret key;
-    str key_file;
-    str server_name;
-    bool insecure_skip_verify;
-    int min_version;
-};
-struct scrape_config {
-    str job_name;
-    i64 interval_ms; // 0 = the global's.
-    i64 timeout_ms;  // 0 = the global's.
-    str metrics_path;
-    int scheme; // enum scrape_scheme
-    struct conf_strings *params;
-    u32 param_count;
-    int fallback; // enum expo_format
-    bool honor_labels;
-    bool honor_timestamps;
-    bool track_timestamps_staleness;
-    bool enable_compression;
-    bool follow_redirects;
-    bool enable_http2;
-    struct scrape_basic_auth *basic_auth;
-    struct scrape_authorization *authorization;
-    struct scrape_tls *tls;
-    str proxy_url;
-    struct sd_static_config *static_configs;
-    u32 static_config_count;
-    struct sd_file_config *file_configs;
-    u32 file_config_count;
-    struct relabel *relabels;
-    u32 relabel_count;
-    struct relabel *metric_relabels;
-    u32 metric_relabel_count;
-    u64 body_size_limit;
-    u64 sample_limit;
-    u64 label_limit;
-    u64 label_name_length_limit;
-    u64 label_value_length_limit;
-    u64 target_limit;
-    u64 keep_dropped_targets;
-    struct conf_place place;
-};
-enum scrape_scheme { SCRAPE_HTTP, SCRAPE_HTTPS };
-
-// ---- the series cache of one target ----
-
-// One series as its page spells it. Threads: with its cache.
-struct cache_entry {
-    u64 hash;
-    u32 text_at; // In texts.
-    u32 text_len;
-    struct series_ref ref; // Zero: refused, resolved again next time.
-    u32 seen;              // The iteration that saw it last.
-    u32 staged;            // The iteration that is to resolve it: a page may hold it twice.
-    u8 refusal;            // enum append_outcome of the last resolve.
-    bool dropped;          // By metric relabelling.
-    bool tracked;          // Gets a staleness marker when it vanishes.
-};
-
 struct cache_family {
     struct metadata metadata; // Strings on the heap of the cache.
     u64 hash;
 };
-
-// Series text → ref, checked by position first: exporters repeat their lines in order. Entries that
-// were not seen for two scrapes are dropped when they are a third of all.
-// Threads: owned by the thread that runs the target's scrape.
-struct scrape_cache {
-    struct cache_entry *entries;
-    u32 count;
-    u32 cap;
-    struct buf texts;
-    struct map map;
-    u32 *order; // Entry at each sample position of the last page.
-    u32 order_count;
-    u32 order_cap;
-    u32 position;
-    u32 iteration;
-};
-void scrape_cache_init(struct scrape_cache *c);
-void scrape_cache_fini(struct scrape_cache *c);
-void scrape_cache_begin(struct scrape_cache *c); // A new page.
-// The entry of this series text, or NULL. Moves the position.
-struct cache_entry *scrape_cache_get(struct scrape_cache *c, str text);
-// Adds one behind a miss; NULL when the cache holds as much as it may.
-struct cache_entry *scrape_cache_add(struct scrape_cache *c, str text);
-void scrape_cache_sweep(struct scrape_cache *c); // After a page: forgets what is long gone.
-u32 scrape_cache_index(const struct scrape_cache *c, const struct cache_entry *e);
 
 // ---- targets and pools ----
 
