@@ -10,8 +10,6 @@
 #include "os/fs.h"
 #include "wire/yaml.h"
 
-#include <fnmatch.h>
-
 #define CONFIG_BYTES_MAX  ((size_t)16 << 20)
 #define CONFIG_MEMORY_MAX ((size_t)1 << 30)
 #define FILES_MAX         10000U
@@ -242,7 +240,7 @@ static bool glob_add(struct config *c, struct fs *fs, str pattern, struct path_l
     }
     const char *glob = arena_cstr(c->memory, last);
     for (size_t i = 0; i < count; i++) {
-        if (infos[i].is_dir || fnmatch(glob, arena_cstr(c->memory, infos[i].name), 0) != 0) {
+        if (infos[i].is_dir || !fs_name_matches(glob, arena_cstr(c->memory, infos[i].name))) {
             continue;
         }
         const str found =

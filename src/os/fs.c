@@ -8,6 +8,7 @@
 #include "os/fs_inner.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 
 #define TREE_DEPTH_MAX  8
 #define TREE_LIST_BYTES ((size_t)64 << 20)
@@ -274,4 +275,9 @@ bool fs_remove_tree(struct fs *fs, const char *path, struct error *e)
         return err_set(e, own.code, "%s", own.text);
     }
     return info.is_dir ? remove_tree(fs, path, 0, e) : fs_unlink(fs, path, e);
+}
+
+bool fs_name_matches(const char *glob, const char *name)
+{
+    return fnmatch(glob, name, FNM_PERIOD) == 0;
 }

@@ -97,6 +97,9 @@ bool fs_space(struct fs *fs, const char *path, u64 *free_bytes, u64 *total_bytes
               struct error *e) MUST_USE;
 struct file *fs_lock(struct fs *fs, const char *path, struct error *e) MUST_USE;
 
+// Whether a base name matches a shell glob (* ? [ ]); a leading dot must be matched by a dot.
+bool fs_name_matches(const char *glob, const char *name);
+
 // Composites over any fs.
 // The whole file, at most bytes_max, into the arena (NUL-terminated); also for /proc files whose
 // size reads 0. ERR_LIMIT beyond bytes_max.

@@ -15,8 +15,6 @@
 #include "wire/json.h"
 #include "wire/yaml.h"
 
-#include <fnmatch.h>
-
 enum { CHECK_EVERY_MS = 1000, FILES_MAX = 10000, PATTERNS_MAX = 1000, FILE_TARGETS_MAX = 200000 };
 #define FILE_BYTES_MAX   ((size_t)16 << 20)
 #define FILE_MEMORY_MAX  ((size_t)1 << 30)
@@ -343,7 +341,7 @@ static bool pattern_scan(struct sd_file *f, str pattern, struct arena *a)
     bool changed = false;
     for (size_t i = 0; i < count; i++) {
         const char *name = arena_cstr(a, infos[i].name);
-        if (!infos[i].is_dir && fnmatch(glob, name, FNM_PERIOD) == 0) {
+        if (!infos[i].is_dir && fs_name_matches(glob, name)) {
             const str path = arena_printf(a, "%.*s/%s", STR_ARG(dir), name);
             changed = source_check(f, arena_cstr(a, path), &infos[i]) || changed;
         }
