@@ -153,7 +153,8 @@ def check_dead(out, root, files):
     builds = "\n".join(open(os.path.join(root, f)).read() for f in files if f.endswith("meson.build"))
     for path in files:
         if path.startswith(("src/", "client/")) and path.endswith((".c", ".cc")):
-            if f"'{os.path.basename(path)}'" not in builds:
+            name = os.path.basename(path)
+            if f"'{name}'" not in builds and f"/{name}'" not in builds:
                 say(out, path, 1, "dead file", "no meson.build lists it")
 
 
