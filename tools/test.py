@@ -74,6 +74,7 @@ def units(count, options):
 
 def tools(count, options):
     run_plain(count, "tidy self-test", ["tools/tidy.py", "--self-test"])
+    run_plain(count, "reference pages", ["tools/gen_docs.py", "--build", options.build, "--check"])
 
 
 def ui(count, options):
