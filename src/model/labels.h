@@ -61,7 +61,7 @@ void labels_builder_del(struct labels_builder *b, str name);
 str labels_builder_get(const struct labels_builder *b, str name);
 struct labels labels_builder_take(struct labels_builder *b); // Strings stay borrowed.
 
-// What may enter from outside (reliability section 5).
+// What may enter from outside.
 struct labels_limits {
     u32 labels_max; // 0 = no limit, as everywhere here.
     u32 name_bytes_max;

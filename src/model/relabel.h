@@ -1,4 +1,4 @@
-// relabel.h: relabelling: all actions, upstream's semantics (features.md section 3).
+// relabel.h: relabelling: all actions, upstream's semantics.
 //
 // Threads: a struct relabel is frozen after relabel_compile.
 #ifndef MODEL_RELABEL_H

@@ -1,5 +1,5 @@
 // clk.h: time as a replaceable seam. Wall time only stamps data; every wait and deadline is
-// monotonic (reliability I20).
+// monotonic (I20).
 // Threads: a struct clk is frozen and may be shared; the manual clock is guarded inside.
 #ifndef OS_CLK_H
 #define OS_CLK_H

@@ -3,7 +3,7 @@
 // The page is walked once into rows (cache entry, time, value); only when the whole of it was read
 // are new series resolved and everything is staged and committed, with up and the scrape_* series
 // and the markers of what vanished. A page that fails leaves nothing behind but up = 0 and a marker
-// for every series of the page before (features.md section 4).
+// for every series of the page before.
 // Threads: runs on the HTTP shard's thread; a target has one scrape at a time.
 #include "base/arena.h"
 #include "base/error.h"

@@ -1,5 +1,5 @@
 // tmpl.h: the templates of alert labels and annotations (Go text/template's language, the parts
-// that Prometheus and Alertmanager users write; features.md 7.1).
+// that Prometheus and Alertmanager users write).
 //
 // Built: text, {{ }} with trimming, $labels $value $externalLabels $externalURL, .Labels .Value,
 // pipelines, literals, variables, if/else/range/with, and the table of functions. A query function

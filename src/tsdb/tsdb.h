@@ -6,7 +6,7 @@
 // otherwise when_durable syncs at once on the caller's thread. Nothing else starts a thread.
 // Memory: the head grows with its series and their last hours, bounded by series_max and
 // memory_max; blocks are mapped.
-// Invariants (numbers of reliability.md's list in words):
+// Invariants:
 //   (I1) A commit that answered true is in the kernel's hands; one that was reported durable
 //        survives a loss of power.
 //   (I2) A block is listed by one rename, after its files are synced; the log is truncated after.
