@@ -1,0 +1,555 @@
+#!/usr/bin/env python3
+"""Measures Tidemark beside Debian's Prometheus and VictoriaMetrics, in one run on one machine.
+
+Scrape, remote write, bytes on disk, one rate query: the same input to each server, one server at a
+time, each on a fresh folder; CPU is the time of the server's process, user and system, background
+work included. Answers are compared before they are timed: a wrong answer makes the run fail, no
+figure does. Servers listen on 127.0.0.1 only. Prints a table in Markdown.
+
+--quick takes shorter windows and one capture; --only names sections (scrape,push,blocks).
+"""
+import argparse
+import datetime
+import glob
+import http.client
+import json
+import os
+import platform
+import random
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+NAMES = ("prometheus", "victoria-metrics", "tidemark")
+CAPTURES = ("node", "prom", "vm")
+GRID_MS, WINDOW_MS = 15000, 7200000
+# What a run lasts at most, in seconds; by then something hangs.
+LIMIT_S, LIMIT_QUICK_S = 600, 240
+
+
+class Wrong(Exception):
+    """A server answered what it must not."""
+
+
+class Size:
+    """How much is measured."""
+
+    def __init__(self, quick):
+        self.targets, self.series, self.interval_s = (100 if quick else 300), 800, 5
+        self.warm_s, self.window_s, self.windows = (7, 10, 1) if quick else (12, 10, 3)
+        self.push_series, self.push_steps, self.push_rounds = 20000, (20 if quick else 50), 3
+        self.rate_series, self.rate_steps, self.rate_step_s = 4800, 216, 5
+        self.query_step_s, self.query_runs = 15, (7 if quick else 15)
+        self.captures = CAPTURES[:1] if quick else CAPTURES
+
+
+# ---- servers ----
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """One server on a fresh folder; use with `with`."""
+
+    def __init__(self, name, binary, folder, config="scrape_configs: []\n"):
+        self.name, self.port, self.process = name, free_port(), None
+        self.folder = os.path.join(folder, "data")
+        path = os.path.join(folder, "config.yml")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with open(path, "w") as f:
+            f.write(config)
+        address = f"127.0.0.1:{self.port}"
+        upstream = [f"--config.file={path}", f"--storage.tsdb.path={self.folder}",
+                    f"--web.listen-address={address}", "--web.enable-remote-write-receiver"]
+        self.command = {
+            "tidemark": [binary, "server"] + upstream + ["--log.level=warn"],
+            "prometheus": [binary] + upstream + ["--log.level=error"],
+            "victoria-metrics": [binary, f"-httpListenAddr={address}", f"-storageDataPath={self.folder}",
+                                 f"-promscrape.config={path}", "-retentionPeriod=100y",
+                                 "-loggerLevel=ERROR"],
+        }[name]
+        self.log = os.path.join(folder, "log")
+
+    def __enter__(self):
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        path = "/health" if self.name == "victoria-metrics" else "/-/ready"
+        for _ in range(300):
+            try:
+                if self.request("GET", path)[0] == 200:
+                    return self
+            except OSError:
+                pass
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        said = open(self.log).read()[-2000:]
+        self.__exit__()
+        raise RuntimeError(f"{self.name} did not start:\n{said}")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def request(self, method, path, body=None):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            c.request(method, path, body)
+            r = c.getresponse()
+            return r.status, r.read()
+        finally:
+            c.close()
+
+    def query(self, kind="query", **params):
+        params["nocache"] = "1"  # VictoriaMetrics: no answers from a cache, no shifted steps.
+        status, body = self.request("GET", f"/api/v1/{kind}?" + urllib.parse.urlencode(params))
+        if status != 200:
+            raise Wrong(f"{self.name} answers {status} to {params['query']}: {body[:300]!r}")
+        return json.loads(body)["data"]["result"]
+
+    def scalar(self, query, at_ms):
+        result = self.query(query=query, time=at_ms / 1000)
+        return float(result[0]["value"][1]) if len(result) == 1 else None
+
+    def cpu_s(self):
+        # The kernel's clock of another process (man 3 clock_getcpuclockid): utime + stime of
+        # /proc/PID/stat, in nanoseconds instead of ticks.
+        return time.clock_gettime((~self.process.pid << 3) | 2)
+
+    def anonymous_bytes(self):
+        text = open(f"/proc/{self.process.pid}/smaps_rollup").read()
+        return int(re.search(r"^Anonymous:\s+(\d+) kB", text, re.M).group(1)) * 1024
+
+
+def expect(server, what, got, wanted, slack=0.0):
+    if got is None or abs(got - wanted) > slack * abs(wanted):
+        raise Wrong(f"{server.name}: {what} is {got}, not {wanted}")
+
+
+# ---- the table ----
+
+class Table:
+    def __init__(self):
+        self.rows, self.notes = [], []
+
+    def add(self, figure, unit, values, digits=3, ratio=True):
+        self.rows.append((f"{figure}, {unit}", values, digits, ratio))
+        shown = ", ".join(f"{n} {self.show(values.get(n), digits)}" for n in NAMES)
+        print(f"  {figure}, {unit}: {shown}", flush=True)
+
+    def note(self, text):
+        self.notes.append(text)
+        print(f"  {text}", flush=True)
+
+    @staticmethod
+    def show(value, digits):
+        return "–" if value is None else f"{value:.{digits}g}" if value < 1000 else f"{value:.0f}"
+
+    def print(self):
+        print("\n| figure (median) | prometheus | victoria-metrics | tidemark | prometheus ÷ tidemark | "
+              "victoria-metrics ÷ tidemark |\n|---|---|---|---|---|---|")
+        for figure, values, digits, ratio in self.rows:
+            ours = values.get("tidemark")
+            cells = [self.show(values.get(n), digits) for n in NAMES]
+            for n in NAMES[:2]:
+                cells.append(f"{values[n] / ours:.1f}" if ratio and ours and values.get(n) else "–")
+            print("| " + " | ".join([figure] + cells) + " |")
+        for text in self.notes:
+            print(f"- {text}")
+
+
+# ---- scrape ----
+
+def scrape_config(size, port):
+    lines = [f"global: {{scrape_interval: {size.interval_s}s, scrape_timeout: {size.interval_s}s}}",
+             "scrape_configs:", "- job_name: bench", "  static_configs:"]
+    for i in range(size.targets):
+        lines.append(f'  - {{targets: ["127.0.0.1:{port}"], labels: '
+                     f'{{__metrics_path__: "/t/{i}/metrics", instance: "host-{i:04}"}}}}')
+    return "\n".join(lines) + "\n"
+
+
+def pages(port):
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    c.request("GET", "/pages")
+    return int(c.getresponse().read())
+
+
+def scrape_one(bench, name, port):
+    size = bench.size
+    with bench.server(name, scrape_config(size, port)) as s:
+        time.sleep(size.warm_s)
+        costs = []
+        for _ in range(size.windows):
+            served, cpu = pages(port), s.cpu_s()
+            time.sleep(size.window_s)
+            samples = (pages(port) - served) * size.series
+            wanted = size.targets * size.series * size.window_s / size.interval_s
+            expect(s, "samples in a window", samples, wanted, 0.2)
+            costs.append((s.cpu_s() - cpu) / samples * 1e6)
+        memory = s.anonymous_bytes() / (size.targets * size.series)
+        now = int(time.time() * 1000)
+        expect(s, "series stored", s.scalar('count({job="bench",__name__=~"node_.+"})', now),
+               size.targets * size.series)
+        expect(s, "targets up", s.scalar('sum(up{job="bench"})', now), size.targets)
+        total = s.scalar("sum(node_memory_MemTotal_bytes)", now)
+    return statistics.median(costs), memory, total
+
+
+def scrape(bench):
+    size = bench.size
+    with bench.child([bench.program("bench_exporter"), "0", str(size.targets), str(size.series)],
+                     stdout=subprocess.PIPE, text=True) as exporter:
+        port = int(exporter.stdout.readline().split()[1])
+        got = {n: scrape_one(bench, n, port) for n in bench.names}
+    totals = {n: total for n, (_, _, total) in got.items()}
+    if len(set(totals.values())) != 1:
+        raise Wrong(f"the same page gives different sums: {totals}")
+    bench.table.add(f"scrape, CPU ({size.targets} targets × {size.series} series / {size.interval_s} s)",
+                    "µs per sample", {n: c for n, (c, _, _) in got.items()})
+    rounds = (size.warm_s + size.windows * size.window_s) // size.interval_s
+    bench.table.add(f"anonymous memory after {rounds} scrapes", "bytes per series",
+                    {n: m for n, (_, m, _) in got.items()})
+
+
+# ---- remote write and the rate query ----
+
+def push(bench, server, shape, series, first, steps, step_ms, start_ms):
+    out = subprocess.run([bench.program("bench_pusher"), str(server.port), shape] +
+                         [str(x) for x in (series, first, steps, step_ms, start_ms)],
+                         check=True, capture_output=True, timeout=120).stdout
+    result = json.loads(out)
+    if result["refused"]:
+        raise Wrong(f"{server.name} refused {result['refused']} of {result['requests']} requests")
+    return result
+
+
+def push_one(bench, s, start_ms):
+    """The rounds of remote write; (CPU s per million, M samples/s of wall, bytes per sample)."""
+    size = bench.size
+    done = [push(bench, s, "node", size.push_series, 0, 1, GRID_MS, start_ms)]
+    cpus, walls = [], []
+    for i in range(size.push_rounds):
+        cpu = s.cpu_s()
+        done.append(push(bench, s, "node", size.push_series, 1 + i * size.push_steps,
+                         size.push_steps, GRID_MS, start_ms))
+        time.sleep(1)  # What the server does with it after its answer counts as well.
+        cpus.append((s.cpu_s() - cpu) / done[-1]["samples"] * 1e6)
+        walls.append(done[-1]["samples"] / done[-1]["wall_s"] / 1e6)
+    if s.name == "victoria-metrics":
+        s.request("GET", "/internal/force_flush")
+    end = start_ms + GRID_MS * size.push_rounds * size.push_steps
+    all_of = '_over_time({job="push"}[2h]))'
+    expect(s, "samples found again", s.scalar("sum(count" + all_of, end), sum(d["samples"] for d in done))
+    expect(s, "their sum", s.scalar("sum(sum" + all_of, end), sum(d["sum"] for d in done), 1e-9)
+    return statistics.median(cpus), statistics.median(walls), done[1]["bytes"] / done[1]["samples"]
+
+
+def rate_params(bench, start_ms):
+    # A second beside the samples: Prometheus 2 also took the one at the very start of a window.
+    size, start_s = bench.size, start_ms / 1000 + 1
+    return {"query": "sum by (mode) (rate(bench_cpu_seconds_total[5m]))", "start": start_s,
+            "end": start_s + size.rate_steps * size.rate_step_s, "step": size.query_step_s}
+
+
+def rate_one(bench, s, start_ms):
+    """(wall ms, CPU ms, answer)."""
+    size = bench.size
+    sent = push(bench, s, "cpu", size.rate_series, 0, size.rate_steps, size.rate_step_s * 1000, start_ms)
+    if s.name == "victoria-metrics":
+        s.request("GET", "/internal/force_flush")
+    end = start_ms + size.rate_steps * size.rate_step_s * 1000
+    expect(s, "samples to query", s.scalar("sum(count_over_time(bench_cpu_seconds_total[1h]))", end),
+           sent["samples"])
+    time.sleep(2)  # Let the work of the load settle.
+    params = rate_params(bench, start_ms)
+    answer = {r["metric"]["mode"]: {float(t): float(v) for t, v in r["values"]}
+              for r in s.query("query_range", **params)}
+    s.query("query_range", **params)
+    walls, cpu = [], s.cpu_s()
+    for _ in range(size.query_runs):
+        start = time.perf_counter()
+        s.query("query_range", **params)
+        walls.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(walls), (s.cpu_s() - cpu) / size.query_runs * 1e3, answer
+
+
+def difference(a, b, from_s=0.0):
+    """The largest relative difference of two answers; None if they have not the same points."""
+    if a.keys() != b.keys():
+        return None
+    worst = 0.0
+    for key in a:
+        left, right = ({t: v for t, v in x[key].items() if t >= from_s} for x in (a, b))
+        if left.keys() != right.keys():
+            return None
+        for t in left:
+            worst = max(worst, abs(left[t] - right[t]) / max(abs(left[t]), abs(right[t]), 1e-300))
+    return worst
+
+
+def compare_rates(bench, answers, start_ms):
+    ours = answers["tidemark"]
+    steps = bench.size.rate_steps * bench.size.rate_step_s // bench.size.query_step_s
+    points = sum(len(v) for v in ours.values())
+    # The window of the first step holds one sample, which has no rate.
+    if len(ours) != 8 or points not in (8 * steps, 8 * (steps + 1)):
+        raise Wrong(f"tidemark's rate has {len(ours)} series and {points} points")
+    if "prometheus" in answers:
+        worst = difference(ours, answers["prometheus"])
+        if worst is None or worst > 1e-9:
+            raise Wrong(f"rates of tidemark and prometheus differ: {worst}")
+        bench.table.note(f"rate query: tidemark and prometheus agree in all {points} points "
+                         f"(largest relative difference {worst:.1e})")
+    if "victoria-metrics" in answers:
+        worst = difference(ours, answers["victoria-metrics"], start_ms / 1000 + 300)
+        said = "has other points" if worst is None else f"differs by up to {worst:.1%} where windows are full"
+        bench.table.note("rate query: victoria-metrics takes the sample before the window instead of "
+                         f"extrapolating, by design: it {said}")
+
+
+def push_and_query(bench):
+    size = bench.size
+    start_ms = int(time.time()) * 1000 - (size.push_rounds * size.push_steps + 1) * GRID_MS - 300000
+    rate_ms = int(time.time()) * 1000 - size.rate_steps * size.rate_step_s * 1000 - 300000
+    pushed, rates = {}, {}
+    for n in bench.names:
+        with bench.server(n) as s:
+            pushed[n] = push_one(bench, s, start_ms)
+            rates[n] = rate_one(bench, s, rate_ms)
+    compare_rates(bench, {n: r[2] for n, r in rates.items()}, rate_ms)
+    per_sample = next(iter(pushed.values()))[2]
+    what = f"remote write ({size.push_series} series, requests of 2000 samples, {per_sample:.0f} B/sample)"
+    bench.table.add(f"{what}, CPU", "s per million samples", {n: p[0] for n, p in pushed.items()})
+    bench.table.add("same, two connections, wall", "million samples/s",
+                    {n: p[1] for n, p in pushed.items()}, ratio=False)
+    what = f"sum by (rate), {size.rate_series} series × {size.rate_steps} samples, 73 steps"
+    bench.table.add(f"{what}, wall", "ms", {n: r[0] for n, r in rates.items()})
+    bench.table.add("same, CPU", "ms", {n: r[1] for n, r in rates.items()})
+
+
+# ---- bytes on disk ----
+
+def capture_text(name):
+    """A capture of a real exporter, unpacked; None if TIDEMARK_SHARED does not hold it."""
+    path = os.path.join(os.environ.get("TIDEMARK_SHARED", "/nonexistent"), "data", name + ".tsv.zst")
+    if not os.path.exists(path):
+        return None
+    return subprocess.run(["zstd", "-d", "--long=27", "-c", path], check=True, capture_output=True).stdout.decode()
+
+
+def made_text(series=600, scrapes=1101):
+    """What stands in for a capture: constants, counters, gauges; late scrapes; the same each time."""
+    r = random.Random(1)
+    rows = ["#ts\t" + "\t".join(str(1700000000000 + 1000 * k + int(r.expovariate(0.2)) % 180)
+                               for k in range(scrapes))]
+    for s in range(series):
+        v, step, values = r.randrange(10 ** 7), r.randrange(1, 2000), []
+        for _ in range(scrapes):
+            v += 0 if s % 5 < 3 else r.randrange(step + 1) if s % 5 == 3 else r.randrange(-step, step + 1)
+            values.append(f"{v / 100:.2f}" if s % 7 == 0 else str(v))
+        rows.append(f'made_metric_{s // 20}{{device="d{s % 20}"}}\t' + "\t".join(values))
+    return "\n".join(rows) + "\n"
+
+
+def samples_of(text, start_ms):
+    """(series with a target's labels, value text, time in ms), scrape by scrape."""
+    lines = text.rstrip("\n").split("\n")
+    true = [int(t) for t in lines[0].split("\t")[1:]]
+    times = [start_ms + GRID_MS * k + (t - true[0] - 1000 * k) for k, t in enumerate(true)]
+    rows = [line.split("\t") for line in lines[1:]]
+    names = []
+    for row in rows:
+        head, brace, labels = row[0].rstrip("}").partition("{")
+        names.append(head + "{" + (labels.rstrip(",") + "," if brace else "") +
+                     'instance="127.0.0.1:9100",job="capture"}')
+    for k, t in enumerate(times):
+        for name, row in zip(names, rows):
+            if row[k + 1]:
+                yield name, row[k + 1], t
+
+
+def bytes_below(pattern):
+    return sum(os.path.getsize(os.path.join(d, f)) for top in glob.glob(pattern)
+               for d, _, files in os.walk(top) for f in files) + \
+        sum(os.path.getsize(p) for p in glob.glob(pattern) if os.path.isfile(p))
+
+
+def blocks_tidemark(bench, text, start_ms):
+    folder = bench.folder("capture")
+    out = subprocess.run([bench.program("bench_capture"), folder, str(start_ms)], input=text.encode(),
+                         check=True, capture_output=True, timeout=120).stdout
+    result = json.loads(out)
+    if result["wrong"]:
+        raise Wrong(f"{result['wrong']} of {result['samples']} samples did not come back from the blocks")
+    blocks = os.path.join(folder, "blocks", "b*")
+    index = bytes_below(os.path.join(blocks, "index"))
+    return bytes_below(blocks) - index, index, result["samples"]
+
+
+def blocks_prometheus(bench, text, start_ms):
+    folder = bench.folder("promtool")
+    path = os.path.join(folder, "page")
+    with open(path, "w") as f:
+        f.writelines(f"{name} {value} {t // 1000}.{t % 1000:03}\n" for name, value, t in samples_of(text, start_ms))
+        f.write("# EOF\n")
+    subprocess.run([bench.binaries["promtool"], "tsdb", "create-blocks-from", "openmetrics", path,
+                    os.path.join(folder, "out")], check=True, capture_output=True, timeout=120)
+    return (bytes_below(os.path.join(folder, "out", "*", "chunks")),
+            bytes_below(os.path.join(folder, "out", "*", "index")))
+
+
+def blocks_victoria(bench, text, start_ms):
+    with bench.server("victoria-metrics") as s:
+        lines = [f"{name} {value} {t}\n" for name, value, t in samples_of(text, start_ms)]
+        for at in range(0, len(lines), 20000):
+            status, body = s.request("POST", "/api/v1/import/prometheus", "".join(lines[at:at + 20000]).encode())
+            if status not in (200, 204):
+                raise Wrong(f"victoria-metrics refuses the import: {status} {body[:200]!r}")
+        s.request("GET", "/internal/force_flush")
+        s.request("GET", "/internal/force_merge")
+        for _ in range(100):
+            time.sleep(0.2)
+            if re.search(rb"^vm_active_force_merges 0", s.request("GET", "/metrics")[1], re.M):
+                break
+        folder = s.folder
+    return (bytes_below(os.path.join(folder, "data", "*", "2*")), bytes_below(os.path.join(folder, "indexdb")))
+
+
+def blocks(bench):
+    # The first scrape opens a window of 2 h, the last lies in the past, for every server.
+    start_ms = (int(time.time() * 1000) - 30000000) // WINDOW_MS * WINDOW_MS + 1000
+    texts = {name: capture_text(name) for name in bench.size.captures}
+    if not any(texts.values()):
+        bench.table.note("bytes on disk: TIDEMARK_SHARED names no captures; generated data instead")
+        texts = {"generated": made_text()}
+    for name, text in texts.items():
+        if not text:
+            bench.table.note(f"bytes on disk: there is no capture {name}")
+            continue
+        data, index, samples = blocks_tidemark(bench, text, start_ms)
+        got = {"tidemark": (data, index)}
+        for n, weigh in (("prometheus", blocks_prometheus), ("victoria-metrics", blocks_victoria)):
+            if n in bench.names:
+                got[n] = weigh(bench, text, start_ms)
+        bench.table.add(f"on disk, {name}: {samples} samples, late as they were", "bytes per sample",
+                        {n: d / samples for n, (d, _) in got.items()})
+        bench.table.add(f"its index beside it, {name}", "bytes per sample",
+                        {n: i / samples for n, (_, i) in got.items()}, ratio=False)
+
+
+# ---- the run ----
+
+class Bench:
+    def __init__(self, options, folder):
+        self.build = os.path.join(ROOT, options.build)
+        self.size, self.table, self.top = Size(options.quick), Table(), folder
+        self.binaries = {"tidemark": os.path.join(self.build, "tidemark")}
+        os.environ["TIDEMARK_BUILD"] = self.build
+        import peers
+        for name in ("prometheus", "promtool", "victoria-metrics"):
+            try:
+                self.binaries[name] = peers.peer(name)
+            except (OSError, subprocess.CalledProcessError) as e:
+                self.table.note(f"left out: {name} could not be fetched ({e})")
+        if "promtool" not in self.binaries:
+            self.binaries.pop("prometheus", None)
+        self.names = [n for n in NAMES if n in self.binaries]
+
+    def program(self, name):
+        return os.path.join(self.build, "bench", name)
+
+    def folder(self, name):
+        path = os.path.join(self.top, name)
+        shutil.rmtree(path, ignore_errors=True)
+        os.makedirs(path)
+        return path
+
+    def server(self, name, config="scrape_configs: []\n"):
+        return Server(name, self.binaries[name], self.folder(name), config)
+
+    @staticmethod
+    def child(command, **options):
+        class Child:
+            def __enter__(self):
+                self.process = subprocess.Popen(command, **options)
+                return self.process
+
+            def __exit__(self, *_):
+                self.process.terminate()
+                self.process.wait()
+        return Child()
+
+
+def first_line(command):
+    try:
+        p = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=20)
+        return (p.stdout or p.stderr).strip().split("\n")[0]
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+
+
+def machine(bench):
+    model = re.search(r"^model name\s*:\s*(.*)$", open("/proc/cpuinfo").read(), re.M)
+    print(f"{datetime.datetime.now().astimezone():%Y-%m-%d %H:%M %Z}, commit "
+          f"{first_line(['git', 'describe', '--always', '--dirty'])}, {os.cpu_count()} × "
+          f"{model.group(1) if model else platform.machine()}, Linux {platform.release()}, "
+          f"load at the start {os.getloadavg()[0]:.1f}")
+    for n in bench.names[:-1]:
+        debs = os.path.join(bench.build, "peers", "packages", n + "_*.deb")
+        print(f"{n} {', '.join(first_line(['dpkg-deb', '-f', d, 'Version']) for d in glob.glob(debs))}",
+              flush=True)
+
+
+def expire(*_):
+    raise TimeoutError("the run took longer than it may")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", default="scrape,push,blocks")
+    options = parser.parse_args()
+    sections = {"scrape": scrape, "push": push_and_query, "blocks": blocks}
+    unknown = set(options.only.split(",")) - set(sections)
+    if unknown:
+        parser.error(f"no such section: {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGALRM, expire)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    start, failed = time.time(), False
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=os.path.join(ROOT, options.build)) as folder:
+        bench = Bench(options, folder)
+        machine(bench)
+        signal.alarm(LIMIT_QUICK_S if options.quick else LIMIT_S)
+        for name in options.only.split(","):
+            print(f"{name}:", flush=True)
+            try:
+                sections[name](bench)
+            except Wrong as e:
+                failed = True
+                bench.table.note(f"WRONG: {e}")
+        signal.alarm(0)
+        bench.table.print()
+    print(f"{time.time() - start:.0f} s, load at the end {os.getloadavg()[0]:.1f}")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
