@@ -273,12 +273,12 @@ static bool integration_flush(struct notify *n, struct alert_group *g, struct in
         truncated = told - (u32)in->section->max_alerts;
         told = (u32)in->section->max_alerts;
     }
-    notify_payload(n, g, sorted, told, truncated, now_ms, &s->payload);
+    notify_payload(n, g, sorted, told, truncated, &s->payload);
     while (!buf_ok(&s->payload) && told > 1) { // Never half a page: fewer alerts, and told so.
         truncated += told - told / 2;
         told /= 2;
         buf_clear(&s->payload);
-        notify_payload(n, g, sorted, told, truncated, now_ms, &s->payload);
+        notify_payload(n, g, sorted, told, truncated, &s->payload);
     }
     s->give_up_mono_ms = mono_ms + MAX(route->group_interval_ms, DEFAULT_TIMEOUT_MS);
     s->next_try_mono_ms = mono_ms;

@@ -169,7 +169,7 @@ bool notify_needed(const struct log_entry *entry, const struct send *s, bool sen
 
 // The webhook body, upstream's version 4. alerts are those to be told, firing first.
 void notify_payload(struct notify *n, const struct alert_group *g, struct held_alert **alerts,
-                    u32 count, u32 truncated, i64 now_ms, struct buf *out);
+                    u32 count, u32 truncated, struct buf *out);
 
 void notify_delivery_note(struct notify *n, const struct send *s, enum delivery_status status,
                           i64 now_ms);

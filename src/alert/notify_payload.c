@@ -68,8 +68,9 @@ static void put_common(struct jsonw *w, str key, struct held_alert **alerts, u32
 }
 
 void notify_payload(struct notify *n, const struct alert_group *g, struct held_alert **alerts,
-                    u32 count, u32 truncated, i64 now_ms, struct buf *out)
+                    u32 count, u32 truncated, struct buf *out)
 {
+    const i64 now_ms = g->flush_t_ms;
     struct jsonw w;
     bool firing = false;
     for (u32 i = 0; i < count; i++) {

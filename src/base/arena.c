@@ -231,7 +231,7 @@ void *arena_grow(struct arena *a, void *old, size_t count_old, size_t count_new,
         return old;
     }
     void *piece = arena_alloc(a, count_new, size);
-    if (bytes_old > 0) {
+    if (old && bytes_old > 0) {
         memcpy(piece, old, bytes_old);
     }
     return piece;

@@ -43,7 +43,7 @@ static int main_server(int argc, char **argv, int from)
     struct options o;
     struct arena *a = arena_new(ARGUMENTS_BYTES_MAX);
     int code;
-    if (options_parse(argc, argv, from, proc_env, a, &o, &e)) {
+    if (options_parse(argc - from, argv + from, proc_env, a, &o, &e)) {
         code = server_run(&o);
     } else {
         (void)fprintf(stderr, "tidemark: %s\n", e.text);

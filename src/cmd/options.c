@@ -291,8 +291,8 @@ static bool flag_read(int argc, char **argv, int *at, struct arena *a, struct op
     return value_set(out, row, value, a, e);
 }
 
-bool options_parse(int argc, char **argv, int from, const char *(*env)(const char *name),
-                   struct arena *a, struct options *out, struct error *e)
+bool options_parse(int argc, char **argv, const char *(*env)(const char *name), struct arena *a,
+                   struct options *out, struct error *e)
 {
     *out = (struct options){0};
     for (u32 i = 0; i < options_count; i++) {
@@ -309,12 +309,27 @@ bool options_parse(int argc, char **argv, int from, const char *(*env)(const cha
             CHECK(value_set(out, row, str_c(row->fallback), a, NULL));
         }
     }
-    for (int at = from; at < argc; at++) {
+    for (int at = 0; at < argc; at++) {
         if (!flag_read(argc, argv, &at, a, out, e)) {
             return false;
         }
     }
     return true;
+}
+
+// What stands behind --name: =TEXT, =a|b, or nothing for a switch.
+static void value_hint(struct buf *out, const struct option *row)
+{
+    if (row->type == OPTION_ENUM) {
+        for (int k = 0; row->names[k]; k++) {
+            buf_printf(out, "%s%s", k ? "|" : "=", row->names[k]);
+        }
+    } else if (row->type != OPTION_BOOL) {
+        buf_c(out, row->type == OPTION_DURATION ? "=DURATION"
+                   : row->type == OPTION_BYTES  ? "=BYTES"
+                   : row->type == OPTION_U64    ? "=N"
+                                                : "=TEXT");
+    }
 }
 
 void options_help(struct buf *out)
@@ -329,16 +344,7 @@ void options_help(struct buf *out)
             continue;
         }
         buf_printf(out, "  --%s", row->name);
-        if (row->type == OPTION_ENUM) {
-            for (int k = 0; row->names[k]; k++) {
-                buf_printf(out, "%s%s", k ? "|" : "=", row->names[k]);
-            }
-        } else if (row->type != OPTION_BOOL) {
-            buf_c(out, row->type == OPTION_DURATION ? "=DURATION"
-                       : row->type == OPTION_BYTES  ? "=BYTES"
-                       : row->type == OPTION_U64    ? "=N"
-                                                    : "=TEXT");
-        }
+        value_hint(out, row);
         buf_printf(out, "\n        %s", row->help);
         if (row->fallback[0]) {
             buf_printf(out, " Default: %s.", row->fallback);

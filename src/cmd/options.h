@@ -73,9 +73,9 @@ enum collect_choice { COLLECT_AUTO, COLLECT_ON, COLLECT_OFF };
 extern const struct option options_table[];
 extern const u32 options_count;
 
-// Parses argv[from..]; strings live in a. ERR_INVALID with the nearest name as a hint.
-bool options_parse(int argc, char **argv, int from, const char *(*env)(const char *name),
-                   struct arena *a, struct options *out, struct error *e) MUST_USE;
+// Parses argv[0..argc); strings live in a. ERR_INVALID with the nearest name as a hint.
+bool options_parse(int argc, char **argv, const char *(*env)(const char *name), struct arena *a,
+                   struct options *out, struct error *e) MUST_USE;
 void options_help(struct buf *out);
 // The value of table row i as text.
 str options_value(const struct options *o, u32 i, struct arena *a);

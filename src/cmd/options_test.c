@@ -19,7 +19,7 @@ static bool parse(struct arena *a, const char *const *args, int n, struct option
     for (int i = 0; i < n; i++) {
         argv[i] = (char *)(uintptr_t)arena_cstr(a, str_c(args[i]));
     }
-    return options_parse(n, argv, 0, test_env, a, o, e);
+    return options_parse(n, argv, test_env, a, o, e);
 }
 
 TEST(options_take_flag_over_environment_over_default)

@@ -392,8 +392,8 @@ static bool next_line(struct expo *x, str *line)
 
 bool expo_next(struct expo *x, struct expo_entry *out)
 {
-    str line;
-    if (x->failed || !next_line(x, &line)) {
+    str line = STR_EMPTY;
+    if (x->failed || !next_line(x, &line) || !line.ptr) {
         return false;
     }
     if (arena_bytes(x->scratch) > 0) {

@@ -252,7 +252,7 @@ bool series_parse(str series, struct arena *a, struct labels *out, struct error 
     if (brace < series.len && block_read(series, brace, a, &l, e) == 0) {
         return false;
     }
-    struct labels found;
+    struct labels found = {0};
     if (!pairs_finish(&l, &found, e)) {
         return false;
     }

@@ -322,6 +322,7 @@ static void tree_change(struct mem_tree *t, struct mem_change c)
 {
     for (u32 i = 0; i < c.side_count; i++) {
         struct mem_side *s = &c.sides[i];
+        CHECK(s->dir != NULL);
         if (s->node) {
             s->node->links++;
         }

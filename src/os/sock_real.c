@@ -236,7 +236,8 @@ static bool real_write(struct sock *s, const void *bytes, size_t len, i64 timeou
 
 static u16 real_local_port(struct sock *s)
 {
-    struct sockaddr_storage address = {0};
+    struct sockaddr_storage address;
+    memset(&address, 0, sizeof(address));
     socklen_t len = sizeof(address);
     if (getsockname(real_of(s)->fd, (struct sockaddr *)&address, &len) != 0) {
         return 0;

@@ -215,6 +215,22 @@ static bool rules_same(const struct rule_group *a, const struct rule_group *b)
     return same;
 }
 
+// What is left in r->groups is not in the plan: *ended gets the idle ones.
+static void groups_end(struct rules *r, struct rule_group **ended, u32 *ended_count)
+{
+    for (u32 i = 0; i < r->group_count; i++) {
+        struct rule_group *old = r->groups[i];
+        if (old && old->running && !old->awaited) {
+            old->retired = true; // Its thread ends and frees it.
+        } else if (old) {
+            if (old->awaited && old->awaited->successor == old) {
+                old->awaited->successor = NULL; // It never ran, and nobody comes after it.
+            }
+            ended[(*ended_count)++] = old;
+        }
+    }
+}
+
 // Puts the groups of the plan in place; *ended gets those that are gone and idle.
 static void groups_replace(struct rules *r, struct rules_plan *plan, struct rule_group **ended,
                            u32 *ended_count)
@@ -242,17 +258,7 @@ static void groups_replace(struct rules *r, struct rules_plan *plan, struct rule
         }
         g->next_due_ms = slot_after(g, now_ms);
     }
-    for (u32 i = 0; i < r->group_count; i++) {
-        struct rule_group *old = r->groups[i];
-        if (old && old->running && !old->awaited) {
-            old->retired = true; // Its thread ends and frees it.
-        } else if (old) {
-            if (old->awaited && old->awaited->successor == old) {
-                old->awaited->successor = NULL; // It never ran, and nobody comes after it.
-            }
-            ended[(*ended_count)++] = old;
-        }
-    }
+    groups_end(r, ended, ended_count);
 }
 
 void rules_swap(struct rules *r, struct rules_plan *plan)

@@ -107,9 +107,9 @@ static size_t labels_bytes(struct labels ls)
 }
 
 // One candidate per sample, sorted by hash; two with the same labels are an error.
-static bool candidates_make(struct rule_group *g, const struct rule *rule,
-                            const struct promql_result *res, i64 t_ms, struct arena *a,
-                            struct candidate **out, struct error *e)
+static struct candidate *candidates_make(struct rule_group *g, const struct rule *rule,
+                                         const struct promql_result *res, i64 t_ms, struct arena *a,
+                                         struct error *e)
 {
     struct candidate *found = ARENA_NEW_N(a, struct candidate, res->series_count + 1U);
     struct tmpl_data data = {.external_labels = g->opts.external_labels,
@@ -125,22 +125,21 @@ static bool candidates_make(struct rule_group *g, const struct rule *rule,
         found[i].hash = labels_hash(found[i].labels);
         if (labels_bytes(found[i].labels) + labels_bytes(found[i].annotations) > TEXTS_BYTES_MAX ||
             arena_bytes(a) > RULES_RUN_BYTES_MAX / 2) {
-            return err_set(e, ERR_LIMIT,
-                           "labels and annotations need more than %zu bytes for an alert, or %zu "
-                           "for all of them",
-                           TEXTS_BYTES_MAX, RULES_RUN_BYTES_MAX / 2);
+            return err_null(e, ERR_LIMIT,
+                            "labels and annotations need more than %zu bytes for an alert, or %zu "
+                            "for all of them",
+                            TEXTS_BYTES_MAX, RULES_RUN_BYTES_MAX / 2);
         }
     }
     qsort(found, res->series_count, sizeof(*found), candidate_order);
     for (u32 i = 1; i < res->series_count; i++) {
         if (found[i].hash == found[i - 1].hash) {
-            return err_set(e, ERR_INVALID,
-                           "vector contains metrics with the same labelset after applying alert "
-                           "labels");
+            return err_null(e, ERR_INVALID,
+                            "vector contains metrics with the same labelset after applying alert "
+                            "labels");
         }
     }
-    *out = found;
-    return true;
+    return found;
 }
 
 // ---- states ----
@@ -244,9 +243,9 @@ static void states_move(struct rule *rule, i64 t_ms)
 bool rule_alerts_update(struct rule_group *g, struct rule *rule, const struct promql_result *res,
                         i64 t_ms, struct arena *a, struct error *e)
 {
-    struct candidate *candidates;
+    const struct candidate *candidates = candidates_make(g, rule, res, t_ms, a, e);
     const u64 limit = g->limit > 0 ? g->limit : RULES_ALERTS_MAX;
-    if (!candidates_make(g, rule, res, t_ms, a, &candidates, e)) {
+    if (!candidates) {
         return false;
     }
     lock_take(&g->lock);
@@ -281,7 +280,8 @@ void rule_alerts_series(const struct rule *rule, struct arena *a, struct labels 
         labels_builder_init(&b, a, alert->labels);
         labels_builder_set(&b, LABEL_NAME, STR("ALERTS_FOR_STATE"));
         sets[*count] = labels_builder_take(&b);
-        values[(*count)++] = (f64)(alert->active_at_ms / 1000);
+        const i64 active_s = alert->active_at_ms / 1000; // Whole seconds, as upstream.
+        values[(*count)++] = (f64)active_s;
         labels_builder_init(&b, a, alert->labels);
         labels_builder_set(&b, LABEL_NAME, STR("ALERTS"));
         labels_builder_set(&b, alertstate, str_c(alert_state_text(alert->state)));

@@ -281,7 +281,7 @@ static bool fn_table_link(struct run *r, const struct value *args, UNUSED u32 n,
 static str without_port(str host_port)
 {
     const size_t colon = str_find_last(host_port, ':');
-    if (colon == STR_NONE) {
+    if (colon == STR_NONE || !host_port.ptr) {
         return host_port;
     }
     if (host_port.ptr[0] == '[') {
@@ -503,7 +503,7 @@ static bool fn_eq(UNUSED struct run *r, const struct value *args, u32 n, struct 
 {
     bool equal = false;
     for (u32 i = 1; i < n && !equal; i++) {
-        int order;
+        int order = 0;
         if (!compare(&args[0], &args[i], &order, e)) {
             return false;
         }
@@ -517,7 +517,7 @@ static bool fn_eq(UNUSED struct run *r, const struct value *args, u32 n, struct 
     static bool name(UNUSED struct run *r, const struct value *args, UNUSED u32 n,                 \
                      struct value *out, struct error *e)                                           \
     {                                                                                              \
-        int order;                                                                                 \
+        int order = 0;                                                                             \
         if (!compare(&args[0], &args[1], &order, e)) {                                             \
             return false;                                                                          \
         }                                                                                          \

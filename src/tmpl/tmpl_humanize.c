@@ -74,11 +74,8 @@ void tmpl_humanize_duration(struct buf *out, f64 seconds)
     static const char *const small[] = {"", "m", "u", "n", "p", "f", "a", "z", "y"};
     if (!isfinite(seconds)) {
         four_digits(out, seconds);
-    } else if (seconds == 0) {
+    } else if (seconds == 0 || fabs(seconds) >= 9e18) { // Or beyond what i64 can count.
         four_digits(out, seconds);
-        buf_byte(out, 's');
-    } else if (fabs(seconds) >= 9e18) {
-        four_digits(out, seconds); // Beyond what whole seconds can count.
         buf_byte(out, 's');
     } else if (fabs(seconds) >= 1) {
         whole_seconds(out, seconds);

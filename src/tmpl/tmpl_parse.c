@@ -279,7 +279,7 @@ static bool operand_read(struct parser *p, struct operand *o)
 
 static bool command_read(struct parser *p, struct command *c)
 {
-    struct operand found[TMPL_ARGS_MAX];
+    struct operand found[TMPL_ARGS_MAX] = {0};
     while (true) {
         skip_space(p);
         const char next = peek(p);

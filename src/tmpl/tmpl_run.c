@@ -181,7 +181,7 @@ static bool range_run(struct run *r, const struct node *n, const struct value *d
 {
     struct pipe values = *n->pipe; // The declared names get the elements, not the whole.
     values.declare_count = 0;
-    struct value v;
+    struct value v = {0};
     if (!pipe_eval(r, &values, dot, &v, e)) {
         return false;
     }
@@ -203,7 +203,7 @@ static bool range_run(struct run *r, const struct node *n, const struct value *d
 static bool pipe_node_run(struct run *r, const struct node *n, const struct value *dot,
                           struct error *e)
 {
-    struct value v;
+    struct value v = {0};
     if (!pipe_eval(r, n->pipe, dot, &v, e)) {
         return false;
     }
@@ -215,7 +215,7 @@ static bool pipe_node_run(struct run *r, const struct node *n, const struct valu
 
 static bool node_run(struct run *r, const struct node *n, const struct value *dot, struct error *e)
 {
-    struct value v;
+    struct value v = {0};
     switch (n->kind) {
     case NODE_TEXT:
         buf_str(r->out, n->text);
@@ -269,7 +269,7 @@ bool tmpl_run(const struct tmpl *t, const struct tmpl_data *data, struct arena *
                                            {"value", "Value"}};
     bool ok = var_push(&r, STR_EMPTY, &dot, 0, e); // $ is the dot at the start.
     for (u32 i = 0; ok && i < ARRAY_LEN(names); i++) {
-        struct value v;
+        struct value v = {0};
         ok = value_field(&r, &dot, str_c(names[i][1]), &v, e) &&
              var_push(&r, str_c(names[i][0]), &v, 0, e);
     }

@@ -66,19 +66,14 @@ static bool attempt_fill(struct attempt *a, const f64 *values, u32 n, u32 except
                          u32 *first_bad)
 {
     i64 previous = 0;
-    bool seen = false;
+    u32 leading = 0; // Holes before the first integer.
     a->exception_count = 0;
     for (u32 i = 0; i < n; i++) {
         if (dec_of_value(values[i], a->exponent, &a->ints[i])) {
             previous = a->ints[i];
-            if (!seen) {
-                for (u32 k = 0; k < i; k++) {
-                    a->ints[k] = previous; // Leading holes repeat the first integer.
-                }
-                seen = true;
-            }
             continue;
         }
+        leading += leading == i;
         if (a->exception_count == 0) {
             *first_bad = i;
         }
@@ -87,6 +82,9 @@ static bool attempt_fill(struct attempt *a, const f64 *values, u32 n, u32 except
         }
         a->exceptions[a->exception_count++] = (u16)i;
         a->ints[i] = previous;
+    }
+    for (u32 i = 0; i < leading && leading < n; i++) {
+        a->ints[i] = a->ints[leading]; // They repeat the first integer.
     }
     return true;
 }

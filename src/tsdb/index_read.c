@@ -375,7 +375,7 @@ bool index_file_labels(const struct index_file *x, struct symbol_reader *r, u32 
     for (u64 i = 1; i < count; i++) {
         u64 name = dec_varint(&d);
         u64 value = dec_varint(&d);
-        str text;
+        str text = STR_EMPTY;
         if (!dec_ok(&d) || name > UINT32_MAX || value > UINT32_MAX ||
             !symbol_read(r, (u32)name, &text, e)) {
             return bad(e, "series");

@@ -377,7 +377,8 @@ static bool residuals_read(struct dec *d, bool mb, u32 count, u64 *out)
         return true; // The caller unfolds: FOR's residuals are unsigned, the deltas' are zigzag.
     }
     for (u32 i = 0; i < count; i++) {
-        out[i] = bits_zigzag((i64)(out[i] + base)); // One form for the callers.
+        // One form for the callers. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
+        out[i] = bits_zigzag((i64)(out[i] + base));
     }
     return true;
 }
@@ -389,11 +390,13 @@ static bool decode_varying(struct dec *d, u8 header, u64 x, u32 n, i64 *ints)
     u64 delta = plan == INT_D2 ? (u64)dec_varsint(d) : 0;
     const u32 skipped = plan == INT_FOR ? 0 : plan == INT_D1 ? 1 : 2;
     u64 r[INT_PACK_MAX];
+    // residuals_read fills n - skipped of r, and no more is read below.
     if (n < skipped || !residuals_read(d, header & INT_PACK_MB, n - skipped, r)) {
         return false;
     }
     if (plan == INT_FOR) {
         for (u32 i = 0; i < n; i++) {
+            // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): filled above
             ints[i] = (i64)(x + r[i] * gcd);
         }
         return true;
