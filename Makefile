@@ -46,7 +46,7 @@ tsan: setup
 # make fuzz T=expo_fuzz S=60: one target (or all) for S seconds each.
 fuzz: setup
 	[ -f $(FUZZ)/build.ninja ] || CC=clang CXX=clang++ meson setup $(FUZZ) -Dfuzz=true -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dui=disabled
-	ninja -C $(FUZZ)
+	ninja -C $(FUZZ) fuzzers
 	tools/fuzz.sh $(FUZZ) $(T) $(S)
 
 crash: release
