@@ -1,0 +1,307 @@
+"""Scrapes of an exporter that the tests steer: formats, failures, staleness, limits, discovery."""
+import contextlib
+import json
+import time
+
+from doubles import OPENMETRICS, TEXT, Exporter
+from server import Server, key, wait_for
+
+GLOBAL = "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+
+
+@contextlib.contextmanager
+def scraped(page="", content_type=TEXT, more="", name="j"):
+    """An exporter and a server that scrapes it each second; more: further keys of the job."""
+    with Exporter(page, content_type) as exporter:
+        config = (f"{GLOBAL}scrape_configs:\n  - job_name: {name}\n    static_configs: [{{targets: ['{exporter.address}']}}]\n"
+                  + "".join(f"    {line}\n" for line in more.splitlines()))
+        with Server(config=config) as server:
+            yield exporter, server
+
+
+def target_of(server, exporter, pool="j"):
+    return server.targets()[(pool, f"{exporter.url}/metrics")]
+
+
+def scrapes(exporter, n=2):
+    """Waits until n more scrapes came, so that what changed before has been seen."""
+    was = len(exporter.requests)
+    wait_for(f"{n} more scrapes", lambda: len(exporter.requests) >= was + n)
+
+
+def labels_of(exporter, name, **more):
+    return key({"__name__": name, "instance": exporter.address, "job": "j", **more})
+
+
+# ---- formats ----
+
+PAGE = r"""# HELP http_requests_total Requests, by code.
+# TYPE http_requests_total counter
+http_requests_total{code="200",path="/a b"} 1027
+http_requests_total{code="500",path="q\"\\\n"} 3
+# TYPE temperature gauge
+temperature -7.25
+temperature{place="ζέστη"} 1e-9
+nan_value NaN
+plus_inf +Inf
+minus_inf -Inf
+big 1.7976931348623157e+308
+# TYPE latency histogram
+latency_bucket{le="0.1"} 4
+latency_bucket{le="+Inf"} 6
+latency_sum 1.5
+latency_count 6
+# TYPE rpc summary
+rpc{quantile="0.5"} 0.01
+rpc_sum 17
+rpc_count 9
+{"a.dotted.name","odd label"="x"} 4
+"""
+
+
+def test_text_page():
+    with scraped(PAGE) as (exporter, server):
+        wait_for("the last line", lambda: server.instant('{"a.dotted.name"}'))
+        found = server.instant('{job="j"}')
+        expected = {("http_requests_total", ("code", "200"), ("path", "/a b")): "1027",
+                    ("http_requests_total", ("code", "500"), ("path", 'q"\\\n')): "3",
+                    ("temperature",): "-7.25", ("temperature", ("place", "ζέστη")): "1e-09",
+                    ("nan_value",): "NaN", ("plus_inf",): "+Inf", ("minus_inf",): "-Inf",
+                    ("latency_bucket", ("le", "0.1")): "4", ("latency_bucket", ("le", "+Inf")): "6",
+                    ("latency_sum",): "1.5", ("latency_count",): "6", ("rpc", ("quantile", "0.5")): "0.01",
+                    ("rpc_sum",): "17", ("rpc_count",): "9", ("a.dotted.name", ("odd label", "x")): "4", ("up",): "1",
+                    ("scrape_samples_scraped",): "16", ("scrape_samples_post_metric_relabeling",): "16"}
+        for (name, *pairs), value in expected.items():
+            assert found.pop(labels_of(exporter, name, **dict(pairs)), None) == value, (name, pairs, found)
+        assert float(found.pop(labels_of(exporter, "big"))) == 1.7976931348623157e308
+        assert {dict(k)["__name__"] for k in found} == {"scrape_duration_seconds", "scrape_series_added"}, found
+        metadata = server.api("metadata")
+        assert metadata["http_requests_total"] == [{"type": "counter", "help": "Requests, by code.", "unit": ""}], metadata
+        assert metadata["latency"][0]["type"] == "histogram" and metadata["rpc"][0]["type"] == "summary", metadata
+
+
+def test_what_a_scrape_asks_for():
+    with scraped("a 1\n", more="params: {module: [x y, z]}\nmetrics_path: /probe") as (exporter, server):
+        wait_for("a scrape", lambda: server.value("a"))
+        path, headers = exporter.requests[0]
+        assert path == "/probe?module=x+y&module=z" or path == "/probe?module=x%20y&module=z", path
+        accept = headers["accept"]
+        assert accept.startswith("application/openmetrics-text;version=1.0.0") and "text/plain" in accept, accept
+        assert "*/*" in accept and "gzip" in headers["accept-encoding"], headers
+        assert float(headers["x-prometheus-scrape-timeout-seconds"]) == 1, headers
+        assert headers["user-agent"].startswith("Tidemark/") and headers["host"] == exporter.address, headers
+
+
+OM_PAGE = """# TYPE jobs counter
+# HELP jobs Jobs done.
+jobs_total{kind="a"} 17.0 # {trace_id="abc"} 0.5 1520879607.789
+jobs_created{kind="a"} 1520430000.1
+# TYPE size_bytes gauge
+# UNIT size_bytes bytes
+size_bytes 4096
+# TYPE build info
+build_info{version="1.2"} 1
+# TYPE state stateset
+state{state="on"} 1
+state{state="off"} 0
+# EOF
+"""
+
+
+def test_openmetrics_page():
+    with scraped(OM_PAGE, OPENMETRICS) as (exporter, server):
+        wait_for("the page", lambda: server.instant("size_bytes"))
+        assert server.instant("jobs_total")[labels_of(exporter, "jobs_total", kind="a")] == "17"
+        assert server.instant("build_info")[labels_of(exporter, "build_info", version="1.2")] == "1"
+        assert server.value('state{state="off"}') == 0
+        assert server.api("metadata", metric="size_bytes")["size_bytes"] == [{"type": "gauge", "help": "", "unit": "bytes"}]
+        assert server.metric("tidemark_scrape_exemplars_parsed_total") >= 1
+        exporter.page = OM_PAGE.replace("# EOF\n", "")  # Cut off: not a whole page.
+        wait_for("the failure", lambda: server.value("up") == 0)
+        assert "EOF" in target_of(server, exporter)["lastError"], target_of(server, exporter)
+
+
+def test_gzip_page():
+    with scraped("a 1\n" + "".join(f'many{{n="{i}"}} {i}\n' for i in range(2000))) as (exporter, server):
+        exporter.gzip = True
+        wait_for("the series", lambda: server.value("count(many)") == 2000)
+        assert server.value("sum(many)") == 1999000
+        exporter.gzip, exporter.page = False, b"\x1f\x8b\x08\x00broken"
+        wait_for("the failure", lambda: server.value("up") == 0)
+
+
+def test_timestamps_are_honoured_or_not():
+    at = int(time.time() * 1000) - 60000
+    with scraped(f"a 1 {at}\n") as (exporter, server):
+        wait_for("the sample", lambda: server.instant("a"))
+        assert server.samples("a", "5m", time.time())[labels_of(exporter, "a")] == [(at, "1")]
+        exporter.page = "b 1\n"  # What brought its own time goes without a marker.
+        scrapes(exporter)
+        assert server.instant("a")
+    with scraped(f"a 1 {at}\n", more="honor_timestamps: false") as (exporter, server):
+        wait_for("two samples", lambda: server.value("count_over_time(a[1m])") == 2)
+        assert all(t > at + 30000 for t, _ in server.samples("a", "5m", time.time())[labels_of(exporter, "a")])
+
+
+# ---- failures ----
+
+BROKEN = [("good 1\nbad{a=\"b} 2\n", 2), ("good 1\n\nbad one\n", 3), ("good 1\nbad 1 2 3\n", 2),
+          ("good 1\nbad{a=\"x\",a=\"y\"} 1\n", 2), ("good 1\nbad{\x01=\"x\"} 1\n", 2)]
+
+
+def test_broken_page_fails_whole():
+    with scraped("good 1\nother 2\n") as (exporter, server):
+        wait_for("the good page", lambda: server.value("good") == 1)
+        for page, line in BROKEN:
+            exporter.page = page
+            wait_for("the failure", lambda: server.value("up") == 0)
+            assert server.instant("good") == {} and server.instant("other") == {}, page
+            target = target_of(server, exporter)
+            assert target["health"] == "down" and target["lastReason"] == "parse", target
+            assert target["errorLine"] == line and str(line) in target["lastError"], target
+            assert target["bodyExcerpt"].startswith("good 1") and target["status"] == 200, target
+            assert server.value("scrape_samples_scraped") in (1, 2)  # As upstream: what came before the error.
+            exporter.page = "good 1\nother 2\n"
+            wait_for("the good page", lambda: server.value("good") == 1)
+        assert server.metric("tidemark_scrape_failures_total", reason="parse") >= len(BROKEN)
+        target = target_of(server, exporter)
+        assert target["health"] == "up" and target["lastError"] == "" and target["samples"] == 2, target
+
+
+def test_failures_say_why():
+    with scraped("a 1\n", more="body_size_limit: 2KB") as (exporter, server):
+        for change, words in (({"status": 503}, ["503"]), ({"status": 204}, ["204"]), ({"content_type": None}, ["Content-Type"]),
+                              ({"content_type": "application/x-unknown"}, ["application/x-unknown"]),
+                              ({"delay": 2.5}, ["deadline", "time"]), ({"hang_up": True}, ["EOF", "closed", "transfer", "end"]),
+                              ({"page": "#" * 3000 + "\na 1\n"}, ["body size limit", "body_size_limit"])):
+            wait_for("a good scrape", lambda: server.value("up") == 1 and server.value("a") == 1)
+            kept = {name: getattr(exporter, name) for name in change}
+            vars(exporter).update(change)
+            wait_for(f"the failure of {change}", lambda: server.value("up") == 0)
+            assert server.instant("a") == {}, change
+            target = target_of(server, exporter)
+            assert target["health"] == "down" and any(w in target["lastError"] for w in words), (change, target)
+            assert target["lastReason"] and set(target["phases"]) >= {"resolve", "connect", "first_byte", "transfer"}, target
+            vars(exporter).update(kept)
+        assert server.metric("prometheus_target_scrapes_exceeded_body_size_limit_total") >= 1
+    # A port where nobody listens.
+    with Exporter() as gone:
+        port = gone.port
+    with Server(config=f"{GLOBAL}scrape_configs: [{{job_name: j, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]\n") as server:
+        wait_for("the failure", lambda: server.value("up") == 0)
+        target, = server.targets().values()
+        assert "refused" in target["lastError"].lower() or "connect" in target["lastError"].lower(), target
+
+
+def test_vanished_series_end_at_once():
+    with scraped('a{x="1"} 1\na{x="2"} 2\n') as (exporter, server):
+        wait_for("both", lambda: server.value("count(a)") == 2)
+        exporter.page = 'a{x="2"} 2\n'
+        wait_for("the end of one", lambda: server.value("count(a)") == 1)  # Not after 5 minutes.
+        assert [dict(k)["x"] for k in server.instant("a")] == ["2"]
+        # It is a marker, not a hole: the old samples are there, and no NaN is shown.
+        samples = server.samples('a{x="1"}', "5m", time.time())[labels_of(exporter, "a", x="1")]
+        assert samples and all(v == "1" for _, v in samples), samples
+        exporter.page = 'a{x="1"} 5\n'
+        wait_for("its return", lambda: server.instant('a{x="1"}').get(labels_of(exporter, "a", x="1")) == "5")
+        exporter.status = 500  # Everything of a failed scrape ends, but what tells of it.
+        wait_for("the end of all", lambda: server.value("up") == 0)
+        assert server.instant("a") == {} and server.value("scrape_samples_scraped") == 0
+
+
+# ---- labels and limits ----
+
+PUSHED = 'a{job="theirs",instance="i",x="y"} 1\n'
+
+
+def test_honor_labels():
+    with scraped(PUSHED) as (exporter, server):
+        wait_for("the series", lambda: server.instant("a"))
+        assert list(server.instant("a")) == [key({"__name__": "a", "job": "j", "instance": exporter.address, "x": "y",
+                                                  "exported_job": "theirs", "exported_instance": "i"})]
+    with scraped(PUSHED, more="honor_labels: true") as (exporter, server):
+        wait_for("the series", lambda: server.instant("a"))
+        assert list(server.instant("a")) == [key({"__name__": "a", "job": "theirs", "instance": "i", "x": "y"})]
+        assert server.value('up{job="j"}') == 1
+
+
+def test_relabelling():
+    more = """relabel_configs:
+  - {source_labels: [__address__], regex: '(.*):\\d+', target_label: instance, replacement: 'host-$1'}
+  - {target_label: team, replacement: blue}
+metric_relabel_configs:
+  - {source_labels: [__name__], regex: 'drop_.*', action: drop}
+  - {regex: secret, action: labeldrop}
+  - {source_labels: [x], regex: '(.)(.)', target_label: y, replacement: '$2$1'}"""
+    with scraped('drop_me 1\na{x="ab",secret="s"} 1\n', more=more) as (exporter, server):
+        wait_for("the series", lambda: server.instant("a"))
+        assert list(server.instant("a")) == [key({"__name__": "a", "instance": "host-127.0.0.1", "job": "j", "team": "blue",
+                                                  "x": "ab", "y": "ba"})]
+        assert server.instant("drop_me") == {}
+        assert server.value("scrape_samples_scraped") == 2 and server.value("scrape_samples_post_metric_relabeling") == 1
+        target = target_of(server, exporter)
+        assert target["labels"] == {"instance": "host-127.0.0.1", "job": "j", "team": "blue"}, target
+        assert target["discoveredLabels"]["__address__"] == exporter.address, target
+
+
+def test_limits_fail_the_scrape_and_say_so():
+    few = "a 1\nb 2\n"
+    for limit, page, counter in (
+            ("sample_limit: 2", few + "c 3\n", "prometheus_target_scrapes_exceeded_sample_limit_total"),
+            ("label_limit: 3", 'a{x="1",y="2"} 1\n', "prometheus_target_scrape_pool_exceeded_label_limits_total"),
+            ("label_name_length_limit: 8", 'a{a_long_name="1"} 1\n', "prometheus_target_scrape_pool_exceeded_label_limits_total"),
+            ("label_value_length_limit: 30", 'a{x="%s"} 1\n' % ("v" * 31), "prometheus_target_scrape_pool_exceeded_label_limits_total")):
+        with scraped(few, more=limit) as (exporter, server):
+            wait_for("the good page", lambda: server.value("b") == 2)
+            exporter.page = page
+            wait_for("the failure", lambda: server.value("up") == 0)
+            assert server.instant("a") == {} and server.instant("b") == {}, limit
+            target = target_of(server, exporter)
+            assert limit.split(":")[0].replace("_", " ").split(" ")[0] in target["lastError"], (limit, target)
+            assert "limit" in target["lastError"] and target["health"] == "down", target
+            assert server.metric(counter) >= 1, limit
+            exporter.page = few
+            wait_for("the good page again", lambda: server.value("b") == 2)
+
+
+def test_samples_refused_one_by_one_are_counted():
+    with scraped("a 1\na 1\na 2\n") as (exporter, server):
+        wait_for("a scrape", lambda: server.value("up") == 1)
+        assert server.value("a") == 1  # First write wins.
+        scrapes(exporter)
+        outcomes = {o: server.metric("tidemark_scrape_samples_total", job="j", outcome=o) or 0
+                    for o in ("stored", "duplicate", "conflict")}
+        assert outcomes["conflict"] >= 1 and outcomes["duplicate"] + outcomes["conflict"] >= 2, outcomes
+
+
+# ---- discovery ----
+
+def test_file_sd_follows_its_files():
+    config = GLOBAL + """scrape_configs:
+  - job_name: files
+    file_sd_configs: [{files: ['targets/*.json', 'targets/*.yml'], refresh_interval: 1s}]
+"""
+    with Exporter("a 1\n") as one, Exporter("a 2\n") as two:
+        first = json.dumps([{"targets": [one.address], "labels": {"team": "x"}}])
+        with Server(config=config, files={"targets/one.json": first}) as server:
+            wait_for("the first target", lambda: server.value('a{team="x"}') == 1)
+            server.write("targets/two.yml", f"- targets: ['{two.address}']\n  labels: {{team: y}}\n")
+            wait_for("the second target", lambda: server.value('a{team="y"}') == 2)
+            server.write("targets/one.json", json.dumps([{"targets": [one.address], "labels": {"team": "z"}}]))
+            wait_for("its new label", lambda: server.value('a{team="z"}') == 1)
+            server.write("targets/one.json", "[{")  # Broken: the last good list stays.
+            scrapes(one, 3)
+            assert server.value('a{team="z"}') == 1
+            server.write("targets/one.json", "[]")
+            wait_for("the end of the target", lambda: len(server.targets()) == 1)
+            wait_for("the end of its series", lambda: server.instant('a{team="z"}') == {})
+            assert server.value('a{team="y"}') == 2
+
+
+def test_slow_target_delays_nobody():
+    with Exporter("slow 1\n") as slow, Exporter("fast 1\n") as fast:
+        slow.delay = 30
+        config = f"{GLOBAL}scrape_configs: [{{job_name: j, static_configs: [{{targets: ['{slow.address}', '{fast.address}']}}]}}]\n"
+        with Server(config=config) as server:
+            wait_for("samples of the fast one", lambda: (server.value("count_over_time(fast[1m])") or 0) >= 4)
+            assert server.value(f'up{{instance="{slow.address}"}}') == 0 and server.value(f'up{{instance="{fast.address}"}}') == 1
