@@ -81,6 +81,14 @@ static void check_print(const struct yaml_doc *doc, struct arena *a)
     buf_fini(&twice);
 }
 
+// libfyaml 0.7.12 forgets some tokens of texts that it refuses; our own leaks still count.
+const char *__lsan_default_suppressions(void);
+
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfyaml\n";
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
     if (size > 1 << 16) {

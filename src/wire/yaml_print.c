@@ -62,13 +62,20 @@ static void print_block(struct printer *p, str s, u32 depth)
     }
 }
 
+// Plain where it stood, but an indicator at the start of a line: a question mark after a tab.
+static bool looks_like_indicator(str s)
+{
+    return s.len > 0 && (s.ptr[0] == '?' || s.ptr[0] == '-' || s.ptr[0] == ':') &&
+           (s.len == 1 || s.ptr[1] == ' ');
+}
+
 static void print_scalar(struct printer *p, const struct yaml_node *n, u32 depth)
 {
     if (n->block && block_fits(n->scalar)) {
         print_block(p, n->scalar, depth);
         return;
     }
-    if (n->quoted || has_control(n->scalar)) {
+    if (n->quoted || has_control(n->scalar) || looks_like_indicator(n->scalar)) {
         json_quote(p->out, n->scalar); // YAML's double quotes take all of JSON's.
     } else {
         buf_str(p->out, n->scalar);
