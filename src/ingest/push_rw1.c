@@ -23,6 +23,7 @@
 // Everything of one request as columns.
 struct request {
     struct arena *a;
+    struct label *found; // PUSH_LABELS_MAX labels of the series that is being read.
     struct labels *series;
     u8 *bad; // The series' labels are refused.
     u32 series_count;
@@ -143,7 +144,6 @@ static bool series_read(struct pb_reader *outer, struct request *q, const struct
                         struct push_result *out)
 {
     struct pb_reader r = pb_enter(outer);
-    struct label found[PUSH_LABELS_MAX];
     u32 count = 0;
     const u32 series = series_add(q);
     while (pb_next(&r)) {
@@ -154,7 +154,7 @@ static bool series_read(struct pb_reader *outer, struct request *q, const struct
                 break;
             }
             if (count < PUSH_LABELS_MAX) {
-                found[count] = l;
+                q->found[count] = l;
             }
             count++;
             break;
@@ -175,7 +175,7 @@ static bool series_read(struct pb_reader *outer, struct request *q, const struct
         return false;
     }
     const u32 kept = MIN(count, (u32)PUSH_LABELS_MAX);
-    labels_keep_pushed(q, series, found, kept, &opts->limits, out);
+    labels_keep_pushed(q, series, q->found, kept, &opts->limits, out);
     if (count > PUSH_LABELS_MAX) {
         q->bad[series] = true;
     }
@@ -304,7 +304,7 @@ bool push_remote_write_1(const struct push_opts *opts, str body, struct arena *a
     struct buf decoded;
     buf_init(&decoded, opts->decoded_bytes_max);
     struct push_result result = {0};
-    struct request q = {.a = a};
+    struct request q = {.a = a, .found = ARENA_NEW_N(a, struct label, PUSH_LABELS_MAX)};
     bool ok = snappy_decode(body, opts->decoded_bytes_max, &decoded, e);
     if (!ok) {
         (void)err_in(e, "remote write");
