@@ -1,13 +1,12 @@
-// exporter.c: many targets in one small process, for measuring scrapes: GET /t/<n>/metrics is a page
-// as node_exporter would give it, whose counters rise with each scrape of that target.
+// exporter.c: many targets in one small process, for measuring scrapes: GET /t/<n>/metrics is a
+// page as node_exporter would give it, whose counters rise with each scrape of that target.
 //
 //   bench_exporter PORT TARGETS SERIES      prints "port N" once it listens (PORT 0 = any free one)
 //   GET /pages                              how many pages were served so far
 //
 // Four of ten series never change, as on a real machine. The page is built anew for each request
-// from parts made at the start, so that one costs some 20 µs and the exporter never is the bottleneck.
-// Memory: one page for each open connection, CONNS_MAX connections.
-// Threads: one.
+// from parts made at the start, so that one costs some 20 µs and the exporter never is the
+// bottleneck. Memory: one page for each open connection, CONNS_MAX connections. Threads: one.
 #include "base/base.h"
 #include "base/str.h"
 

@@ -3,12 +3,12 @@
 //
 //   bench_pusher PORT SHAPE SERIES FIRST STEPS STEP_MS START_MS
 //
-// SHAPE is "node" (40 metrics, 200 series an instance, as a scraped host has) or "cpu" (one counter,
-// 16 series an instance). Samples FIRST to FIRST + STEPS - 1 of every series, sample k at START_MS +
-// k * STEP_MS. Requests of 2000 samples, one of each series, over CONNS connections; everything is
-// encoded before the first byte leaves. Prints one JSON object: samples, requests, bytes, wall_s,
-// refused (requests that were not answered 2xx), sum (of all values sent).
-// Memory: all requests, some 21 bytes a sample.
+// SHAPE is "node" (40 metrics, 200 series an instance, as a scraped host has) or "cpu" (one
+// counter, 16 series an instance). Samples FIRST to FIRST + STEPS - 1 of every series, sample k at
+// START_MS + k * STEP_MS. Requests of 2000 samples, one of each series, over CONNS connections;
+// everything is encoded before the first byte leaves. Prints one JSON object: samples, requests,
+// bytes, wall_s, refused (requests that were not answered 2xx), sum (of all values sent). Memory:
+// all requests, some 21 bytes a sample.
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/str.h"

@@ -377,7 +377,8 @@ static bool residuals_read(struct dec *d, bool mb, u32 count, u64 *out)
         return true; // The caller unfolds: FOR's residuals are unsigned, the deltas' are zigzag.
     }
     for (u32 i = 0; i < count; i++) {
-        // One form for the callers. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
+        // One form for the callers; the unpackers filled all of out.
+        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
         out[i] = bits_zigzag((i64)(out[i] + base));
     }
     return true;
