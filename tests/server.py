@@ -87,6 +87,7 @@ def ask(port, method, path, body=None, headers=None, timeout=30):
     """One request on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
+        connection.connect()
         try:
             connection.request(method, path, body=body, headers=headers or {})
         except (BrokenPipeError, ConnectionResetError):
@@ -106,13 +107,14 @@ class Server:
     files maps further names in its folder (rules.yml, targets.json) to their text."""
 
     def __init__(self, folder=None, flags=(), env=None, config=NOTHING, alertmanager=None, files=None,
-                 data="data"):
+                 data="data", prefix=""):
         self.own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="tidemark-test-")
         self.port = free_port()
         self.flags, self.env = list(flags), env or {}
         self.data = os.path.join(self.folder, data) if data else None
         self.config, self.alertmanager = config, alertmanager
+        self.prefix = prefix  # Of every path that is asked for.
         self.process = None
         self.log_path = os.path.join(self.folder, f"server-{self.port}.log")
         for name, text in (files or {}).items():
@@ -223,7 +225,7 @@ class Server:
     # ---- asking ----
 
     def request(self, method, path, body=None, headers=None, timeout=30):
-        return ask(self.port, method, path, body, headers, timeout)
+        return ask(self.port, method, self.prefix + path, body, headers, timeout)
 
     def get(self, path, params=None, headers=None, timeout=30):
         query = "?" + urllib.parse.urlencode(params, doseq=True) if params else ""

@@ -1,0 +1,210 @@
+"""The kill loop: a server is killed at random moments while it is scraped into and pushed to; after
+each restart everything it acknowledged must be there, and nothing may be there that was never sent.
+
+A value is a hash of its series and its time, so that a wrong one shows without a list of what was
+sent. What a push had acknowledged is kept in a journal; scraped samples seen by a query before the
+kill are held to the same promise (kill -9 loses nothing that was written)."""
+import http.client
+import random
+import struct
+import threading
+import time
+import zlib
+
+import push
+from doubles import Exporter
+from server import Server, free_port, key, wait_for
+
+SERIES = 40
+NEAR_S = 10  # What a check after each kill looks at; every FULL_EVERY kills it looks at everything.
+FULL_EVERY = 25
+
+
+def expected(name, n, ms):
+    """The value of series n at a time; any 32-bit pattern, so neighbours have nothing in common."""
+    return float(zlib.crc32(struct.pack("<IQ", n, ms), zlib.crc32(name.encode())))
+
+
+class Sender(threading.Thread):
+    """Pushes without end, and remembers what was acknowledged: {(series, ms)}."""
+
+    def __init__(self, server, name, seed):
+        super().__init__(daemon=True)
+        self.server, self.name, self.rng = server, name, random.Random(seed)
+        self.acknowledged, self.sent, self.refused = set(), set(), []
+        self.last = [0] * SERIES
+        self.lock, self.ending = threading.Lock(), threading.Event()
+
+    def labels(self, n):
+        return {"__name__": self.name, "job": f"job{n % 5}", "instance": f"host{n % 11}", "n": str(n)}
+
+    def batch(self):
+        now = int(time.time() * 1000)
+        batch = []
+        for n in self.rng.sample(range(SERIES), self.rng.randint(1, SERIES)):
+            # A few samples each, between the last one and now: order is not what is tried here.
+            room = range(max(self.last[n] + 1, now - 40), now + 1)
+            if room:
+                times = sorted(self.rng.sample(room, min(len(room), self.rng.randint(1, 4))))
+                self.last[n] = times[-1]
+                batch.append((n, times))
+        return batch
+
+    def run(self):
+        try:
+            self.send_all()
+        except Exception as e:  # Told by the main thread.
+            with self.lock:
+                self.refused.append(e)
+
+    def send_all(self):
+        while not self.ending.is_set():
+            batch = self.batch()
+            if not batch:
+                time.sleep(0.001)
+                continue
+            pairs = {(n, t) for n, times in batch for t in times}
+            with self.lock:
+                self.sent |= pairs
+            body = [(self.labels(n), [(t, expected(self.name, n, t)) for t in times]) for n, times in batch]
+            time.sleep(self.rng.uniform(0, 0.01))
+            try:
+                answer = self.server.push(body, timeout=10)
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.01)  # Killed meanwhile: nothing was promised.
+                continue
+            with self.lock:
+                if answer.status == 204 and int(answer.headers["x-prometheus-remote-write-samples-written"]) == len(pairs):
+                    self.acknowledged |= pairs
+                elif answer.status != 503:
+                    self.refused.append(answer)
+
+    def close(self):
+        self.ending.set()
+        self.join()
+
+
+class Loop:
+    """One server, two senders, one exporter; cycle() kills, starts and checks."""
+
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+        self.exporter = Exporter(self.page)
+        self.pages = set()  # The times that pages were stamped with.
+        config = (f"scrape_configs:\n  - job_name: scraped\n    scrape_interval: 100ms\n    scrape_timeout: 100ms\n"
+                  f"    static_configs: [{{targets: ['{self.exporter.address}']}}]\n")
+        self.server = Server(config=config, flags=["--web.enable-remote-write-receiver", "--log.level=warn"])
+        self.senders = [Sender(self.server, f"pushed_{i}", seed + i) for i in range(2)]
+        self.seen = {}  # Scraped samples that a query showed: {labels: {ms: value}}
+        self.began = time.time()
+
+    def page(self):
+        ms = int(time.time() * 1000)
+        self.pages.add(ms)
+        return "".join(f'scraped{{n="{n}"}} {expected("scraped", n, ms):.0f} {ms}\n' for n in range(SERIES))
+
+    def __enter__(self):
+        try:
+            self.server.start()
+            for s in self.senders:
+                s.start()
+        except BaseException:
+            self.server.close()
+            self.exporter.close()
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for s in self.senders:
+            s.close()
+        self.exporter.close()
+        if kind and self.server.process:
+            print(self.server.log()[-6000:])
+        self.server.close()
+
+    def stored(self, selector, since):
+        """{labels: [(ms, value)]} of everything after the time."""
+        at = time.time() + 1
+        return self.server.samples(selector, f"{max(1, round((at - since) * 1000))}ms", at)
+
+    def see_scraped(self):
+        for labels, samples in self.stored("scraped", time.time() - NEAR_S).items():
+            self.seen.setdefault(labels, {}).update(dict(samples))
+
+    def cycle(self, whole):
+        time.sleep(self.rng.uniform(0.01, 0.4))
+        if self.rng.random() < 0.5:
+            self.see_scraped()
+        self.server.kill()
+        for s in self.senders:
+            with s.lock:
+                assert not s.refused, s.refused[:3]
+        # What is promised is what was acknowledged before the kill; what comes later is not checked yet.
+        promised = [(s, self.copy_of(s)) for s in self.senders]
+        self.server.port = self.server.port if self.rng.random() < 0.5 else free_port()
+        self.server.start()
+        since = self.began - 60 if whole else time.time() - NEAR_S
+        for sender, acknowledged in promised:
+            self.check_pushed(sender, acknowledged, since)
+        self.check_scraped(since)
+
+    @staticmethod
+    def copy_of(sender):
+        with sender.lock:
+            return set(sender.acknowledged)
+
+    def check_pushed(self, sender, acknowledged, since):
+        found = self.stored(sender.name, since)
+        with sender.lock:
+            sent = set(sender.sent)
+        there = set()
+        for labels, samples in found.items():
+            n = int(dict(labels)["n"])
+            assert labels == key(sender.labels(n)), f"a series nobody sent: {labels}"
+            times = [t for t, _ in samples]
+            assert times == sorted(set(times)), f"series {n}: times not rising: {times}"
+            for ms, value in samples:
+                assert (n, ms) in sent, f"series {n} at {ms}: nobody sent that"
+                assert float(value) == expected(sender.name, n, ms), f"series {n} at {ms}: wrong value {value}"
+                there.add((n, ms))
+        lost = {(n, ms) for n, ms in acknowledged if ms > since * 1000 + 1000} - there
+        assert not lost, f"{len(lost)} acknowledged samples of {sender.name} are lost: {sorted(lost)[:5]}"
+
+    def check_scraped(self, since):
+        found = self.stored("scraped", since)
+        for labels, samples in found.items():
+            n = int(dict(labels)["n"])
+            for ms, value in samples:
+                assert ms in self.pages and float(value) == expected("scraped", n, ms), f"series {n} at {ms}: wrong {value}"
+        for labels, samples in self.seen.items():
+            lost = {ms for ms in samples if ms > since * 1000 + 1000} - dict(found.get(labels, [])).keys()
+            assert not lost, f"{len(lost)} scraped samples that a query had shown are lost: {labels} {sorted(lost)[:5]}"
+
+    def total(self):
+        return sum(len(s.acknowledged) for s in self.senders)
+
+
+def kill_loop(kills, seed):
+    """Runs the loop; returns how many samples were acknowledged, and how many kills it took."""
+    with Loop(seed) as loop:
+        wait_for("the first acknowledged sample", loop.total)
+        wait_for("the first scrape", lambda: loop.server.instant("scraped"))
+        for i in range(kills):
+            try:
+                loop.cycle((i + 1) % FULL_EVERY == 0)
+            except AssertionError as e:
+                raise AssertionError(f"seed {seed}, kill {i + 1}: {e}") from None
+        total = loop.total()
+        assert total > kills and loop.seen, total
+        for s in loop.senders:
+            s.close()
+        for s in loop.senders:  # The last word, after an orderly stop.
+            assert not s.refused, s.refused[:3]
+        loop.server.stop()
+        loop.server.start()
+        for s in loop.senders:
+            loop.check_pushed(s, s.acknowledged, loop.began - 60)
+        loop.check_scraped(loop.began - 60)
+        assert loop.server.metric("prometheus_tsdb_wal_corruptions_total") in (0, None)
+        loop.server.stop()
+        print(f"{kills} kills: {total} acknowledged samples, none lost, none wrong")
