@@ -139,7 +139,11 @@ static void family_lines(const struct family *f, u32 turn, u32 limit)
 {
     char name[64];
     char head[PART_MAX / 2];
-    (void)snprintf(name, sizeof(name), turn == 0 ? "%s" : "%s_%u", f->name, turn);
+    if (turn == 0) {
+        (void)snprintf(name, sizeof(name), "%s", f->name);
+    } else {
+        (void)snprintf(name, sizeof(name), "node_%u_%s", turn, f->name + strlen("node_"));
+    }
     (void)snprintf(head, sizeof(head), "# HELP %.40s What it says.\n# TYPE %.40s %s\n", name, name,
                    f->type);
     for (u32 i = 0; i < f->instances && line_count < limit; i++) {
