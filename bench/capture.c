@@ -5,10 +5,12 @@
 //
 // The capture: a line "#ts<TAB>ms…" with the true times of scrapes, then "series<TAB>value…" for
 // each series in exposition text, an empty value where a scrape did not have it. A scrape counts
-// as 15 s after the one before; how late it truly was stays. Scrape k stands at START_MS + 15000 k
-// + lateness. Prints one JSON object: series, samples, wrong (samples that did not come back bit
-// for bit, or came back unasked). The files are below DIR/blocks, for the caller to weigh. Memory:
-// the capture, 8 bytes a cell. Threads: one.
+// as 15 s after the one before; how late it truly was stays. Scrape k stands at
+// START_MS + 15000 k + lateness. Prints one JSON object: series, samples, wrong (samples that did
+// not come back bit for bit, or came back unasked). The files are below DIR/blocks, to be weighed.
+//
+// Memory: the capture, 8 bytes a cell.
+// Threads: one.
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/bits.h"

@@ -5,8 +5,10 @@
 //   GET /pages                              how many pages were served so far
 //
 // Four of ten series never change, as on a real machine. The page is built anew for each request
-// from parts made at the start, so that one costs some 20 µs and the exporter never is the
-// bottleneck. Memory: one page for each open connection, CONNS_MAX connections. Threads: one.
+// from parts made at the start, so that the exporter never is the bottleneck.
+//
+// Memory: one page for each open connection, CONNS_MAX connections.
+// Threads: one.
 #include "base/base.h"
 #include "base/str.h"
 

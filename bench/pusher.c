@@ -7,8 +7,10 @@
 // counter, 16 series an instance). Samples FIRST to FIRST + STEPS - 1 of every series, sample k at
 // START_MS + k * STEP_MS. Requests of 2000 samples, one of each series, over CONNS connections;
 // everything is encoded before the first byte leaves. Prints one JSON object: samples, requests,
-// bytes, wall_s, refused (requests that were not answered 2xx), sum (of all values sent). Memory:
-// all requests, some 21 bytes a sample.
+// bytes, wall_s, refused (requests that were not answered 2xx), sum (of all values sent).
+//
+// Memory: all requests, some 16 bytes a sample.
+// Threads: one for each connection, with requests of its own.
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/str.h"
