@@ -71,7 +71,7 @@ static const struct metric metrics[] = {
             "Samples that were there already."),
     COUNTED("tidemark_tsdb_conflicting_samples_total", COUNT_CONFLICT,
             "Samples refused for another value at the same time."),
-    COUNTED("tidemark_tsdb_histogram_samples_refused_total", COUNT_HIST_REFUSED,
+    COUNTED("tidemark_tsdb_native_samples_refused_total", COUNT_HIST_REFUSED,
             "Native histogram samples refused: not stored by this release."),
     COUNTED("tidemark_tsdb_exemplars_dropped_total", COUNT_EXEMPLARS_DROPPED,
             "Exemplars taken and not kept."),
