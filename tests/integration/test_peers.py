@@ -180,7 +180,8 @@ remote_write: [{{url: "{server.url}/api/v1/write", queue_config: {{batch_send_de
             # Where a counter begins, this release of it extrapolates in the old way: stay clear of that.
             wait_for("some scrapes", lambda: len(exporter.requests) > 90, every=0.5)
             end = time.time()
-            wait_for("what was pushed", lambda: server.instant("up") and server.value("timestamp(up)") > end)
+            # A negative offset looks past `at`: what it finds must have come before either is asked.
+            wait_for("what was pushed", lambda: server.instant("up") and server.value("timestamp(up)") > end + 2)
             at, start = round(end - 1, 3), round(end - 9, 3)
             wrong, count = [], 0
             for query in (q.strip() for line in QUERIES.splitlines() for q in line.split(" | ")):
