@@ -11,7 +11,8 @@ from peers import peer
 from server import Server, free_port, key, wait_for
 
 RELEASE_ONLY = True
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+UI = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "ui")
+FULL = os.environ.get("TIDEMARK_BROWSER") == "full"
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s,
          external_labels: {{site: "lab"}}}}
@@ -115,13 +116,9 @@ def check_graph(server, target):
     assert {dict(k)["mode"] for k in busy} >= {"idle", "user", "system"}, list(busy)
 
 
-def check_browser(server):
-    """Every page of the UI, in both schemes, with the real data: the UI's own runner decides."""
-    ui = os.path.join(ROOT, "ui")
-    if not os.path.exists("/usr/bin/chromium") or not os.path.isdir(os.path.join(ui, "node_modules")):
-        print("no browser here: the pages were not looked at")
-        return
-    p = subprocess.run(["node", "e2e/run.mjs", server.url, "--expr", "node_load1"], cwd=ui,
+def look_at_pages(server, only):
+    """The UI's own runner walks through the pages with the real data, and decides."""
+    p = subprocess.run(["node", "e2e/run.mjs", server.url, "--expr", "node_load1", "--only", only], cwd=UI,
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=150)
     out = p.stdout.decode("utf-8", "replace")
     closing = re.findall(r"^(\d+) passed, (\d+) failed$", out, re.M)
@@ -154,14 +151,36 @@ def test_main_job():
             assert order == ["firing", "resolved"], order
 
 
-def test_pages_in_the_browser():
+def in_the_browser(*walks):
+    """Alerts fire, a target is scraped, the host is collected: then every page is walked through."""
     port = free_port()
     with Webhooks() as hook, node_exporter(port), \
          Server(config=CONFIG.format(target=f"127.0.0.1:{port}"), files={"rules.yml": RULES},
                 flags=["--collect.host=true"], alertmanager=NOTIFIER.format(url=hook.url)) as server:
         wait_for("the page of the rule", lambda: page_of(hook, "firing", "MemoryInUse"))
         wait_for("some points", lambda: (server.value("count_over_time(machine:memory:ratio[1m])") or 0) >= 5)
-        check_browser(server)
+        for only in walks:
+            look_at_pages(server, only)
+
+
+def light_pages():
+    in_the_browser(", wide, light", *([", phone, light"] if FULL else []))
+
+
+def dark_pages():
+    in_the_browser(", phone, dark", *([", wide, dark"] if FULL else []))
+
+
+def walks_through_the_pages():
+    in_the_browser("keyboard:", "explore:")
+
+
+if os.path.exists("/usr/bin/chromium") and os.path.isdir(os.path.join(UI, "node_modules")):
+    test_light_pages_in_the_browser = light_pages
+    test_dark_pages_in_the_browser = dark_pages
+    test_walks_in_the_browser = walks_through_the_pages
+else:
+    print("no browser here: the pages were not looked at")
 
 
 def test_pages_are_retried_until_taken():
