@@ -40,7 +40,8 @@ const struct option options_table[] = {
         "storage.tsdb.wal-sync", wal_sync, "always", wal_syncs,
         "When a push is answered: once it is on disk (always), or with a sync each second (1s)."),
     ROW("storage.tsdb.series-limit", OPTION_U64, series_max, "0",
-        "Most series in memory; new ones beyond it are refused and counted. 0 = 10 million."),
+        "Most series in memory; new ones beyond it are refused and counted. 0 = 10 million. An "
+        "eighth is kept for what rules write."),
     ROW("memory.limit", OPTION_BYTES, memory_limit, "0",
         "Memory budget; 0 = 60 % of the machine or cgroup."),
     ROW("web.listen-address", OPTION_STR, listen_address, "127.0.0.1:9090",

@@ -47,7 +47,9 @@ struct head {
     i64 range_ms;
     _Atomic u32 *series_total; // Of all shards, for the limit.
     _Atomic bool *full;        // New series are refused while it is set.
-    u32 series_max;
+    u32 series_max;            // Of all shards.
+    u32 own_max;               // Of this one: what is kept for the others is not in it.
+    u32 own_min;               // This many it may always have, whatever the others hold.
 
     struct lock lock;
     struct cond turn_free;

@@ -117,6 +117,7 @@ struct head *head_new(u32 id, i64 range_ms, _Atomic u32 *series_total, _Atomic b
     h->series_total = series_total;
     h->full = full;
     h->series_max = series_max;
+    h->own_max = series_max;
     h->t_floor = INT64_MIN;
     h->t_max = T_NEVER;
     lock_init(&h->lock, 30, "head");
@@ -329,6 +330,16 @@ static void pending_add(struct head *h, u32 ordinal)
     h->pending[h->pending_count++] = ordinal;
 }
 
+// With the turn. Shards that add series at the same moment may pass the limit by one each.
+static bool has_room(const struct head *h)
+{
+    if (atomic_load(h->full)) {
+        return false;
+    }
+    return h->live < h->own_min ||
+           (h->live < h->own_max && atomic_load(h->series_total) < h->series_max);
+}
+
 // With the turn.
 static enum append_outcome resolve_new(struct head *h, struct tenant_id tenant, struct labels set,
                                        struct series_ref *ref)
@@ -339,7 +350,7 @@ static enum append_outcome resolve_new(struct head *h, struct tenant_id tenant, 
     if (resolve_known(h, tenant, set, ref)) { // Somebody was faster, or it came twice.
         return APPEND_STORED;
     }
-    if (atomic_load(h->full) || atomic_load(h->series_total) >= h->series_max) {
+    if (!has_room(h)) {
         return APPEND_LIMIT;
     }
     u32 at = h->free_count > 0 ? h->free_ordinals[h->free_count - 1] : h->count;

@@ -325,9 +325,12 @@ static struct tsdb *db_make(const struct tsdb_opts *opts)
     meta_table_init(&db->metadata);
     db->blocks = block_set_with(NULL, NULL, NULL);
     for (u32 i = 0; i < SHARDS; i++) {
-        db->heads[i] = head_new(i, db->opts.block_range_ms, &db->series_total, &db->memory_full,
+        db->heads[i] = head_new(i, db->opts.block_range_ms, &db->series_total, &db->memory_full[i],
                                 db->opts.series_max, db->opts.symbol_bytes_max);
     }
+    const u32 reserve = db->opts.series_max / RULES_SHARE + (db->opts.series_max > 1);
+    db->heads[SHARD_RULES]->own_min = reserve;
+    db->heads[SHARD_MAIN]->own_max -= reserve;
     return db;
 }
 

@@ -57,8 +57,8 @@ struct tsdb_opts {
     i64 too_new_ms;                        // 5 min
     enum wal_sync wal_sync;
     u64 wal_segment_bytes; // 64 MiB
-    u32 series_max;        // 0 = 10 million; counts both shards
-    u64 memory_max;        // New series are refused beyond it; 0 = no limit
+    u32 series_max;        // 0 = 10 million; an eighth of it is kept for rules
+    u64 memory_max;        // New series are refused beyond it, an eighth likewise; 0 = no limit
     u64 symbol_bytes_max;  // 1 GiB
     u32 queriers_max;      // 4096
     u64 ballast_bytes;     // Disk kept back so that a full disk can be recovered; 0 = none

@@ -24,6 +24,10 @@ struct tmk_histogram;
 #define SHARD_MAIN  0U
 #define SHARD_RULES 1U
 #define TSDB_PATH   256
+// Of series_max and of memory_max one part in so many is kept for rules, so that no flood of
+// scraped or pushed series keeps an alert from being recorded (I14). Of the memory budget 40 % are
+// the head's and 5 % the alerts': an eighth.
+#define RULES_SHARE 8U
 
 // The blocks that are listed now, by time. Threads: frozen; refs guarded by the db's lock.
 struct block_set {
@@ -98,7 +102,7 @@ struct tsdb {
     struct head *heads[SHARDS];
     struct wal *wals[SHARDS];
     _Atomic u32 series_total;
-    _Atomic bool memory_full;
+    _Atomic bool memory_full[SHARDS]; // Of each shard: its share of memory_max is used up.
     _Atomic bool writes_failing;
     _Atomic u64 counts[COUNT_TOTAL];
     _Atomic u64 disk_free;

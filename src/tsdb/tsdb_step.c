@@ -284,16 +284,24 @@ void tsdb_disk_look(struct tsdb *db)
 
 static void memory_look(struct tsdb *db)
 {
-    u64 bytes = 0;
-    for (u32 i = 0; db->opts.memory_max > 0 && i < SHARDS; i++) {
-        bytes += head_bytes(db->heads[i]);
+    const u64 max = db->opts.memory_max;
+    if (max == 0) {
+        return;
     }
-    bool full = db->opts.memory_max > 0 && bytes > db->opts.memory_max;
-    if (full != atomic_exchange(&db->memory_full, full)) {
-        LOGF(db->opts.log, LOG_WARN,
-             full ? "the head holds %llu bytes, more than its limit of %llu: new series are refused"
-                  : "the head holds %llu bytes, within its limit of %llu: new series are taken",
-             (unsigned long long)bytes, (unsigned long long)db->opts.memory_max);
+    const u64 reserve = max / RULES_SHARE;
+    const u64 main = head_bytes(db->heads[SHARD_MAIN]);
+    const u64 rules = head_bytes(db->heads[SHARD_RULES]);
+    const bool full[SHARDS] = {[SHARD_MAIN] = main > max - reserve || main + rules > max,
+                               [SHARD_RULES] = rules > reserve && main + rules > max};
+    for (u32 i = 0; i < SHARDS; i++) {
+        if (full[i] != atomic_exchange(&db->memory_full[i], full[i])) {
+            LOGF(db->opts.log, LOG_WARN,
+                 "the head holds %llu bytes, %llu of them of rules; its limit is %llu, of which "
+                 "%llu are kept for rules: new series of %s are %s",
+                 (unsigned long long)(main + rules), (unsigned long long)rules,
+                 (unsigned long long)max, (unsigned long long)reserve,
+                 i == SHARD_RULES ? "rules" : "scrapes and pushes", full[i] ? "refused" : "taken");
+        }
     }
 }
 

@@ -239,10 +239,89 @@ TEST(tsdb_limits_series_with_a_clear_outcome)
     for (int i = 0; i < 20; i++) {
         (void)snprintf(name, sizeof(name), "m,instance=a,job=x,n=%d", i);
         assert_int_equal(fixture_put(&f, STREAM_SCRAPE, name, FIXTURE_NOW, 1),
-                         i < 10 ? APPEND_STORED : APPEND_LIMIT);
+                         i < 8 ? APPEND_STORED : APPEND_LIMIT);
     }
     assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "m,instance=a,job=x,n=3", FIXTURE_NOW + 1, 2),
                      APPEND_STORED);
+    fixture_fini(&f);
+}
+
+// Writes n series name,n=0 … and says how many were stored; the others were refused by a limit.
+static u32 flood(struct fixture *f, enum storage_stream stream, const char *name, u32 n)
+{
+    char text[128];
+    u32 stored = 0;
+    for (u32 i = 0; i < n; i++) {
+        (void)snprintf(text, sizeof(text), "%s,instance=a,job=x,n=%u", name, i);
+        const enum append_outcome o = fixture_put(f, stream, text, FIXTURE_NOW, 1);
+        assert_true(o == APPEND_STORED || o == APPEND_LIMIT);
+        stored += o == APPEND_STORED;
+    }
+    return stored;
+}
+
+TEST(tsdb_keeps_series_back_for_rules)
+{
+    struct fixture f;
+    fixture_init(&f, 81);
+    f.opts.series_max = 80;
+    fixture_open(&f);
+    assert_int_equal(flood(&f, STREAM_SCRAPE, "m", 200), 69); // All but an eighth, and one.
+    assert_int_equal(flood(&f, STREAM_RULES, "r", 200), 11);
+    fixture_reopen(&f);
+    assert_int_equal(flood(&f, STREAM_RULES, "q", 5), 0);
+    fixture_fini(&f);
+
+    fixture_init(&f, 82);
+    f.opts.series_max = 80;
+    fixture_open(&f);
+    assert_int_equal(flood(&f, STREAM_RULES, "r", 40), 40); // Where there is room, more than that.
+    assert_int_equal(flood(&f, STREAM_SCRAPE, "m", 200), 40);
+    f.opts.series_max = 20; // Too many for the new limit: rules still have their share, once.
+    fixture_reopen(&f);
+    assert_int_equal(flood(&f, STREAM_SCRAPE, "n", 5), 0);
+    assert_int_equal(flood(&f, STREAM_RULES, "q", 5), 0);
+    fixture_fini(&f);
+
+    fixture_init(&f, 83);
+    f.opts.series_max = 80;
+    fixture_open(&f);
+    assert_int_equal(flood(&f, STREAM_SCRAPE, "m", 60), 60);
+    f.opts.series_max = 20;
+    fixture_reopen(&f);
+    assert_int_equal(flood(&f, STREAM_RULES, "q", 5), 3); // Although scrapes hold three times all.
+    fixture_fini(&f);
+}
+
+TEST(tsdb_keeps_memory_back_for_rules)
+{
+    struct fixture f;
+    fixture_init(&f, 84);
+    f.opts.memory_max = (u64)4 << 20;
+    fixture_open(&f);
+    u32 rounds = 0;
+    char name[64];
+    for (; rounds < 1000; rounds++) {
+        (void)snprintf(name, sizeof(name), "m%u", rounds);
+        if (flood(&f, STREAM_SCRAPE, name, 200) == 0) {
+            break;
+        }
+        fixture_steps(&f); // Memory is looked at here.
+    }
+    assert_true(rounds > 1 && rounds < 1000);
+    assert_int_equal(flood(&f, STREAM_RULES, "r", 100), 100);
+    fixture_steps(&f);
+    assert_int_equal(flood(&f, STREAM_SCRAPE, "s", 1), 0);
+    assert_int_equal(flood(&f, STREAM_RULES, "q", 100), 100);
+    u32 more = 0;
+    for (; more < 1000; more++) { // The share is bounded too.
+        (void)snprintf(name, sizeof(name), "r%u", more);
+        if (flood(&f, STREAM_RULES, name, 200) == 0) {
+            break;
+        }
+        fixture_steps(&f);
+    }
+    assert_true(more < rounds);
     fixture_fini(&f);
 }
 
