@@ -8,9 +8,9 @@
 // is the same. Rows go in as batches of 2000 samples, with the background steps in between. DIR
 // holds the store and is removed first.
 //
-// Prints one JSON object. Times are CPU time of the process: us_new_series (with its record in the
-// log), ns_append (with the log), ns_append_bare (judged and applied, no log), us_select (one series
-// by three matchers), ms_regex (how many series an expression over every instance finds).
+// Prints one JSON object. Times are CPU time of the process: us_new_series (with its record in
+// the log), ns_append (with the log), ns_append_bare (judged and applied, no log), us_select (one
+// series by three matchers), ms_regex (how many series an expression over every instance finds).
 // bytes_per_series is anonymous memory over the last 120 rows, at its mean and its peak.
 // answers: samples read back and those among them that differ.
 //
