@@ -376,7 +376,9 @@ static bool start_services(struct server *s, struct error *e)
                                      .fs = fs_real(),
                                      .log = s->log,
                                      .registry = s->registry,
-                                     .sink = notify_sink(s->notify)};
+                                     .sink = notify_sink(s->notify),
+                                     .query_timeout_ms = s->options->query_timeout_ms,
+                                     .query_bytes_max = memory_limit(s->options) / 16};
     s->rules = rules_new(&rules, e);
     s->scrape = s->rules ? scrape_new(&scrape, e) : NULL;
     return s->scrape != NULL;

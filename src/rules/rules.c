@@ -12,8 +12,9 @@
 
 #include <stdio.h>
 
-enum { SLEEP_MAX_MS = 500, RANK_RULES = 30 };
-#define OPTS_BYTES_MAX ((size_t)1 << 20)
+enum { SLEEP_MAX_MS = 500, RANK_RULES = 30, QUERY_TIMEOUT_MS = 120000 };
+#define OPTS_BYTES_MAX  ((size_t)1 << 20)
+#define QUERY_BYTES_MAX ((u64)64 << 20)
 
 // ---- slots ----
 
@@ -114,6 +115,8 @@ struct rules *rules_new(const struct rules_deps *deps, UNUSED struct error *e)
 {
     struct rules *r = MEM_NEW(struct rules);
     r->deps = *deps;
+    r->deps.query_timeout_ms = deps->query_timeout_ms ? deps->query_timeout_ms : QUERY_TIMEOUT_MS;
+    r->deps.query_bytes_max = deps->query_bytes_max ? deps->query_bytes_max : QUERY_BYTES_MAX;
     r->stop = stop_new();
     r->metrics = rules_metrics_new(deps->registry);
     lock_init(&r->lock, RANK_RULES, "rules");
@@ -133,6 +136,7 @@ void rules_start(struct rules *r)
 
 void rules_stop(struct rules *r)
 {
+    __atomic_store_n(&r->cancelled, 1, __ATOMIC_RELAXED); // Read by query_tick, at its leisure.
     stop_set(r->stop);
     for (u32 i = 0; i < RULES_THREADS; i++) {
         thr_join(r->threads[i]);

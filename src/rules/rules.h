@@ -31,6 +31,8 @@ struct rules_deps {
     struct log *log;
     struct tmk_registry *registry;
     struct alert_sink *sink;
+    i64 query_timeout_ms; // Of what is read beside the engine (ALERTS_FOR_STATE); 0 = 2 m.
+    u64 query_bytes_max;  // 0 = 64 MiB
 };
 
 struct rules_opts {
@@ -57,7 +59,9 @@ struct rules_plan *rules_prepare(struct rules *r, const struct rules_opts *opts,
 void rules_swap(struct rules *r, struct rules_plan *plan); // Takes the plan.
 void rules_plan_free(struct rules_plan *plan);             // Accepts NULL.
 void rules_start(struct rules *r);
-void rules_stop(struct rules *r); // Ends after the running group.
+// Cancels the queries that run, so that a slow one does not hold up the end; what has been evaluated
+// is sent and written.
+void rules_stop(struct rules *r);
 void rules_free(struct rules *r); // Accepts NULL.
 
 enum alert_state { ALERT_INACTIVE, ALERT_PENDING, ALERT_FIRING, ALERT_STATE_UNKNOWN };

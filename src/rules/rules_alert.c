@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "os/clk.h"
 #include "rules/rules_inner.h"
 
 #include <stdlib.h>
@@ -428,11 +429,18 @@ void rule_alerts_restore(struct rule_group *g, struct rule *rule, i64 t_ms, stru
     struct storage_querier *q =
         storage_querier_open(g->owner->deps.storage, TENANT_DEFAULT, from_ms, t_ms, &e);
     const struct select_hints hints = {.start_ms = from_ms, .end_ms = t_ms};
-    struct query_budget budget = {0};
+    const struct rules_deps *d = &g->owner->deps;
+    struct query_budget budget = {.bytes_max = d->query_bytes_max,
+                                  .deadline_mono_ns =
+                                      clk_mono_ns(d->clk) + d->query_timeout_ms * 1000000,
+                                  .cancel = &g->owner->cancelled};
     struct series_cursor *c = q ? q->ops->select(q, ms, 2, &hints, &budget, &e) : NULL;
+    struct arena *scratch = arena_new(ALERT_BYTES_MAX); // Of one series: there may be many.
     while (c && c->ops->next(c)) {
-        series_restore(g, rule, c, t_ms, a);
+        series_restore(g, rule, c, t_ms, scratch);
+        arena_reset(scratch);
     }
+    arena_free(scratch);
     struct storage_warnings w = {0};
     const bool ok = c && c->ops->close(c, &w, &e);
     storage_querier_close(q);

@@ -33,8 +33,9 @@ static bool template_query(void *ctx, str expr, struct arena *a, struct tmpl_que
         return false;
     }
     const i64 t_ms = g->next_due_ms;
+    struct query_budget budget = {.cancel = &g->owner->cancelled};
     const struct promql_request rq = {
-        .storage = d->storage, .query = q, .start_ms = t_ms, .end_ms = t_ms};
+        .storage = d->storage, .query = q, .start_ms = t_ms, .end_ms = t_ms, .budget = &budget};
     struct promql_result res;
     const bool ok = promql_instant(d->engine, &rq, a, &res, e);
     promql_query_free(q);
@@ -188,8 +189,12 @@ static bool rule_query(struct rule_group *g, const struct rule *rule, i64 t_ms, 
 {
     const struct rules_deps *d = &g->owner->deps;
     const i64 at_ms = t_ms - g->query_offset_ms;
-    const struct promql_request rq = {
-        .storage = d->storage, .query = rule->query, .start_ms = at_ms, .end_ms = at_ms};
+    struct query_budget budget = {.cancel = &g->owner->cancelled};
+    const struct promql_request rq = {.storage = d->storage,
+                                      .query = rule->query,
+                                      .start_ms = at_ms,
+                                      .end_ms = at_ms,
+                                      .budget = &budget};
     return promql_instant(d->engine, &rq, a, res, e);
 }
 

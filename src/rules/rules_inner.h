@@ -183,6 +183,7 @@ struct rules {
     struct rules_deps deps;
     struct rules_metrics *metrics;
     struct stop *stop;
+    int cancelled; // Set when the ruler stops: no query goes on.
     struct thr *threads[RULES_THREADS];
     struct lock lock; // Guards groups and what hangs below them but for running groups.
     struct rule_group **groups;
