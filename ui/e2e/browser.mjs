@@ -10,10 +10,39 @@ export async function openBrowser() {
   });
 }
 
+/** Far longer than anything takes on a busy machine: whoever waits so long waits in vain. */
+export const PATIENCE = 60000;
+
+const traffic = new WeakMap();
+
+/** Counts the requests of a page that are under way, and remembers when the last of them ended. */
+export function watchTraffic(page) {
+  if (traffic.has(page)) return;
+  const state = { open: new Set(), ended: Date.now() };
+  const end = (request) => {
+    state.open.delete(request);
+    state.ended = Date.now();
+  };
+  page.on('request', (request) => state.open.add(request));
+  page.on('requestfinished', end);
+  page.on('requestfailed', end);
+  page.on('framenavigated', (frame) => frame === page.mainFrame() && frame.url() === 'about:blank' && state.open.clear());
+  traffic.set(page, state);
+}
+
+/** Has nothing been under way for that long, and since that moment? */
+export function quietFor(page, ms, since) {
+  const { open, ended } = traffic.get(page);
+  return open.size === 0 && Date.now() - Math.max(ended, since) >= ms;
+}
+
 /** A page that remembers every error, every refused request and every breach of the policy. */
 export async function openPage(browser, { size = 'wide', scheme = 'light' } = {}) {
   const context = await browser.newContext({ viewport: SIZES[size], colorScheme: scheme, timezoneId: 'Europe/Berlin', reducedMotion: 'reduce', hasTouch: size === 'phone' });
+  context.setDefaultTimeout(PATIENCE);
+  context.on('page', watchTraffic);
   const page = await context.newPage();
+  watchTraffic(page);
   const problems = [];
   page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
   page.on('console', (message) => {

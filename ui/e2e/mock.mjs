@@ -8,6 +8,8 @@ import { matrix, sketches, vector } from './mock_data.mjs';
 import { world } from './mock_worlds.mjs';
 
 const DIST = join(fileURLToPath(new URL('.', import.meta.url)), '..', 'dist');
+/** The mock knows of nothing before. */
+const BEGAN = 1.5e9;
 const TYPES = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', svg: 'image/svg+xml' };
 export const POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
@@ -39,6 +41,7 @@ function answer(path, q, state) {
     if (wrong) return { error: wrong };
     if (path === 'query') return { resultType: 'vector', result: vector(query, Number(q.get('time') ?? Date.now() / 1000), w), stats: stats(12) };
     if (query === 'sketch') return { resultType: 'matrix', result: sketches(Number(q.get('start')), Number(q.get('end')), Number(q.get('step'))), stats: stats(1) };
+    if (Number(q.get('end')) < BEGAN) return { resultType: 'matrix', result: [], stats: stats(0) };
     const result = matrix(query, Number(q.get('start')), Number(q.get('end')), Number(q.get('step')), w);
     return { resultType: 'matrix', result, stats: stats(result.reduce((n, s) => n + s.values.length, 0) * 4) };
   }

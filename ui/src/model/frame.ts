@@ -70,19 +70,23 @@ export const span = computed<Span>(() => {
   return start < end ? { start, end } : { start: now - 3600, end: now };
 });
 
-const zooms: RangeText[] = [];
+const NARROWEST = 10;
+const zooms: [before: RangeText, after: RangeText][] = [];
 
 /** A zoom by hand; a double click on a chart leads back. */
 export function zoomTo(start: number, end: number): void {
-  zooms.push(rangeText.peek());
+  const before = rangeText.peek(), half = Math.max(end - start, NARROWEST) / 2, middle = (start + end) / 2;
+  if (!Number.isFinite(middle)) return;
+  setAbsolute(middle - half, middle + half);
+  zooms.push([before, rangeText.peek()]);
   if (zooms.length > 50) zooms.shift();
-  setAbsolute(start, end);
 }
 
+/** Before the zoom that made this very range; a range that came otherwise becomes twice as long. */
 export function zoomBack(): void {
-  const before = zooms.pop();
-  if (before) setRange(before);
-  else zoomRange(2);
+  const { from, to } = rangeText.peek();
+  for (let zoom; (zoom = zooms.pop());) if (zoom[1].from === from && zoom[1].to === to) return setRange(zoom[0]);
+  zoomRange(2);
 }
 
 export function setRange(range: RangeText): void {
@@ -104,7 +108,7 @@ export function shiftRange(part: number): void {
 
 export function zoomRange(factor: number): void {
   const { start, end } = span.peek();
-  const width = Math.min(Math.max((end - start) * factor, 10), 10 * 366 * 86400);
+  const width = Math.min(Math.max((end - start) * factor, NARROWEST), 10 * 366 * 86400);
   if (rangeText.peek().to === 'now') setRange({ from: `now-${Math.round(width)}s`, to: 'now' });
   else setAbsolute((start + end - width) / 2, (start + end + width) / 2);
 }

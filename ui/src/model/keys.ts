@@ -25,7 +25,7 @@ function inText(target: EventTarget | null): boolean {
   return target.isContentEditable || inner instanceof HTMLElement || target.matches('input:not([type=checkbox]):not([type=radio]),textarea,select');
 }
 
-let waiting = 0;
+let waiting = -Infinity;
 
 export function handleKey(event: KeyboardEvent): void {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') {
@@ -43,7 +43,7 @@ export function handleKey(event: KeyboardEvent): void {
   }
   if (document.querySelector('dialog[open]')) return;
   if (performance.now() - waiting < 1500) {
-    waiting = 0;
+    waiting = -Infinity;
     const page = PAGES.find((p) => p.key === event.key);
     if (page) {
       go(href(page.path));

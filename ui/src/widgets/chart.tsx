@@ -33,16 +33,21 @@ export function drawnLines(shown: Picture, all: boolean, only: string | undefine
 }
 
 function toData(times: number[], lines: Line[], stack: boolean): uPlot.AlignedData {
+  if (lines.length === 0) return [times, times.map(() => null)];
   const values = stack ? stacked(lines, times.length)
     : lines.map((line) => line.values.map((v) => (v !== null && Number.isFinite(v) ? v : null)));
   return [times, ...values] as uPlot.AlignedData;
 }
 
-export function Chart({ shown, look, label, all = false, only, onOnly, canvas }: ChartProps) {
+export function Chart({ shown: newest, look, label, all = false, only, onOnly, canvas }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const [width, setWidth] = useState(0);
   const [hover, setHover] = useState<Hover | undefined>(undefined);
+  const [pressed, setPressed] = useState(false);
+  const frozen = useRef(newest);
+  // While a range is being dragged, the picture under it stands still.
+  const shown = pressed ? frozen.current : (frozen.current = newest);
   const scheme: Scheme = darkNow.value ? 'dark' : 'light';
   const lines = drawnLines(shown, all, only);
   const latest = useRef({ lines, only, onOnly });
@@ -74,6 +79,10 @@ export function Chart({ shown, look, label, all = false, only, onOnly, canvas }:
       },
     }), toData(shown.times, lines, !!look.stack), box.current!);
     u.over.addEventListener('mouseleave', () => setHover(undefined));
+    u.over.addEventListener('mousedown', () => {
+      setPressed(true);
+      addEventListener('mouseup', () => setPressed(false), { once: true }); // after uPlot's own, on the document
+    });
     plot.current = u;
     canvas?.(u.ctx.canvas);
     return () => {
@@ -120,7 +129,7 @@ function Tip({ shown, lines, hover, unit, scheme, stack, width }: {
   return (
     <div class="tip" style={{ ...at, top: '4px' }} aria-hidden="true">
       <div class="tip-time">{showTime(time, zone.value)} {zoneName(time, zone.value)}</div>
-      {present.length === 0 && <div class="dim">no sample here: a gap</div>}
+      {lines.length > 0 && present.length === 0 && <div class="dim">no sample here: a gap</div>}
       {listed.map((line) => (
         <div class="tip-row" key={line.key}>
           <Swatch line={line} scheme={scheme} /><span class="tip-name">{line.name}</span>

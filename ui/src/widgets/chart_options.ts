@@ -125,11 +125,13 @@ export function chartOptions(shown: Picture, look: Look, scheme: Scheme, width: 
       },
     };
   });
+  // An empty picture has its axes too: it can be zoomed, panned and left as any other.
+  if (series.length === 0) series.push({});
   let downAt: [number, number] = [0, 0];
   return {
     width, height: look.height, pxAlign: 1, padding: [8, 8, 0, 0],
     legend: { show: false },
-    scales: { x: { time: false, range: (_u, low, high) => [low, high] }, y: { range } },
+    scales: { x: { time: false, range: (_u, low, high) => (low === high ? [low - 0.5, high + 0.5] : [low, high]) }, y: { range } },
     axes: [
       {
         stroke: ink.text, font, size: 22, gap: 4, grid: { show: !look.compact, stroke: ink.grid, width: 1 }, ticks: { show: false },

@@ -138,6 +138,7 @@ export function openEditor(host: HTMLElement, wishes: EditorWishes): EditorHandl
     return true;
   };
   let quiet = false;
+  const told = new Set<string>(); // what was typed and has not come back as the page's text yet
   const attributes = new Compartment();
   const view = new EditorView({
     parent, root,
@@ -153,7 +154,11 @@ export function openEditor(host: HTMLElement, wishes: EditorWishes): EditorHandl
         keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, ...lintKeymap,
           { key: 'Enter', run: insertNewlineAndIndent }, ...defaultKeymap.filter((k) => k.key !== 'Mod-Enter')]),
         EditorView.updateListener.of((update) => {
-          if (update.docChanged && !quiet) wishes.onText(update.state.doc.toString());
+          if (update.docChanged && !quiet) {
+            const text = update.state.doc.toString();
+            told.add(text);
+            wishes.onText(text);
+          }
           if (update.selectionSet || update.docChanged) wishes.onHint(signature(update.state));
         }),
       ],
@@ -161,7 +166,11 @@ export function openEditor(host: HTMLElement, wishes: EditorWishes): EditorHandl
   });
   return {
     set: (text) => {
-      if (text === view.state.doc.toString()) return;
+      // The page may be some keys behind the person: an echo must not take back what was typed since.
+      const known = text === view.state.doc.toString();
+      if (!known && told.has(text)) return;
+      told.clear();
+      if (known) return;
       quiet = true;
       view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
       quiet = false;

@@ -3,10 +3,11 @@ import type { ComponentChildren, ComponentType } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Labels } from '../api_types';
 import { showDuration } from '../model/duration';
-import { darkNow, shareLink } from '../model/frame';
+import { darkNow, shareLink, span, zone } from '../model/frame';
 import { labelKey, selector } from '../model/labels';
 import { fillQuery, usePanel, type PanelData, type PanelQuery } from '../model/range_query';
 import { picture, type Picture } from '../model/series';
+import { showClock, showDate, showTime, zoneName } from '../model/time';
 import { show, whole } from '../model/units';
 import { href } from '../model/url';
 import { copyText, Notes, Trouble } from './bits';
@@ -32,7 +33,18 @@ export interface PanelProps {
   keep?: (labels: Labels) => boolean;
 }
 
-const EMPTY: Picture = picture([], 0, 60, 60);
+/** The frame of a picture that has no data yet: the page's range. */
+function blank(): Picture {
+  const { start, end } = span.peek();
+  return picture([], start, end, end - start);
+}
+
+/** What stands in an empty picture. */
+function noData({ start, end }: PanelData): string {
+  const z = zone.value;
+  const until = showDate(start, z) === showDate(end, z) ? showClock(end, z) : showTime(end, z);
+  return `No data between ${showTime(start, z)} and ${until} (${zoneName(end, z)}).`;
+}
 
 /** The width of an element, and whether it has ever been near the screen. */
 export function useRoom(): { ref: { current: HTMLElement | null }; width: number; seen: boolean } {
@@ -61,7 +73,7 @@ export function Panel({ title, queries, look, nothing, small, id, note, keep }: 
   const { ref, width, seen } = useRoom();
   const loaded = usePanel(queries, width, seen);
   const data = useMemo(() => kept(loaded.data, keep), [loaded.data]);
-  const step = (data ?? EMPTY).step;
+  const step = data?.step ?? 60;
   const link = href('/query', Object.fromEntries(queries.map((q, i) => [`g${i}.expr`, fillQuery(q.expr, step)])));
   return (
     <section class={small ? 'panel small-panel' : 'panel'} ref={ref as never} id={id}>
@@ -100,7 +112,8 @@ export function PanelBody(props: BodyProps) {
   const [only, setOnly] = useState<string | undefined>(undefined);
   const [all, setAll] = useState(false);
   const canvas = useRef<HTMLCanvasElement | undefined>(undefined);
-  const shown = data ?? EMPTY;
+  const [early] = useState(blank);
+  const shown = data ?? early;
   const hidden = data && !all && only === undefined ? data.lines.length - DRAWN : 0;
   const reach = inReach(shown.lines, look);
   const far = (look.thresholds ?? []).filter((t) => !reach.includes(t));
@@ -129,10 +142,10 @@ export function PanelBody(props: BodyProps) {
       </header>
       {error}
       <div class={late && data ? 'late chart-room' : 'chart-room'} style={{ minHeight: `${look.height}px` }}>
-        {!(data && data.lines.length === 0) && <Chart shown={shown} look={look} label={title} all={all} only={only} onOnly={setOnly} canvas={(c) => (canvas.current = c)} />}
+        {!(data?.sketches.length && data.lines.length === 0) && <Chart shown={shown} look={look} label={title} all={all} only={only} onOnly={setOnly} canvas={(c) => (canvas.current = c)} />}
         {!data && slow && !error && <p class="over">Loading…</p>}
         {data && data.sketches.length > 0 && <Heat data={data} unit={look.unit} />}
-        {data && data.lines.length + data.sketches.length === 0 && <p class="over nothing">{nothing ?? 'No series answers this query in this range.'}</p>}
+        {data && data.lines.length + data.sketches.length === 0 && <p class="over"><span>{nothing ?? noData(data)}</span></p>}
       </div>
       {small && data && data.lines.length > 1 && <Lasts shown={data} look={look} />}
       {hidden > 0 && (
