@@ -2,38 +2,7 @@
 // something, from the most negative to the most positive:
 //   [rule, low, high, count]; rule 0 = (low,high], 1 = [low,high), 2 = open, 3 = closed
 #include "api/api_inner.h"
-#include "model/hist.h"
-
-#include <float.h>
-#include <math.h>
-
-static f64 custom_bound(const struct hist *h, i64 index)
-{
-    if (index < 0) {
-        return -INFINITY;
-    }
-    return index < (i64)h->custom_bound_count ? h->custom_bounds[index] : INFINITY;
-}
-
-// The upper bound of bucket index (the lower one of index + 1).
-static f64 bound(const struct hist *h, i64 index)
-{
-    if (h->schema == HIST_SCHEMA_CUSTOM) {
-        return custom_bound(h, index);
-    }
-    if (h->schema <= 0) {
-        const i64 exponent = index * ((i64)1 << -h->schema);
-        return exponent == 1024 ? DBL_MAX : ldexp(1, (int)MAX(MIN(exponent, 2000), -2000));
-    }
-    const i64 steps = (i64)1 << h->schema;
-    const i64 part = index & (steps - 1);
-    const i64 exponent = (index >> h->schema) + 1;
-    const f64 fraction = 0.5 * exp2((f64)part / (f64)steps);
-    if (part == 0 && exponent == 1025) {
-        return DBL_MAX; // The last finite bucket ends there.
-    }
-    return ldexp(fraction, (int)MAX(MIN(exponent, 2000), -2000));
-}
+#include "model/hist_bucket.h"
 
 static void bucket_write(struct jsonw *w, f64 low, f64 high, f64 count, bool *begun)
 {
@@ -71,8 +40,8 @@ static void side_write(struct jsonw *w, const struct hist *h, bool negative, boo
         for (u32 j = 0; j < span->length; j++) {
             index -= negative;
             at -= negative;
-            const f64 outer = bound(h, index);
-            const f64 inner = bound(h, index - 1);
+            const f64 outer = hist_bound(h, index);
+            const f64 inner = hist_bound(h, index - 1);
             const f64 count = at < side->bucket_count ? side->buckets[at] : 0;
             bucket_write(w, negative ? -outer : inner, negative ? -inner : outer, count, begun);
             index += !negative;

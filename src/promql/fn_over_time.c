@@ -1,7 +1,7 @@
 // fn_over_time.c: the *_over_time family.
 #include "model/hist.h"
 #include "promql/fn_range.h"
-#include "promql/kahan.h"
+#include "model/kahan.h"
 #include "promql/query_run.h"
 
 #include <math.h>

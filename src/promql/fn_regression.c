@@ -2,7 +2,7 @@
 // functions over ranges.
 #include "model/sample.h"
 #include "promql/fn_range.h"
-#include "promql/kahan.h"
+#include "model/kahan.h"
 #include "promql/query_run.h"
 
 // Fewer than two floats give nothing; histograms beside floats are told.

@@ -5,7 +5,7 @@
 #include "model/hist.h"
 #include "model/sample.h"
 #include "promql/grouping.h"
-#include "promql/kahan.h"
+#include "model/kahan.h"
 #include "promql/ops.h"
 #include "promql/query_run.h"
 

@@ -2,8 +2,8 @@
 //
 // Neumaier's form, with one addition: once the sum is infinite the compensation is dropped.
 // Compile without -ffast-math: these lines are all there is to the exactness of sums.
-#ifndef PROMQL_KAHAN_H
-#define PROMQL_KAHAN_H
+#ifndef MODEL_KAHAN_H
+#define MODEL_KAHAN_H
 
 #include "base/base.h"
 
