@@ -89,21 +89,39 @@ class Exporter(_Http):
 
 
 class Webhooks(_Http):
-    """Keeps every POST; `status` is what the sender gets for it."""
+    """Keeps every POST; `status` is what the sender gets for it. A page for which `holds` is true gets
+    its answer only once `release` is called."""
 
     def __init__(self):
         self.status = 200
+        self.holds = lambda page: False
+        self._released = threading.Event()
         self.pages = []  # {"at", "path", "headers", "status", "json"}
         super().__init__()
 
     def handle(self, rq):
         body = rq.rfile.read(int(rq.headers.get("Content-Length", 0)))
-        status = self.status
-        self.pages.append({"at": time.time(), "path": rq.path, "status": status, "json": json.loads(body),
-                           "headers": {k.lower(): v for k, v in rq.headers.items()}})
+        page = {"at": time.time(), "path": rq.path, "status": self.status, "json": json.loads(body),
+                "headers": {k.lower(): v for k, v in rq.headers.items()}}
+        status = page["status"]
+        self.pages.append(page)
+        if self.holds(page["json"]):
+            self._released.wait()
         rq.send_response(status)
         rq.send_header("Content-Length", "0")
         rq.end_headers()
+
+    def release(self):
+        self.holds = lambda page: False
+        self._released.set()
+
+    def close(self):
+        self.release()
+        super().close()
+
+    def of(self, alertname):
+        """The pages of this alert's group."""
+        return [p for p in list(self.pages) if p["json"]["groupLabels"].get("alertname") == alertname]
 
     def alerts(self, status, **labels):
         """The alerts in accepted pages with this status and these labels, in order of arrival."""

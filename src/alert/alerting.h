@@ -37,7 +37,9 @@ struct notify_plan *notify_prepare(struct notify *n, str path, str text, struct 
 void notify_swap(struct notify *n, struct notify_plan *plan); // Takes the plan.
 void notify_plan_free(struct notify_plan *plan);              // Accepts NULL.
 void notify_start(struct notify *n);
-void notify_stop(struct notify *n); // Lets what is being sent end, within 5 s.
+// The beginning of the end: what is due now is still sent, within 5 s. Does not wait.
+void notify_drain(struct notify *n);
+void notify_stop(struct notify *n); // Drains, and waits for that.
 void notify_free(struct notify *n); // Accepts NULL.
 
 struct alert_sink *notify_sink(struct notify *n); // Borrowed.

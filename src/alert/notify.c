@@ -11,14 +11,7 @@
 #include "base/str.h"
 #include "os/clk.h"
 
-enum {
-    SLEEP_MAX_MS = 1000,
-    BACKOFF_FIRST_MS = 500,
-    BACKOFF_MAX_MS = 60000,
-    STOP_WAIT_MS = 5000,
-    BUSY_MS = 50
-};
-#define DEFAULT_TIMEOUT_MS 10000
+enum { SLEEP_MAX_MS = 1000, STOP_WAIT_MS = 5000, SWAP_WAIT_MS = 5000 };
 #define DELIVERY_BYTES_MAX ((size_t)4 << 20)
 
 // ---- the sink ----
@@ -44,10 +37,7 @@ static u32 sink_send(struct alert_sink *sink, const struct alert *alerts, u32 co
             break;
         }
     }
-    lock_take(&n->lock);
-    n->poked = true;
-    cond_signal(&n->wake);
-    lock_drop(&n->lock);
+    notify_poke(n);
     notify_count(n->metrics, NOTIFY_COUNT_RECEIVED, taken);
     notify_count(n->metrics, NOTIFY_COUNT_DROPPED, count - taken);
     return taken;
@@ -58,154 +48,12 @@ struct alert_sink *notify_sink(struct notify *n)
     return &n->sink;
 }
 
-// ---- one page ----
-
-static void send_free(struct send *s)
-{
-    buf_fini(&s->payload);
-    mem_free(s->firing);
-    mem_free(s->resolved);
-    mem_free(s);
-}
-
-static void poke(struct notify *n)
+void notify_poke(struct notify *n)
 {
     lock_take(&n->lock);
     n->poked = true;
     cond_signal(&n->wake);
     lock_drop(&n->lock);
-}
-
-static void reply_done(void *ctx, const struct http_reply *reply)
-{
-    struct send *s = ctx;
-    struct notify *n = s->owner;
-    s->status = reply->status;
-    s->failed = reply->failure != HTTP_FAIL_NONE || reply->status / 100 != 2;
-    const str why = reply->failure != HTTP_FAIL_NONE
-                        ? str_c(reply->error.text)
-                        : str_sub(reply->body, 0, sizeof(s->error) - 1);
-    const size_t len = s->failed ? MIN(why.len, sizeof(s->error) - 1) : 0;
-    memcpy(s->error, why.ptr ? why.ptr : "", len);
-    s->error[len] = '\0';
-    s->finished = true; // From here on s is the notifier's thread's, which may free it.
-    poke(n);
-}
-
-static void send_start(struct notify *n, struct send *s)
-{
-    static const struct http_pair headers[] = {
-        {{"Content-Type", 12}, {"application/json", 16}},
-        {{"User-Agent", 10},
-         {"Tidemark/" TIDEMARK_VERSION, sizeof("Tidemark/" TIDEMARK_VERSION) - 1}}};
-    struct integration *in = &n->plan->integrations[s->integration];
-    const i64 timeout_ms =
-        in->section->timeout_ms > 0 ? in->section->timeout_ms : DEFAULT_TIMEOUT_MS;
-    const struct http_fetch fetch = {.method = HTTP_POST,
-                                     .headers = headers,
-                                     .header_count = ARRAY_LEN(headers),
-                                     .body = buf_get(&s->payload),
-                                     .timeout_ms = (u32)timeout_ms,
-                                     .done = reply_done,
-                                     .ctx = s};
-    struct error e = {0};
-    s->attempt++;
-    s->in_flight = true;
-    s->finished = false;
-    if (http_fetch_start(in->http, &fetch, &e)) {
-        notify_count(n->metrics, NOTIFY_COUNT_SENT, 1);
-        return;
-    }
-    if (e.code == ERR_OUT_OF_ORDER) {
-        // The target is busy with another group's page: wait for it, that is no attempt.
-        s->in_flight = false;
-        s->attempt--;
-        s->next_try_mono_ms = clk_mono_ms(n->deps.clk) + BUSY_MS;
-        return;
-    }
-    notify_count(n->metrics, NOTIFY_COUNT_SENT, 1);
-    s->failed = true;
-    memcpy(s->error, e.text, sizeof(s->error) - 1);
-    s->finished = true;
-}
-
-// A 4xx says that the same page will fail again; everything else may pass (429 too).
-static bool may_retry(const struct send *s)
-{
-    return s->status / 100 != 4 || s->status == 429;
-}
-
-static i64 backoff_ms(u32 attempt)
-{
-    i64 ms = BACKOFF_FIRST_MS;
-    for (u32 i = 1; i < attempt && ms < BACKOFF_MAX_MS; i++) {
-        ms *= 2;
-    }
-    return MIN(ms, BACKOFF_MAX_MS);
-}
-
-// Looks at an answer. true: this page is over, well or not.
-static bool send_finish(struct notify *n, struct send *s, i64 now_ms, i64 mono_ms)
-{
-    s->in_flight = false;
-    if (!s->failed) {
-        notify_log_put(n, s, now_ms);
-        notify_delivery_note(n, s, DELIVERY_OK, now_ms);
-        return true;
-    }
-    notify_count(n->metrics, NOTIFY_COUNT_FAILED, 1);
-    const i64 next_ms = mono_ms + backoff_ms(s->attempt);
-    const bool again = may_retry(s) && next_ms < s->give_up_mono_ms && !n->stopping;
-    notify_delivery_note(n, s, again ? DELIVERY_RETRYING : DELIVERY_FAILED, now_ms);
-    LOGF(n->deps.log, again ? LOG_WARN : LOG_ERROR,
-         "page to receiver %.*s failed (attempt %u, status %u): %s",
-         STR_ARG(n->plan->receiver->name), s->attempt, s->status, s->error);
-    s->next_try_mono_ms = next_ms;
-    return !again;
-}
-
-// Whether nothing new may be started: the end, or a configuration that waits for its turn.
-static bool is_held(const struct notify *n)
-{
-    return n->stopping || n->waiting_plan;
-}
-
-static bool sends_fly(const struct notify *n)
-{
-    for (const struct send *s = n->sends; s; s = s->next) {
-        if (s->in_flight) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static i64 sends_step(struct notify *n, i64 now_ms, i64 mono_ms)
-{
-    i64 next_ms = INT64_MAX;
-    for (struct send **at = &n->sends; *at;) {
-        struct send *s = *at;
-        bool over = false;
-        if (s->in_flight && s->finished) {
-            over = send_finish(n, s, now_ms, mono_ms);
-        }
-        if (!over && !s->in_flight && s->next_try_mono_ms <= mono_ms && !is_held(n)) {
-            send_start(n, s);
-            next_ms = s->in_flight && s->finished ? mono_ms : next_ms; // It failed at once.
-        }
-        if (!over && !s->in_flight) {
-            next_ms = MIN(next_ms, s->next_try_mono_ms);
-        }
-        if (!over) {
-            at = &s->next;
-            continue;
-        }
-        *at = s->next;
-        s->group->sends--;
-        (void)alert_group_tidy(n, s->group);
-        send_free(s);
-    }
-    return next_ms;
 }
 
 // ---- flushing groups ----
@@ -280,11 +128,9 @@ static bool integration_flush(struct notify *n, struct alert_group *g, struct in
         buf_clear(&s->payload);
         notify_payload(n, g, sorted, told, truncated, &s->payload);
     }
-    s->give_up_mono_ms = mono_ms + MAX(route->group_interval_ms, DEFAULT_TIMEOUT_MS);
+    s->give_up_mono_ms = mono_ms + MAX(route->group_interval_ms, NOTIFY_TIMEOUT_MS);
     s->next_try_mono_ms = mono_ms;
-    s->next = n->sends;
-    n->sends = s;
-    g->sends++;
+    sends_add(n, s);
     return true;
 }
 
@@ -306,7 +152,7 @@ static i64 groups_step(struct notify *n, i64 now_ms, i64 mono_ms)
     i64 next_ms = INT64_MAX;
     for (u32 i = 0; i < n->group_count;) {
         struct alert_group *g = n->groups[i];
-        if (g->due_mono_ms <= mono_ms && g->sends == 0 && !is_held(n)) {
+        if (g->due_mono_ms <= mono_ms && g->sends == 0) {
             group_flush(n, g, now_ms, mono_ms);
             if (g->sends == 0 && alert_group_tidy(n, g)) {
                 continue; // Another group stands at i now.
@@ -321,17 +167,6 @@ static i64 groups_step(struct notify *n, i64 now_ms, i64 mono_ms)
 }
 
 // ---- the thread ----
-
-static void sends_drop(struct notify *n)
-{
-    for (struct send *s = n->sends; s;) {
-        struct send *next = s->next;
-        s->group->sends = 0;
-        send_free(s);
-        s = next;
-    }
-    n->sends = NULL;
-}
 
 // Puts a new configuration in place when no page is in flight: an answer on its way decides what
 // was
@@ -362,8 +197,44 @@ static u32 inbox_take(struct notify *n, i64 wait_ms)
     if (plan) {
         notify_plan_free(n->waiting_plan);
         n->waiting_plan = plan;
+        n->swap_by_mono_ms = clk_mono_ms(n->deps.clk) + SWAP_WAIT_MS;
     }
     return count;
+}
+
+// What is in flight decides what was told, so a new configuration waits for it, but not for ever:
+// until it is in place nothing else is sent.
+static void plan_step(struct notify *n, i64 now_ms, i64 mono_ms)
+{
+    if (!n->waiting_plan) {
+        return;
+    }
+    if (!sends_fly(n)) {
+        plan_swap(n, now_ms, mono_ms);
+    } else if (mono_ms >= n->swap_by_mono_ms) {
+        sends_cancel(n); // Told again, if need be, by the new one.
+    }
+}
+
+// Whether something can still be sent before the stop.
+static bool is_drained(struct notify *n, i64 mono_ms)
+{
+    lock_take(&n->lock);
+    const bool idle = n->queue_count == 0 && !n->poked;
+    lock_drop(&n->lock);
+    u32 left = 0;
+    u32 lost = 0;
+    for (const struct send *s = n->sends; s; s = s->next) {
+        left += s->started || s->next_try_mono_ms < n->stop_by_mono_ms;
+        lost++;
+    }
+    if (mono_ms < n->stop_by_mono_ms && (left > 0 || !idle)) {
+        return false;
+    }
+    if (lost > 0) {
+        LOGF(n->deps.log, LOG_WARN, "%u pages could not be sent before the stop", lost);
+    }
+    return true;
 }
 
 i64 notify_step(struct notify *n, i64 wait_ms)
@@ -371,27 +242,32 @@ i64 notify_step(struct notify *n, i64 wait_ms)
     const u32 count = inbox_take(n, wait_ms);
     const i64 now_ms = clk_wall_ms(n->deps.clk);
     const i64 mono_ms = clk_mono_ms(n->deps.clk);
-    i64 next_ms = sends_step(n, now_ms, mono_ms); // Answers first: they decide what is still new.
-    if (n->waiting_plan && !sends_fly(n)) {
-        plan_swap(n, now_ms, mono_ms);
+    if (n->stopping && n->stop_by_mono_ms == INT64_MAX) {
+        n->stop_by_mono_ms = mono_ms + STOP_WAIT_MS;
     }
+    sends_finish(n, now_ms, mono_ms); // Answers first: they decide what is still new.
+    plan_step(n, now_ms, mono_ms);
     for (u32 i = 0; i < count; i++) {
         groups_insert(n, n->inbox[i], now_ms, mono_ms);
     }
-    next_ms = MIN(next_ms, groups_step(n, now_ms, mono_ms));
-    next_ms = MIN(next_ms, sends_step(n, now_ms, mono_ms));
-    return MAX(1, MIN(SLEEP_MAX_MS, next_ms - mono_ms));
+    i64 next_ms = INT64_MAX;
+    if (!n->waiting_plan) {
+        const i64 flush_ms = groups_step(n, now_ms, mono_ms);
+        const i64 try_ms = sends_start(n, mono_ms); // After the flush, which makes pages.
+        next_ms = MIN(flush_ms, try_ms);
+    }
+    if (n->stop_by_mono_ms != INT64_MAX && is_drained(n, mono_ms)) {
+        return -1;
+    }
+    const i64 wake_ms = MIN(n->stop_by_mono_ms, n->waiting_plan ? n->swap_by_mono_ms : INT64_MAX);
+    return MAX(1, MIN(SLEEP_MAX_MS, MIN(next_ms, wake_ms) - mono_ms));
 }
 
 static void thread_main(void *arg)
 {
     struct notify *n = arg;
     i64 wait_ms = 0;
-    i64 stop_by_ms = INT64_MAX;
-    while (!n->stopping || (sends_fly(n) && clk_mono_ms(n->deps.clk) < stop_by_ms)) {
-        if (n->stopping && stop_by_ms == INT64_MAX) {
-            stop_by_ms = clk_mono_ms(n->deps.clk) + STOP_WAIT_MS;
-        }
+    while (wait_ms >= 0) {
         wait_ms = notify_step(n, wait_ms);
     }
 }
@@ -463,6 +339,7 @@ struct notify *notify_new(const struct notify_deps *deps, UNUSED struct error *e
     n->queue = MEM_NEW_N(struct held_alert *, NOTIFY_QUEUE_MAX);
     n->inbox = MEM_NEW_N(struct held_alert *, NOTIFY_QUEUE_MAX);
     n->sink.send = sink_send;
+    n->stop_by_mono_ms = INT64_MAX;
     lock_init(&n->lock, 0, "notify");
     cond_init(&n->wake);
     n->metrics = notify_metrics_new(n, deps->registry);
@@ -487,10 +364,15 @@ void notify_start(struct notify *n)
     CHECK(n->thread != NULL); // At start-up only: without it nobody is paged.
 }
 
-void notify_stop(struct notify *n)
+void notify_drain(struct notify *n)
 {
     n->stopping = true;
-    poke(n);
+    notify_poke(n);
+}
+
+void notify_stop(struct notify *n)
+{
+    notify_drain(n);
     thr_join(n->thread);
     n->thread = NULL;
 }

@@ -152,6 +152,14 @@ static bool route_check(struct notify_plan *p, const struct yaml_node *root, str
     return true;
 }
 
+bool integration_slot_make(struct notify *n, const struct integration *in, struct page_slot *slot,
+                           struct error *e)
+{
+    const struct http_target_opts opts = {.url = in->url, .bytes_max = 64U << 10, .gzip = false};
+    slot->http = http_target_new(n->deps.http, &opts, e);
+    return slot->http != NULL;
+}
+
 static bool integration_make(struct notify *n, struct notify_plan *p, struct integration *in,
                              const struct yaml_node *root, struct error *e)
 {
@@ -167,10 +175,8 @@ static bool integration_make(struct notify *n, struct notify_plan *p, struct int
         return conf_error(e, root, "receiver \"%.*s\": one of url and url_file must be set",
                           STR_ARG(p->receiver->name));
     }
-    const struct http_target_opts opts = {.url = in->url, .bytes_max = 64U << 10, .gzip = false};
     struct error why = {0};
-    in->http = http_target_new(n->deps.http, &opts, &why);
-    if (!in->http) {
+    if (!integration_slot_make(n, in, &in->slots[0], &why)) {
         // The URL is a secret: it is not said again.
         return conf_error(e, root, "receiver \"%.*s\": its webhook url cannot be used",
                           STR_ARG(p->receiver->name));
@@ -230,7 +236,9 @@ void notify_plan_free(struct notify_plan *p)
         return;
     }
     for (u32 i = 0; i < p->integration_count; i++) {
-        http_target_free(p->integrations[i].http);
+        for (u32 k = 0; k < NOTIFY_SLOTS; k++) {
+            http_target_free(p->integrations[i].slots[k].http);
+        }
     }
     arena_free(p->memory);
     mem_free(p);

@@ -19,6 +19,8 @@ enum {
     NOTIFY_QUEUE_MAX = 10000,   // Alerts waiting for the notifier's thread; upstream's number.
     NOTIFY_ALERTS_MAX = 100000, // Alerts in all groups.
     NOTIFY_LOG_MAX = 100000,
+    NOTIFY_SLOTS = 8, // Pages in flight to one integration.
+    NOTIFY_TIMEOUT_MS = 10000,
     NOTIFY_DELIVERIES_MAX = 1000,
     NOTIFY_DELIVERY_ALERTS_MAX = 20 // Shown of one delivery.
 };
@@ -26,11 +28,17 @@ enum {
 #define NOTIFY_ALERT_BYTES_MAX ((size_t)1 << 20)
 #define NOTIFY_CONF_MAX        ((size_t)4 << 20)
 
+// One connection of an integration.
+struct page_slot {
+    struct http_target *http; // NULL until it is needed.
+    bool busy;                // A page is in flight.
+};
+
 // One webhook of the route's receiver.
 struct integration {
     const struct webhook_section *section;
     str url;
-    struct http_target *http;
+    struct page_slot slots[NOTIFY_SLOTS];
     u32 index;
 };
 
@@ -96,7 +104,8 @@ struct send {
     u32 attempt;
     i64 next_try_mono_ms;
     i64 give_up_mono_ms;
-    bool in_flight;
+    struct page_slot *slot; // While it is in flight.
+    bool started;           // Its answer is awaited, or there and not looked at.
     // Written by the HTTP thread before `finished`.
     u32 status;
     bool failed;
@@ -116,6 +125,7 @@ struct notify {
     struct notify_metrics *metrics;
     struct thr *thread;
     _Atomic bool stopping;
+    i64 stop_by_mono_ms; // No try is made after it; INT64_MAX until it stops.
 
     struct lock lock; // Guards what follows, up to the blank line.
     struct cond wake;
@@ -131,6 +141,7 @@ struct notify {
     struct held_alert **inbox; // What the step under way took from the queue.
     struct notify_plan *plan;
     struct notify_plan *waiting_plan; // Goes in place when no page is in flight.
+    i64 swap_by_mono_ms;              // Then pages in flight are cancelled for it.
     struct alert_group **groups;
     u32 group_count;
     u32 group_cap;
@@ -142,8 +153,24 @@ struct notify {
 };
 
 // One turn of the notifier's thread, which waits at most wait_ms for somebody to wake it first (0 =
-// not at all). Returns the milliseconds until it wants to be called again.
+// not at all). Returns the milliseconds until it wants to be called again; -1: it has stopped.
 i64 notify_step(struct notify *n, i64 wait_ms);
+void notify_poke(struct notify *n); // Wakes the thread.
+
+// notify_send.c
+void send_free(struct send *s);
+void sends_add(struct notify *n, struct send *s); // Behind the others.
+bool sends_fly(const struct notify *n);           // Whether a page is in flight.
+void sends_cancel(struct notify *n);              // What is in flight fails soon.
+void sends_drop(struct notify *n);                // None may be in flight.
+// Looks at the answers that came.
+void sends_finish(struct notify *n, i64 now_ms, i64 mono_ms);
+// Starts the pages whose time has come; returns when the next one's does.
+i64 sends_start(struct notify *n, i64 mono_ms);
+
+// Gives the slot its connection.
+bool integration_slot_make(struct notify *n, const struct integration *in, struct page_slot *slot,
+                           struct error *e) MUST_USE;
 
 // NULL if its texts have more than NOTIFY_ALERT_BYTES_MAX.
 struct held_alert *held_alert_new(const struct alert *alert, i64 now_ms);

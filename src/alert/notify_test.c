@@ -26,6 +26,7 @@ struct alarm_target {
     struct http_target base;
     struct alarm *alarm;
     const struct http_fetch *parked;
+    u32 page; // The number of the last.
     struct http_fetch fetch;
     struct alarm_target *next;
 };
@@ -75,7 +76,7 @@ static bool target_start(struct http_target *base, const struct http_fetch *f, s
         return err_set(e, ERR_OUT_OF_ORDER, "busy");
     }
     t->fetch = *f;
-    a->pages++;
+    t->page = a->pages++;
     buf_clear(&a->last);
     buf_str(&a->last, f->body);
     if (a->parked) {
@@ -86,8 +87,12 @@ static bool target_start(struct http_target *base, const struct http_fetch *f, s
     return true;
 }
 
-static void target_cancel(UNUSED struct http_target *t)
+static void target_cancel(struct http_target *base)
 {
+    struct alarm_target *t = CONTAINER_OF(base, struct alarm_target, base);
+    if (t->parked) {
+        answer(t, HTTP_FAIL_CANCELLED);
+    }
 }
 
 static const struct http_client_ops alarm_ops = {target_new, target_free, target_start,
@@ -114,12 +119,13 @@ static void alarm_fini(struct alarm *a)
     assert_null(a->targets);
 }
 
-static void alarm_run(struct alarm *a, i64 ms)
+// Returns what of the time is left if the notifier stopped before its end.
+static i64 alarm_run(struct alarm *a, i64 ms)
 {
     for (i64 left_ms = ms;;) {
         const i64 wait_ms = notify_step(a->n, 0);
-        if (left_ms == 0) {
-            return;
+        if (left_ms == 0 || wait_ms < 0) {
+            return left_ms;
         }
         const i64 step_ms = MIN(wait_ms, left_ms);
         clk_manual_advance(a->clk, step_ms);
@@ -365,6 +371,123 @@ TEST(notify_reload_with_a_page_in_flight_neither_loses_nor_doubles_it)
     answer(a.targets->next, HTTP_FAIL_TIMEOUT);
     alarm_run(&a, 11000);
     assert_int_equal(a.pages, 3);
+    alarm_fini(&a);
+}
+
+TEST(notify_reload_waits_for_a_page_in_flight_but_not_for_ever)
+{
+    struct alarm a;
+    alarm_init(&a);
+    alarm_load(&a, CONF("", ", timeout: 1h"));
+    alarm_tell(&a, "A", "h1", 3600000);
+    a.parked = true;
+    alarm_run(&a, 11000);
+    assert_int_equal(a.pages, 1);
+    alarm_load(&a, CONF("", ""));
+    alarm_tell(&a, "B", "h1", 3600000);
+    a.parked = false;
+    alarm_run(&a, 4000);
+    assert_int_equal(a.pages, 1);
+    alarm_run(&a, 30000); // A again, since nobody knows whether it arrived, and B.
+    assert_int_equal(a.pages, 3);
+    alarm_fini(&a);
+}
+
+// The page that has been in flight for longest.
+static struct alarm_target *oldest_parked(struct alarm *a)
+{
+    struct alarm_target *found = NULL;
+    for (struct alarm_target *t = a->targets; t; t = t->next) {
+        found = t->parked && (!found || t->page < found->page) ? t : found;
+    }
+    return found;
+}
+
+TEST(notify_a_page_that_hangs_does_not_delay_that_of_another_group)
+{
+    struct alarm a;
+    alarm_init(&a);
+    alarm_load(&a, CONF("", ", timeout: 1h"));
+    a.parked = true;
+    alarm_tell(&a, "A", "h1", 36000000);
+    alarm_run(&a, 10000);
+    assert_int_equal(a.pages, 1);
+    a.parked = false;
+    alarm_tell(&a, "B", "h1", 36000000);
+    alarm_run(&a, 10000);
+    assert_int_equal(a.pages, 2);
+    assert_true(last_has(&a, "\"B\"") && oldest_parked(&a));
+    answer(oldest_parked(&a), HTTP_FAIL_NONE);
+    alarm_run(&a, 120000);
+    assert_int_equal(a.pages, 2);
+    alarm_fini(&a);
+}
+
+TEST(notify_has_a_bounded_number_of_pages_in_flight_and_sends_the_oldest_first)
+{
+    struct alarm a;
+    alarm_init(&a);
+    alarm_load(&a, CONF("", ", timeout: 1h"));
+    a.parked = true;
+    for (char c = 'A'; c < 'A' + NOTIFY_SLOTS + 4; c++) {
+        const char name[] = {c, '\0'};
+        alarm_tell(&a, name, "h1", 36000000);
+        alarm_run(&a, 100);
+    }
+    alarm_run(&a, 30000);
+    assert_int_equal(a.pages, NOTIFY_SLOTS);
+    assert_true(last_has(&a, "\"H\""));
+    for (u32 i = 0; i < 4; i++) {
+        const char quoted[] = {'"', (char)('I' + i), '"', '\0'};
+        answer(oldest_parked(&a), i % 2 ? HTTP_FAIL_NONE : HTTP_FAIL_TIMEOUT);
+        alarm_run(&a, 1);
+        assert_int_equal(a.pages, NOTIFY_SLOTS + i + 1);
+        assert_true(last_has(&a, quoted));
+    }
+    alarm_fini(&a);
+}
+
+TEST(notify_drains_what_is_due_and_then_stops)
+{
+    struct alarm a;
+    alarm_init(&a);
+    alarm_load(&a, CONF("", ""));
+    alarm_tell(&a, "A", "h1", 3600000);
+    alarm_run(&a, 9900);
+    alarm_tell(&a, "B", "h1", 3600000); // It has its group_wait before it when A is due.
+    alarm_run(&a, 90);
+    clk_manual_advance(a.clk, 10);
+    notify_drain(a.n);
+    assert_true(alarm_run(&a, 10000) > 9000);
+    assert_int_equal(a.pages, 1);
+    assert_true(last_has(&a, "\"A\""));
+    alarm_fini(&a);
+}
+
+TEST(notify_drains_with_retries_until_its_time_is_over)
+{
+    struct alarm a;
+    alarm_init(&a);
+    alarm_load(&a, CONF("", ""));
+    alarm_tell(&a, "A", "h1", 3600000);
+    alarm_run(&a, 9900);
+    clk_manual_advance(a.clk, 200);
+    a.status = 500;
+    notify_drain(a.n);
+    alarm_run(&a, 1000);
+    a.status = 200;
+    assert_true(alarm_run(&a, 9000) > 8000); // The third try, 1.5 s after the first.
+    assert_int_equal(a.pages, 3);
+    alarm_fini(&a);
+
+    alarm_init(&a); // A receiver that is silent costs the drain's 5 s and no more.
+    alarm_load(&a, CONF("", ""));
+    alarm_tell(&a, "A", "h1", 3600000);
+    a.parked = true;
+    alarm_run(&a, 11000);
+    notify_drain(a.n);
+    assert_in_range(alarm_run(&a, 10000), 4900, 5100);
+    assert_int_equal(a.pages, 1);
     alarm_fini(&a);
 }
 

@@ -460,6 +460,9 @@ static void stop_all(void *arg)
     if (s->rules) {
         rules_stop(s->rules);
     }
+    if (s->notify) {
+        notify_drain(s->notify); // While HTTP drains.
+    }
     http_server_stop(s->http, DRAIN_MS);
     s->http = NULL;
     if (s->stop) {

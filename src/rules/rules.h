@@ -59,8 +59,8 @@ struct rules_plan *rules_prepare(struct rules *r, const struct rules_opts *opts,
 void rules_swap(struct rules *r, struct rules_plan *plan); // Takes the plan.
 void rules_plan_free(struct rules_plan *plan);             // Accepts NULL.
 void rules_start(struct rules *r);
-// Cancels the queries that run, so that a slow one does not hold up the end; what has been evaluated
-// is sent and written.
+// Cancels the queries that run, so that a slow one does not hold up the end; what has been
+// evaluated is sent and written.
 void rules_stop(struct rules *r);
 void rules_free(struct rules *r); // Accepts NULL.
 

@@ -173,7 +173,8 @@ i64 scrape_step(struct scrape *s)
         if (sync) {
             scrape_pool_sync(s->pools[i], mono_ms, &changed);
         }
-        next_ms = MIN(next_ms, pool_step(s, s->pools[i], mono_ms));
+        const i64 pool_ms = pool_step(s, s->pools[i], mono_ms);
+        next_ms = MIN(next_ms, pool_ms);
     }
     s->next_sync_ms = sync ? mono_ms + SYNC_EVERY_MS : s->next_sync_ms;
     retired_step(s, mono_ms);
