@@ -467,6 +467,7 @@ static void stop_all(void *arg)
     s->http = NULL;
     if (s->stop) {
         stop_set(s->stop);
+        tsdb_interrupt(s->db);
         thr_join(s->background);
     }
     collect_free(s->collect);

@@ -12,8 +12,10 @@
 #include <stdio.h>
 
 static const char meta_magic[8] = {'T', 'M', 'B', 'L', 'O', 'C', 'K', '1'};
+#define META_BYTES_MAX  (META_BYTES + (size_t)BLOCK_SOURCES_MAX * BLOCK_ID_LEN)
 #define TABLE_ARENA_MAX ((size_t)4 << 30)
 #define PAGE_ARENA_MAX  ((size_t)256 << 20)
+#define RAW_MAX         (PAGE_RAW_MAX + PAGE_SLACK + 1)
 #define COLUMNS_AT_ONCE 8192U
 #define STATE_GOOD      1
 #define STATE_BAD       2
@@ -21,7 +23,8 @@ static const char meta_magic[8] = {'T', 'M', 'B', 'L', 'O', 'C', 'K', '1'};
 bool block_meta_write(struct fs *fs, const char *path, const struct block_meta *m, struct error *e)
 {
     struct buf b;
-    buf_init(&b, META_BYTES);
+    buf_init(&b, META_BYTES_MAX);
+    CHECK(m->source_count <= BLOCK_SOURCES_MAX);
     buf_add(&b, meta_magic, sizeof(meta_magic));
     buf_le32(&b, META_VERSION);
     buf_le32(&b, m->level);
@@ -34,8 +37,12 @@ bool block_meta_write(struct fs *fs, const char *path, const struct block_meta *
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         buf_le64(&b, words[i]);
     }
+    buf_le32(&b, m->source_count);
     while (b.len < META_BYTES - 4) {
         buf_byte(&b, 0);
+    }
+    for (u32 i = 0; i < m->source_count; i++) {
+        buf_add(&b, m->sources[i], BLOCK_ID_LEN);
     }
     buf_le32(&b, crc32c(0, b.bytes, b.len));
     struct outfile file;
@@ -53,7 +60,7 @@ bool block_meta_read(struct fs *fs, const char *path, struct block_meta *m, stru
 {
     struct arena *a = arena_new((size_t)1 << 20);
     str file;
-    bool ok = fs_read_file(fs, path, 4096, a, &file, e);
+    bool ok = fs_read_file(fs, path, META_BYTES_MAX * 2, a, &file, e);
     if (!ok) {
         arena_free(a);
         return false;
@@ -73,21 +80,37 @@ bool block_meta_read(struct fs *fs, const char *path, struct block_meta *m, stru
     got.columns = dec_le64(&d);
     got.data_bytes = dec_le64(&d);
     got.index_bytes = dec_le64(&d);
+    got.source_count = dec_le32(&d);
+    u64 bytes = META_BYTES + (u64)got.source_count * BLOCK_ID_LEN;
     if (!dec_ok(&d) || memcmp(magic.ptr, meta_magic, sizeof(meta_magic)) != 0) {
         ok = err_set(e, ERR_CORRUPT, "%s is no block description", path);
     } else if (version != META_VERSION) {
         ok = err_set(e, ERR_UNSUPPORTED, "%s has format version %u; this release reads %u", path,
                      version, META_VERSION);
-    } else if (file.len != META_BYTES ||
-               crc32c(0, file.ptr, META_BYTES - 4) != load_le32(file.ptr + META_BYTES - 4) ||
+    } else if (got.source_count > BLOCK_SOURCES_MAX || file.len != bytes ||
+               crc32c(0, file.ptr, bytes - 4) != load_le32(file.ptr + bytes - 4) ||
                got.min_ms >= got.max_ms) {
         ok = err_set(e, ERR_CORRUPT, "%s is damaged", path);
     } else {
         memcpy(got.id, id.ptr, BLOCK_ID_LEN);
+        for (u32 i = 0; i < got.source_count; i++) {
+            memcpy(got.sources[i], file.ptr + META_BYTES - 4 + (size_t)i * BLOCK_ID_LEN,
+                   BLOCK_ID_LEN);
+        }
         *m = got;
     }
     arena_free(a);
     return ok;
+}
+
+bool block_meta_has_source(const struct block_meta *m, const char *id)
+{
+    for (u32 i = 0; i < m->source_count; i++) {
+        if (memcmp(m->sources[i], id, BLOCK_ID_LEN) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void block_name(const struct block_meta *m, char out[BLOCK_NAME])
@@ -212,7 +235,8 @@ void block_close(struct block *b)
 
 u64 block_bytes(const struct block *b)
 {
-    return b->meta.data_bytes + b->meta.index_bytes + META_BYTES;
+    return b->meta.data_bytes + b->meta.index_bytes + META_BYTES +
+           (u64)b->meta.source_count * BLOCK_ID_LEN;
 }
 
 void block_reader_init(struct block_reader *r, struct block *b, struct arena *a)
@@ -222,6 +246,8 @@ void block_reader_init(struct block_reader *r, struct block *b, struct arena *a)
     r->times_arena = arena_new(PAGE_ARENA_MAX);
     r->column_slots = 64;
     r->columns = MEM_NEW_N(struct column_slot, r->column_slots);
+    buf_init(&r->raw, RAW_MAX);
+    buf_init(&r->times_raw, RAW_MAX);
     symbol_reader_init(&r->symbols, &b->index);
 }
 
@@ -231,6 +257,8 @@ void block_reader_fini(struct block_reader *r)
         return;
     }
     symbol_reader_fini(&r->symbols);
+    buf_fini(&r->raw);
+    buf_fini(&r->times_raw);
     mem_free(r->columns);
     arena_free(r->page_arena);
     arena_free(r->times_arena);
@@ -257,6 +285,22 @@ static bool page_get(struct block *b, const struct page_entry *p, u32 state, str
                    b->path, (unsigned long long)p->offset, p->first, p->last);
 }
 
+bool block_verify(struct block *b, struct error *e)
+{
+    str page;
+    for (u32 i = 0; i < b->time_pages; i++) {
+        if (!page_get(b, &b->times[i], i, &page, e)) {
+            return false;
+        }
+    }
+    for (u32 i = 0; i < b->value_pages; i++) {
+        if (!page_get(b, &b->values[i], b->time_pages + i, &page, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static u32 page_find(const struct page_entry *pages, u32 n, u32 wanted)
 {
     u32 low = 0;
@@ -279,14 +323,48 @@ static bool page_load(struct block_reader *r, u32 page, struct error *e)
     if (r->page == page + 1) {
         return true;
     }
+    struct page_view v;
     r->page = 0;
     arena_reset(r->page_arena);
     const struct page_entry *p = &b->values[page];
-    if (!page_get(b, p, b->time_pages + page, &bytes, e) ||
-        !page_chunks(bytes, p, r->page_arena, &r->chunks, &r->chunk_count, e)) {
+    if (!page_get(b, p, b->time_pages + page, &bytes, e) || !page_open(bytes, p, &r->raw, &v, e) ||
+        !page_chunks(&v, p, r->page_arena, &r->chunks, e)) {
         return false;
     }
+    r->chunk_count = v.count;
+    r->unpacked = r->raw.len > 0 && v.directory.ptr == r->raw.bytes;
     r->page = page + 1;
+    return true;
+}
+
+// The first chunk of the page at hand that is not of a lower series.
+static u32 chunk_find(const struct block_reader *r, u32 series)
+{
+    u32 low = 0;
+    u32 high = r->chunk_count;
+    while (low < high) {
+        u32 mid = (low + high) / 2;
+        if (r->chunks[mid].series < series) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+// A chunk of an unpacked page moves into the arena: the page goes when the next one is looked at.
+static bool chunk_keep(struct chunk_entry *c, struct arena *a)
+{
+    size_t bitmap = c->rows.present ? (c->rows.span + 7) / 8 : 0;
+    const char *from = c->packed.ptr - bitmap;
+    u8 *copy = arena_try(a, bitmap + c->packed.len + PAGE_SLACK, 1);
+    if (!copy) {
+        return false;
+    }
+    memcpy(copy, from, bitmap + c->packed.len);
+    c->rows.present = bitmap ? copy : NULL;
+    c->packed.ptr = (const char *)copy + bitmap;
     return true;
 }
 
@@ -304,15 +382,19 @@ struct chunk_list block_reader_chunks(struct block_reader *r, u32 series, struct
             (void)err_set(e, why.code, "%s", why.text);
             continue;
         }
-        for (u32 i = 0; i < r->chunk_count; i++) {
-            if (r->chunks[i].series != series) {
-                continue;
-            }
+        for (u32 i = chunk_find(r, series); i < r->chunk_count && r->chunks[i].series == series;
+             i++) {
             if (list.n == cap) {
                 list.items = arena_grow(a, list.items, cap, cap * 2 + 2, sizeof(*list.items));
                 cap = cap * 2 + 2;
             }
-            list.items[list.n++] = r->chunks[i];
+            list.items[list.n] = r->chunks[i];
+            if (r->unpacked && !chunk_keep(&list.items[list.n], a)) {
+                list.missing = true;
+                (void)err_set(e, ERR_LIMIT, "the query's memory is used up");
+                return list;
+            }
+            list.n++;
         }
     }
     return list;
@@ -341,6 +423,22 @@ static void slots_grow(struct block_reader *r)
     mem_free(old);
 }
 
+static bool times_load(struct block_reader *r, u32 page, struct error *e)
+{
+    str bytes;
+    struct block *b = r->block;
+    if (r->times_page == page + 1) {
+        return true;
+    }
+    r->times_page = 0;
+    if (!page_get(b, &b->times[page], page, &bytes, e) ||
+        !page_open(bytes, &b->times[page], &r->times_raw, &r->times, e)) {
+        return false;
+    }
+    r->times_page = page + 1;
+    return true;
+}
+
 const i64 *block_reader_column(struct block_reader *r, u32 column, u32 *n, struct error *e)
 {
     struct block *b = r->block;
@@ -350,14 +448,13 @@ const i64 *block_reader_column(struct block_reader *r, u32 column, u32 *n, struc
         return s->t_ms;
     }
     u32 page = page_find(b->times, b->time_pages, column);
-    str bytes;
     i64 times[COLUMN_ROWS_MAX];
     u32 rows = 0;
     if (page == b->time_pages) {
         return err_null(e, ERR_CORRUPT, "%s/data: column %u does not exist", b->path, column);
     }
-    if (!page_get(b, &b->times[page], page, &bytes, e) ||
-        !page_column(bytes, &b->times[page], column, times, &rows, e)) {
+    if (!times_load(r, page, e) ||
+        !page_column(&r->times, &b->times[page], column, times, &rows, e)) {
         return NULL;
     }
     if (r->column_count * 2 >= r->column_slots) {

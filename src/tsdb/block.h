@@ -19,10 +19,11 @@ struct arena;
 struct error;
 struct fs;
 
-#define BLOCK_ID_LEN 26
-#define META_VERSION 1U
-#define META_BYTES   160U
-#define BLOCK_NAME   128
+#define BLOCK_ID_LEN      26
+#define META_VERSION      1U
+#define META_BYTES        160U // Without sources.
+#define BLOCK_NAME        128
+#define BLOCK_SOURCES_MAX 128U
 
 // Threads: a value.
 struct block_meta {
@@ -36,8 +37,13 @@ struct block_meta {
     u64 columns;
     u64 data_bytes;
     u64 index_bytes;
-    u32 level;
+    u32 level; // 1 = cut from the head; one more than the highest of its sources.
+    // The blocks it was made of: where it is listed, they count for nothing (they were about to be
+    // removed).
+    u32 source_count;
+    char sources[BLOCK_SOURCES_MAX][BLOCK_ID_LEN + 1];
 };
+bool block_meta_has_source(const struct block_meta *m, const char *id);
 bool block_meta_write(struct fs *fs, const char *path, const struct block_meta *m,
                       struct error *e) MUST_USE;
 bool block_meta_read(struct fs *fs, const char *path, struct block_meta *m,
@@ -66,6 +72,8 @@ struct block {
 struct block *block_open(struct fs *fs, const char *path, u32 uid, struct error *e) MUST_USE;
 void block_close(struct block *b); // Accepts NULL.
 u64 block_bytes(const struct block *b);
+// Looks at every page's checksum; O(bytes).
+bool block_verify(struct block *b, struct error *e) MUST_USE;
 
 // Reads one block for one query. Threads: owned.
 struct block_reader {
@@ -74,6 +82,11 @@ struct block_reader {
     struct arena *page_arena;  // The directory of the page at hand.
     struct arena *times_arena; // Decoded columns.
     struct symbol_reader symbols;
+    struct buf raw; // The page at hand, if it was packed.
+    bool unpacked;
+    struct buf times_raw;
+    u32 times_page; // Index + 1 of the time page at hand.
+    struct page_view times;
     u32 page; // Index + 1 of the page at hand.
     struct chunk_entry *chunks;
     u32 chunk_count;

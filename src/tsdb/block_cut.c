@@ -4,13 +4,11 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "os/clk.h"
-#include "os/fs.h"
-#include "os/rng.h"
 #include "tsdb/block.h"
 #include "tsdb/block_columns.h"
+#include "tsdb/block_dir.h"
 #include "tsdb/head.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define CUT_BYTES_MAX ((size_t)64 << 30)
@@ -177,74 +175,46 @@ static bool series_write(struct cut *c, struct error *e)
     return true;
 }
 
-static void ulid_make(const struct block_cut *o, char out[BLOCK_ID_LEN + 1])
+static bool files_write(struct cut *c, const struct block_dir *d, struct block_meta *m,
+                        struct error *e)
 {
-    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    u64 ms = (u64)clk_wall_ms(o->clk);
-    for (u32 i = 0; i < 10; i++) {
-        out[9 - i] = digits[ms >> (5 * i) & 31];
-    }
-    for (u32 i = 10; i < BLOCK_ID_LEN; i++) {
-        out[i] = digits[rng_u64(o->rng) & 31];
-    }
-    out[BLOCK_ID_LEN] = '\0';
-}
-
-static bool files_write(struct cut *c, const char *tmp, struct block_meta *m, struct error *e)
-{
-    char path[700];
-    (void)snprintf(path, sizeof(path), "%s/index", tmp);
-    if (!index_writer_open(&c->index, c->opts->fs, path, c->symbols, c->symbol_count, e)) {
+    char path[BLOCK_PATH];
+    block_dir_file(d, "index", path);
+    if (!index_writer_open(&c->index, c->opts->fs, path, e)) {
         return false;
     }
-    (void)snprintf(path, sizeof(path), "%s/data", tmp);
-    if (!data_writer_open(&c->data, c->opts->fs, path, e)) {
+    for (u32 i = 0; i < c->symbol_count; i++) {
+        if (!index_writer_symbol(&c->index, c->symbols[i], e)) {
+            return false;
+        }
+    }
+    index_writer_symbols_end(&c->index);
+    block_dir_file(d, "data", path);
+    if (!data_writer_open(&c->data, c->opts->fs, path, 0, e)) {
         return false;
     }
     column_writer_init(&c->columns, &c->data, c->arena);
     for (u32 s = 0; s < c->opts->head_count; s++) {
         column_writer_groups(&c->columns, c->windows[s]);
     }
-    if (!series_write(c, e) || !data_writer_finish(&c->data, &m->data_bytes, e) ||
-        !index_writer_finish(&c->index, e)) {
-        return false;
-    }
-    m->index_bytes = outfile_offset(&c->index.file);
-    m->series = c->index.series_count;
-    m->chunks = c->data.chunks;
-    m->samples = c->data.samples;
-    m->columns = c->data.columns;
-    (void)snprintf(path, sizeof(path), "%s/meta", tmp);
-    return block_meta_write(c->opts->fs, path, m, e);
+    return series_write(c, e) && block_dir_finish(d, &c->index, &c->data, m, e);
 }
 
 static bool block_publish(struct cut *c, struct block_meta *m, struct error *e)
 {
-    char name[BLOCK_NAME];
-    char path[512];
-    char tmp[520];
-    struct fs *fs = c->opts->fs;
-    block_name(m, name);
-    (void)snprintf(path, sizeof(path), "%.300s/%s", c->opts->dir, name);
-    (void)snprintf(tmp, sizeof(tmp), "%s.tmp", path);
-    if (!fs_make_dir(fs, tmp, e)) {
+    struct block_dir d;
+    if (!block_dir_make(&d, c->opts->fs, c->opts->dir, m, e)) {
         return false;
     }
-    bool ok = files_write(c, tmp, m, e) && fs_sync_dir(fs, tmp, e) && fs_rename(fs, tmp, path, e);
+    bool ok = files_write(c, &d, m, e);
     index_writer_close(&c->index);
     data_writer_close(&c->data);
     column_writer_fini(&c->columns);
     if (!ok) {
-        struct error ignored; // What cannot be removed now is swept at the next start.
-        (void)!fs_remove_tree(fs, tmp, &ignored);
+        block_dir_drop(&d);
         return false;
     }
-    if (!fs_sync_dir(fs, c->opts->dir, e)) {
-        struct error ignored;
-        (void)!fs_remove_tree(fs, path, &ignored);
-        return false;
-    }
-    return true;
+    return block_dir_list(&d, e);
 }
 
 bool block_cut_run(const struct block_cut *o, struct block_meta *meta, bool *made, struct error *e)
@@ -265,7 +235,7 @@ bool block_cut_run(const struct block_cut *o, struct block_meta *meta, bool *mad
         qsort(c.series, c.series_count, sizeof(*c.series), by_labels);
         struct block_meta m = {
             .min_ms = o->min_ms, .max_ms = o->max_ms, .made_ms = clk_wall_ms(o->clk), .level = 1};
-        ulid_make(o, m.id);
+        block_id_make(o->clk, o->rng, m.id);
         ok = block_publish(&c, &m, e);
         if (ok) {
             *meta = m;

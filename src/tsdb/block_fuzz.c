@@ -94,8 +94,15 @@ static void feed_page(struct arena *a, str input)
         return;
     }
     struct page_entry p = {.bytes = (u32)input.len, .first = 3, .last = 100};
-    if (page_chunks(input, &p, a, &chunks, &n, &e)) {
-        for (u32 i = 0; i < n; i++) {
+    struct page_view v;
+    struct buf raw;
+    buf_init(&raw, PAGE_RAW_MAX + PAGE_SLACK + 1);
+    if (!page_open(input, &p, &raw, &v, &e)) {
+        buf_fini(&raw);
+        return;
+    }
+    if (page_chunks(&v, &p, a, &chunks, &e)) {
+        for (u32 i = 0; i < v.count; i++) {
             f64 values[CHUNK_VALUES_MAX];
             CHECK(chunks[i].series >= p.first && chunks[i].series <= p.last);
             u32 rows = chunks[i].rows.whole ? 7 : chunks[i].rows.n;
@@ -103,8 +110,9 @@ static void feed_page(struct arena *a, str input)
         }
     }
     for (u32 i = 0; i < 200; i++) {
-        (void)!page_column(input, &p, i, times, &n, &e);
+        (void)!page_column(&v, &p, i, times, &n, &e);
     }
+    buf_fini(&raw);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

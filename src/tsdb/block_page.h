@@ -2,11 +2,12 @@
 //
 //   header (16) · page · page … · page table · footer (24)
 //   page: head (20: kind, bytes, count, directory bytes, CRC-32C of all the rest) · directory ·
-//         the chunks' bytes
+//         the chunks' bytes; both packed as one zstd frame where that saves enough
 //
 // A time page holds whole columns of up to COLUMN_ROWS_MAX timestamps; a value page holds chunks of
 // neighbouring series, each over rows of one column. Kinds come as they fill.
-// Memory: writing holds one page of each kind and the table (24 bytes a page).
+// Memory: writing holds one page of each kind and the table (24 bytes a page); a packed page is
+// unpacked into a buffer of at most PAGE_RAW_MAX.
 // Bytes: docs/format/block.md
 // Threads: a writer is owned; the directory entries are values.
 #ifndef TSDB_BLOCK_PAGE_H
@@ -33,8 +34,13 @@ struct fs;
 #    define COLUMN_ROWS_MAX CHUNK_VALUES_MAX
 #endif
 static_assert(COLUMN_ROWS_MAX <= CHUNK_VALUES_MAX, "a chunk covers a column at most");
-#define PAGE_BYTES_MAX ((size_t)1 << 20) // A larger one is damage.
+#define PAGE_BYTES_MAX ((size_t)1 << 20) // Of a directory, and of a body; larger ones are damage.
+#define PAGE_RAW_MAX   (PAGE_BYTES_MAX * 2)
+#define PAGE_PACKED    0x100U // Beside the kind in a page's head.
+#define PAGE_SLACK     64U    // Readable bytes behind whatever a decoder is given.
 
+// How a chunk's rows are told in a directory.
+enum chunk_form { FORM_WHOLE, FORM_RANGE, FORM_BITMAP };
 enum page_kind { PAGE_TIMES = 1, PAGE_VALUES = 2 };
 
 // One line of the page table. first, last: columns, or series, in the page.
@@ -73,17 +79,23 @@ struct data_writer {
     struct page_builder values;
     struct buf table;
     struct buf packed;
+    struct buf raw;   // Directory and body in one piece, to be packed.
+    struct buf frame; // The same, packed.
+    int level;        // Of zstd; 0 = pages are never packed.
     u32 pages;
     u32 columns;
     u64 chunks;
     u64 samples;
 };
-bool data_writer_open(struct data_writer *w, struct fs *fs, const char *path,
+// zstd_level: 0 = pages are not packed.
+bool data_writer_open(struct data_writer *w, struct fs *fs, const char *path, int zstd_level,
                       struct error *e) MUST_USE;
 u32 data_writer_column(struct data_writer *w, const i64 *t_ms, u32 n); // Its number.
 // Series rise; chunks of one series rise by time.
 void data_writer_chunk(struct data_writer *w, u32 series, const struct chunk_rows *rows,
                        const f64 *values);
+// The same for values that are packed already.
+void data_writer_copy(struct data_writer *w, u32 series, const struct chunk_rows *rows, str packed);
 bool data_writer_finish(struct data_writer *w, u64 *bytes, struct error *e) MUST_USE;
 void data_writer_close(struct data_writer *w);
 
@@ -91,15 +103,25 @@ void data_writer_close(struct data_writer *w);
 struct chunk_entry {
     u32 series;
     struct chunk_rows rows; // n and span of a whole one are 0: the column tells.
-    str packed;             // In the mapped file.
+    str packed;             // In the page; PAGE_SLACK bytes behind it are readable.
 };
-// Decodes the directory of a value page whose checksum is right; entries in the arena.
-bool page_chunks(str page, const struct page_entry *p, struct arena *a, struct chunk_entry **out,
-                 u32 *n, struct error *e) MUST_USE;
-// The times of one column of a time page; at most COLUMN_ROWS_MAX.
-bool page_column(str page, const struct page_entry *p, u32 column, i64 *t_ms, u32 *n,
-                 struct error *e) MUST_USE;
+
+// A page whose checksum is right, taken apart. Threads: a value, borrowed.
+struct page_view {
+    str directory;
+    str body;
+    u32 count;
+};
 bool page_check(str page, const struct page_entry *p, struct error *e) MUST_USE; // The checksum.
+// A packed page is unpacked into raw, which is emptied first and lives as long as the view.
+bool page_open(str page, const struct page_entry *p, struct buf *raw, struct page_view *v,
+               struct error *e) MUST_USE;
+// Decodes the directory of a value page; entries in the arena, rising by series.
+bool page_chunks(const struct page_view *v, const struct page_entry *p, struct arena *a,
+                 struct chunk_entry **out, struct error *e) MUST_USE;
+// The times of one column of a time page; at most COLUMN_ROWS_MAX.
+bool page_column(const struct page_view *v, const struct page_entry *p, u32 column, i64 *t_ms,
+                 u32 *n, struct error *e) MUST_USE;
 // Reads the footer and table of a data file; pages in the arena.
 bool page_table(str file, struct arena *a, struct page_entry **out, u32 *n,
                 struct error *e) MUST_USE;

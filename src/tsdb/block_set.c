@@ -11,12 +11,23 @@
 #include "tsdb/tsdb_inner.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define LIST_BYTES_MAX ((size_t)256 << 20)
 #define GAPS_MAX       4096U
 
+static bool is_among(const struct block *b, struct block *const *blocks, u32 n)
+{
+    for (u32 i = 0; i < n; i++) {
+        if (blocks[i] == b) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct block_set *block_set_with(const struct block_set *s, struct block *add,
-                                 const struct block *drop)
+                                 struct block *const *drops, u32 drop_count)
 {
     u32 n = s ? s->n : 0;
     struct block_set *made = mem_new(1, sizeof(*made) + (n + 1) * sizeof(struct block *));
@@ -26,7 +37,7 @@ struct block_set *block_set_with(const struct block_set *s, struct block *add,
             made->blocks[made->n++] = add;
             add = NULL;
         }
-        if (s->blocks[i] != drop) {
+        if (!is_among(s->blocks[i], drops, drop_count)) {
             made->blocks[made->n++] = s->blocks[i];
         }
     }
@@ -108,16 +119,98 @@ static void block_set_aside(struct tsdb *db, str name, const struct error *why)
     gap_add(db, name, false);
 }
 
-static void block_load(struct tsdb *db, str name)
+void block_path(const struct tsdb *db, str name, char out[512])
 {
     char relative[300];
+    (void)snprintf(relative, sizeof(relative), "blocks/%.*s", STR_ARG(name));
+    tsdb_path(db, relative, out);
+}
+
+// Unlists, then removes: a crash between the two leaves a ".gone" folder for the next start.
+static bool folder_remove(struct tsdb *db, str name, struct error *e)
+{
+    char gone[520];
+    char dir[512];
+    char path[512];
+    struct fs_info info;
+    block_path(db, name, path);
+    (void)snprintf(gone, sizeof(gone), "%s.gone", path);
+    tsdb_path(db, "blocks", dir);
+    struct error why = {0};
+    if (!fs_stat(db->opts.fs, path, &info, &why) && why.code == ERR_NOT_FOUND) {
+        return true;
+    }
+    return fs_rename(db->opts.fs, path, gone, e) && fs_sync_dir(db->opts.fs, dir, e) &&
+           fs_remove_tree(db->opts.fs, gone, e);
+}
+
+static bool folder_forget(struct tsdb *db, str name, struct error *e)
+{
+    if (folder_remove(db, name, e)) {
+        return true;
+    }
+    db->leftovers = MEM_GROW(db->leftovers, db->leftover_count + 1, struct block_leftover);
+    struct block_leftover *l = &db->leftovers[db->leftover_count++];
+    (void)snprintf(l->name, sizeof(l->name), "%.*s", STR_ARG(name));
+    return false;
+}
+
+bool block_forget(struct tsdb *db, const struct block_meta *m, struct error *e)
+{
+    char name[BLOCK_NAME];
+    block_name(m, name);
+    return folder_forget(db, str_c(name), e);
+}
+
+bool blocks_sweep(struct tsdb *db, struct error *e)
+{
+    while (db->leftover_count > 0) {
+        if (!folder_remove(db, str_c(db->leftovers[db->leftover_count - 1].name), e)) {
+            return err_in(e, "removing a block that was replaced");
+        }
+        db->leftover_count--;
+    }
+    return true;
+}
+
+// A block that another one was made of counts for nothing once that one is listed: a stop came
+// between listing the one and removing the other.
+static void superseded_drop(struct tsdb *db, struct block *b)
+{
+    struct block *drops[BLOCK_SOURCES_MAX];
+    u32 n = 0;
+    for (u32 i = 0; i < db->blocks->n; i++) {
+        struct block *o = db->blocks->blocks[i];
+        if (block_meta_has_source(&o->meta, b->meta.id)) {
+            struct error ignored; // Kept in mind and tried again.
+            (void)!block_forget(db, &b->meta, &ignored);
+            block_close(b);
+            return;
+        }
+        if (n < BLOCK_SOURCES_MAX && block_meta_has_source(&b->meta, o->meta.id)) {
+            drops[n++] = o;
+        }
+    }
+    for (u32 i = 0; i < n; i++) {
+        struct error ignored;
+        (void)!block_forget(db, &drops[i]->meta, &ignored);
+    }
+    block_set_publish(db, block_set_with(db->blocks, b, drops, n), b->meta.max_ms);
+}
+
+// verify: what it was made of is still there, and better if it is damaged itself.
+static void block_load(struct tsdb *db, str name, bool verify)
+{
     char path[512];
     struct error why = {0};
-    (void)snprintf(relative, sizeof(relative), "blocks/%.*s", STR_ARG(name));
-    tsdb_path(db, relative, path);
+    block_path(db, name, path);
     struct block *b = block_open(db->opts.fs, path, ++db->block_uid, &why);
+    if (b && verify && !block_verify(b, &why)) {
+        block_close(b);
+        b = NULL;
+    }
     if (b) {
-        block_set_publish(db, block_set_with(db->blocks, b, NULL), b->meta.max_ms);
+        superseded_drop(db, b);
     } else if (why.code == ERR_CORRUPT || why.code == ERR_NOT_FOUND) {
         block_set_aside(db, name, &why);
     } else { // A newer format, or the system refused: untouched, but not silently missing.
@@ -138,7 +231,7 @@ void blocks_retry(struct tsdb *db)
     }
     lock_drop(&db->lock);
     if (name[0]) { // One each round; if it is refused again, it is noted again.
-        block_load(db, str_c(name));
+        block_load(db, str_c(name), false);
     }
 }
 
@@ -160,15 +253,70 @@ static void quarantine_list(struct tsdb *db, struct arena *a)
     }
 }
 
+// A folder that may be a block. Threads: owned by open.
+struct found_block {
+    str name;
+    struct block_meta *meta; // Only of one that was made of others and can be read.
+    char id[BLOCK_ID_LEN + 1];
+};
+
+static int by_level_down(const void *a, const void *b)
+{
+    const struct found_block *x = a;
+    const struct found_block *y = b;
+    u32 level_x = x->meta ? x->meta->level : 0;
+    u32 level_y = y->meta ? y->meta->level : 0;
+    return level_x != level_y ? (level_x < level_y ? 1 : -1) : str_cmp(x->name, y->name);
+}
+
+static void found_look(struct tsdb *db, str name, struct arena *a, struct found_block *out)
+{
+    char path[512];
+    char file[600];
+    struct block_meta m = {0};
+    struct error ignored; // Loading it will tell.
+    *out = (struct found_block){.name = name};
+    block_path(db, name, path);
+    (void)snprintf(file, sizeof(file), "%s/meta", path);
+    if (block_name_parse(name, &m)) {
+        memcpy(out->id, m.id, sizeof(out->id));
+    }
+    if (block_meta_read(db->opts.fs, file, &m, &ignored) && m.source_count > 0) {
+        out->meta = ARENA_NEW(a, struct block_meta);
+        *out->meta = m;
+    }
+}
+
+// Those that were made of others first, so that what they replaced is not even opened.
+static void found_load(struct tsdb *db, const struct found_block *all, u32 n, u32 at)
+{
+    const struct found_block *f = &all[at];
+    for (u32 i = 0; i < db->blocks->n; i++) {
+        const struct block_meta *m = &db->blocks->blocks[i]->meta;
+        if (f->id[0] && block_meta_has_source(m, f->id)) {
+            struct error ignored; // Kept in mind and tried again.
+            (void)!folder_forget(db, f->name, &ignored);
+            return;
+        }
+    }
+    bool sources_left = false;
+    for (u32 i = 0; f->meta && i < n && !sources_left; i++) {
+        sources_left = all[i].id[0] && block_meta_has_source(f->meta, all[i].id);
+    }
+    block_load(db, f->name, sources_left);
+}
+
 bool blocks_open(struct tsdb *db, struct error *e)
 {
     char path[512];
     struct fs_info *infos;
     size_t n;
+    u32 count = 0;
     struct arena *a = arena_new(LIST_BYTES_MAX);
     tsdb_path(db, "blocks", path);
     bool ok = fs_list(db->opts.fs, path, a, &infos, &n, e);
     quarantine_list(db, a);
+    struct found_block *found = ok ? ARENA_NEW_N(a, struct found_block, n + 1) : NULL;
     for (size_t i = 0; ok && i < n; i++) {
         str name = infos[i].name;
         if (str_ends(name, STR(".tmp")) || str_ends(name, STR(".gone"))) {
@@ -179,8 +327,14 @@ bool blocks_open(struct tsdb *db, struct error *e)
                 LOGF(db->opts.log, LOG_WARN, "blocks: leftover %s", why.text);
             }
         } else if (infos[i].is_dir && name.len < BLOCK_NAME) {
-            block_load(db, name);
+            found_look(db, name, a, &found[count++]);
         }
+    }
+    if (count > 1) {
+        qsort(found, count, sizeof(*found), by_level_down);
+    }
+    for (u32 i = 0; i < count; i++) {
+        found_load(db, found, count, i);
     }
     arena_free(a);
     return ok;

@@ -50,6 +50,9 @@ struct index_writer {
     u64 series_start;
     struct buf scratch;
     struct buf offsets;
+    struct buf restarts;
+    struct buf symbol; // The last one.
+    u64 entries;       // Of all postings.
     struct index_pair {
         u64 key; // Name and value symbols.
         struct postings *set;
@@ -59,11 +62,14 @@ struct index_writer {
     struct map by_pair;
 };
 
-bool index_writer_open(struct index_writer *w, struct fs *fs, const char *path, const str *symbols,
-                       u32 symbol_count, struct error *e) MUST_USE;
+bool index_writer_open(struct index_writer *w, struct fs *fs, const char *path,
+                       struct error *e) MUST_USE;
+bool index_writer_symbol(struct index_writer *w, str text, struct error *e) MUST_USE; // Rising.
+void index_writer_symbols_end(struct index_writer *w); // Once, before the first series.
 // pairs: name, value, …; the hidden tenant label first.
 bool index_writer_series(struct index_writer *w, const u32 *pairs, u32 count,
                          struct error *e) MUST_USE;
+u64 index_writer_bytes(const struct index_writer *w); // Memory held, about.
 bool index_writer_finish(struct index_writer *w, struct error *e) MUST_USE;
 void index_writer_close(struct index_writer *w);
 
@@ -94,6 +100,9 @@ void symbol_reader_init(struct symbol_reader *r, const struct index_file *x);
 void symbol_reader_fini(struct symbol_reader *r);
 bool symbol_read(struct symbol_reader *r, u32 symbol, str *text, struct error *e) MUST_USE;
 
+// The pairs of a series as symbol numbers, the hidden one first; at most pairs_max of them.
+bool index_file_pairs(const struct index_file *x, u32 ordinal, u32 *pairs, u32 pairs_max,
+                      u32 *count, struct error *e) MUST_USE;
 // The labels of a series without the hidden one; strings in the arena.
 bool index_file_labels(const struct index_file *x, struct symbol_reader *r, u32 ordinal,
                        struct arena *a, struct labels *out, struct error *e) MUST_USE;

@@ -353,15 +353,39 @@ static const struct index_ops index_file_ops = {
     .gather = file_gather,
 };
 
+// The bytes of a series.
+static str series_bytes(const struct index_file *x, u32 ordinal)
+{
+    return str_sub(x->sections[INDEX_SERIES], word_at(x->sections[INDEX_OFFSETS], ordinal),
+                   word_at(x->sections[INDEX_OFFSETS], ordinal + 1ULL));
+}
+
+bool index_file_pairs(const struct index_file *x, u32 ordinal, u32 *pairs, u32 pairs_max,
+                      u32 *count, struct error *e)
+{
+    struct dec d = dec_of(ordinal < x->series_count ? series_bytes(x, ordinal) : STR_EMPTY);
+    u64 n = dec_varint(&d);
+    if (!dec_ok(&d) || n == 0 || n > pairs_max) {
+        return bad(e, "series");
+    }
+    for (u64 i = 0; i < 2 * n; i++) {
+        u64 symbol = dec_varint(&d);
+        if (!dec_ok(&d) || symbol >= x->symbol_count) {
+            return bad(e, "series");
+        }
+        pairs[i] = (u32)symbol;
+    }
+    *count = (u32)n;
+    return true;
+}
+
 bool index_file_labels(const struct index_file *x, struct symbol_reader *r, u32 ordinal,
                        struct arena *a, struct labels *out, struct error *e)
 {
     if (ordinal >= x->series_count) {
         return bad(e, "series");
     }
-    u32 from = word_at(x->sections[INDEX_OFFSETS], ordinal);
-    u32 to = word_at(x->sections[INDEX_OFFSETS], ordinal + 1ULL);
-    struct dec d = dec_of(str_sub(x->sections[INDEX_SERIES], from, to));
+    struct dec d = dec_of(series_bytes(x, ordinal));
     u64 count = dec_varint(&d);
     if (!dec_ok(&d) || count == 0 || count > dec_left(&d)) {
         return bad(e, "series");

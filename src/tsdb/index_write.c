@@ -1,6 +1,7 @@
 // index_write.c: the writing half of index_file.h.
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/str.h"
 #include "tsdb/index_file.h"
 #include "tsdb/postings.h"
 
@@ -53,44 +54,13 @@ static size_t shared_prefix(str a, str b)
     return n;
 }
 
-static bool symbols_write(struct index_writer *w, const str *symbols, struct error *e)
+bool index_writer_open(struct index_writer *w, struct fs *fs, const char *path, struct error *e)
 {
-    struct buf restarts;
-    buf_init(&restarts, (size_t)w->symbol_count / INDEX_RESTART * 4 + 64);
-    part_begin(w, INDEX_SYMBOLS);
-    for (u32 i = 0; i < w->symbol_count; i++) {
-        bool restart = i % INDEX_RESTART == 0;
-        u64 offset = outfile_offset(&w->file) - w->parts[INDEX_SYMBOLS].offset;
-        if (symbols[i].len > INDEX_SYMBOL_MAX || offset > UINT32_MAX) {
-            buf_fini(&restarts);
-            return err_set(e, ERR_LIMIT, "the symbols of a block pass 4 GiB (or one 16 MiB)");
-        }
-        if (restart) {
-            buf_le32(&restarts, (u32)offset);
-        }
-        size_t shared = restart ? 0 : shared_prefix(symbols[i - 1], symbols[i]);
-        buf_varint(&w->scratch, shared);
-        buf_varint(&w->scratch, symbols[i].len - shared);
-        scratch_write(w);
-        outfile_add(&w->file, symbols[i].ptr + shared, symbols[i].len - shared);
-    }
-    part_end(w, INDEX_SYMBOLS);
-    part_begin(w, INDEX_RESTARTS);
-    CHECK(buf_ok(&restarts));
-    buf_le32(&w->scratch, w->symbol_count);
-    scratch_write(w);
-    outfile_add(&w->file, restarts.bytes, restarts.len);
-    part_end(w, INDEX_RESTARTS);
-    buf_fini(&restarts);
-    return true;
-}
-
-bool index_writer_open(struct index_writer *w, struct fs *fs, const char *path, const str *symbols,
-                       u32 symbol_count, struct error *e)
-{
-    *w = (struct index_writer){.symbol_count = symbol_count};
+    *w = (struct index_writer){0};
     buf_init(&w->scratch, SCRATCH_MAX);
     buf_init(&w->offsets, OFFSETS_MAX);
+    buf_init(&w->restarts, OFFSETS_MAX / INDEX_RESTART);
+    buf_init(&w->symbol, INDEX_SYMBOL_MAX + 1);
     map_init(&w->by_pair, &pair_ops, w);
     if (!outfile_open(&w->file, fs, path, e)) {
         return false;
@@ -99,12 +69,49 @@ bool index_writer_open(struct index_writer *w, struct fs *fs, const char *path, 
     buf_le32(&w->scratch, INDEX_VERSION);
     buf_le32(&w->scratch, 0);
     scratch_write(w);
-    if (!symbols_write(w, symbols, e)) {
-        return false;
+    part_begin(w, INDEX_SYMBOLS);
+    return true;
+}
+
+bool index_writer_symbol(struct index_writer *w, str text, struct error *e)
+{
+    bool restart = w->symbol_count % INDEX_RESTART == 0;
+    u64 offset = outfile_offset(&w->file) - w->parts[INDEX_SYMBOLS].offset;
+    if (text.len > INDEX_SYMBOL_MAX || offset > UINT32_MAX || w->symbol_count == UINT32_MAX) {
+        return err_set(e, ERR_LIMIT, "the symbols of a block pass 4 GiB (or one 16 MiB)");
     }
+    DCHECK(w->symbol_count == 0 || str_cmp(buf_get(&w->symbol), text) < 0);
+    if (restart) {
+        buf_le32(&w->restarts, (u32)offset);
+    }
+    size_t shared = restart ? 0 : shared_prefix(buf_get(&w->symbol), text);
+    buf_varint(&w->scratch, shared);
+    buf_varint(&w->scratch, text.len - shared);
+    scratch_write(w);
+    outfile_add(&w->file, text.ptr + shared, text.len - shared);
+    w->symbol.len = shared;
+    buf_str(&w->symbol, str_sub(text, shared, text.len));
+    w->symbol_count++;
+    return true;
+}
+
+void index_writer_symbols_end(struct index_writer *w)
+{
+    part_end(w, INDEX_SYMBOLS);
+    part_begin(w, INDEX_RESTARTS);
+    CHECK(buf_ok(&w->restarts));
+    buf_le32(&w->scratch, w->symbol_count);
+    scratch_write(w);
+    outfile_add(&w->file, w->restarts.bytes, w->restarts.len);
+    part_end(w, INDEX_RESTARTS);
     part_begin(w, INDEX_SERIES);
     w->series_start = outfile_offset(&w->file);
-    return true;
+}
+
+u64 index_writer_bytes(const struct index_writer *w)
+{
+    // A set with more than one ordinal costs about two bytes for each, and a container or two.
+    return (u64)w->pair_count * 96 + w->entries * 2 + w->offsets.cap + w->restarts.cap;
 }
 
 static struct postings *pair_set(struct index_writer *w, u32 name, u32 value)
@@ -138,6 +145,7 @@ bool index_writer_series(struct index_writer *w, const u32 *pairs, u32 count, st
         postings_add(pair_set(w, pairs[(size_t)2 * i], pairs[(size_t)2 * i + 1]), w->series_count);
     }
     scratch_write(w);
+    w->entries += count;
     w->series_count++;
     return true;
 }
@@ -224,6 +232,8 @@ void index_writer_close(struct index_writer *w)
     map_fini(&w->by_pair);
     buf_fini(&w->scratch);
     buf_fini(&w->offsets);
+    buf_fini(&w->restarts);
+    buf_fini(&w->symbol);
     outfile_close(&w->file);
     *w = (struct index_writer){0};
 }

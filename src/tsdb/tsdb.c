@@ -16,14 +16,16 @@
 
 #include <stdio.h>
 
-#define DEFAULT_RANGE_MS     ((i64)2 * 3600 * 1000)
-#define DEFAULT_TOO_NEW_MS   ((i64)5 * 60 * 1000)
-#define DEFAULT_SERIES_MAX   10000000U
-#define DEFAULT_SYMBOL_BYTES ((u64)1 << 30)
-#define DEFAULT_QUERIERS     4096U
-#define UNSYNCED_MAX         ((u64)64 << 20)
-#define REPLAY_BYTES_MAX     ((size_t)256 << 20)
-#define SYNC_PERIOD_MS       500 // So that with a slow disk, too, a second is kept.
+#define DEFAULT_RANGE_MS       ((i64)2 * 3600 * 1000)
+#define DEFAULT_TOO_NEW_MS     ((i64)5 * 60 * 1000)
+#define DEFAULT_SERIES_MAX     10000000U
+#define DEFAULT_SYMBOL_BYTES   ((u64)1 << 30)
+#define DEFAULT_QUERIERS       4096U
+#define DEFAULT_COMPACT_FIRST  12U
+#define DEFAULT_COMPACT_SECOND 9U
+#define UNSYNCED_MAX           ((u64)64 << 20)
+#define REPLAY_BYTES_MAX       ((size_t)256 << 20)
+#define SYNC_PERIOD_MS         500 // So that with a slow disk, too, a second is kept.
 #ifdef TIDEMARK_SMALL
 #    define DEFAULT_SEGMENT_BYTES ((u64)16 << 10)
 #else
@@ -42,6 +44,8 @@ static void opts_default(struct tsdb_opts *o)
     o->wal_segment_bytes = o->wal_segment_bytes ? o->wal_segment_bytes : DEFAULT_SEGMENT_BYTES;
     o->series_max = o->series_max ? o->series_max : DEFAULT_SERIES_MAX;
     o->symbol_bytes_max = o->symbol_bytes_max ? o->symbol_bytes_max : DEFAULT_SYMBOL_BYTES;
+    o->compact_first = o->compact_first ? o->compact_first : DEFAULT_COMPACT_FIRST;
+    o->compact_second = o->compact_second ? o->compact_second : DEFAULT_COMPACT_SECOND;
     o->queriers_max = o->queriers_max ? o->queriers_max : DEFAULT_QUERIERS;
 }
 
@@ -298,6 +302,7 @@ static void db_free(struct tsdb *db)
     block_set_unref(db, db->blocks);
     meta_table_fini(&db->metadata);
     mem_free(db->gaps);
+    mem_free(db->leftovers);
     if (db->lock_file) {
         fs_close(db->opts.fs, db->lock_file);
     }
@@ -323,7 +328,7 @@ static struct tsdb *db_make(const struct tsdb_opts *opts)
     lock_init(&db->wake_lock, 50, "tsdb_wake");
     cond_init(&db->wake);
     meta_table_init(&db->metadata);
-    db->blocks = block_set_with(NULL, NULL, NULL);
+    db->blocks = block_set_with(NULL, NULL, NULL, 0);
     for (u32 i = 0; i < SHARDS; i++) {
         db->heads[i] = head_new(i, db->opts.block_range_ms, &db->series_total, &db->memory_full[i],
                                 db->opts.series_max, db->opts.symbol_bytes_max);
@@ -382,6 +387,11 @@ bool tsdb_close(struct tsdb *db, struct error *e)
     }
     db_free(db);
     return ok;
+}
+
+void tsdb_interrupt(struct tsdb *db)
+{
+    atomic_store(&db->interrupted, true);
 }
 
 bool tsdb_sync(struct tsdb *db, struct error *e)

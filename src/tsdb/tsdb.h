@@ -12,6 +12,7 @@
 //   (I2) A block is listed by one rename, after its files are synced; the log is truncated after.
 //   (I3) Damage is set aside (quarantine/), counted and told; queries over its range say partial.
 //   (I4) Whole blocks are deleted by retention only; the log's size never evicts one.
+//   (I5) A block that another one was made of counts for nothing once that one is listed.
 // Threads: a struct tsdb is shared; step is called by one thread at a time; open and close by the
 // owner while nobody else uses it.
 #ifndef TSDB_TSDB_H
@@ -63,6 +64,10 @@ struct tsdb_opts {
     u32 queriers_max;      // 4096
     u64 ballast_bytes;     // Disk kept back so that a full disk can be recovered; 0 = none
     bool wal_thread;
+    // Blocks of block_range_ms become one of compact_first ranges, those one of compact_second.
+    u32 compact_first;  // 12: a day
+    u32 compact_second; // 9: nine days
+    bool compact_off;
 };
 
 // NULL if the folder cannot be used (ERR_EXISTS: another instance holds it). Damage does not stop
@@ -76,6 +81,8 @@ struct storage *tsdb_storage(struct tsdb *db);
 // One round of background work; *did tells whether something was done, so that the caller may come
 // again at once. Call it every few seconds. A failure is counted and told; the next round retries.
 bool tsdb_step(struct tsdb *db, bool *did, struct error *e) MUST_USE;
+// From any thread: a step under way gives up what takes long, and no step begins such work again.
+void tsdb_interrupt(struct tsdb *db);
 // Everything written so far is on disk on return.
 bool tsdb_sync(struct tsdb *db, struct error *e) MUST_USE;
 // Retention may change at a reload.

@@ -74,6 +74,8 @@ static void world_init(struct world *w, u64 seed)
     w->f.fs = w->faulty;
     w->f.opts.wal_segment_bytes = 6000;
     w->f.opts.block_range_ms = 20000;
+    w->f.opts.compact_first = 2;
+    w->f.opts.compact_second = 3;
     w->now = FIXTURE_NOW;
     w->forgotten = INT64_MIN;
 }

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 struct block;
+struct block_meta;
 struct buf;
 struct file;
 struct head;
@@ -27,7 +28,8 @@ struct tmk_histogram;
 // Of series_max and of memory_max one part in so many is kept for rules, so that no flood of
 // scraped or pushed series keeps an alert from being recorded (I14). Of the memory budget 40 % are
 // the head's and 5 % the alerts': an eighth.
-#define RULES_SHARE 8U
+#define RULES_SHARE      8U
+#define COMPACT_SKIP_MAX 64U
 
 // The blocks that are listed now, by time. Threads: frozen; refs guarded by the db's lock.
 struct block_set {
@@ -41,6 +43,11 @@ struct block_gap {
     i64 min_ms;
     i64 max_ms;
     bool retry; // The system refused; it may be read later.
+    char name[128];
+};
+
+// A folder of a block that was replaced and could not be removed yet. Threads: owned by the step.
+struct block_leftover {
     char name[128];
 };
 
@@ -79,6 +86,9 @@ enum tsdb_counter {
     COUNT_REPLAY_LOST,
     COUNT_COMPACTIONS,
     COUNT_COMPACTIONS_FAILED,
+    COUNT_COMPACTIONS_TRIGGERED,
+    COUNT_COMPACTIONS_POSTPONED,
+    COUNT_VERTICAL_COMPACTIONS,
     COUNT_TIME_RETENTIONS,
     COUNT_SIZE_RETENTIONS,
     COUNT_TOTAL
@@ -108,6 +118,8 @@ struct tsdb {
     _Atomic u64 disk_free;
     _Atomic u64 disk_total;
     struct tmk_histogram *sync_seconds;
+    struct tmk_histogram *compact_seconds;
+    _Atomic bool interrupted; // What is long in a step gives up.
     void *metric_slots;
 
     struct lock lock;
@@ -128,6 +140,10 @@ struct tsdb {
     bool collect_due;
     u64 collect_publish;
     bool ballast_held;
+    struct block_leftover *leftovers;
+    u32 leftover_count;
+    i64 compact_skip[COMPACT_SKIP_MAX]; // Windows that cannot be compacted before a restart.
+    u32 compact_skip_count;
 
     struct lock wake_lock;
     struct cond wake;
@@ -145,14 +161,19 @@ void tsdb_path(const struct tsdb *db, const char *name, char out[512]);
 bool tsdb_log_sync(struct tsdb *db, u32 shard, struct error *e);
 
 // block_set.c. With the db's lock where refs change.
+// A new one, one reference, without those in drops.
 struct block_set *block_set_with(const struct block_set *s, struct block *add,
-                                 const struct block *drop); // A new one, one reference.
-void block_set_unref(struct tsdb *db, struct block_set *s); // Takes the lock.
+                                 struct block *const *drops, u32 drop_count);
+void block_set_unref(struct tsdb *db, struct block_set *s);                 // Takes the lock.
 void block_set_publish(struct tsdb *db, struct block_set *s, i64 head_min); // Takes the lock.
 bool blocks_open(struct tsdb *db, struct error *e) MUST_USE;
 // The file "floor": samples before it were removed by retention and do not come back.
 bool tsdb_floor_read(struct tsdb *db, struct error *e) MUST_USE;
 bool tsdb_floor_write(struct tsdb *db, i64 floor, struct error *e) MUST_USE;
+void block_path(const struct tsdb *db, str name, char out[512]);
+// Unlists a block's folder and removes it; if that fails, blocks_sweep tries again.
+bool block_forget(struct tsdb *db, const struct block_meta *m, struct error *e) MUST_USE;
+bool blocks_sweep(struct tsdb *db, struct error *e) MUST_USE;
 void blocks_retry(struct tsdb *db); // Blocks that the system refused to open at start.
 
 struct storage_appender *tsdb_appender_open(struct storage *s, struct tenant_id tenant,
@@ -161,6 +182,9 @@ struct storage_querier *tsdb_querier_open(struct storage *s, struct tenant_id te
                                           i64 max_ms, struct error *e);
 void tsdb_pin_open(struct tsdb *db, struct tsdb_pin *p);
 void tsdb_pin_close(struct tsdb *db, struct tsdb_pin *p);
+
+// compact_plan.c: joins blocks of one range if any are due.
+bool compact_step(struct tsdb *db, bool *did, struct error *e) MUST_USE;
 
 void tsdb_metrics_register(struct tsdb *db);
 void tsdb_metrics_remove(struct tsdb *db);

@@ -89,9 +89,16 @@ static const struct metric metrics[] = {
             "Truncations of the log that failed."),
     COUNTED("prometheus_tsdb_checkpoint_creations_failed_total", COUNT_CHECKPOINT_FAILED,
             "Checkpoints that could not be written."),
-    COUNTED("prometheus_tsdb_compactions_total", COUNT_COMPACTIONS, "Blocks cut."),
+    COUNTED("prometheus_tsdb_compactions_total", COUNT_COMPACTIONS,
+            "Blocks cut from the head or made of others."),
     COUNTED("prometheus_tsdb_compactions_failed_total", COUNT_COMPACTIONS_FAILED,
-            "Block cuts that failed."),
+            "Block cuts and compactions that failed."),
+    COUNTED("prometheus_tsdb_compactions_triggered_total", COUNT_COMPACTIONS_TRIGGERED,
+            "Compactions begun."),
+    COUNTED("prometheus_tsdb_vertical_compactions_total", COUNT_VERTICAL_COMPACTIONS,
+            "Compactions of blocks that overlap in time."),
+    COUNTED("tidemark_tsdb_compactions_postponed_total", COUNT_COMPACTIONS_POSTPONED,
+            "Compactions put off because the disk has too little room for them."),
     COUNTED("prometheus_tsdb_time_retentions_total", COUNT_TIME_RETENTIONS,
             "Blocks removed for their age."),
     COUNTED("prometheus_tsdb_size_retentions_total", COUNT_SIZE_RETENTIONS,
@@ -264,6 +271,10 @@ void tsdb_metrics_register(struct tsdb *db)
     db->sync_seconds =
         tmk_histogram_register(r, "prometheus_tsdb_wal_fsync_duration_seconds",
                                "How long syncs of the log took.", bounds, ARRAY_LEN(bounds), NULL);
+    static const f64 long_bounds[] = {0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600};
+    db->compact_seconds = tmk_histogram_register(r, "prometheus_tsdb_compaction_duration_seconds",
+                                                 "How long cuts and compactions took.", long_bounds,
+                                                 ARRAY_LEN(long_bounds), NULL);
     for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
         const struct metric *m = &metrics[i];
         slots[i] = (struct metric_slot){.db = db, .metric = m};

@@ -211,6 +211,8 @@ static void model_run(u64 seed, i64 ooo_window_ms, u32 rounds)
     fixture_init(&p.f, seed);
     p.f.opts.ooo_window_ms = ooo_window_ms;
     p.f.opts.block_range_ms = 40000;
+    p.f.opts.compact_first = 3;
+    p.f.opts.compact_second = 2;
     p.f.opts.wal_segment_bytes = 20000;
     fixture_open(&p.f);
     p.oracle = memstore_new((struct memstore_opts){.clk = p.f.clk, .ooo_window_ms = ooo_window_ms});
@@ -384,6 +386,8 @@ TEST(tsdb_shows_whole_commits_to_readers_under_threads)
     fixture_init(&all->f, 77);
     all->f.opts.wal_thread = true;
     all->f.opts.block_range_ms = 20000;
+    all->f.opts.compact_first = 2;
+    all->f.opts.compact_second = 2;
     all->f.opts.wal_segment_bytes = 8000;
     fixture_open(&all->f);
     clk_manual_advance(all->f.clk, THREAD_STEPS * 500);

@@ -1,5 +1,7 @@
 // tsdb_step.c: background work: cut a block, truncate the log, collect what left, retention.
 //
+// and then, if nothing was cut: join blocks (compact_plan.c).
+//
 //   due ─► freeze the window ─► write the block ─► list it ─► truncate the log ─► collect
 //            (head_freeze)      (block_cut_run)   (publish)   (checkpoint first)  (no older reader)
 // A step that fails leaves everything before it in force; the next round begins where it failed.
@@ -137,7 +139,7 @@ static bool cut_window(struct tsdb *db, i64 start, struct error *e)
              (unsigned long long)m.series, (unsigned long long)m.samples,
              (unsigned long long)block_bytes(b));
     }
-    block_set_publish(db, block_set_with(db->blocks, b, NULL), end);
+    block_set_publish(db, block_set_with(db->blocks, b, NULL, 0), end);
     lock_take(&db->lock);
     db->collect_publish = db->publish;
     lock_drop(&db->lock);
@@ -235,25 +237,16 @@ static struct block *retention_pick(struct tsdb *db, enum tsdb_counter *why)
     return by_time || by_size ? oldest : NULL;
 }
 
-// Unlists, then removes: a crash between the two leaves a ".gone" folder for the next start.
 static bool block_remove(struct tsdb *db, struct block *b, struct error *e)
 {
-    char gone[520];
-    char dir[512];
-    char path[512];
-    (void)snprintf(path, sizeof(path), "%s", b->path);
-    (void)snprintf(gone, sizeof(gone), "%s.gone", path);
-    tsdb_path(db, "blocks", dir);
+    struct block_meta m = b->meta;
     // First the word that this time is over, or a log that still holds it would bring it back.
-    if (!tsdb_floor_write(db, b->meta.max_ms, e)) {
+    if (!tsdb_floor_write(db, m.max_ms, e)) {
         return err_in(e, "retention");
     }
-    if (!fs_rename(db->opts.fs, path, gone, e) || !fs_sync_dir(db->opts.fs, dir, e)) {
-        return err_in(e, "retention");
-    }
-    LOGF(db->opts.log, LOG_INFO, "retention removes block %s", b->meta.id);
-    block_set_publish(db, block_set_with(db->blocks, NULL, b), INT64_MIN);
-    return fs_remove_tree(db->opts.fs, gone, e);
+    LOGF(db->opts.log, LOG_INFO, "retention removes block %s", m.id);
+    block_set_publish(db, block_set_with(db->blocks, NULL, &b, 1), INT64_MIN);
+    return block_forget(db, &m, e) || err_in(e, "retention");
 }
 
 static bool retention_run(struct tsdb *db, bool *did, struct error *e)
@@ -325,6 +318,9 @@ bool tsdb_step(struct tsdb *db, bool *did, struct error *e)
     collect(db);
     for (u32 i = 0; ok && i < SHARDS; i++) {
         ok = log_truncate(db, i, e);
+    }
+    if (ok && !*did) {
+        ok = compact_step(db, did, e);
     }
     bool kept = retention_run(db, did, ok ? e : NULL);
     if (!ok || !kept) {

@@ -86,6 +86,7 @@ TEST(tsdb_cuts_blocks_and_reads_over_them)
     struct fixture f;
     f64 v;
     fixture_init(&f, 3);
+    f.opts.compact_off = true;
     fixture_open(&f);
     i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 10 * FIXTURE_RANGE;
     for (i64 i = 0; i < 600; i++) {
@@ -128,6 +129,7 @@ TEST(tsdb_retention_removes_whole_blocks)
 {
     struct fixture f;
     fixture_init(&f, 4);
+    f.opts.compact_off = true;
     fixture_open(&f);
     i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 10 * FIXTURE_RANGE;
     for (i64 i = 0; i < 600; i++) {
@@ -166,6 +168,7 @@ TEST(tsdb_sets_a_damaged_block_aside_and_says_partial)
     f64 v;
     bool partial = false;
     fixture_init(&f, 6);
+    f.opts.compact_off = true;
     fixture_open(&f);
     i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 5 * FIXTURE_RANGE;
     for (i64 i = 0; i < 300; i++) {
@@ -203,6 +206,7 @@ TEST(tsdb_goes_on_without_a_damaged_page)
     f64 v;
     bool partial = false;
     fixture_init(&f, 7);
+    f.opts.compact_off = true;
     fixture_open(&f);
     i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 5 * FIXTURE_RANGE;
     for (i64 i = 0; i < 300; i++) {

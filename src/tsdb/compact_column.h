@@ -1,0 +1,78 @@
+// compact_column.h: writes one series of a compaction: its chunks, and the columns they need.
+//
+// A source's column is written when the first chunk over it comes. If that series' next chunks are
+// over columns that are new too, follow in time and fit beside it, they become one column.
+// Memory: 8 bytes for each column of a source, 2 for each one written; one series at a time.
+// Threads: owned by the compaction.
+#ifndef TSDB_COMPACT_COLUMN_H
+#define TSDB_COMPACT_COLUMN_H
+
+#include "tsdb/block.h"
+
+struct arena;
+struct data_writer;
+struct error;
+
+// A time range that is left out, both ends included. Threads: a value.
+struct compact_cut {
+    i64 min_ms;
+    i64 max_ms;
+};
+
+// A chunk of the series at hand. Threads: owned.
+struct compact_part {
+    struct chunk_entry entry; // rows are those of the source.
+    u32 source;
+    u32 n;        // Values.
+    u32 span;     // Rows from first.
+    const i64 *t; // Of the source's column.
+    u32 rows;     // Of the source's column.
+    u32 column;   // What it became, and where it begins there.
+    u32 row;
+    bool is_cut; // Samples of it are left out.
+};
+
+// Threads: owned.
+struct compact_source {
+    struct block *block;
+    struct block_reader reader;
+    u32 columns;
+    u32 *column_at; // What each column became, + 1; 0 = nothing yet.
+    u32 *column_row;
+    u32 *symbols; // The result's number of each symbol.
+    u8 *used;     // Bit per symbol.
+    u32 at;       // The series at hand, and its pairs as the result's symbols.
+    u32 *pairs;
+    u32 pair_count;
+    bool live;
+};
+
+// Threads: owned.
+struct compact_columns {
+    struct data_writer *data;
+    struct compact_source *sources;
+    struct arena *arena; // Of one series.
+    struct compact_part *parts;
+    u32 part_count;
+    u32 part_cap;
+    struct compact_cut *cuts; // In any order.
+    u32 cut_count;
+    u32 cut_cap;
+    u16 *rows; // Of each column written.
+    u32 rows_cap;
+};
+void compact_columns_init(struct compact_columns *c, struct data_writer *data,
+                          struct compact_source *sources);
+void compact_columns_fini(struct compact_columns *c);
+u64 compact_columns_bytes(const struct compact_columns *c);
+
+// Between begin and end: the chunks of a source's series, sources rising, and what is left out.
+void compact_series_begin(struct compact_columns *c);
+void compact_series_cut(struct compact_columns *c, struct compact_cut cut);
+bool compact_series_add(struct compact_columns *c, u32 source, u32 series,
+                        struct error *e) MUST_USE;
+// Writes what is left under this number; *written tells whether anything was.
+bool compact_series_end(struct compact_columns *c, u32 ordinal, bool *written,
+                        struct error *e) MUST_USE;
+
+#endif

@@ -1,0 +1,226 @@
+// compact_plan.c: which blocks become one, and putting the one in their place.
+//
+//   pick ─► room on the disk? ─► compact_run ─► open, every checksum ─► publish ─► remove sources
+//
+// Ranges are aligned. One is due when the head is past it, at least two blocks lie in it and all
+// that touch it lie in it whole; not while any of them is damaged or part of the range is set
+// aside. A range is at most a tenth of what retention keeps, so that whole blocks can be dropped
+// without keeping much too long.
+// A stop at any place leaves the sources, or the sources and the result, whose meta names them:
+// then they count for nothing (block_set.c). Nothing is compacted while such a source is left.
+#include "base/error.h"
+#include "base/log.h"
+#include "client/tidemark.h"
+#include "os/clk.h"
+#include "tsdb/block.h"
+#include "tsdb/compact.h"
+#include "tsdb/head.h"
+#include "tsdb/tsdb_inner.h"
+
+// Blocks to be joined. Threads: owned by the step.
+struct compact_plan {
+    struct block_set *set; // Referenced.
+    i64 start_ms;
+    struct block *blocks[BLOCK_SOURCES_MAX];
+    u32 count;
+    u32 level;
+    u64 bytes;
+    bool vertical; // Some overlap.
+};
+
+static bool is_skipped(const struct tsdb *db, i64 start)
+{
+    for (u32 i = 0; i < db->compact_skip_count; i++) {
+        if (db->compact_skip[i] == start) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// With the db's lock.
+static bool has_gap(const struct tsdb *db, i64 min_ms, i64 max_ms)
+{
+    for (u32 i = 0; i < db->gap_count; i++) {
+        const struct block_gap *g = &db->gaps[i];
+        if (g->retry || (g->min_ms < max_ms && g->max_ms > min_ms)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// With the db's lock. Fills the plan with the blocks of [start, start + range) if they are due.
+static bool window_due(const struct tsdb *db, i64 start, i64 range, struct compact_plan *p)
+{
+    const struct block_set *s = db->blocks;
+    i64 end = start + range;
+    i64 reached = INT64_MIN;
+    p->count = 0;
+    p->level = 0;
+    p->bytes = 0;
+    p->vertical = false;
+    p->start_ms = start;
+    if (db->head_min < end || is_skipped(db, start) || has_gap(db, start, end)) {
+        return false;
+    }
+    for (u32 i = 0; i < s->n; i++) {
+        struct block *b = s->blocks[i];
+        if (b->meta.max_ms <= start || b->meta.min_ms >= end) {
+            continue;
+        }
+        if (b->meta.min_ms < start || b->meta.max_ms > end || atomic_load(&b->bad_pages) > 0 ||
+            p->count == BLOCK_SOURCES_MAX) {
+            return false;
+        }
+        p->vertical = p->vertical || b->meta.min_ms < reached;
+        reached = MAX(reached, b->meta.max_ms);
+        p->level = MAX(p->level, b->meta.level + 1);
+        p->bytes += block_bytes(b);
+        p->blocks[p->count++] = b;
+    }
+    return p->count >= 2;
+}
+
+static bool pick(struct tsdb *db, struct compact_plan *p)
+{
+    i64 range = db->opts.block_range_ms;
+    const u32 factors[] = {db->opts.compact_first, db->opts.compact_second};
+    bool found = false;
+    lock_take(&db->lock);
+    for (u32 k = 0; k < ARRAY_LEN(factors) && !found; k++) {
+        range *= factors[k];
+        if (db->retention_ms > 0 && range > db->retention_ms / 10) {
+            break;
+        }
+        i64 last = INT64_MIN;
+        for (u32 i = 0; i < db->blocks->n && !found; i++) {
+            i64 start = window_floor(db->blocks->blocks[i]->meta.min_ms, range);
+            found = start != last && window_due(db, start, range, p);
+            last = start;
+        }
+    }
+    if (found) {
+        p->set = db->blocks;
+        p->set->refs++;
+    }
+    lock_drop(&db->lock);
+    return found;
+}
+
+// The result stands beside its sources; a tenth more is for what else is written meanwhile.
+static bool has_room(const struct tsdb *db, u64 bytes)
+{
+    u64 free_bytes = atomic_load(&db->disk_free);
+    return atomic_load(&db->disk_total) == 0 || free_bytes / 11 * 10 >= bytes;
+}
+
+static struct block *result_open(struct tsdb *db, const struct block_meta *m, struct error *e)
+{
+    char name[BLOCK_NAME];
+    char path[512];
+    block_name(m, name);
+    block_path(db, str_c(name), path);
+    struct block *b = block_open(db->opts.fs, path, ++db->block_uid, e);
+    if (b && block_verify(b, e)) {
+        return b;
+    }
+    struct error ignored; // Kept in mind and tried again.
+    block_close(b);
+    (void)!block_forget(db, m, &ignored);
+    return NULL;
+}
+
+// Publishes b (NULL: nothing is left) in place of its sources, then removes those.
+static bool swap_in(struct tsdb *db, const struct compact_plan *p, struct block *b, struct error *e)
+{
+    bool ok = true;
+    if (!b && !tsdb_floor_write(db, db->head_min, e)) {
+        return false;
+    }
+    block_set_publish(db, block_set_with(db->blocks, b, p->blocks, p->count), INT64_MIN);
+    for (u32 i = 0; i < p->count; i++) { // p->set keeps them mapped.
+        ok = block_forget(db, &p->blocks[i]->meta, ok ? e : NULL) && ok;
+    }
+    return ok;
+}
+
+static bool plan_run(struct tsdb *db, const struct compact_plan *p, struct error *e)
+{
+    char dir[512];
+    struct block_meta m;
+    bool made = false;
+    tsdb_path(db, "blocks", dir);
+    struct compact c = {.fs = db->opts.fs,
+                        .clk = db->opts.clk,
+                        .rng = db->opts.rng,
+                        .dir = dir,
+                        .blocks = p->blocks,
+                        .count = p->count,
+                        .level = p->level,
+                        .bytes_max = COMPACT_BYTES_MAX,
+                        .stop = &db->interrupted};
+    i64 begun = clk_mono_ns(db->opts.clk);
+    if (!compact_run(&c, &m, &made, e)) {
+        return false;
+    }
+    struct block *b = made ? result_open(db, &m, e) : NULL;
+    if (made && !b) {
+        return false;
+    }
+    LOGF(db->opts.log, LOG_INFO,
+         "%u blocks became one: %llu series, %llu samples, %llu → %llu bytes", p->count,
+         (unsigned long long)(b ? m.series : 0), (unsigned long long)(b ? m.samples : 0),
+         (unsigned long long)p->bytes, (unsigned long long)(b ? block_bytes(b) : 0));
+    if (db->compact_seconds) {
+        tmk_histogram_observe(db->compact_seconds, (f64)(clk_mono_ns(db->opts.clk) - begun) / 1e9);
+    }
+    return swap_in(db, p, b, e);
+}
+
+static bool plan_failed(struct tsdb *db, const struct compact_plan *p, struct error *e,
+                        const struct error *why)
+{
+    if (why->code == ERR_CANCELLED) {
+        return true; // Nothing went wrong; it comes again.
+    }
+    tsdb_count(db, COUNT_COMPACTIONS_FAILED, 1);
+    if (why->code == ERR_CORRUPT || why->code == ERR_LIMIT) { // It would fail again.
+        LOGF(db->opts.log, LOG_WARN, "blocks from %lld on are left as they are: %s",
+             (long long)p->start_ms, why->text);
+        if (db->compact_skip_count == COMPACT_SKIP_MAX) {
+            db->compact_skip_count = 0;
+        }
+        db->compact_skip[db->compact_skip_count++] = p->start_ms;
+        return true;
+    }
+    return err_set(e, why->code, "joining blocks: %s", why->text);
+}
+
+bool compact_step(struct tsdb *db, bool *did, struct error *e)
+{
+    struct compact_plan p = {0};
+    struct error why = {0};
+    if (!blocks_sweep(db, e)) {
+        return false;
+    }
+    if (db->opts.compact_off || atomic_load(&db->interrupted) || !pick(db, &p)) {
+        return true;
+    }
+    bool ok = true;
+    if (!has_room(db, p.bytes)) {
+        tsdb_count(db, COUNT_COMPACTIONS_POSTPONED, 1);
+    } else {
+        tsdb_count(db, COUNT_COMPACTIONS_TRIGGERED, 1);
+        *did = true;
+        if (plan_run(db, &p, &why)) {
+            tsdb_count(db, COUNT_COMPACTIONS, 1);
+            tsdb_count(db, COUNT_VERTICAL_COMPACTIONS, p.vertical);
+        } else {
+            ok = plan_failed(db, &p, e, &why);
+            *did = false;
+        }
+    }
+    block_set_unref(db, p.set);
+    return ok;
+}
