@@ -13,7 +13,7 @@
 #include "client/tidemark.h"
 #include "ingest/ingest.h"
 
-#define WRITE_ARENA_BYTES_MAX ((size_t)512 << 20)
+#define WRITE_ARENA_BYTES_MAX ((size_t)256 << 20) // One request that needs more is refused: 413.
 
 // What waits for the log. In the request's arena. Threads: owned by whoever completes.
 struct pending {

@@ -7,7 +7,9 @@
 //
 // Two walks over the decoded request: the first reads labels and samples into columns (labels are
 // borrowed from the decoded bytes), then every series is resolved in one call and the columns are
-// staged. Memory: the decoded request and about 60 bytes a sample, in the arena.
+// staged. Memory: the decoded request, and in the arena 20 bytes a sample and 60 a series, twice
+// while a column grows. Two bytes on the wire make a sample or a series, so the arena's maximum is
+// asked for, never passed: a request that needs more is refused.
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
@@ -36,16 +38,31 @@ struct request {
     struct metadata *metadata;
     u32 metadata_count;
     u32 metadata_cap;
+    bool full; // The arena is: nothing of the request is stored.
 };
+
+// A larger column, or NULL with full set.
+static void *column_grow(struct request *q, const void *old, u32 count, u32 cap, size_t size)
+{
+    void *column = arena_try(q->a, cap, size);
+    if (column && count > 0) {
+        memcpy(column, old, count * size);
+    }
+    q->full = q->full || !column;
+    return column;
+}
 
 static void sample_add(struct request *q, u32 series, i64 t_ms, f64 value)
 {
     if (q->sample_count == q->sample_cap) {
         const u32 cap = MAX(1024, q->sample_cap * 2);
-        q->owner = arena_grow(q->a, q->owner, q->sample_cap, cap, sizeof(*q->owner));
-        q->t_ms = arena_grow(q->a, q->t_ms, q->sample_cap, cap, sizeof(*q->t_ms));
-        q->values = arena_grow(q->a, q->values, q->sample_cap, cap, sizeof(*q->values));
+        q->owner = column_grow(q, q->owner, q->sample_cap, cap, sizeof(*q->owner));
+        q->t_ms = column_grow(q, q->t_ms, q->sample_cap, cap, sizeof(*q->t_ms));
+        q->values = column_grow(q, q->values, q->sample_cap, cap, sizeof(*q->values));
         q->sample_cap = cap;
+    }
+    if (q->full) {
+        return;
     }
     q->owner[q->sample_count] = series;
     q->t_ms[q->sample_count] = t_ms;
@@ -112,7 +129,11 @@ static void labels_keep_pushed(struct request *q, u32 series, struct label *foun
     if (!is_sorted(found, n)) {
         qsort(found, n, sizeof(*found), label_order);
     }
-    struct label *kept = ARENA_NEW_N(q->a, struct label, n + 1U);
+    struct label *kept = arena_try(q->a, n + 1U, sizeof(*kept));
+    if (!kept) {
+        q->full = true;
+        return;
+    }
     memcpy(kept, found, n * sizeof(*kept));
     q->series[series] = (struct labels){kept, n};
     struct error why = {0};
@@ -133,8 +154,8 @@ static u32 series_add(struct request *q)
 {
     if (q->series_count == q->series_cap) {
         const u32 cap = MAX(256, q->series_cap * 2);
-        q->series = arena_grow(q->a, q->series, q->series_cap, cap, sizeof(*q->series));
-        q->bad = arena_grow(q->a, q->bad, q->series_cap, cap, sizeof(*q->bad));
+        q->series = column_grow(q, q->series, q->series_cap, cap, sizeof(*q->series));
+        q->bad = column_grow(q, q->bad, q->series_cap, cap, sizeof(*q->bad));
         q->series_cap = cap;
     }
     return q->series_count++;
@@ -146,7 +167,7 @@ static bool series_read(struct pb_reader *outer, struct request *q, const struct
     struct pb_reader r = pb_enter(outer);
     u32 count = 0;
     const u32 series = series_add(q);
-    while (pb_next(&r)) {
+    while (!q->full && pb_next(&r)) {
         struct label l;
         switch (r.field) {
         case 1:
@@ -171,15 +192,15 @@ static bool series_read(struct pb_reader *outer, struct request *q, const struct
             break;
         }
     }
-    if (!pb_leave(outer, &r)) {
+    if (q->full || !pb_leave(outer, &r)) {
         return false;
     }
     const u32 kept = MIN(count, (u32)PUSH_LABELS_MAX);
     labels_keep_pushed(q, series, q->found, kept, &opts->limits, out);
-    if (count > PUSH_LABELS_MAX) {
+    if (!q->full && count > PUSH_LABELS_MAX) {
         q->bad[series] = true;
     }
-    return true;
+    return !q->full;
 }
 
 // MetricMetadata { MetricType type = 1; string metric_family_name = 2; help = 4; unit = 5 }; the
@@ -208,23 +229,36 @@ static bool metadata_read(struct pb_reader *outer, struct request *q)
     }
     if (q->metadata_count == q->metadata_cap) {
         const u32 cap = MAX(64, q->metadata_cap * 2);
-        q->metadata = arena_grow(q->a, q->metadata, q->metadata_cap, cap, sizeof(*q->metadata));
+        q->metadata = column_grow(q, q->metadata, q->metadata_cap, cap, sizeof(*q->metadata));
         q->metadata_cap = cap;
+    }
+    if (q->full) {
+        return false;
     }
     q->metadata[q->metadata_count++] = m;
     return true;
+}
+
+static bool full_tell(struct error *e)
+{
+    return err_set(e, ERR_LIMIT,
+                   "remote write: the request needs more memory than one may use: send fewer "
+                   "series and samples at once");
 }
 
 static bool request_read(struct request *q, str decoded, const struct push_opts *opts,
                          struct push_result *out, struct error *e)
 {
     struct pb_reader r = pb_of(decoded);
-    while (pb_next(&r)) {
+    while (!q->full && pb_next(&r)) {
         if (r.field == 1) {
             (void)!series_read(&r, q, opts, out); // A failure ends pb_next.
         } else if (r.field == 3) {
             (void)!metadata_read(&r, q);
         }
+    }
+    if (q->full) {
+        return full_tell(e);
     }
     if (!pb_ok(&r)) {
         return err_set(e, ERR_INVALID, "remote write: broken protobuf at byte %zu of %zu",
@@ -237,10 +271,17 @@ static bool request_read(struct request *q, str decoded, const struct push_opts 
 static bool request_stage(struct request *q, struct storage_appender *app,
                           struct append_batch *batch, struct push_result *out, struct error *e)
 {
-    struct series_ref *refs = ARENA_NEW_N(q->a, struct series_ref, q->series_count + 1U);
-    u8 *outcomes = ARENA_NEW_N(q->a, u8, q->series_count + 1U);
-    struct labels *good = ARENA_NEW_N(q->a, struct labels, q->series_count + 1U);
-    u32 *index = ARENA_NEW_N(q->a, u32, q->series_count + 1U);
+    const size_t series = q->series_count + (size_t)1;
+    const size_t samples = q->sample_count + (size_t)1;
+    struct series_ref *refs = arena_try(q->a, series, sizeof(*refs));
+    u8 *outcomes = arena_try(q->a, series, sizeof(*outcomes));
+    struct labels *good = arena_try(q->a, series, sizeof(*good));
+    u32 *index = arena_try(q->a, series, sizeof(*index));
+    struct series_ref *sample_refs = arena_try(q->a, samples, sizeof(*sample_refs));
+    u8 *sample_outcomes = arena_try(q->a, samples, sizeof(*sample_outcomes));
+    if (!refs || !outcomes || !good || !index || !sample_refs || !sample_outcomes) {
+        return full_tell(e);
+    }
     u32 good_count = 0;
     for (u32 i = 0; i < q->series_count; i++) {
         index[i] = good_count;
@@ -250,7 +291,6 @@ static bool request_stage(struct request *q, struct storage_appender *app,
     if (good_count > 0) {
         app->ops->resolve(app, good, good_count, refs, outcomes);
     }
-    struct series_ref *sample_refs = ARENA_NEW_N(q->a, struct series_ref, q->sample_count + 1U);
     u32 n = 0;
     for (u32 i = 0; i < q->sample_count; i++) {
         const u32 s = q->owner[i];
@@ -270,7 +310,7 @@ static bool request_stage(struct request *q, struct storage_appender *app,
                                    .t_ms = q->t_ms,
                                    .values = q->values,
                                    .n = n,
-                                   .outcomes = ARENA_NEW_N(q->a, u8, n + 1U)};
+                                   .outcomes = sample_outcomes};
     return app->ops->append(app, batch, e) &&
            (q->metadata_count == 0 || app->ops->metadata(app, q->metadata, q->metadata_count, e));
 }

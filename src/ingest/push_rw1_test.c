@@ -117,3 +117,34 @@ TEST(push_of_an_empty_request_is_fine)
     buf_fini(&b);
     memstore_free(s);
 }
+
+// Two bytes each on the wire, some dozen in memory: the arena must not be passed.
+static void expect_too_much(u8 outer_field, u8 inner_field)
+{
+    struct storage *s = memstore_new((struct memstore_opts){0});
+    struct push_result r = {0};
+    struct error e = {0};
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    struct buf inner;
+    buf_init(&inner, 1 << 20);
+    const char empty[2] = {(char)((inner_field ? inner_field : outer_field) << 3 | PB_BYTES), 0};
+    for (u32 i = 0; i < 500000; i++) {
+        buf_add(&inner, empty, 2);
+    }
+    if (inner_field) {
+        pbw_bytes(&b, outer_field, buf_get(&inner));
+    }
+    assert_false(push(s, inner_field ? &b : &inner, &r, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    buf_fini(&inner);
+    buf_fini(&b);
+    memstore_free(s);
+}
+
+TEST(push_of_many_empty_messages_is_refused_not_fatal)
+{
+    expect_too_much(1, 0); // Series.
+    expect_too_much(1, 2); // Samples of one series.
+    expect_too_much(3, 0); // Metadata.
+}
