@@ -79,7 +79,7 @@ static struct labels series_labels(struct capture *c, str series)
     struct labels ls;
     str page = arena_printf(c->arena, "%.*s 1\n", STR_ARG(series));
     struct expo *x = expo_open(page, EXPO_TEXT);
-    if (!expo_next(x, &entry) || !expo_labels(x, &entry, c->arena, &ls, &e)) {
+    if (!expo_next(x, &entry) || !expo_labels(x, &entry, c->arena, &ls, NULL, &e)) {
         die(page.ptr, &e);
     }
     struct labels_builder b; // What a scrape adds; it marks them as one target's.

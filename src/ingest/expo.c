@@ -426,9 +426,9 @@ static str float_text(str value, struct arena *a)
 }
 
 bool expo_labels(struct expo *x, const struct expo_entry *entry, struct arena *a,
-                 struct labels *out, struct error *e)
+                 struct labels *out, struct labels *blank, struct error *e)
 {
-    if (!series_parse(entry->series, a, out, e)) {
+    if (!series_parse(entry->series, a, out, blank, e)) {
         return err_in(e, "line %u", entry->line);
     }
     const str bound = x->type == METRIC_HISTOGRAM || x->type == METRIC_GAUGEHISTOGRAM ? LABEL_LE

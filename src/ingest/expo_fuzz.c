@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     struct expo_entry en;
     while (expo_next(x, &en)) {
         struct labels ls;
-        if (en.kind == EXPO_SAMPLE && expo_labels(x, &en, a, &ls, NULL)) {
+        if (en.kind == EXPO_SAMPLE && expo_labels(x, &en, a, &ls, NULL, NULL)) {
             CHECK(labels_get(ls, LABEL_NAME).len > 0);
             for (u32 i = 1; i < ls.count; i++) {
                 CHECK(str_cmp(ls.items[i - 1].name, ls.items[i].name) < 0);

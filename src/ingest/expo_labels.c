@@ -126,15 +126,24 @@ struct pair_list {
     struct label *items;
     u32 count;
     u32 cap;
+    struct label *blanks; // Those with an empty value: as stored they are absent.
+    u32 blank_count;
+    u32 blank_cap;
 };
 
 static bool pair_add(struct pair_list *l, struct arena *a, struct label pair, struct error *e)
 {
-    if (pair.value.len == 0) {
-        return true; // An empty value is an absent label.
-    }
-    if (l->count == EXPO_LABELS_MAX) {
+    if (l->count + l->blank_count == EXPO_LABELS_MAX) {
         return err_set(e, ERR_LIMIT, "more than %d labels in one series", EXPO_LABELS_MAX);
+    }
+    if (pair.value.len == 0) {
+        if (l->blank_count == l->blank_cap) {
+            const u32 cap = l->blank_cap ? l->blank_cap * 2 : 4;
+            l->blanks = arena_grow(a, l->blanks, l->blank_cap, cap, sizeof(struct label));
+            l->blank_cap = cap;
+        }
+        l->blanks[l->blank_count++] = pair;
+        return true;
     }
     if (l->count == l->cap) {
         const u32 cap = l->cap ? l->cap * 2 : 16;
@@ -240,7 +249,8 @@ static size_t block_read(str s, size_t at, struct arena *a, struct pair_list *l,
     return at + 1;
 }
 
-bool series_parse(str series, struct arena *a, struct labels *out, struct error *e)
+bool series_parse(str series, struct arena *a, struct labels *out, struct labels *blank,
+                  struct error *e)
 {
     struct pair_list l = {0};
     const size_t name_end = skip_name(series, 0);
@@ -260,6 +270,9 @@ bool series_parse(str series, struct arena *a, struct labels *out, struct error 
         return err_set(e, ERR_INVALID, "the series has no metric name");
     }
     *out = found;
+    if (blank) {
+        *blank = (struct labels){l.blanks, l.blank_count};
+    }
     return true;
 }
 

@@ -18,7 +18,9 @@ struct error;
 size_t series_scan(str s, const char **reason);
 // The metric name inside series, as far as it needs no unescaping (for _created and units).
 str series_name(str series);
-bool series_parse(str series, struct arena *a, struct labels *out, struct error *e) MUST_USE;
+// blank (may be NULL) gets the labels that the page spells with an empty value; out has none.
+bool series_parse(str series, struct arena *a, struct labels *out, struct labels *blank,
+                  struct error *e) MUST_USE;
 // A label block {…} alone, as exemplars have it; returns its length, 0 on error.
 size_t label_block_parse(str s, struct arena *a, struct labels *out, struct error *e);
 

@@ -20,7 +20,7 @@ static void expect_page(enum expo_format format, const char *page, const char *w
         struct labels ls;
         switch (en.kind) {
         case EXPO_SAMPLE:
-            ok = expo_labels(x, &en, a, &ls, &e);
+            ok = expo_labels(x, &en, a, &ls, NULL, &e);
             if (ok) {
                 char text[NUM_TEXT_MAX];
                 labels_print(&out, ls);

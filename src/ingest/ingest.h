@@ -48,9 +48,10 @@ struct expo;
 struct expo *expo_open(str body, enum expo_format format);
 bool expo_next(struct expo *x, struct expo_entry *out); // false: the end or an error.
 // Parses the labels of entry->series into the arena, sorted, __name__ included; le and quantile
-// normalised as floats (1 → 1.0).
+// normalised as floats (1 → 1.0). blank (may be NULL) gets, unsorted, the labels that stand there
+// with an empty value: they are no labels, but with honor_labels they keep the target's out.
 bool expo_labels(struct expo *x, const struct expo_entry *entry, struct arena *a,
-                 struct labels *out, struct error *e) MUST_USE;
+                 struct labels *out, struct labels *blank, struct error *e) MUST_USE;
 // ERR_INVALID with line and reason if the walk ended early. *error_line (may be NULL) is 1-based.
 bool expo_close(struct expo *x, u32 *error_line, struct error *e);
 

@@ -79,8 +79,11 @@ TEST(scrape_conflicting_labels_get_exported_until_free)
                   "job=\"j\"}");
     expect_labels(JOB "  honor_labels: true\n", "a{job=\"x\"} 1\n", "a",
                   "a{instance=\"h:1\", job=\"x\"}");
-    expect_labels(JOB "  honor_labels: true\n", "a{job=\"\"} 1\n", "a",
-                  "a{instance=\"h:1\", job=\"j\"}");
+    // As /federate and the Pushgateway write it: no instance, not the target's.
+    expect_labels(JOB "  honor_labels: true\n", "a{job=\"x\",instance=\"\"} 1\n", "a",
+                  "a{job=\"x\"}");
+    expect_labels(JOB "  honor_labels: true\n", "a{job=\"\"} 1\n", "a", "a{instance=\"h:1\"}");
+    expect_labels(JOB, "a{job=\"\"} 1\n", "a", "a{instance=\"h:1\", job=\"j\"}");
     expect_labels(JOB "  metric_relabel_configs: [{source_labels: [z], target_label: y}, "
                       "{regex: z, action: labeldrop}]\n",
                   "a{z=\"1\"} 1\n", "a", "a{instance=\"h:1\", job=\"j\", y=\"1\"}");

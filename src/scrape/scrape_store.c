@@ -87,19 +87,24 @@ static void fresh_add(struct page *p, struct labels set, u32 entry)
 
 // ---- one sample line ----
 
-// Target labels win; with honor_labels the page's do. A conflicting label of the page becomes
-// exported_<name>, again and again while that is taken too.
-static void target_labels_apply(const struct page *p, struct labels_builder *b)
+// Target labels win; with honor_labels the page's do, and one that the page spells with an empty
+// value (as /federate and the Pushgateway do) keeps the target's out. A conflicting label of the
+// page becomes exported_<name>, again and again while that is taken too.
+static void target_labels_apply(const struct page *p, struct labels blank, struct labels_builder *b)
 {
     const struct labels target = p->t->labels;
     for (u32 i = 0; i < target.count; i++) {
         const struct label *l = &target.items[i];
         const str scraped = labels_builder_get(b, l->name);
+        const bool honor = p->t->pool->config->honor_labels;
+        if (scraped.len == 0 && honor && labels_has(blank, l->name)) {
+            continue;
+        }
         if (scraped.len == 0) {
             labels_builder_set(b, l->name, l->value);
             continue;
         }
-        if (p->t->pool->config->honor_labels) {
+        if (honor) {
             continue;
         }
         str exported = l->name;
@@ -133,13 +138,14 @@ static bool labels_final(struct page *p, struct expo *x, const struct expo_entry
 {
     const struct scrape_config *c = p->t->pool->config;
     struct labels parsed;
-    if (!expo_labels(x, entry, p->a, &parsed, e)) {
+    struct labels blank;
+    if (!expo_labels(x, entry, p->a, &parsed, &blank, e)) {
         p->reason = "parse";
         return false;
     }
     struct labels_builder b;
     labels_builder_init(&b, p->a, parsed);
-    target_labels_apply(p, &b);
+    target_labels_apply(p, blank, &b);
     if (!relabel_apply(c->metric_relabels, c->metric_relabel_count, &b, NULL)) {
         *dropped = true;
         return true;
