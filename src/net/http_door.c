@@ -172,8 +172,8 @@ static void sweep_leavers(struct http_server *s, u32 suspended)
         struct http_conn *c = &d->conns[d->poll_slots[i]];
         const bool left = (d->polls[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
         if (left && c->fd >= 0 && c->serial == d->poll_serials[i] && c->x != NULL &&
-            c->phase == PHASE_HANDLER && !c->evicted) {
-            c->evicted = true;
+            c->phase == PHASE_HANDLER && !c->left) {
+            c->left = true; // Not evicted: it may still read its answer, and must do so in time.
             __atomic_store_n(&c->x->rq.cancelled, 1, __ATOMIC_RELAXED);
             tmk_counter_inc(s->gauge.left);
         }

@@ -219,6 +219,29 @@ TEST(server_evicts_who_drips)
     http_rig_free(rig);
 }
 
+// Half-closed while its handler ran, then deaf: seen to have left, but its answer's deadline holds.
+TEST(server_evicts_who_half_closes_and_never_reads)
+{
+    const struct http_server_opts opts = {.stall_ms = 300, .body_bytes_per_s = 1 << 30};
+    struct http_rig *rig = http_rig_new(&opts);
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    const int fd = http_rig_dial(rig);
+    http_rig_send(fd, STR("GET /deaf HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    // The cancelled handler's answer is more than the socket takes.
+    bool evicted = false;
+    for (int i = 0; i < 500 && !evicted; i++) {
+        (void)usleep(10000);
+        evicted = str_contains(http_rig_metrics(rig, &b),
+                               STR("tidemark_http_evicted_total{phase=\"send\"} 1"));
+    }
+    assert_true(evicted);
+    (void)close(fd);
+    buf_fini(&b);
+    http_rig_free(rig);
+}
+
 TEST(server_survives_leavers_at_every_byte)
 {
     static const char request[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nabcd";

@@ -59,6 +59,7 @@ struct http_conn {
     i64 since_ns;            // When the phase began.
     i64 deadline_ns;         // 0: none
     struct http_exchange *x; // While its handler runs: whom to cancel.
+    bool left;               // Its client half-closed; its answer's deadline still holds.
     bool evicted;
 };
 

@@ -70,6 +70,19 @@ static void slow(struct http_request *rq, struct http_response *rs)
     (void)http_write(rs, STR("slow done\n"));
 }
 
+// Waits for its cancellation, then answers more than a socket that nobody reads takes.
+static void deaf(struct http_request *rq, struct http_response *rs)
+{
+    static char much[32 << 20];
+    struct http_rig *rig = rq->ctx;
+    lock_take(&rig->lock);
+    while (!rig->gate_open && !http_is_cancelled(rq)) {
+        (void)cond_wait_ms(&rig->changed, &rig->lock, 10);
+    }
+    lock_drop(&rig->lock);
+    http_body_fixed(rs, (str){much, sizeof(much)}, true);
+}
+
 static void stream(struct http_request *rq, struct http_response *rs)
 {
     static char line[4096];
@@ -148,6 +161,7 @@ static const struct http_route route_table[] = {
     {HTTP_GET, "/hasty", 0, 0, HTTP_READ, 0, 300, slow, NULL},
     {HTTP_GET, "/tiny", 1, 0, HTTP_READ, 0, 0, slow, NULL},
     {HTTP_POST, "/tiny", 1, 10, HTTP_READ, HTTP_SHED_429, 0, slow, NULL},
+    {HTTP_GET, "/deaf", 0, 0, HTTP_READ, 0, 0, deaf, NULL},
     {HTTP_GET, "/stream", 0, 0, HTTP_READ, 0, 0, stream, NULL},
     {HTTP_GET, "/defer", 0, 0, HTTP_READ, 0, 0, defer, NULL},
     {HTTP_GET | HTTP_POST | HTTP_PUT | HTTP_DELETE, "/headers", 0, 100000, HTTP_READ, 0, 0, headers,
