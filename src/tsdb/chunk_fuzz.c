@@ -1,20 +1,23 @@
-// Fuzzes the chunk decoder: any bytes, any n; what decodes must survive a round trip.
+// Fuzzes the chunk and column decoders: any bytes, any n. The fast and the plain decoder must agree
+// on whether the bytes are a chunk and on every bit; what decodes must survive a round trip.
 #include "base/buf.h"
 #include "base/str.h"
 #include "tsdb/chunk_pack.h"
+#include "tsdb/chunk_plain.h"
+#include "tsdb/int_pack.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+static void chunk_try(str bytes, u32 n)
 {
-    if (size < 2) {
-        return 0;
-    }
-    const u32 n = 1 + (data[0] | (u32)data[1] << 8) % CHUNK_VALUES_MAX;
     f64 values[CHUNK_VALUES_MAX];
-    if (!chunk_pack_decode(str_make((const char *)data + 2, size - 2), n, values, NULL)) {
-        return 0;
+    f64 plain[CHUNK_VALUES_MAX];
+    const bool right = chunk_plain_decode(bytes, n, plain);
+    CHECK(chunk_pack_decode(bytes, n, values, NULL) == right);
+    if (!right) {
+        return;
     }
+    CHECK(memcmp(values, plain, n * sizeof(f64)) == 0);
     struct buf b;
     buf_init(&b, 1 << 16);
     chunk_pack_encode(values, n, &b);
@@ -22,5 +25,38 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     CHECK(chunk_pack_decode(buf_get(&b), n, back, NULL));
     CHECK(memcmp(values, back, n * sizeof(f64)) == 0);
     buf_fini(&b);
+}
+
+static void column_try(str bytes, u32 n)
+{
+    i64 ints[INT_PACK_MAX];
+    i64 plain[INT_PACK_MAX];
+    struct dec d = dec_of(bytes);
+    const bool right = ts_plain_decode(bytes, n, plain);
+    CHECK((ts_pack_decode(&d, n, ints) && dec_left(&d) == 0) == right);
+    if (!right) {
+        return;
+    }
+    CHECK(memcmp(ints, plain, n * sizeof(i64)) == 0);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    ts_pack_encode(ints, n, &b);
+    CHECK(ts_plain_decode(buf_get(&b), n, plain));
+    CHECK(memcmp(ints, plain, n * sizeof(i64)) == 0);
+    buf_fini(&b);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+    if (size < 2) {
+        return 0;
+    }
+    const u32 n = data[0] | (u32)data[1] << 8;
+    const str bytes = str_make((const char *)data + 2, size - 2);
+    if (n & 0x8000U) {
+        column_try(bytes, 1 + n % INT_PACK_MAX);
+    } else {
+        chunk_try(bytes, 1 + n % CHUNK_VALUES_MAX);
+    }
     return 0;
 }

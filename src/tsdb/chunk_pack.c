@@ -3,30 +3,26 @@
 #include "base/bits.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "tsdb/chunk_form.h"
+#include "tsdb/chunk_unpack.h"
 #include "tsdb/int_pack.h"
 
-#include <math.h>
-
-// First byte: transform in the two high bits, then the exception flag, then int_pack's five.
-enum transform { TRANSFORM_INT, TRANSFORM_DEC, TRANSFORM_ULP, TRANSFORM_BITS };
-#define TRANSFORM_SHIFT  6
-#define CHUNK_EXCEPTIONS 0x20U
-
-enum { EXPONENT_MAX = 17, EXPONENT_TRIES = 6 };
-#define DEC_LIMIT 9007199254740992.0 // 2^53: beyond it an integer is not one double.
+enum { EXPONENT_TRIES = 6, ULP_SAMPLE = 64 };
+#define DEC_LIMIT      9007199254740992.0 // 2^53: beyond it an integer is not one double.
+#define DEC_HALF_LIMIT 4503599627370496.0 // 2^52: from here on a double has no fraction.
+#define ULP_FAR        ((u64)1 << 40)     // A last-place correction beyond it is an exception.
+#define PACKED_MAX     ((size_t)1 << 14)  // Any chunk is smaller.
 
 static_assert((int)CHUNK_VALUES_MAX <= (int)INT_PACK_MAX, "a chunk is one int_pack column");
 
-static const f64 pow10_table[EXPONENT_MAX + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
-                                                  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17};
-
 // The integers of one transform with the positions that do not fit it.
 struct attempt {
-    i64 ints[CHUNK_VALUES_MAX];
-    u16 exceptions[CHUNK_VALUES_MAX];
-    u32 exception_count;
+    enum transform transform;
     u32 exponent;
+    u32 exception_count;
+    i64 ints[CHUNK_VALUES_MAX];
+    i64 ulps[CHUNK_VALUES_MAX]; // TRANSFORM_ULP only.
+    u16 exceptions[CHUNK_VALUES_MAX];
 };
 
 static bool int_of(f64 v, i64 *out)
@@ -43,37 +39,76 @@ static bool int_of(f64 v, i64 *out)
     return true;
 }
 
-static bool dec_of_value(f64 v, u32 exponent, i64 *out)
+// The nearest integer to v · 10^exponent if it is below 2^53, else false.
+static bool scale(f64 v, u32 exponent, i64 *out)
 {
-    if (exponent == 0) {
-        return int_of(v, out);
-    }
-    const f64 scaled = v * pow10_table[exponent];
+    const f64 scaled = v * chunk_pow10[exponent];
     if (!(scaled > -DEC_LIMIT && scaled < DEC_LIMIT)) {
         return false;
     }
-    const i64 i = (i64)nearbyint(scaled);
-    if (bits_of_f64((f64)i / pow10_table[exponent]) != bits_of_f64(v)) {
+    // Any rounding would do, since whoever asks verifies; a call of nearbyint costs more.
+    const bool whole = scaled >= DEC_HALF_LIMIT || scaled <= -DEC_HALF_LIMIT;
+    *out = (i64)(whole ? scaled : scaled + (scaled < 0 ? -0.5 : 0.5));
+    return true;
+}
+
+static bool dec_of_value(f64 v, u32 exponent, i64 *out)
+{
+    i64 i;
+    if (exponent == 0) {
+        return int_of(v, out);
+    }
+    if (!scale(v, exponent, &i) || bits_of_f64((f64)i / chunk_pow10[exponent]) != bits_of_f64(v)) {
         return false;
     }
     *out = i;
     return true;
 }
 
-// Fills a for this exponent; stops early once there are more than exceptions_max.
+// A decimal and how many last places v is beyond it.
+static bool ulp_of_value(f64 v, u32 exponent, i64 *out, i64 *ulps)
+{
+    i64 i;
+    if (!scale(v, exponent, &i)) {
+        return false;
+    }
+    const i64 u = (i64)(bits_of_f64(v) - bits_of_f64((f64)i / chunk_pow10[exponent]));
+    if (bits_zigzag(u) > ULP_FAR) {
+        return false;
+    }
+    *out = i;
+    *ulps = u;
+    return true;
+}
+
+static bool value_fits(struct attempt *a, f64 v, u32 at)
+{
+    if (a->transform == TRANSFORM_ULP) {
+        return ulp_of_value(v, a->exponent, &a->ints[at], &a->ulps[at]);
+    }
+    return dec_of_value(v, a->exponent, &a->ints[at]);
+}
+
+// Holes repeat the integers before them, so that they cost nothing.
+static void hole_fill(struct attempt *a, u32 at, u32 from)
+{
+    a->ints[at] = a->ints[from];
+    if (a->transform == TRANSFORM_ULP) {
+        a->ulps[at] = a->ulps[from];
+    }
+}
+
+// Fills a for its transform and exponent; stops early once there are more than exceptions_max.
 // *first_bad is the first position that did not fit.
 static bool attempt_fill(struct attempt *a, const f64 *values, u32 n, u32 exceptions_max,
                          u32 *first_bad)
 {
-    i64 previous = 0;
     u32 leading = 0; // Holes before the first integer.
     a->exception_count = 0;
     for (u32 i = 0; i < n; i++) {
-        if (dec_of_value(values[i], a->exponent, &a->ints[i])) {
-            previous = a->ints[i];
+        if (value_fits(a, values[i], i)) {
             continue;
         }
-        leading += leading == i;
         if (a->exception_count == 0) {
             *first_bad = i;
         }
@@ -81,10 +116,22 @@ static bool attempt_fill(struct attempt *a, const f64 *values, u32 n, u32 except
             return false;
         }
         a->exceptions[a->exception_count++] = (u16)i;
-        a->ints[i] = previous;
+        if (leading == i) {
+            leading++;
+        } else {
+            hole_fill(a, i, i - 1);
+        }
     }
-    for (u32 i = 0; i < leading && leading < n; i++) {
-        a->ints[i] = a->ints[leading]; // They repeat the first integer.
+    if (leading == n) {
+        a->ints[0] = 0;
+        a->ulps[0] = 0;
+        leading = 0;
+        for (u32 i = 1; i < n; i++) {
+            hole_fill(a, i, 0);
+        }
+    }
+    for (u32 i = 0; i < leading; i++) {
+        hole_fill(a, i, leading);
     }
     return true;
 }
@@ -115,12 +162,18 @@ static u32 exponent_raised(const struct attempt *a, const f64 *values, u32 first
     return EXPONENT_MAX + 1;
 }
 
+static u32 exceptions_allowed(u32 n)
+{
+    return MAX(1, n / 20);
+}
+
 // Looks for the exponent under which all but one in 20 values are decimals. An exponent that fits
 // with exceptions is kept in mind while larger ones are tried.
 static bool attempt_decimal(struct attempt *a, const f64 *values, u32 n)
 {
-    const u32 exceptions_max = MAX(1, n / 20);
+    const u32 exceptions_max = exceptions_allowed(n);
     u32 fallback = EXPONENT_MAX + 1;
+    a->transform = TRANSFORM_DEC;
     a->exponent = 0;
     for (u32 tries = 0; tries < EXPONENT_TRIES && a->exponent <= EXPONENT_MAX; tries++) {
         u32 bad = n;
@@ -155,66 +208,144 @@ static void exceptions_write(const struct attempt *a, const f64 *values, u32 n, 
     }
 }
 
+// Bits of the integers and corrections of a few values under this exponent.
+static u64 ulp_cost(const f64 *values, u32 n, u32 exponent)
+{
+    u64 bits = 0;
+    i64 before = 0;
+    for (u32 i = 0; i < n; i++) {
+        i64 decimal;
+        i64 ulps;
+        if (!ulp_of_value(values[i], exponent, &decimal, &ulps)) {
+            bits += 2ULL * WIDTH_MAX;
+            continue;
+        }
+        bits += bits_width(bits_zigzag(ulps));
+        bits += i > 0 ? bits_width(bits_zigzag(decimal - before)) : 0;
+        before = decimal;
+    }
+    return bits;
+}
+
+// Decimals with last-place corrections: sums and quotients of decimals, which are off by a little.
+static bool attempt_ulp(struct attempt *a, const f64 *values, u32 n)
+{
+    u64 best = UINT64_MAX;
+    u32 ignored;
+    a->transform = TRANSFORM_ULP;
+    for (u32 e = 0; e <= EXPONENT_MAX; e++) {
+        const u64 cost = ulp_cost(values, MIN(n, ULP_SAMPLE), e);
+        if (cost < best) {
+            best = cost;
+            a->exponent = e;
+        }
+    }
+    return attempt_fill(a, values, n, exceptions_allowed(n), &ignored);
+}
+
+static void first_byte_put(struct buf *out, size_t at, enum transform t, u32 low_bits)
+{
+    if (buf_ok(out)) {
+        out->bytes[at] = (char)((u32)t << TRANSFORM_SHIFT | low_bits);
+    }
+}
+
 static void bits_write(const f64 *values, u32 n, struct buf *out)
 {
-    i64 raw[CHUNK_VALUES_MAX];
+    UNINIT i64 raw[CHUNK_VALUES_MAX];
     memcpy(raw, values, n * sizeof(f64));
     const size_t at = out->len;
     buf_byte(out, 0);
-    const u8 header = int_pack_encode(raw, n, out);
-    if (buf_ok(out)) {
-        out->bytes[at] = (char)(TRANSFORM_BITS << TRANSFORM_SHIFT | header);
-    }
+    first_byte_put(out, at, TRANSFORM_BITS, int_pack_encode(raw, n, out));
 }
 
 static void attempt_write(const struct attempt *a, const f64 *values, u32 n, struct buf *out)
 {
     const size_t at = out->len;
+    const u32 flag = a->exception_count > 0 ? CHUNK_EXCEPTIONS : 0;
+    enum transform t = a->transform;
+    if (t == TRANSFORM_DEC && a->exponent == 0) {
+        t = TRANSFORM_INT;
+    }
     buf_byte(out, 0);
-    if (a->exponent > 0) {
+    if (t != TRANSFORM_INT) {
         buf_byte(out, (u8)a->exponent);
     }
     if (a->exception_count > 0) {
         exceptions_write(a, values, n, out);
     }
-    const u8 header = int_pack_encode(a->ints, n, out);
-    const u32 transform = a->exponent > 0 ? TRANSFORM_DEC : TRANSFORM_INT;
-    if (buf_ok(out)) {
-        out->bytes[at] = (char)(transform << TRANSFORM_SHIFT |
-                                (a->exception_count > 0 ? CHUNK_EXCEPTIONS : 0) | header);
+    first_byte_put(out, at, t, flag | int_pack_encode(a->ints, n, out));
+    if (t == TRANSFORM_ULP) {
+        const size_t second = out->len;
+        buf_byte(out, 0);
+        first_byte_put(out, second, TRANSFORM_INT, int_pack_encode(a->ulps, n, out));
     }
+}
+
+static bool all_same(const f64 *values, u32 n)
+{
+    return memcmp(values, values + 1, (n - 1) * sizeof(f64)) == 0;
+}
+
+// Puts the smallest of: decimals with exceptions (if a holds them), decimals with corrections, the
+// raw bits. Only here is anything encoded on trial.
+static void smallest_write(struct attempt *a, bool decimal, const f64 *values, u32 n,
+                           struct buf *out)
+{
+    struct buf best;
+    struct buf next;
+    buf_init(&best, PACKED_MAX);
+    buf_init(&next, PACKED_MAX);
+    bits_write(values, n, &best);
+    for (u32 round = 0; round < 2; round++) {
+        const bool fits = round == 0 ? decimal : attempt_ulp(a, values, n);
+        buf_clear(&next);
+        if (fits) {
+            attempt_write(a, values, n, &next);
+        }
+        if (fits && next.len < best.len) {
+            const struct buf swap = best;
+            best = next;
+            next = swap;
+        }
+    }
+    CHECK(buf_ok(&best) && buf_ok(&next));
+    buf_add(out, best.bytes, best.len);
+    buf_fini(&best);
+    buf_fini(&next);
 }
 
 void chunk_pack_encode(const f64 *values, u32 n, struct buf *out)
 {
     CHECK(n >= 1);
     CHECK(n <= CHUNK_VALUES_MAX);
-    struct attempt a;
-    if (!attempt_decimal(&a, values, n)) {
-        bits_write(values, n, out);
+    UNINIT struct attempt a;
+    if (all_same(values, n)) {
+        // One value tells the transform; the others follow it.
+        u32 ignored;
+        a.transform = TRANSFORM_DEC;
+        a.exponent = exponent_smallest(values[0], 0);
+        if (a.exponent > EXPONENT_MAX || !attempt_fill(&a, values, n, 0, &ignored)) {
+            bits_write(values, n, out);
+            return;
+        }
+        attempt_write(&a, values, n, out);
         return;
     }
-    const size_t at = out->len;
-    attempt_write(&a, values, n, out);
-    if (a.exception_count == 0 || !buf_ok(out)) {
-        return;
+    const bool decimal = attempt_decimal(&a, values, n);
+    if (decimal && a.exception_count == 0) {
+        attempt_write(&a, values, n, out);
+    } else {
+        smallest_write(&a, decimal, values, n, out);
     }
-    // With exceptions the raw bits may still be smaller (a constant NaN): the one trial encoding.
-    struct buf raw;
-    buf_init(&raw, out->max);
-    bits_write(values, n, &raw);
-    if (buf_ok(&raw) && raw.len < out->len - at) {
-        out->len = at;
-        buf_add(out, raw.bytes, raw.len);
-    }
-    buf_fini(&raw);
 }
 
 // ---- reading ----
 
+// Borrowed from the chunk. Threads: owned.
 struct chunk_exceptions {
-    u16 positions[CHUNK_VALUES_MAX];
-    f64 values[CHUNK_VALUES_MAX];
+    const u8 *positions;
+    const u8 *values;
     u32 count;
 };
 
@@ -225,52 +356,56 @@ static bool exceptions_read(struct dec *d, u32 n, struct chunk_exceptions *x)
         return false;
     }
     x->count = (u32)count;
+    x->positions = (const u8 *)dec_bytes(d, n <= 256 ? count : 2 * count).ptr;
+    x->values = (const u8 *)dec_bytes(d, count * sizeof(f64)).ptr;
+    return dec_ok(d);
+}
+
+static bool exceptions_apply(const struct chunk_exceptions *x, u32 n, f64 *values)
+{
     for (u32 i = 0; i < x->count; i++) {
-        x->positions[i] = n <= 256 ? dec_u8(d) : dec_le16(d);
-        if (x->positions[i] >= n) {
+        const u8 *p = x->positions + (n <= 256 ? i : (size_t)2 * i);
+        const u32 at = n <= 256 ? p[0] : (u32)p[0] | (u32)p[1] << 8;
+        if (at >= n) {
             return false;
         }
+        memcpy(&values[at], x->values + (size_t)i * sizeof(f64), sizeof(f64));
     }
-    for (u32 i = 0; i < x->count; i++) {
-        x->values[i] = dec_f64(d);
+    return true;
+}
+
+static bool corrections_apply(struct dec *d, u32 n, f64 *values)
+{
+    UNINIT i64 ulps[CHUNK_VALUES_MAX];
+    const u8 header = dec_u8(d);
+    if ((header & ~INT_PACK_HEADER) != 0 || !int_pack_decode(d, header, n, ulps)) {
+        return false;
     }
-    return dec_ok(d);
+    for (u32 i = 0; i < n; i++) {
+        values[i] = f64_of_bits(bits_of_f64(values[i]) + (u64)ulps[i]);
+    }
+    return true;
 }
 
 static bool chunk_read(struct dec *d, u32 n, f64 *values)
 {
     const u8 first = dec_u8(d);
-    const u32 transform = first >> TRANSFORM_SHIFT;
-    const u32 exponent = transform == TRANSFORM_DEC ? dec_u8(d) : 0;
-    if (!dec_ok(d) || transform == TRANSFORM_ULP || exponent > EXPONENT_MAX ||
-        (transform == TRANSFORM_DEC && exponent == 0)) {
+    const enum transform transform = first >> TRANSFORM_SHIFT;
+    const bool scaled = transform == TRANSFORM_DEC || transform == TRANSFORM_ULP;
+    const u32 exponent = scaled ? dec_u8(d) : 0;
+    struct chunk_exceptions x = {0};
+    if (!dec_ok(d) || exponent > EXPONENT_MAX || (transform == TRANSFORM_DEC && exponent == 0) ||
+        ((first & CHUNK_EXCEPTIONS) && !exceptions_read(d, n, &x))) {
         return false;
     }
-    struct chunk_exceptions x;
-    x.count = 0;
-    if ((first & CHUNK_EXCEPTIONS) && !exceptions_read(d, n, &x)) {
-        return false;
-    }
-    i64 ints[INT_PACK_MAX];
-    if (!int_pack_decode(d, first & INT_PACK_HEADER, n, ints) || dec_left(d) != 0) {
-        return false;
-    }
-    if (transform == TRANSFORM_BITS) {
-        memcpy(values, ints, n * sizeof(f64));
-    } else if (exponent == 0) {
-        for (u32 i = 0; i < n; i++) {
-            values[i] = (f64)ints[i];
-        }
-    } else {
-        const f64 divisor = pow10_table[exponent];
-        for (u32 i = 0; i < n; i++) {
-            values[i] = (f64)ints[i] / divisor;
-        }
-    }
-    for (u32 i = 0; i < x.count; i++) {
-        values[x.positions[i]] = x.values[i];
-    }
-    return true;
+    const struct unpack_sink sink = {.out = values,
+                                     .as = transform == TRANSFORM_BITS ? UNPACK_RAW
+                                           : exponent > 0              ? UNPACK_DEC
+                                                                       : UNPACK_INT,
+                                     .divisor = chunk_pow10[exponent]};
+    return column_unpack(d, first & INT_PACK_HEADER, n, &sink) &&
+           (transform != TRANSFORM_ULP || corrections_apply(d, n, values)) && dec_left(d) == 0 &&
+           exceptions_apply(&x, n, values);
 }
 
 bool chunk_pack_decode(str bytes, u32 n, f64 *values, struct error *e)
@@ -281,4 +416,22 @@ bool chunk_pack_decode(str bytes, u32 n, f64 *values, struct error *e)
                        n, bytes.len, dec_offset(&d));
     }
     return true;
+}
+
+u32 chunk_pack_kind(str bytes)
+{
+    CHECK(bytes.len > 0);
+    const u8 first = (u8)bytes.ptr[0];
+    return (u32)(first >> TRANSFORM_SHIFT) * 8 + (first & INT_PACK_PLAN);
+}
+
+const char *chunk_kind_name(u32 kind)
+{
+    static const char *const names[CHUNK_KINDS] = {
+        "int const",  "int lin",  "int for",  "int d1",  "int d2",  "int s1",  "int s2",  "int ?",
+        "dec const",  "dec lin",  "dec for",  "dec d1",  "dec d2",  "dec s1",  "dec s2",  "dec ?",
+        "ulp const",  "ulp lin",  "ulp for",  "ulp d1",  "ulp d2",  "ulp s1",  "ulp s2",  "ulp ?",
+        "bits const", "bits lin", "bits for", "bits d1", "bits d2", "bits s1", "bits s2", "bits ?"};
+    CHECK(kind < CHUNK_KINDS);
+    return names[kind];
 }

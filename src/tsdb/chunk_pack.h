@@ -3,11 +3,12 @@
 // A transform turns the doubles into integers, int_pack does the rest:
 //   INT   v = (double)i
 //   DEC   v = (double)i / 10^e: the division is correctly rounded, so it equals the parsed decimal
-//   ULP   reserved (integers and last-place corrections): kept as a code, not written yet
+//   ULP   the bits of v = those of a decimal + u last places: sums and quotients of decimals
 //   BITS  i = the raw bits
-// Values that do not fit INT or DEC (NaN, the staleness marker, -0, ±Inf) are exceptions: position
-// and raw bits, at most one in 20. Every value is verified by the decode formula while encoding.
-// Cost: encode about 10 passes over n values, decode 2; nothing allocates beyond the output.
+// Values that do not fit (NaN, the staleness marker, -0, ±Inf) are exceptions: position and raw
+// bits, at most one in 20. Every value is verified by the decode formula while encoding.
+// Cost: encode some 10 passes over n values, decode one, two for ULP; nothing allocates beyond the
+// output, but where no exponent fits all values and ULP and BITS are tried.
 // Bytes: docs/format/chunk.md. n is kept by whoever stores the chunk.
 // Threads: pure functions.
 #ifndef TSDB_CHUNK_PACK_H
@@ -23,5 +24,10 @@ struct error;
 void chunk_pack_encode(const f64 *values, u32 n, struct buf *out); // 1 ≤ n ≤ CHUNK_VALUES_MAX
 // bytes must be exactly the chunk. ERR_CORRUPT if it contradicts itself; values then are undefined.
 bool chunk_pack_decode(str bytes, u32 n, f64 *values, struct error *e) MUST_USE;
+
+// What a chunk's first byte says: transform and plan, for benches and tools.
+#define CHUNK_KINDS 32
+u32 chunk_pack_kind(str bytes); // Below CHUNK_KINDS; bytes has one at least.
+const char *chunk_kind_name(u32 kind);
 
 #endif
