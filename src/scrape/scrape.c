@@ -61,6 +61,13 @@ static void over_limit_fail(struct scrape_target *t)
     t->in_flight = false;
 }
 
+// The one it has, unless what it proves itself with has changed.
+static bool connection_ready(struct scrape_target *t, struct error *e)
+{
+    return (t->http && t->secret_generation == t->pool->secret_generation) ||
+           scrape_target_connect(t, e);
+}
+
 static void target_start(struct scrape *s, struct scrape_target *t)
 {
     if (t->in_flight) {
@@ -77,7 +84,7 @@ static void target_start(struct scrape *s, struct scrape_target *t)
     const struct http_fetch fetch = {
         .method = HTTP_GET, .timeout_ms = (u32)t->timeout_ms, .done = reply_done, .ctx = t};
     struct http_reply reply = {.failure = HTTP_FAIL_INTERNAL};
-    if (!http_fetch_start(t->http, &fetch, &reply.error)) {
+    if (!connection_ready(t, &reply.error) || !http_fetch_start(t->http, &fetch, &reply.error)) {
         scrape_store_reply(t, &reply);
         t->in_flight = false;
     }
@@ -85,7 +92,8 @@ static void target_start(struct scrape *s, struct scrape_target *t)
 
 // ---- retired targets ----
 
-void scrape_retire(struct scrape *s, struct scrape_target *t, i64 mono_ms)
+// interval_ms: of who may scrape it from now on; 0 for nobody.
+void scrape_retire(struct scrape *s, struct scrape_target *t, i64 mono_ms, i64 interval_ms)
 {
     if (s->retired_count == s->retired_cap) {
         s->retired_cap = MAX(16, s->retired_cap * 2);
@@ -94,7 +102,7 @@ void scrape_retire(struct scrape *s, struct scrape_target *t, i64 mono_ms)
     // Markers stand at the time of the scrape that will not be, and are written when a target made
     // again would have scraped: two intervals and a tenth later.
     t->stale_t_ms = clk_wall_ms(s->deps.clk) + MAX(0, t->next_mono_ms - mono_ms);
-    t->retired_at_mono_ms = mono_ms + t->interval_ms * 21 / 10;
+    t->retired_at_mono_ms = mono_ms + MAX(t->interval_ms, interval_ms) * 21 / 10;
     s->retired[s->retired_count++] = t;
 }
 
@@ -173,6 +181,7 @@ i64 scrape_step(struct scrape *s)
         if (sync) {
             scrape_pool_sync(s->pools[i], mono_ms, &changed);
         }
+        scrape_secrets_look(s->pools[i], mono_ms);
         const i64 pool_ms = pool_step(s, s->pools[i], mono_ms);
         next_ms = MIN(next_ms, pool_ms);
     }
@@ -370,11 +379,30 @@ static bool plan_keeps(const struct scrape_plan *plan, const struct scrape_pool 
     return false;
 }
 
-// A pool that no page sees any more.
+// The interval of the pool that now scrapes this job; 0 if none does. Of targets with an interval
+// of their own (__scrape_interval__) the longest counts.
+static i64 job_interval_ms(const struct scrape *s, str job)
+{
+    i64 longest = 0;
+    for (u32 i = 0; i < s->pool_count; i++) {
+        const struct scrape_pool *p = s->pools[i];
+        if (!str_eq(p->config->job_name, job)) {
+            continue;
+        }
+        for (u32 k = 0; k < p->target_count; k++) {
+            longest = MAX(longest, p->targets[k]->interval_ms);
+        }
+    }
+    return longest;
+}
+
+// A pool that no page sees any more. Where another scrapes the job at a longer interval, its first
+// sample comes later than two old intervals: the markers wait for it.
 static void pool_retire(struct scrape *s, struct scrape_pool *p, i64 mono_ms)
 {
+    const i64 interval_ms = job_interval_ms(s, p->config->job_name);
     for (u32 k = 0; k < p->target_count; k++) {
-        scrape_retire(s, p->targets[k], mono_ms);
+        scrape_retire(s, p->targets[k], mono_ms, interval_ms);
     }
     p->target_count = 0;
     scrape_pool_unref(p);

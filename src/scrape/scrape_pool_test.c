@@ -67,6 +67,33 @@ TEST(scrape_a_target_made_again_wins_over_the_markers)
     rig_fini(&r);
 }
 
+// The markers of the old targets must wait for the first scrape at the new, longer interval.
+TEST(scrape_a_longer_interval_makes_no_gap)
+{
+    for (u32 host = 0; host < 20; host++) { // Offsets differ.
+        struct rig r;
+        struct error e = {0};
+        struct buf job;
+        rig_init(&r, 0);
+        buf_init(&job, 200);
+        buf_printf(&job, "- job_name: j\n  static_configs: [{targets: ['h%u:1']}]\n", host);
+        buf_byte(&job, '\0');
+        r.body = "a 1\n";
+        load(&r, job.bytes);
+        rig_run(&r, 25000);
+        const struct scrape_globals g = {.interval_ms = 60000, .timeout_ms = 5000};
+        ASSERT_OK(rig_load_globals(&r, job.bytes, &g, &e), e);
+        for (u32 s = 0; s < 200; s++) {
+            rig_run(&r, 1000);
+            assert_false(is_stale_nan(rig_last(&r, "a")));
+            assert_false(is_stale_nan(rig_last(&r, "up")));
+        }
+        assert_int_equal(r.scrape->retired_count, 0);
+        buf_fini(&job);
+        rig_fini(&r);
+    }
+}
+
 TEST(scrape_stop_writes_no_markers)
 {
     struct rig r;
@@ -286,6 +313,45 @@ TEST(scrape_refuses_configurations_by_name)
     write_file(r.fs, "/etc/secret", " pw\n");
     load(&r, "- job_name: j\n  basic_auth: {username: u, password_file: secret}\n");
     ASSERT_STR_EQ(r.scrape->pools[0]->http.password, STR("pw"));
+    rig_fini(&r);
+}
+
+TEST(scrape_reads_a_password_file_again_when_it_changes)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    write_file(r.fs, "/etc/secret", "first\n");
+    load(&r, "- job_name: j\n  basic_auth: {username: u, password_file: secret}\n"
+             "  static_configs: [{targets: ['a:1']}]\n");
+    r.body = "m 1\n";
+    rig_run(&r, 11000);
+    ASSERT_STR_EQ(str_c(r.last_password), STR("first"));
+    write_file(r.fs, "/etc/secret", "second\n");
+    rig_run(&r, 11000);
+    ASSERT_STR_EQ(str_c(r.last_password), STR("second"));
+    struct error e = {0};
+    ASSERT_OK(fs_unlink(r.fs, "/etc/secret", &e), e);
+    rig_run(&r, 11000);
+    ASSERT_STR_EQ(str_c(r.last_password), STR("second"));
+    write_file(r.fs, "/etc/secret", "third");
+    const u32 requests = r.requests;
+    rig_run(&r, 10000);
+    ASSERT_STR_EQ(str_c(r.last_password), STR("third"));
+    assert_int_equal(r.requests, requests + 1); // A new connection is no second scrape.
+    rig_fini(&r);
+}
+
+TEST(scrape_tells_each_target_its_own_timeout)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    load(&r, "- job_name: j\n  static_configs: [{targets: ['a:1']}]\n");
+    rig_run(&r, 11000);
+    ASSERT_STR_EQ(str_c(r.last_timeout), STR("5"));
+    load(&r, "- job_name: j\n  static_configs: [{targets: ['a:1']}]\n  relabel_configs:\n"
+             "  - {target_label: __scrape_timeout__, replacement: 2500ms}\n");
+    rig_run(&r, 11000);
+    ASSERT_STR_EQ(str_c(r.last_timeout), STR("2.5"));
     rig_fini(&r);
 }
 
