@@ -61,6 +61,13 @@ static void over_limit_fail(struct scrape_target *t)
     t->in_flight = false;
 }
 
+// The one it has, unless what it proves itself with has changed.
+static bool connection_ready(struct scrape_target *t, struct error *e)
+{
+    return (t->http && t->secret_generation == t->pool->secret_generation) ||
+           scrape_target_connect(t, e);
+}
+
 static void target_start(struct scrape *s, struct scrape_target *t)
 {
     if (t->in_flight) {
@@ -77,7 +84,7 @@ static void target_start(struct scrape *s, struct scrape_target *t)
     const struct http_fetch fetch = {
         .method = HTTP_GET, .timeout_ms = (u32)t->timeout_ms, .done = reply_done, .ctx = t};
     struct http_reply reply = {.failure = HTTP_FAIL_INTERNAL};
-    if (!http_fetch_start(t->http, &fetch, &reply.error)) {
+    if (!connection_ready(t, &reply.error) || !http_fetch_start(t->http, &fetch, &reply.error)) {
         scrape_store_reply(t, &reply);
         t->in_flight = false;
     }
@@ -174,7 +181,9 @@ i64 scrape_step(struct scrape *s)
         if (sync) {
             scrape_pool_sync(s->pools[i], mono_ms, &changed);
         }
-        next_ms = MIN(next_ms, pool_step(s, s->pools[i], mono_ms));
+        scrape_secrets_look(s->pools[i], mono_ms);
+        const i64 pool_ms = pool_step(s, s->pools[i], mono_ms);
+        next_ms = MIN(next_ms, pool_ms);
     }
     s->next_sync_ms = sync ? mono_ms + SYNC_EVERY_MS : s->next_sync_ms;
     retired_step(s, mono_ms);

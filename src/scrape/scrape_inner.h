@@ -63,6 +63,7 @@ struct scrape_target {
     struct http_target *http;
 
     // Scheduler's.
+    u32 secret_generation; // Of its connection.
     i64 next_mono_ms;
     i64 retired_at_mono_ms; // > 0: gone; markers are due then.
     i64 stale_t_ms;
@@ -106,7 +107,13 @@ struct scrape_pool {
     i64 timeout_ms;
     u64 config_hash;
     u64 seed; // From external labels and host: HA pairs scrape at other offsets.
-    struct http_target_opts http; // Without the URL.
+    struct http_target_opts http; // Without the URL and the headers.
+    struct arena *secret_memory;  // Of what in http came from files.
+    u64 secret_hash;
+    u32 secret_files;
+    u32 secret_generation; // Rises when a file has changed.
+    i64 next_secret_mono_ms;
+    bool secrets_fail; // The last look did.
     struct sd_provider **providers;
     u32 provider_count;
     struct scrape_target **targets;
@@ -123,6 +130,7 @@ struct scrape_pool {
 // relabelling drops it.
 struct scrape_target *scrape_target_new(struct scrape_pool *pool, struct labels discovered,
                                         struct error *e);
+// Makes its connection, in place of the one it had. No scrape may be under way.
 bool scrape_target_connect(struct scrape_target *t, struct error *e) MUST_USE;
 void scrape_target_free(struct scrape_target *t); // Accepts NULL.
 // First due time behind now, at the target's stable offset.
@@ -139,6 +147,9 @@ void scrape_store_end(struct scrape_target *t, i64 t_ms);
 
 struct scrape_pool *scrape_pool_new(struct scrape *s, const struct scrape_globals *globals,
                                     const struct yaml_node *node, struct error *e);
+// Reads what the configuration names; false leaves the pool as it was.
+bool scrape_secrets_read(struct scrape_pool *p, struct error *e) MUST_USE;
+void scrape_secrets_look(struct scrape_pool *p, i64 mono_ms); // Whether a file has changed.
 // Identity of an entry of scrape_configs under these globals.
 u64 scrape_config_hash(const struct scrape_globals *globals, const struct yaml_node *node);
 // Drops one reference; the last one frees.

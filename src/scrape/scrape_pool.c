@@ -6,84 +6,16 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "os/clk.h"
-#include "os/fs.h"
 #include "os/proc.h"
 #include "scrape/scrape_inner.h"
 
 #define POOL_BYTES_MAX    ((size_t)64 << 20)
 #define DROPPED_BYTES_MAX ((size_t)64 << 20)
-#define SECRET_BYTES_MAX  ((size_t)64 << 10)
 #define BODY_BYTES_MAX    ((u64)256 << 20) // Where body_size_limit says nothing.
 #define DROPPED_KEPT_MAX  10000            // Where keep_dropped_targets says nothing.
 #define REDIRECTS_MAX     10
 
 // ---- making ----
-
-static str path_below(const struct scrape_pool *p, str path)
-{
-    const str dir = p->owner->deps.config_dir;
-    if (path.ptr[0] == '/' || dir.len == 0) {
-        return path;
-    }
-    return arena_printf(p->memory, "%.*s/%.*s", STR_ARG(dir), STR_ARG(path));
-}
-
-// The value itself, or the trimmed content of the file named beside it.
-static bool secret_read(struct scrape_pool *p, struct secret inlined, str file, str *out,
-                        struct error *e)
-{
-    if (file.len == 0) {
-        *out = secret_reveal(inlined);
-        return true;
-    }
-    const char *path = arena_cstr(p->memory, path_below(p, file));
-    if (!fs_read_file(p->owner->deps.fs, path, SECRET_BYTES_MAX, p->memory, out, e)) {
-        return err_in(e, "job %.*s", STR_ARG(p->config->job_name));
-    }
-    *out = str_trim(*out);
-    return true;
-}
-
-static bool auth_read(struct scrape_pool *p, struct error *e)
-{
-    const struct scrape_basic_auth *basic = p->config->basic_auth;
-    const struct scrape_authorization *bearer = p->config->authorization;
-    if (basic) {
-        p->http.user = basic->username;
-        return secret_read(p, basic->password, basic->password_file, &p->http.password, e);
-    }
-    if (bearer) {
-        return secret_read(p, bearer->credentials, bearer->credentials_file, &p->http.bearer, e);
-    }
-    return true;
-}
-
-static bool tls_read(struct scrape_pool *p, struct error *e)
-{
-    const struct scrape_tls *tls = p->config->tls;
-    if (!tls) {
-        return true;
-    }
-    p->http.tls.server_name = tls->server_name;
-    p->http.tls.insecure = tls->insecure_skip_verify;
-    p->http.tls.min_version = tls->min_version ? (u32)tls->min_version + 9 : 0;
-    return secret_read(p, tls->ca, tls->ca_file, &p->http.tls.ca_pem, e) &&
-           secret_read(p, tls->cert, tls->cert_file, &p->http.tls.cert_pem, e) &&
-           secret_read(p, tls->key, tls->key_file, &p->http.tls.key_pem, e);
-}
-
-static void headers_set(struct scrape_pool *p)
-{
-    struct http_pair *h = ARENA_NEW_N(p->memory, struct http_pair, 3);
-    h[0] = (struct http_pair){STR("Accept"), expo_accept_header()};
-    h[1] = (struct http_pair){STR("User-Agent"), STR("Tidemark/" TIDEMARK_VERSION)};
-    h[2] =
-        (struct http_pair){STR("X-Prometheus-Scrape-Timeout-Seconds"),
-                           arena_printf(p->memory, "%lld.%03lld", (long long)(p->timeout_ms / 1000),
-                                        (long long)(p->timeout_ms % 1000))};
-    p->http.headers = h;
-    p->http.header_count = 3;
-}
 
 static u64 either(u64 own, u64 global)
 {
@@ -156,14 +88,13 @@ struct scrape_pool *scrape_pool_new(struct scrape *s, const struct scrape_global
                                         .gzip = c->enable_compression,
                                         .redirects_max = c->follow_redirects ? REDIRECTS_MAX : 0,
                                         .proxy = c->proxy_url};
-    headers_set(p);
     if (p->timeout_ms > p->interval_ms) {
         (void)conf_error(e, node, "scrape timeout greater than scrape interval for job \"%.*s\"",
                          STR_ARG(c->job_name));
         scrape_pool_unref(p);
         return NULL;
     }
-    if (!auth_read(p, e) || !tls_read(p, e) || !providers_make(p, e)) {
+    if (!scrape_secrets_read(p, e) || !providers_make(p, e)) {
         scrape_pool_unref(p);
         return NULL;
     }
@@ -181,6 +112,7 @@ void scrape_pool_unref(struct scrape_pool *p)
     mem_free(p->providers);
     mem_free(p->targets);
     arena_free(p->dropped_memory);
+    arena_free(p->secret_memory);
     arena_free(p->memory);
     mem_free(p);
 }

@@ -316,6 +316,45 @@ TEST(scrape_refuses_configurations_by_name)
     rig_fini(&r);
 }
 
+TEST(scrape_reads_a_password_file_again_when_it_changes)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    write_file(r.fs, "/etc/secret", "first\n");
+    load(&r, "- job_name: j\n  basic_auth: {username: u, password_file: secret}\n"
+             "  static_configs: [{targets: ['a:1']}]\n");
+    r.body = "m 1\n";
+    rig_run(&r, 11000);
+    ASSERT_STR_EQ(str_c(r.last_password), STR("first"));
+    write_file(r.fs, "/etc/secret", "second\n");
+    rig_run(&r, 11000);
+    ASSERT_STR_EQ(str_c(r.last_password), STR("second"));
+    struct error e = {0};
+    ASSERT_OK(fs_unlink(r.fs, "/etc/secret", &e), e);
+    rig_run(&r, 11000);
+    ASSERT_STR_EQ(str_c(r.last_password), STR("second"));
+    write_file(r.fs, "/etc/secret", "third");
+    const u32 requests = r.requests;
+    rig_run(&r, 10000);
+    ASSERT_STR_EQ(str_c(r.last_password), STR("third"));
+    assert_int_equal(r.requests, requests + 1); // A new connection is no second scrape.
+    rig_fini(&r);
+}
+
+TEST(scrape_tells_each_target_its_own_timeout)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    load(&r, "- job_name: j\n  static_configs: [{targets: ['a:1']}]\n");
+    rig_run(&r, 11000);
+    ASSERT_STR_EQ(str_c(r.last_timeout), STR("5"));
+    load(&r, "- job_name: j\n  static_configs: [{targets: ['a:1']}]\n  relabel_configs:\n"
+             "  - {target_label: __scrape_timeout__, replacement: 2500ms}\n");
+    rig_run(&r, 11000);
+    ASSERT_STR_EQ(str_c(r.last_timeout), STR("2.5"));
+    rig_fini(&r);
+}
+
 TEST(scrape_by_its_own_threads)
 {
     struct rig r;

@@ -18,6 +18,13 @@ static void answer(void *ctx, const struct http_target_opts *target,
     struct rig *r = ctx;
     r->requests++;
     (void)snprintf(r->last_url, sizeof(r->last_url), "%.*s", STR_ARG(target->url));
+    (void)snprintf(r->last_password, sizeof(r->last_password), "%.*s", STR_ARG(target->password));
+    for (u32 i = 0; i < target->header_count; i++) {
+        if (str_eq_c(target->headers[i].name, "X-Prometheus-Scrape-Timeout-Seconds")) {
+            (void)snprintf(r->last_timeout, sizeof(r->last_timeout), "%.*s",
+                           STR_ARG(target->headers[i].value));
+        }
+    }
     reply->failure = r->failure;
     if (r->failure != HTTP_FAIL_NONE) {
         (void)err_set(&reply->error, ERR_UNAVAILABLE, "it failed");

@@ -25,6 +25,8 @@ struct rig {
     enum http_failure failure;
     u32 requests;
     char last_url[512];
+    char last_password[64];
+    char last_timeout[32]; // X-Prometheus-Scrape-Timeout-Seconds
 };
 
 void rig_init(struct rig *r, u32 series_max);

@@ -2,6 +2,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/num.h"
 #include "base/str.h"
 #include "model/duration.h"
 #include "net/url.h"
@@ -202,11 +203,27 @@ struct scrape_target *scrape_target_new(struct scrape_pool *pool, struct labels 
     return t;
 }
 
+// 10, 2.5: the shortest text.
+static str seconds_text(char *out, i64 ms)
+{
+    return str_make(out, num_plain(out, (f64)ms / 1000));
+}
+
 bool scrape_target_connect(struct scrape_target *t, struct error *e)
 {
+    char timeout[NUM_TEXT_MAX];
+    const struct http_pair headers[] = {
+        {STR("Accept"), expo_accept_header()},
+        {STR("User-Agent"), STR("Tidemark/" TIDEMARK_VERSION)},
+        {STR("X-Prometheus-Scrape-Timeout-Seconds"), seconds_text(timeout, t->timeout_ms)},
+    };
     struct http_target_opts http = t->pool->http;
     http.url = t->url;
+    http.headers = headers;
+    http.header_count = ARRAY_LEN(headers);
+    http_target_free(t->http);
     t->http = http_target_new(t->pool->owner->http, &http, e);
+    t->secret_generation = t->pool->secret_generation;
     return t->http != NULL;
 }
 

@@ -1,0 +1,116 @@
+// scrape_secret.c: what a job's requests prove themselves with: passwords, tokens, keys, some of
+// them in files that change while the server runs.
+//
+// Files are looked at again at most once in LOOK_EVERY_MS, before the job's targets are started;
+// when one has changed its targets connect anew, each before its next scrape. While a file cannot
+// be read what it held last goes on to be used, and that is told once.
+// Threads: the scheduler's, once the pool is made.
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "os/fs.h"
+#include "scrape/scrape_inner.h"
+
+#define SECRET_BYTES_MAX  ((size_t)64 << 10)
+#define SECRETS_BYTES_MAX ((size_t)1 << 20)
+#define LOOK_EVERY_MS     1000
+
+// One round of reading.
+struct secret_round {
+    struct scrape_pool *pool;
+    struct arena *memory;
+    u64 hash; // Of what came from files.
+    u32 files;
+};
+
+static str path_below(const struct secret_round *r, str path)
+{
+    const str dir = r->pool->owner->deps.config_dir;
+    if (path.ptr[0] == '/' || dir.len == 0) {
+        return path;
+    }
+    return arena_printf(r->memory, "%.*s/%.*s", STR_ARG(dir), STR_ARG(path));
+}
+
+// The value itself, or the trimmed content of the file named beside it.
+static bool secret_read(struct secret_round *r, struct secret inlined, str file, str *out,
+                        struct error *e)
+{
+    if (file.len == 0) {
+        *out = secret_reveal(inlined);
+        return true;
+    }
+    const char *path = arena_cstr(r->memory, path_below(r, file));
+    if (!fs_read_file(r->pool->owner->deps.fs, path, SECRET_BYTES_MAX, r->memory, out, e)) {
+        return err_in(e, "job %.*s", STR_ARG(r->pool->config->job_name));
+    }
+    *out = str_trim(*out);
+    r->hash = hash_mix(r->hash, hash_str(*out));
+    r->files++;
+    return true;
+}
+
+static bool auth_read(struct secret_round *r, struct http_target_opts *http, struct error *e)
+{
+    const struct scrape_basic_auth *basic = r->pool->config->basic_auth;
+    const struct scrape_authorization *bearer = r->pool->config->authorization;
+    if (basic) {
+        http->user = basic->username;
+        return secret_read(r, basic->password, basic->password_file, &http->password, e);
+    }
+    if (bearer) {
+        return secret_read(r, bearer->credentials, bearer->credentials_file, &http->bearer, e);
+    }
+    return true;
+}
+
+static bool tls_read(struct secret_round *r, struct http_target_opts *http, struct error *e)
+{
+    const struct scrape_tls *tls = r->pool->config->tls;
+    if (!tls) {
+        return true;
+    }
+    http->tls.server_name = tls->server_name;
+    http->tls.insecure = tls->insecure_skip_verify;
+    http->tls.min_version = tls->min_version ? (u32)tls->min_version + 9 : 0;
+    return secret_read(r, tls->ca, tls->ca_file, &http->tls.ca_pem, e) &&
+           secret_read(r, tls->cert, tls->cert_file, &http->tls.cert_pem, e) &&
+           secret_read(r, tls->key, tls->key_file, &http->tls.key_pem, e);
+}
+
+bool scrape_secrets_read(struct scrape_pool *p, struct error *e)
+{
+    struct http_target_opts http = p->http;
+    struct secret_round r = {.pool = p, .memory = arena_new(SECRETS_BYTES_MAX)};
+    if (!auth_read(&r, &http, e) || !tls_read(&r, &http, e)) {
+        arena_free(r.memory);
+        return false;
+    }
+    if (p->secret_memory && r.hash == p->secret_hash) {
+        arena_free(r.memory);
+        return true;
+    }
+    arena_free(p->secret_memory); // Targets have copies of their own.
+    p->http = http;
+    p->secret_memory = r.memory;
+    p->secret_hash = r.hash;
+    p->secret_files = r.files;
+    p->secret_generation++;
+    return true;
+}
+
+void scrape_secrets_look(struct scrape_pool *p, i64 mono_ms)
+{
+    if (p->secret_files == 0 || mono_ms < p->next_secret_mono_ms) {
+        return;
+    }
+    struct error e = {0};
+    p->next_secret_mono_ms = mono_ms + LOOK_EVERY_MS;
+    const bool ok = scrape_secrets_read(p, &e);
+    if (!ok && !p->secrets_fail) {
+        LOGF(p->owner->deps.log, LOG_ERROR, "what was read before goes on to be used: %s", e.text);
+    }
+    p->secrets_fail = !ok;
+}
