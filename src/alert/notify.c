@@ -216,9 +216,12 @@ static void plan_step(struct notify *n, i64 now_ms, i64 mono_ms)
     }
 }
 
-// Whether something can still be sent before the stop.
+// Whether the notifier stops and nothing more can be sent before its end.
 static bool is_drained(struct notify *n, i64 mono_ms)
 {
+    if (n->stop_by_mono_ms == INT64_MAX) {
+        return false;
+    }
     lock_take(&n->lock);
     const bool idle = n->queue_count == 0 && !n->poked;
     lock_drop(&n->lock);
@@ -237,6 +240,14 @@ static bool is_drained(struct notify *n, i64 mono_ms)
     return true;
 }
 
+// Makes and starts what is due; returns when the next is.
+static i64 pages_step(struct notify *n, i64 now_ms, i64 mono_ms)
+{
+    const i64 flush_ms = groups_step(n, now_ms, mono_ms);
+    const i64 try_ms = sends_start(n, mono_ms); // After the flush, which makes pages.
+    return MIN(flush_ms, try_ms);
+}
+
 i64 notify_step(struct notify *n, i64 wait_ms)
 {
     const u32 count = inbox_take(n, wait_ms);
@@ -250,17 +261,12 @@ i64 notify_step(struct notify *n, i64 wait_ms)
     for (u32 i = 0; i < count; i++) {
         groups_insert(n, n->inbox[i], now_ms, mono_ms);
     }
-    i64 next_ms = INT64_MAX;
-    if (!n->waiting_plan) {
-        const i64 flush_ms = groups_step(n, now_ms, mono_ms);
-        const i64 try_ms = sends_start(n, mono_ms); // After the flush, which makes pages.
-        next_ms = MIN(flush_ms, try_ms);
-    }
-    if (n->stop_by_mono_ms != INT64_MAX && is_drained(n, mono_ms)) {
+    const i64 next_ms = n->waiting_plan ? n->swap_by_mono_ms : pages_step(n, now_ms, mono_ms);
+    if (is_drained(n, mono_ms)) {
         return -1;
     }
-    const i64 wake_ms = MIN(n->stop_by_mono_ms, n->waiting_plan ? n->swap_by_mono_ms : INT64_MAX);
-    return MAX(1, MIN(SLEEP_MAX_MS, MIN(next_ms, wake_ms) - mono_ms));
+    const i64 wait_until_ms = MIN(next_ms, n->stop_by_mono_ms);
+    return MAX(1, MIN(SLEEP_MAX_MS, wait_until_ms - mono_ms));
 }
 
 static void thread_main(void *arg)

@@ -2,9 +2,12 @@
 #include "alert/notify_inner.h"
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "os/fs.h"
 #include "wire/yaml.h"
+
+#define URL_FILE_MAX ((size_t)4096)
 
 static const struct conf_field webhook_fields[] = {
     CONF_FIELD(webhook_section, "url", CONF_SECRET, url),
@@ -156,32 +159,80 @@ bool integration_slot_make(struct notify *n, const struct integration *in, struc
                            struct error *e)
 {
     const struct http_target_opts opts = {.url = in->url, .bytes_max = 64U << 10, .gzip = false};
+    http_target_free(slot->http);
     slot->http = http_target_new(n->deps.http, &opts, e);
+    slot->generation = in->generation;
+    if (!slot->http && e->code == ERR_INVALID) {
+        return err_set(e, ERR_INVALID, "the webhook's URL cannot be used"); // And is a secret.
+    }
     return slot->http != NULL;
+}
+
+static bool url_read(struct notify *n, struct integration *in, struct error *e)
+{
+    struct arena *memory = arena_new(4 * URL_FILE_MAX);
+    str url;
+    if (!fs_read_file(n->deps.fs, in->url_path, URL_FILE_MAX, memory, &url, e)) {
+        arena_free(memory);
+        return false;
+    }
+    url = str_trim(url);
+    if (in->url_memory && str_eq(url, in->url)) {
+        arena_free(memory);
+        return true;
+    }
+    arena_free(in->url_memory);
+    in->url_memory = memory;
+    in->url = url;
+    in->generation++;
+    return true;
+}
+
+void integration_url_look(struct notify *n, struct integration *in)
+{
+    if (!in->url_path) {
+        return;
+    }
+    struct error e = {0};
+    const bool ok = url_read(n, in, &e);
+    if (!ok && !in->url_fails) {
+        LOGF(n->deps.log, LOG_ERROR, "what url_file held before goes on to be used: %s", e.text);
+    }
+    in->url_fails = !ok;
+}
+
+// A path as the configuration has it: relative ones start where its file is, as everywhere.
+static const char *path_below(struct arena *a, str config, str path)
+{
+    const size_t slash = str_find_last(config, '/');
+    if (path.ptr[0] == '/' || slash == STR_NONE) {
+        return arena_cstr(a, path);
+    }
+    return arena_cstr(
+        a, arena_printf(a, "%.*s/%.*s", STR_ARG(str_sub(config, 0, slash)), STR_ARG(path)));
 }
 
 static bool integration_make(struct notify *n, struct notify_plan *p, struct integration *in,
                              const struct yaml_node *root, struct error *e)
 {
     in->url = secret_reveal(in->section->url);
+    if (in->url.len > 0 && in->section->url_file.len > 0) {
+        return conf_error(e, root, "receiver \"%.*s\": at most one of url and url_file may be set",
+                          STR_ARG(p->receiver->name));
+    }
     if (in->section->url_file.len > 0) {
-        const char *path = arena_cstr(p->memory, in->section->url_file);
-        if (!fs_read_file(n->deps.fs, path, 4096, p->memory, &in->url, e)) {
+        in->url_path = path_below(p->memory, root->doc->file, in->section->url_file);
+        if (!url_read(n, in, e)) {
             return err_in(e, "receiver %.*s", STR_ARG(p->receiver->name));
         }
-        in->url = str_trim(in->url);
     }
     if (in->url.len == 0) {
         return conf_error(e, root, "receiver \"%.*s\": one of url and url_file must be set",
                           STR_ARG(p->receiver->name));
     }
     struct error why = {0};
-    if (!integration_slot_make(n, in, &in->slots[0], &why)) {
-        // The URL is a secret: it is not said again.
-        return conf_error(e, root, "receiver \"%.*s\": its webhook url cannot be used",
-                          STR_ARG(p->receiver->name));
-    }
-    return true;
+    return integration_slot_make(n, in, &in->slots[0], &why) ||
+           conf_error(e, root, "receiver \"%.*s\": %s", STR_ARG(p->receiver->name), why.text);
 }
 
 // A webhook's URL is a secret: an error that quotes its line must not tell it.
@@ -217,8 +268,8 @@ struct notify_plan *notify_prepare(struct notify *n, str path, str text, struct 
     }
     for (u32 i = 0; ok && i < p->receiver->webhook_count; i++) {
         p->integrations[i] = (struct integration){.section = &p->receiver->webhooks[i], .index = i};
+        p->integration_count++;
         ok = integration_make(n, p, &p->integrations[i], doc->root, e);
-        p->integration_count += ok;
     }
     if (!ok) {
         if (doc && e) {
@@ -239,6 +290,7 @@ void notify_plan_free(struct notify_plan *p)
         for (u32 k = 0; k < NOTIFY_SLOTS; k++) {
             http_target_free(p->integrations[i].slots[k].http);
         }
+        arena_free(p->integrations[i].url_memory);
     }
     arena_free(p->memory);
     mem_free(p);

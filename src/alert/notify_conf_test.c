@@ -46,5 +46,13 @@ TEST(notify_refuses_configurations_by_name_and_place)
            "am.yml:", "one of url and url_file");
     refuse("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url_file: /no}]}]\n",
            "/no", "receiver a");
+    refuse("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: 'http://s3cr3t/', "
+           "url_file: x}]}]\n",
+           "am.yml:", "at most one of url and url_file");
+    refuse("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: "
+           "'http://x:s3cr3t/'}]}]\n",
+           "am.yml:", "URL cannot be used");
+    refuse("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: s3cr3t}]}]\n",
+           "am.yml:", "URL cannot be used");
     refuse(HOOK, "am.yml:", "route");
 }

@@ -32,12 +32,17 @@ enum {
 struct page_slot {
     struct http_target *http; // NULL until it is needed.
     bool busy;                // A page is in flight.
+    u32 generation;           // Of the URL it was made with.
 };
 
 // One webhook of the route's receiver.
 struct integration {
     const struct webhook_section *section;
     str url;
+    const char *url_path;     // Of url_file; NULL = the URL stands in the configuration.
+    struct arena *url_memory; // Of what it held last.
+    u32 generation;           // Rises when it changes.
+    bool url_fails;           // It could not be read the last time.
     struct page_slot slots[NOTIFY_SLOTS];
     u32 index;
 };
@@ -168,6 +173,8 @@ void sends_finish(struct notify *n, i64 now_ms, i64 mono_ms);
 // Starts the pages whose time has come; returns when the next one's does.
 i64 sends_start(struct notify *n, i64 mono_ms);
 
+// Reads url_file again. While that fails, the URL that it held last goes on to be used.
+void integration_url_look(struct notify *n, struct integration *in);
 // Gives the slot its connection.
 bool integration_slot_make(struct notify *n, const struct integration *in, struct page_slot *slot,
                            struct error *e) MUST_USE;

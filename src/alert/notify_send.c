@@ -88,11 +88,13 @@ static struct page_slot *slot_get(struct notify *n, struct integration *in, stru
     u32 busy = 0;
     for (u32 i = 0; i < NOTIFY_SLOTS; i++) {
         struct page_slot *slot = &in->slots[i];
-        if (slot->http && !slot->busy) {
+        if (slot->busy) {
+            busy++;
+        } else if (slot->http && slot->generation == in->generation) {
             return slot;
+        } else {
+            empty = slot;
         }
-        busy += slot->busy;
-        empty = slot->http ? empty : slot;
     }
     if (empty && integration_slot_make(n, in, empty, e)) {
         return empty;
@@ -129,6 +131,7 @@ static void send_start(struct notify *n, struct send *s)
                                      .done = reply_done,
                                      .ctx = s};
     struct error e = {0};
+    integration_url_look(n, in);
     struct page_slot *slot = slot_get(n, in, &e);
     if (!slot && e.code == ERR_NONE) {
         return; // The next answer frees one, and wakes us.

@@ -6,6 +6,8 @@
 #include "os/clk.h"
 #include "os/fs.h"
 
+#include <stdio.h>
+
 #define START_MS 1700000000000
 
 // A notifier on one thread, before a receiver that keeps what it was told last. With `parked` the
@@ -20,6 +22,7 @@ struct alarm {
     bool parked;
     u32 pages;
     struct buf last;
+    char last_url[64];
     struct alarm_target *targets;
 };
 struct alarm_target {
@@ -27,17 +30,18 @@ struct alarm_target {
     struct alarm *alarm;
     const struct http_fetch *parked;
     u32 page; // The number of the last.
+    char url[64];
     struct http_fetch fetch;
     struct alarm_target *next;
 };
 
-static struct http_target *target_new(struct http_client *c,
-                                      UNUSED const struct http_target_opts *opts,
+static struct http_target *target_new(struct http_client *c, const struct http_target_opts *opts,
                                       UNUSED struct error *e)
 {
     struct alarm_target *t = MEM_NEW(struct alarm_target);
     t->base.client = c;
     t->alarm = CONTAINER_OF(c, struct alarm, http);
+    (void)snprintf(t->url, sizeof(t->url), "%.*s", STR_ARG(opts->url));
     t->next = t->alarm->targets;
     t->alarm->targets = t;
     return &t->base;
@@ -77,6 +81,7 @@ static bool target_start(struct http_target *base, const struct http_fetch *f, s
     }
     t->fetch = *f;
     t->page = a->pages++;
+    memcpy(a->last_url, t->url, sizeof(a->last_url));
     buf_clear(&a->last);
     buf_str(&a->last, f->body);
     if (a->parked) {
@@ -488,6 +493,45 @@ TEST(notify_drains_with_retries_until_its_time_is_over)
     notify_drain(a.n);
     assert_in_range(alarm_run(&a, 10000), 4900, 5100);
     assert_int_equal(a.pages, 1);
+    alarm_fini(&a);
+}
+
+static void url_write(struct alarm *a, const char *url)
+{
+    struct error e = {0};
+    struct file *f = fs_open(a->fs, "/conf/hook", FS_TRUNCATE, &e);
+    ASSERT_OK(f != NULL, e);
+    ASSERT_OK(fs_write_at(a->fs, f, 0, str_c(url), &e), e);
+    fs_close(a->fs, f);
+}
+
+TEST(notify_reads_a_url_file_below_its_configuration_for_each_page)
+{
+    struct alarm a;
+    struct error e = {0};
+    alarm_init(&a);
+    ASSERT_OK(fs_make_dir(a.fs, "/conf", &e), e);
+    url_write(&a, "http://one/\n");
+    struct notify_plan *p =
+        notify_prepare(a.n, STR("/conf/am.yml"),
+                       STR("route: {receiver: r, group_by: ['...'], group_wait: 0s}\n"
+                           "receivers: [{name: r, webhook_configs: [{url_file: hook}]}]\n"),
+                       &e);
+    ASSERT_OK(p != NULL, e);
+    notify_swap(a.n, p);
+    (void)notify_step(a.n, 0);
+    alarm_tell(&a, "A", "h1", 3600000);
+    alarm_run(&a, 1000);
+    ASSERT_STR_EQ(str_c(a.last_url), STR("http://one/"));
+    url_write(&a, "http://two/\n");
+    alarm_tell(&a, "B", "h1", 3600000);
+    alarm_run(&a, 1000);
+    ASSERT_STR_EQ(str_c(a.last_url), STR("http://two/"));
+    ASSERT_OK(fs_unlink(a.fs, "/conf/hook", &e), e); // What it held last goes on to be used.
+    alarm_tell(&a, "C", "h1", 3600000);
+    alarm_run(&a, 1000);
+    assert_int_equal(a.pages, 3);
+    ASSERT_STR_EQ(str_c(a.last_url), STR("http://two/"));
     alarm_fini(&a);
 }
 
