@@ -1,4 +1,5 @@
 #include "base/arena.h"
+#include "base/error.h"
 #include "base/str.h"
 #include "scrape/scrape_rig.h"
 
@@ -134,6 +135,31 @@ TEST(scrape_marks_a_series_that_vanished_once)
     r.body = "a 5\nb 2\n";
     rig_run(&r, 10000);
     assert_true(rig_last(&r, "a") == 5);
+    rig_fini(&r);
+}
+
+static struct storage_appender *no_appender(UNUSED struct storage *s,
+                                            UNUSED struct tenant_id tenant,
+                                            UNUSED enum storage_stream stream, struct error *e)
+{
+    return err_null(e, ERR_NO_SPACE, "the disk is full");
+}
+
+TEST(scrape_marks_later_what_vanished_while_nothing_could_be_stored)
+{
+    static const struct storage_ops full_ops = {.appender = no_appender};
+    struct storage full = {&full_ops};
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a 1\nb 1\n";
+    load(&r, JOB);
+    r.body = "b 2\n";
+    r.scrape->deps.storage = &full;
+    rig_run(&r, 20000); // Two pages without a.
+    assert_true(rig_last(&r, "a") == 1);
+    r.scrape->deps.storage = r.store;
+    rig_run(&r, 10000);
+    assert_true(is_stale_nan(rig_last(&r, "a")) && rig_last(&r, "b") == 2);
     rig_fini(&r);
 }
 

@@ -338,7 +338,16 @@ static void markers_add(struct page *p)
         if (e->seen + 1 == c->iteration && e->tracked && !e->dropped &&
             !series_ref_is_none(e->ref)) {
             row_add(p, i, p->scrape_t_ms, stale_nan(), false);
-            e->tracked = false;
+        }
+    }
+}
+
+// What could not be stored was not marked either: the next page finds it vanished again.
+static void markers_owe(struct scrape_cache *c)
+{
+    for (u32 i = 0; i < c->count; i++) {
+        if (c->entries[i].seen + 1 == c->iteration && c->entries[i].tracked) {
+            c->entries[i].seen = c->iteration;
         }
     }
 }
@@ -558,11 +567,12 @@ void scrape_store_reply(struct scrape_target *t, const struct http_reply *reply)
     v.parse_s = seconds((u64)(store_ns - parse_ns));
     v.duration_s = seconds((u64)(store_ns - t->started_mono_ns));
     struct error storage_error = {0};
-    if (!scrape_commit(&p, v.ok, v.duration_s, &storage_error) && v.ok) {
-        v.ok = false;
-        v.reason = "storage";
-        v.error = storage_error;
+    if (!scrape_commit(&p, v.ok, v.duration_s, &storage_error)) {
+        markers_owe(&t->cache);
         t->report_known = false;
+        v.reason = v.ok ? "storage" : v.reason;
+        v.error = v.ok ? storage_error : v.error;
+        v.ok = false;
     }
     v.store_s = seconds((u64)(clk_mono_ns(clk) - store_ns));
     scrape_cache_sweep(&t->cache);
