@@ -138,6 +138,34 @@ TEST(scrape_marks_a_series_that_vanished_once)
     rig_fini(&r);
 }
 
+TEST(scrape_a_series_spelt_otherwise_has_not_vanished)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a{x=\"1\",y=\"2\"} 1\nb{z=\"1\"} 1\nb{z=\"2\"} 1\n";
+    load(&r, JOB "  metric_relabel_configs: [{regex: z, action: labeldrop}]\n");
+    r.body = "a{y=\"2\",x=\"1\"} 2\nb{z=\"2\"} 2\n";
+    rig_run(&r, 10000);
+    assert_true(rig_last(&r, "a") == 2 && rig_last(&r, "b") == 2);
+    assert_int_equal(rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"conflict"),
+                     0);
+    r.body = "";
+    rig_run(&r, 10000);
+    assert_true(is_stale_nan(rig_last(&r, "a")) && is_stale_nan(rig_last(&r, "b")));
+    assert_int_equal(rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"duplicate"),
+                     1);
+    rig_fini(&r);
+
+    // With times of their own the marker, which is newer, would have won.
+    rig_init(&r, 0);
+    r.body = "a{x=\"1\",y=\"2\"} 1 1699999999000\n";
+    load(&r, JOB "  track_timestamps_staleness: true\n");
+    r.body = "a{y=\"2\",x=\"1\"} 2 1699999999500\n";
+    rig_run(&r, 10000);
+    assert_true(rig_last(&r, "a") == 2);
+    rig_fini(&r);
+}
+
 static struct storage_appender *no_appender(UNUSED struct storage *s,
                                             UNUSED struct tenant_id tenant,
                                             UNUSED enum storage_stream stream, struct error *e)

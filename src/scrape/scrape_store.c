@@ -329,15 +329,65 @@ static void rows_seen(struct page *p)
     }
 }
 
-// Rows for series that the page before had and this one has not.
+// A series that the page before had under a text that this one has not.
+struct vanished {
+    struct series_ref ref;
+    u32 entry;
+    bool is_there; // Spelt otherwise: labels in another order, or relabelled into one.
+};
+
+static int vanished_order(const void *a, const void *b)
+{
+    const struct series_ref x = ((const struct vanished *)a)->ref;
+    const struct series_ref y = ((const struct vanished *)b)->ref;
+    const int by_ordinal = (x.ordinal > y.ordinal) - (x.ordinal < y.ordinal);
+    return by_ordinal ? by_ordinal : (x.generation > y.generation) - (x.generation < y.generation);
+}
+
+static u32 vanished_collect(const struct scrape_cache *c, struct arena *a, struct vanished **out)
+{
+    u32 n = 0;
+    u32 cap = 0;
+    for (u32 i = 0; i < c->count; i++) {
+        const struct cache_entry *e = &c->entries[i];
+        if (e->seen + 1 != c->iteration || !e->tracked || e->dropped ||
+            series_ref_is_none(e->ref)) {
+            continue;
+        }
+        if (n == cap) {
+            const u32 more = MAX(64, cap * 2);
+            *out = arena_grow(a, *out, cap, more, sizeof(**out));
+            cap = more;
+        }
+        (*out)[n++] = (struct vanished){.ref = e->ref, .entry = i};
+    }
+    return n;
+}
+
+// Rows for series that the page before had and this one has not, one for each.
 static void markers_add(struct page *p)
 {
-    struct scrape_cache *c = &p->t->cache;
-    for (u32 i = 0; i < c->count; i++) {
-        struct cache_entry *e = &c->entries[i];
-        if (e->seen + 1 == c->iteration && e->tracked && !e->dropped &&
-            !series_ref_is_none(e->ref)) {
-            row_add(p, i, p->scrape_t_ms, stale_nan(), false);
+    struct vanished *gone = NULL;
+    const u32 n = vanished_collect(&p->t->cache, p->a, &gone);
+    if (n == 0) {
+        return;
+    }
+    qsort(gone, n, sizeof(*gone), vanished_order);
+    for (u32 i = 0; i < p->rows.count; i++) {
+        const struct vanished key = {.ref = p->rows.refs[i]};
+        struct vanished *same = bsearch(&key, gone, n, sizeof(*gone), vanished_order);
+        if (same) {
+            same->is_there = true;
+        }
+    }
+    for (u32 i = 0; i < n;) {
+        bool is_there = false;
+        const u32 first = i;
+        for (; i < n && vanished_order(&gone[first], &gone[i]) == 0; i++) {
+            is_there = is_there || gone[i].is_there;
+        }
+        if (!is_there) {
+            row_add(p, gone[first].entry, p->scrape_t_ms, stale_nan(), false);
         }
     }
 }
