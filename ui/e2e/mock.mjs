@@ -46,6 +46,7 @@ function answer(path, q, state) {
     return { resultType: 'matrix', result, stats: stats(result.reduce((n, s) => n + s.values.length, 0) * 4) };
   }
   switch (path) {
+    case 'format_query': return badQuery(q.get('query') ?? '') ? { error: badQuery(q.get('query')) } : q.get('query');
     case 'alerts': return { alerts: w.groups.flatMap((g) => g.rules.flatMap((r) => r.alerts ?? [])) };
     case 'rules': return { groups: w.groups };
     case 'targets': return { activeTargets: w.targets, droppedTargets: [], droppedTargetCounts: { shop: w.empty ? 0 : 4 } };
@@ -95,7 +96,7 @@ export function startMock({ name = 'usual', upstream = '', prefix = '/', port = 
     const body = request.method === 'POST' ? await bodyOf(request) : '';
     if (state.delay) await new Promise((done) => setTimeout(done, state.delay));
     const path = url.pathname.slice(at + 8);
-    if (upstream && path !== 'deliveries') {
+    if (upstream) {
       const { status, text } = await relay(upstream, request, url.pathname.slice(at), url.search, body);
       response.writeHead(status, { 'content-type': 'application/json' });
       return response.end(text);

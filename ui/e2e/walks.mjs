@@ -178,7 +178,7 @@ async function explore(run, base, expr) {
     await until(page, () => document.querySelector('.editor-host')?.shadowRoot?.querySelector('.cm-tooltip-autocomplete li'));
     await page.keyboard.press('Escape');
     await page.keyboard.press('Control+Enter');
-    await page.waitForURL(/g0\.expr=/);
+    await page.waitForURL((url) => url.searchParams.get('g0.expr') === expr); // not a key was lost
     await page.waitForSelector('.pane canvas');
     await page.waitForSelector('.pane table.result');
     await page.waitForSelector('.legend tbody .legend-name span');
@@ -206,6 +206,23 @@ async function explore(run, base, expr) {
     need(/line 1, column \d+/.test(text), `no position in: ${text}`);
     await until(page, () => document.querySelector('.editor-host')?.shadowRoot?.querySelector('.cm-lintRange-error'));
     await run.accessible(page);
+  });
+  await run.check('explore: squiggles come from the server while typing, not where one types', {}, async (page) => {
+    const marked = () => page.evaluate(() => document.querySelector('.editor-host').shadowRoot.querySelector('.cm-lintRange-error')?.textContent ?? '');
+    const asked = (text) => page.waitForResponse((response) => response.url().endsWith('/format_query') &&
+      new URLSearchParams(response.request().postData()).get('query').startsWith(text));
+    await open(page, base + 'query', '.pane');
+    await page.waitForSelector('.editor-host:not([hidden])');
+    await page.keyboard.press('/');
+    let answer = asked(`sum(${expr} !`);
+    await page.keyboard.type(`sum(${expr} !`);
+    await answer;
+    await settled(page);
+    need(await marked() === '', 'what is being typed is called wrong');
+    answer = asked(`sum(${expr} !! 1) + 1`);
+    await page.keyboard.type('! 1) + 1');
+    await answer;
+    await eventually(async () => await marked() !== '', 'a squiggle');
   });
   await run.check('explore: drag zooms, double click goes back', {}, async (page) => {
     await sampled(base, expr);

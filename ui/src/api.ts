@@ -107,6 +107,8 @@ export const api = {
   range: (query: string, start: number, end: number, step: number, stop?: AbortSignal) =>
     call<RangeData>('api/v1/query_range', { query, start: start.toFixed(3), end: end.toFixed(3), step, stats: 'all' }, true, stop),
 
+  /** Refuses what the parser cannot read. */
+  format: (query: string, stop?: AbortSignal) => call<string>('api/v1/format_query', { query }, true, stop),
   labels: (match: string[], stop?: AbortSignal) =>
     call<string[]>('api/v1/labels', { 'match[]': match, limit: 1000 }, true, stop),
 

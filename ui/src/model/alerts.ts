@@ -2,7 +2,7 @@
 // what the notifier did for it.
 import type { Alert, Delivery, Labels, Rule, RuleGroup } from '../api_types';
 import { hash } from './colors';
-import { includesLabels, labelKey } from './labels';
+import { labelKey } from './labels';
 import { parseValue } from './series';
 import { rfcTime } from './time';
 
@@ -20,8 +20,8 @@ export interface AlertRow {
 
 export interface Threshold { left: string; op: string; bound: number }
 
-/** `expr > 1000` split at its last comparison with a number, outside all brackets and strings. */
-export function splitThreshold(expr: string): Threshold | undefined {
+/** The last comparison outside all brackets and strings, and where the first and/or/unless stands (or -1). */
+function topLevel(expr: string): { at: number; length: number; set: number } {
   let depth = 0, quoteMark = '', at = -1, length = 0;
   for (let i = 0; i < expr.length; i++) {
     const c = expr[i]!;
@@ -37,10 +37,22 @@ export function splitThreshold(expr: string): Threshold | undefined {
         at = i;
         length = found[1]!.length;
         i += length - 1;
-      } else if (/^(and|or|unless)\b/i.test(expr.slice(i, i + 7)) && /\s/.test(expr[i - 1] ?? '')) return undefined;
+      } else if (/^(and|or|unless)\b/i.test(expr.slice(i, i + 7)) && /[\s)]/.test(expr[i - 1] ?? '')) return { at, length, set: i };
     }
   }
-  if (at < 0) return undefined;
+  return { at, length, set: -1 };
+}
+
+/** The part of an alert's expression that its value comes from: what stands left of the comparison. */
+export function valueSide(expr: string): string {
+  const { at, set } = topLevel(expr);
+  return expr.slice(0, at >= 0 ? at : set >= 0 ? set : undefined).trim();
+}
+
+/** `expr > 1000` split at its last comparison with a number, outside all brackets and strings. */
+export function splitThreshold(expr: string): Threshold | undefined {
+  const { at, length, set } = topLevel(expr);
+  if (at < 0 || set >= 0) return undefined;
   const right = expr.slice(at + length).trim();
   if (!/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(right)) return undefined;
   return { left: expr.slice(0, at).trim(), op: expr.slice(at, at + length), bound: Number(right) };
@@ -86,10 +98,10 @@ export function quietRules(groups: readonly RuleGroup[]): RuleRow[] {
     .map((rule) => ({ rule, group })));
 }
 
-/** Deliveries that carried this alert, newest first. */
+/** Deliveries that carried this alert, newest first. What is sent may have external labels more, dropped ones less. */
 export function deliveriesFor(labels: Labels, all: readonly Delivery[]): Delivery[] {
-  return all.filter((delivery) => delivery.alerts.some((sent) =>
-    includesLabels(labels, sent.labels) && sent.labels.alertname === labels.alertname));
+  return all.filter((delivery) => delivery.alerts.some((sent) => sent.labels.alertname === labels.alertname &&
+    Object.entries(sent.labels).every(([name, value]) => (labels[name] ?? value) === value)));
 }
 
 /** The labels worth a place in the row: not the name, not what every alert repeats. */

@@ -114,6 +114,8 @@ describe('units', () => {
     expect(show(0.0123, 'ratio')).toBe('1.23 %');
     expect(show(0.00000111, 'ratio')).toBe('0.00011 %');
     expect(show(12041, 'count')).toBe('12.04 k');
+    expect(show(1e22, 'count')).toBe('1e22');
+    expect(show(2e22, 'bytes')).toBe('2e22 B');
     expect(show(0, 'bytes/s')).toBe('0 B/s');
     expect(show(-2048, 'bytes')).toBe('−2 KiB');
     expect(show(0.004, 'seconds')).toBe('4 ms');

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { RuleGroup, Target } from '../api_types';
-import { alertRows, deliveriesFor, splitThreshold } from './alerts';
+import { alertRows, deliveriesFor, splitThreshold, valueSide } from './alerts';
 import { findBase } from './base';
 import { commonLabels, fillLegend, labelKey, matchesWords, selector, seriesName } from './labels';
 import { fillQuery } from './range_query';
 import { heatCells } from './sketch';
 import { searchMatcher } from './search';
 import { alignSpan, chooseStep, picture, runs, stacked, strongest } from './series';
+import { guessUnit } from './units';
 import { resolvePage } from './url';
 import { verdict } from './verdict';
 import { hostSections } from './host_panels';
@@ -35,6 +36,7 @@ describe('addresses', () => {
 describe('labels', () => {
   it('write selectors that PromQL reads', () => {
     expect(selector({ __name__: 'up', job: 'a"b\\c\n' })).toBe('up{job="a\\"b\\\\c\\n"}');
+    expect(selector({ a: '\u202ex\u2066' })).toBe('{a="\\u202ex\\u2066"}');
     expect(selector({ __name__: 'http.requests', 'a b': '1' })).toBe('{"http.requests", "a b"="1"}');
     expect(selector({})).toBe('{}');
     expect(selector({ __name__: 'up' })).toBe('up');
@@ -135,6 +137,14 @@ describe('alerts', () => {
     expect(splitThreshold('a > b')).toBeUndefined();
     expect(splitThreshold('a > 1 and b > 2')).toBeUndefined();
     expect(splitThreshold('absent(up)')).toBeUndefined();
+    expect(splitThreshold('(a > 1)and b')).toBeUndefined();
+  });
+  it('take their unit from what is compared, not from what it is compared with', () => {
+    expect(valueSide('node_load15 > on (instance) 2 * count by (instance) (node_cpu_seconds_total{mode="idle"})')).toBe('node_load15');
+    expect(guessUnit(valueSide('node_load15 > on (instance) 2 * count(node_cpu_seconds_total)'))).toBe('count');
+    expect(valueSide('rate(a_bytes_total[5m]) > 1 and on () b_seconds')).toBe('rate(a_bytes_total[5m])');
+    expect(valueSide('a_bytes unless b_seconds')).toBe('a_bytes');
+    expect(valueSide('absent(up{job="a > b"})')).toBe('absent(up{job="a > b"})');
     expect(splitThreshold('(a > 1)')).toBeUndefined();
   });
   const group = (alerts: { state: 'firing' | 'pending'; activeAt: string; i: string }[]): RuleGroup => ({

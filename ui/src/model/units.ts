@@ -14,7 +14,7 @@ export function plain(x: number, digits = 4): string {
   if (x === 0) return '0';
   const abs = Math.abs(x);
   let text: string;
-  if (abs >= 1e15 || abs < 1e-4) text = x.toPrecision(digits).replace(/\.?0+e/, 'e');
+  if (abs >= 1e15 || abs < 1e-4) text = x.toPrecision(digits).replace(/\.?0+e/, 'e').replace('e+', 'e');
   else if (abs >= 10 ** digits) text = String(Math.round(x));
   else text = String(Number(x.toPrecision(digits)));
   return text.replace(/^-/, '−');
@@ -27,6 +27,8 @@ function scaled(x: number, base: number, names: string[], digits: number, gap: s
     y /= base;
     power++;
   }
+  // Beyond the last name an exponent says more than a row of noughts.
+  if (y >= base * 10) return plain(x, digits) + (names[0] ? gap + names[0] : '');
   return plain(x < 0 ? -y : y, digits) + (names[power] ? gap + names[power] : '');
 }
 

@@ -1,7 +1,7 @@
 // One alert, opened: why it fires, its graph with the threshold, its history, and what was sent where.
 import { api } from '../api';
 import type { Delivery } from '../api_types';
-import { splitThreshold, type AlertRow } from '../model/alerts';
+import { splitThreshold, valueSide, type AlertRow } from '../model/alerts';
 import { showDuration } from '../model/duration';
 import { rangeText, span, zone } from '../model/frame';
 import { includesLabels, labelName, quote } from '../model/labels';
@@ -16,7 +16,7 @@ import { State } from '../widgets/state';
 export function AlertDetail({ row, sent }: { row: AlertRow; sent: Delivery[] | undefined }) {
   const split = splitThreshold(row.rule.query);
   const left = split?.left ?? row.rule.query;
-  const unit = guessUnit(left);
+  const unit = guessUnit(valueSide(row.rule.query));
   const over = split && /[>=]/.test(split.op);
   return (
     <div class="detail">

@@ -1,27 +1,22 @@
 // One query of Explore: its text, its graph, its table, and what it cost.
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { api, type ApiError } from '../api';
+import { api } from '../api';
 import type { QueryData } from '../api_types';
 import { showDuration } from '../model/duration';
 import { clock, rangeText, refreshNow, setRange, span } from '../model/frame';
+import { problemOf } from '../model/problem';
 import { usePanel } from '../model/range_query';
 import { useResource } from '../model/resource';
 import { guessUnit, whole } from '../model/units';
 import { param, setParams } from '../model/url';
 import { Notes, Trouble } from '../widgets/bits';
-import { Editor, type Problem } from '../widgets/editor';
+import { Editor } from '../widgets/editor';
 import { Icon } from '../widgets/icon';
 import { PanelBody, useRoom } from '../widgets/panel';
 import { ResultTable } from './explore_table';
 
 const TABS = ['graph', 'table', 'both'] as const;
 type Tab = (typeof TABS)[number];
-
-/** Where in the query the server's parser stumbled: "1:12: parse error: …". */
-export function problemOf(error: ApiError | undefined): Problem | undefined {
-  const found = error?.kind === 'bad' ? /(?:^|[^\d])(\d+):(\d+): (?:parse error: )?([\s\S]*)$/.exec(error.raw) : null;
-  return found ? { line: Number(found[1]), column: Number(found[2]), text: found[3]! } : undefined;
-}
 
 function tabOf(text: string): Tab {
   if (text === '0') return 'graph';

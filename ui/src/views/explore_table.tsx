@@ -55,14 +55,14 @@ export function ResultTable({ data, unit, now, index, ages }: {
     ...sorted.map((row) => [...Object.keys(common), ...names].map((n): string | number => row.labels[n] ?? '').concat([Number.isFinite(row.time) ? new Date(row.time * 1000).toISOString() : '', row.text]))]);
   return (
     <div data-hold>
-      <p class="table-head">{!aged && <span>evaluated at <Time time={rows[0]!.time} /></span>}{Object.keys(common).length > 0 && <>all with <code>{selector(common)}</code></>}<span class="spring" /><Copy text={csv()} label="Copy as CSV" /></p>
+      <p class="table-head">{!aged && <span>evaluated at <Time time={rows[0]!.time} /></span>}{Object.keys(common).length > 0 && <><span class="fixed">all with</span><code>{selector(common)}</code></>}<span class="spring" /><Copy text={csv()} label="Copy as CSV" /></p>
       <div class="scroll-x" tabIndex={0} role="region" aria-label="Table of results">
         <table class="result">
           <thead><tr>{names.map((name) => head(name, name === '__name__' ? 'metric' : name))}{head(' value', 'value', true)}<th scope="col" class="right">exact</th>{aged && head(' age', 'age', true)}</tr></thead>
           <tbody>
             {sorted.slice(0, most).map((row) => (
               <tr key={selector(row.labels)}>
-                {names.map((name) => <td key={name} class="wrap">{row.labels[name] ?? <span class="dim">–</span>}</td>)}
+                {names.map((name) => <td key={name} class="text">{row.labels[name] ?? <span class="dim">–</span>}</td>)}
                 <td class="right num">{row.histogram ? '–' : show(row.value, unit)}</td>
                 <td class="right num exact">{row.histogram ? <Sketch of={row.histogram} /> : row.text}{row.several && <span class="dim"> ({whole(row.several.length)} samples)</span>}</td>
                 {aged && <td class="right num">{Number.isNaN(row.time) ? '–' : showDuration(Math.max(0, Math.round(now - row.time)))}</td>}

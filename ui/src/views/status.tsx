@@ -4,6 +4,7 @@ import type { Labels } from '../api_types';
 import { useResource } from '../model/resource';
 import { matchesWords } from '../model/labels';
 import { rfcTime } from '../model/time';
+import { show } from '../model/units';
 import { href, param } from '../model/url';
 import { Copy, Loaded, Tabs, Time } from '../widgets/bits';
 import { Search } from '../widgets/filter';
@@ -48,15 +49,18 @@ const GRAPHS: PanelProps[] = [
   },
 ];
 
+const WORDS: Record<string, string> = { version: 'speaks as Prometheus', tidemarkVersion: 'tidemark', openFds: 'open files', maxFds: 'most open files' };
+
 function Facts({ facts, first = [] }: { facts: Record<string, unknown>; first?: string[] }) {
-  const names = [...first.filter((name) => name in facts), ...Object.keys(facts).filter((name) => !first.includes(name))];
+  const names = [...first.filter((name) => name in facts), ...Object.keys(facts).filter((name) => !first.includes(name))]
+    .filter((name) => facts[name] !== '' && !/^GO|^go/.test(name)); // what upstream's own runtime would tell
   return (
     <table class="facts-table"><tbody>
       {names.map((name) => {
         const value = facts[name];
         const text = typeof value === 'string' ? value : JSON.stringify(value);
         const time = /time/i.test(name) && /^\d{4}-\d\d-\d\dT/.test(text) ? rfcTime(text) : NaN;
-        return <tr key={name}><th scope="row">{name}</th><td class="num wrap">{Number.isNaN(time) ? text || '–' : <Time time={time} />}</td></tr>;
+        return <tr key={name}><th scope="row" title={name}>{WORDS[name] ?? name.replace(/([a-z])(?=[A-Z])/g, '$1 ').toLowerCase()}</th><td class="num wrap">{Number.isFinite(time) ? <Time time={time} /> : /Bytes$/.test(name) ? <span title={text}>{show(Number(value), 'bytes')}</span> : text}</td></tr>;
       })}
     </tbody></table>
   );
@@ -68,7 +72,7 @@ function Build() {
   return (
     <>
       <div class="pair">
-        <section class="block"><h2>Build</h2><Loaded of={build} what="The build could not be read." height={160}>{(data: Labels) => <Facts facts={data} first={['version', 'tidemarkVersion', 'revision']} />}</Loaded></section>
+        <section class="block"><h2>Build</h2><Loaded of={build} what="The build could not be read." height={160}>{(data: Labels) => <Facts facts={data} first={['tidemark', 'tidemarkVersion', 'version', 'revision']} />}</Loaded></section>
         <section class="block"><h2>Runtime</h2><Loaded of={runtime} what="The runtime facts could not be read." height={160}>{(data: Record<string, unknown>) => <Facts facts={data} first={['startTime', 'serverTime', 'lastConfigTime', 'reloadConfigSuccess']} />}</Loaded></section>
       </div>
       <section class="block" aria-label="Own graphs"><h2>What it costs</h2>

@@ -131,7 +131,7 @@ function TargetRow({ target, id, open, up, history }: {
           {target.lastError && <span class="line warn">{target.lastError}</span>}
         </span>
         {up && history ? <Strip values={up} start={history.start} step={history.step} label={target.labels.instance ?? target.scrapeUrl} /> : <span class="strip" />}
-        <span class="right num dim wide count">{target.samples !== undefined && `${whole(target.samples)} samples`}</span>
+        <span class="right num dim wide count">{target.samples !== undefined && `${whole(target.samples)} ${target.samples === 1 ? 'sample' : 'samples'}`}</span>
         <span class="right num dim took">{showDuration(target.lastScrapeDuration)}</span>
         <span class="right dim age"><Age time={rfcTime(target.lastScrape)} /></span>
         <Icon name={open ? 'down' : 'right'} />

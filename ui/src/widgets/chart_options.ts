@@ -20,17 +20,18 @@ function timeSplits(low: number, high: number, width: number): number[] {
   const shift = zoneOffset((low + high) / 2, zone.peek());
   const out: number[] = [];
   for (let t = Math.ceil((low + shift) / step) * step - shift; t <= high; t += step) {
-    if (((t - low) / (high - low)) * width > 14) out.push(t); // its word would run into the y axis
+    const x = ((t - low) / (high - low)) * width, half = step < 60 ? 26 : 17;
+    if (x > half - 4 && x < width - half + 8) out.push(t); // its word would run into the y axis, or over the edge
   }
   return out;
 }
 
 function timeWords(splits: number[]): string[] {
   const z = zone.peek();
-  const step = (splits[1] ?? 0) - (splits[0] ?? 0);
+  const step = (splits[1] ?? Infinity) - splits[0]!;
   return splits.map((t) => {
     const w = wall(t, z);
-    if (step >= 86400 || (w.hour === 0 && w.minute === 0 && w.second === 0)) return showDate(t, z).slice(5);
+    if ((step >= 86400 && step < Infinity) || (w.hour === 0 && w.minute === 0 && w.second === 0)) return showDate(t, z).slice(5);
     return showClock(t, z, step < 60);
   });
 }
@@ -104,7 +105,8 @@ export function chartOptions(shown: Picture, look: Look, scheme: Scheme, width: 
     for (const t of inReach(shown.lines, look)) {
       if (t.at > high) high = t.at;
     }
-    if (look.top !== undefined) high = Math.max(high, look.top);
+    // Shares that add up to a hair more than all do not ask for an axis to 150 %.
+    if (look.top !== undefined && high < look.top * 1.05) high = look.top;
     if (zeroBased(look.unit)) {
       if (low > 0) low = 0;
       if (high < 0) high = 0;

@@ -1,8 +1,7 @@
 // The query field: a plain text area that works at once; the full editor takes its place when it has come.
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Problem } from '../model/problem';
 import type { EditorHandle } from './editor_cm';
-
-export interface Problem { line: number; column: number; text: string }
 
 export interface EditorProps {
   text: string;

@@ -3,7 +3,7 @@
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap, insertNewlineAndIndent } from '@codemirror/commands';
 import { bracketMatching, HighlightStyle, syntaxHighlighting, syntaxTree } from '@codemirror/language';
-import { lintKeymap, setDiagnostics, type Diagnostic } from '@codemirror/lint';
+import { linter, lintKeymap, setDiagnostics, type Diagnostic } from '@codemirror/lint';
 import { Compartment, EditorState, Prec } from '@codemirror/state';
 import { EditorView, highlightSpecialChars, keymap, placeholder } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
@@ -11,8 +11,9 @@ import { newCompleteStrategy, PromQLExtension, type CompleteStrategy, type Prome
 import { functionIdentifierTerms } from '@prometheus-io/codemirror-promql/dist/esm/complete/promql.terms';
 import { getFunction } from '@prometheus-io/codemirror-promql/dist/esm/types/function';
 import type { SyntaxNode } from '@lezer/common';
-import { api } from '../api';
+import { api, ApiError } from '../api';
 import { labelName, quote } from '../model/labels';
+import { problemOf, type Problem } from '../model/problem';
 import { searchMatcher } from '../model/search';
 
 const MOST = 500;
@@ -113,10 +114,33 @@ function signature(state: EditorState): string {
   return '';
 }
 
+/** What the server's parser stumbled over, at the word where it did. */
+function squiggle(state: EditorState, problem: Problem | undefined): Diagnostic[] {
+  if (!problem || problem.line < 1 || problem.line > state.doc.lines) return [];
+  const line = state.doc.line(problem.line);
+  const from = Math.min(line.from + Math.max(0, problem.column - 1), line.to);
+  const word = /^[\w:.]+/.exec(state.sliceDoc(from, line.to));
+  const to = Math.min(from + Math.max(1, word?.[0].length ?? 1), state.doc.length);
+  return [{ from: to === from ? Math.max(0, from - 1) : from, to, severity: 'error', message: problem.text, source: 'server' }];
+}
+
+/** Asks the server's parser when the typing rests. What stands at the cursor or behind it is not finished, so not wrong. */
+async function judge(view: EditorView): Promise<Diagnostic[]> {
+  const { state } = view;
+  if (state.doc.toString().trim() === '') return [];
+  try {
+    await api.format(state.doc.toString());
+    return [];
+  } catch (error) {
+    const found = squiggle(state, error instanceof ApiError ? problemOf(error) : undefined);
+    return view.hasFocus ? found.filter((d) => d.to < state.selection.main.head) : found;
+  }
+}
+
 export interface EditorHandle {
   set: (text: string) => void;
   focus: () => void;
-  mark: (problem: { line: number; column: number; text: string } | undefined) => void;
+  mark: (problem: Problem | undefined) => void;
   close: () => void;
 }
 
@@ -132,7 +156,7 @@ export function openEditor(host: HTMLElement, wishes: EditorWishes): EditorHandl
   const root = host.shadowRoot ?? host.attachShadow({ mode: 'open' });
   const parent = document.createElement('div');
   root.replaceChildren(parent);
-  const promql = new PromQLExtension().setComplete({ completeStrategy: completion() });
+  const promql = new PromQLExtension().activateLinter(false).setComplete({ completeStrategy: completion() });
   const run = () => {
     wishes.onRun();
     return true;
@@ -149,7 +173,7 @@ export function openEditor(host: HTMLElement, wishes: EditorWishes): EditorHandl
           { key: 'Mod-Enter', run }, { key: 'Shift-Enter', run },
         ])),
         history(), closeBrackets(), bracketMatching(), highlightSpecialChars(), autocompletion({ maxRenderedOptions: 50, icons: false }),
-        promql.asExtension(), syntaxHighlighting(colours), look, EditorView.lineWrapping, placeholder('A query, such as rate(node_cpu_seconds_total[5m])'),
+        promql.asExtension(), linter(judge, { delay: 600 }), syntaxHighlighting(colours), look, EditorView.lineWrapping, placeholder('A query, such as rate(node_cpu_seconds_total[5m])'),
         attributes.of(EditorView.contentAttributes.of({ 'aria-label': wishes.label, spellcheck: 'false', autocapitalize: 'off' })),
         keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, ...lintKeymap,
           { key: 'Enter', run: insertNewlineAndIndent }, ...defaultKeymap.filter((k) => k.key !== 'Mod-Enter')]),
@@ -176,17 +200,7 @@ export function openEditor(host: HTMLElement, wishes: EditorWishes): EditorHandl
       quiet = false;
     },
     focus: () => view.focus(),
-    mark: (problem) => {
-      const found: Diagnostic[] = [];
-      if (problem && problem.line >= 1 && problem.line <= view.state.doc.lines) {
-        const line = view.state.doc.line(problem.line);
-        const from = Math.min(line.from + Math.max(0, problem.column - 1), line.to);
-        const word = /^[\w:.]+/.exec(view.state.sliceDoc(from, line.to));
-        const to = Math.min(from + Math.max(1, word?.[0].length ?? 1), view.state.doc.length);
-        found.push({ from: to === from ? Math.max(0, from - 1) : from, to, severity: 'error', message: problem.text, source: 'server' });
-      }
-      view.dispatch(setDiagnostics(view.state, found));
-    },
+    mark: (problem) => view.dispatch(setDiagnostics(view.state, squiggle(view.state, problem))),
     close: () => {
       view.destroy();
       promql.destroy();

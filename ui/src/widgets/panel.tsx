@@ -80,7 +80,7 @@ export function Panel({ title, queries, look, nothing, small, id, note, keep }: 
       <PanelBody title={title} data={data} late={loaded.late} slow={loaded.slow} look={look} small={small} link={link} note={note}
         error={loaded.error && !(loaded.error.kind === 'away' && loaded.data)
           ? <Trouble error={loaded.error} what={`“${title}” has no new data.`} /> : undefined}
-        notes={loaded.answer && !small && <Notes warnings={loaded.answer.warnings} infos={loaded.answer.infos} />}
+        notes={loaded.answer && !small && <Notes warnings={loaded.answer.warnings} infos={[]} />}
         took={loaded.answer?.took} nothing={nothing} anchor={id} />
     </section>
   );
@@ -152,12 +152,12 @@ export function PanelBody(props: BodyProps) {
         <p class="capped">Draws {DRAWN} of {whole(shown.lines.length)} series, those with the highest maximum. <button type="button" class="small" onClick={() => setAll(true)}>Draw all</button></p>
       )}
       {far.length > 0 && data && data.lines.length > 0 && !small && (
-        <p class="far">Below {far.map((t) => `${t.word} (${show(t.at, look.unit)})`).join(' and ')}, out of this picture.</p>
+        <p class="far">Far below {far.map((t) => `“${t.word}${/\d/.test(t.word) ? '' : ` ${show(t.at, look.unit)}`}”`).join(' and ')}: not in this picture.</p>
       )}
       {note}
       {!small && data && data.lines.length > 0 && <Legend shown={data} unit={look.unit} only={only} onOnly={setOnly} label={title} exact={look.height >= 250} />}
       {notes}
-      {!small && <footer class="panel-foot">{data ? footer(data, took) : '\u00a0'}</footer>}
+      {!small && <footer class="panel-foot" title={took === undefined ? '' : `Here after ${showDuration(Math.round(took) / 1000)}`}>{data ? footer(data) : '\u00a0'}</footer>}
     </>
   );
 }
@@ -177,13 +177,11 @@ function Heat({ data, unit }: { data: PanelData; unit: Look['unit'] }) {
   );
 }
 
-/** Step, resolution, samples read, time taken by the server and until it was here. */
-function footer(data: PanelData, took: number | undefined): string {
+/** Step, resolution, samples read, time taken by the server (until it was here is told by hovering). */
+function footer(data: PanelData): string {
   const words = [`step ${showDuration(data.step)}`, `${whole(data.times.length)} points`];
   if (data.samples !== undefined) words.push(`${whole(data.samples)} samples read`);
-  const here = took === undefined ? undefined : showDuration(Math.round(took) / 1000);
-  if (data.serverSeconds !== undefined) words.push(showDuration(data.serverSeconds) + (here ? `, here ${here}` : ''));
-  else if (here) words.push(`here ${here}`);
+  if (data.serverSeconds !== undefined) words.push(showDuration(data.serverSeconds));
   return words.join(' · ');
 }
 
