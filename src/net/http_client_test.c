@@ -254,8 +254,9 @@ static bool tally_sink(void *ctx, str bytes)
 static void tally_wait(struct tally *t, u32 done)
 {
     lock_take(&t->lock);
-    for (int i = 0; i < 1000 && t->done < done; i++) {
-        (void)cond_wait_ms(&t->changed, &t->lock, 10);
+    // A wait ends with each answer; only those that end for want of one are counted: 30 s of them.
+    for (int i = 0; i < 300 && t->done < done;) {
+        i += !cond_wait_ms(&t->changed, &t->lock, 100);
     }
     assert_int_equal(t->done, done);
     lock_drop(&t->lock);
