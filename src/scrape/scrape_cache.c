@@ -45,6 +45,7 @@ void scrape_cache_begin(struct scrape_cache *c)
 {
     c->iteration++;
     c->position = 0;
+    c->full = false;
 }
 
 static void order_set(struct scrape_cache *c, u32 entry)
@@ -78,6 +79,7 @@ struct cache_entry *scrape_cache_get(struct scrape_cache *c, str text)
 struct cache_entry *scrape_cache_add(struct scrape_cache *c, str text)
 {
     if (c->count == CACHE_ENTRIES_MAX || c->texts.len + text.len > CACHE_TEXT_MAX) {
+        c->full = true;
         return NULL;
     }
     if (c->count == c->cap) {
@@ -98,19 +100,20 @@ u32 scrape_cache_index(const struct scrape_cache *c, const struct cache_entry *e
     return (u32)(e - c->entries);
 }
 
-static bool is_alive(const struct scrape_cache *c, const struct cache_entry *e)
+// A failed page buries only what no good page ever had.
+static bool is_alive(const struct scrape_cache *c, const struct cache_entry *e, bool good)
 {
-    return c->iteration - e->seen <= 1;
+    return good ? c->iteration - e->seen <= 1 : e->seen > 0;
 }
 
 // Copies the living into a fresh cache. O(entries), at most once per third of them dead.
-static void rebuild(struct scrape_cache *c)
+static void rebuild(struct scrape_cache *c, bool good)
 {
     struct scrape_cache fresh;
     scrape_cache_init(&fresh);
     for (u32 i = 0; i < c->count; i++) {
         const struct cache_entry *old = &c->entries[i];
-        if (!is_alive(c, old)) {
+        if (!is_alive(c, old, good)) {
             continue;
         }
         struct cache_entry *e = scrape_cache_add(&fresh, entry_text(c, old));
@@ -126,14 +129,17 @@ static void rebuild(struct scrape_cache *c)
     c->map.ctx = c;
 }
 
-void scrape_cache_sweep(struct scrape_cache *c)
+void scrape_cache_sweep(struct scrape_cache *c, bool good)
 {
-    c->order_count = c->position;
+    const bool strict = good || c->full; // A full one must make room, or the target never recovers.
+    if (good) {
+        c->order_count = c->position;
+    }
     u32 dead = 0;
     for (u32 i = 0; i < c->count; i++) {
-        dead += !is_alive(c, &c->entries[i]);
+        dead += !is_alive(c, &c->entries[i], strict);
     }
-    if (dead > 16 && dead > c->count / 3) {
-        rebuild(c);
+    if (dead > 16 && (dead > c->count / 3 || c->full)) {
+        rebuild(c, strict);
     }
 }

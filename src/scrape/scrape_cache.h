@@ -22,7 +22,8 @@ struct cache_entry {
 };
 
 // Series text → ref, checked by position first: exporters repeat their lines in order. Entries that
-// were not seen for two scrapes are dropped when they are a third of all.
+// were not seen for two good pages are dropped when they are a third of all; while pages fail, what
+// the last good one had stays, so that its series are not new when the target is well again.
 // Threads: owned by the thread that runs the target's scrape.
 struct scrape_cache {
     struct cache_entry *entries;
@@ -35,6 +36,7 @@ struct scrape_cache {
     u32 order_cap;
     u32 position;
     u32 iteration;
+    bool full; // The page under way found no room.
 };
 void scrape_cache_init(struct scrape_cache *c);
 void scrape_cache_fini(struct scrape_cache *c);
@@ -43,7 +45,8 @@ void scrape_cache_begin(struct scrape_cache *c); // A new page.
 struct cache_entry *scrape_cache_get(struct scrape_cache *c, str text);
 // Adds one behind a miss; NULL when the cache holds as much as it may.
 struct cache_entry *scrape_cache_add(struct scrape_cache *c, str text);
-void scrape_cache_sweep(struct scrape_cache *c); // After a page: forgets what is long gone.
+// After a page, good or failed: forgets what is long gone.
+void scrape_cache_sweep(struct scrape_cache *c, bool good);
 u32 scrape_cache_index(const struct scrape_cache *c, const struct cache_entry *e);
 
 #endif

@@ -191,6 +191,40 @@ TEST(scrape_marks_later_what_vanished_while_nothing_could_be_stored)
     rig_fini(&r);
 }
 
+TEST(scrape_an_outage_makes_no_series_new)
+{
+    struct rig r;
+    struct buf body;
+    rig_init(&r, 0);
+    buf_init(&body, 1 << 16);
+    for (u32 i = 0; i < 100; i++) {
+        buf_printf(&body, "a{x=\"%u\"} 1\n", i);
+    }
+    buf_byte(&body, '\0');
+    r.body = body.bytes;
+    load(&r, JOB);
+    assert_true(rig_last(&r, "scrape_series_added") == 100);
+    r.failure = HTTP_FAIL_CONNECT;
+    rig_run(&r, 50000);
+    assert_true(rig_last(&r, "up") == 0);
+    r.failure = HTTP_FAIL_NONE;
+    rig_run(&r, 10000);
+    assert_true(rig_last(&r, "up") == 1 && rig_last(&r, "scrape_series_added") == 0);
+    // What only failed pages had is forgotten.
+    for (u32 page = 0; page < 20; page++) {
+        buf_clear(&body);
+        for (u32 i = 0; i < 100; i++) {
+            buf_printf(&body, "b{x=\"%u\"} 1\n", page * 100 + i);
+        }
+        buf_c(&body, "broken {\n");
+        buf_byte(&body, '\0');
+        rig_run(&r, 10000);
+    }
+    assert_true(r.scrape->pools[0]->targets[0]->cache.count <= 300);
+    buf_fini(&body);
+    rig_fini(&r);
+}
+
 struct breakage {
     const char *job;
     const char *body;
@@ -357,7 +391,7 @@ TEST(scrape_cache_survives_churn)
             assert_int_equal(e->ref.ordinal, i + 1);
             e->seen = c.iteration;
         }
-        scrape_cache_sweep(&c);
+        scrape_cache_sweep(&c, true);
         assert_true(c.count <= 250); // The living, those of the page before, and a third dead.
     }
     buf_fini(&text);

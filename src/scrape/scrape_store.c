@@ -625,7 +625,7 @@ void scrape_store_reply(struct scrape_target *t, const struct http_reply *reply)
         v.ok = false;
     }
     v.store_s = seconds((u64)(clk_mono_ns(clk) - store_ns));
-    scrape_cache_sweep(&t->cache);
+    scrape_cache_sweep(&t->cache, v.ok);
     t->scraped = true;
     scrape_count(t->pool->owner->metrics, SCRAPE_COUNT_EXEMPLARS, p.exemplars);
     scrape_count(t->pool->owner->metrics, SCRAPE_COUNT_CREATED, p.created);
