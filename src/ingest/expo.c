@@ -129,6 +129,22 @@ static bool timestamp(const struct expo *x, str s, i64 *t_ms)
 
 // ---- # lines ----
 
+// The text of a name in quotes: backslashes undone.
+static str name_unescape(struct expo *x, str s)
+{
+    char *out = ARENA_NEW_N(x->scratch, char, s.len);
+    size_t len = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '\\' && i + 1 < s.len) {
+            i++;
+            out[len++] = (char)(s.ptr[i] == 'n' ? '\n' : s.ptr[i]);
+        } else {
+            out[len++] = s.ptr[i];
+        }
+    }
+    return str_make(out, len);
+}
+
 static str help_unescape(struct expo *x, str s)
 {
     if (str_find(s, '\\') == STR_NONE) {
@@ -154,12 +170,18 @@ static str help_unescape(struct expo *x, str s)
 static bool family(struct expo *x, str *rest, str *out)
 {
     if (rest->len && rest->ptr[0] == '"') {
-        const size_t close = str_find(str_sub(*rest, 1, rest->len), '"');
-        if (close == STR_NONE) {
+        size_t close = 1;
+        bool escaped = false;
+        while (close < rest->len && rest->ptr[close] != '"') {
+            escaped = escaped || rest->ptr[close] == '\\';
+            close += rest->ptr[close] == '\\' ? 2 : 1;
+        }
+        if (close >= rest->len) {
             return fail(x, "the metric name has no closing quote", *rest);
         }
-        *out = str_sub(*rest, 1, close + 1);
-        *rest = trim_blanks(x, str_sub(*rest, close + 2, rest->len));
+        *out = str_sub(*rest, 1, close);
+        *out = escaped ? name_unescape(x, *out) : *out;
+        *rest = trim_blanks(x, str_sub(*rest, close + 1, rest->len));
         if (is_openmetrics(x)) {
             *rest = str_sub(*rest, 1, rest->len);
         }
@@ -184,7 +206,10 @@ static bool type_line(struct expo *x, struct expo_entry *out, str rest)
         return fail(x, "invalid metric type", rest);
     }
     x->type = out->type;
-    x->type_family = out->family;
+    // What was unescaped dies with the entry, and no _created line is compared with it.
+    const bool on_page =
+        out->family.ptr >= x->body.ptr && out->family.ptr < x->body.ptr + x->body.len;
+    x->type_family = on_page ? out->family : STR_EMPTY;
     return true;
 }
 
@@ -229,6 +254,10 @@ static bool hash_line(struct expo *x, struct expo_entry *out, str line)
     }
     const str whole = rest;
     const str keyword = word(x, &rest);
+    if (!is_openmetrics(x) && (rest.len == 0 || whole.ptr == line.ptr + 1)) {
+        out->kind = EXPO_COMMENT; // "# HELP" alone, "#TYPE …": comments, as upstream reads them.
+        return true;
+    }
     if (str_eq(keyword, STR("TYPE"))) {
         return type_line(x, out, rest);
     }

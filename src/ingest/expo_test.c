@@ -98,6 +98,23 @@ TEST(expo_text_makes_bucket_bounds_floats)
                 "T g gauge\ng{le=\"1\"} 1\n");
 }
 
+TEST(expo_text_takes_half_a_keyword_line_for_a_comment)
+{
+    expect_page(EXPO_TEXT, "# HELP\n# TYPE\n# HELP \n#TYPE a nonsense\n#HELP\n#\n# \na 1\n",
+                "a 1\n");
+}
+
+TEST(expo_reads_escaped_names_of_families)
+{
+    static const char want[] = "T a\"b counter\nH a\"b help\n{\"a\\\"b\"} 1\n";
+    expect_page(EXPO_TEXT, "# TYPE \"a\\\"b\" counter\n# HELP \"a\\\"b\" help\n{\"a\\\"b\"} 1\n",
+                want);
+    expect_page(EXPO_OPENMETRICS,
+                "# TYPE \"a\\\"b\" counter\n# HELP \"a\\\"b\" help\n{\"a\\\"b\"} 1\n# EOF\n", want);
+    expect_page(EXPO_TEXT, "# TYPE \"a\\\" counter\n",
+                "line 1: the metric name has no closing quote, got \"\"a\\\" counter\"");
+}
+
 TEST(expo_text_refuses_broken_lines_by_number)
 {
     expect_page(EXPO_TEXT, "a 1\nb{c=\"d 1\n",
