@@ -60,7 +60,7 @@ void api_write_hist(struct jsonw *w, const struct hist *h)
     jsonw_key(w, STR("sum"));
     jsonw_f64_text(w, h->sum);
     side_write(w, h, true, &begun);
-    if (h->schema != HIST_SCHEMA_CUSTOM) {
+    if (h->zero_count > 0) { // Never one that arithmetic has made negative or NaN, as upstream.
         bucket_write(w, -h->zero_threshold, h->zero_threshold, h->zero_count, &begun);
     }
     side_write(w, h, false, &begun);

@@ -214,7 +214,7 @@ void hist_print(struct buf *out, const struct hist *h)
 {
     struct hist_scan s;
     struct hist_bucket b;
-    // A scan leaves the zero bucket out when arithmetic has made it negative or NaN; the text does not.
+    // A scan leaves the zero bucket out when arithmetic has made it negative or NaN.
     bool has_zero = h->zero_count == 0;
     const struct hist_bucket zero = {-h->zero_threshold, h->zero_threshold, h->zero_count};
     buf_c(out, "{count:");

@@ -39,6 +39,7 @@ static void bins_reserve(struct hist_bins *b, struct arena *a, u32 n)
 
 static void bins_put(struct hist_bins *b, u32 at, i64 index, struct kahan v)
 {
+    CHECK(b->index);
     b->index[at] = (i32)index;
     b->count[at] = v.sum;
     b->lost[at] = v.lost;

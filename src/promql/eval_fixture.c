@@ -6,7 +6,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "base/test.h"
-#include "model/hist.h"
+#include "model/hist_bucket.h"
 #include "os/clk.h"
 #include "storage/memstore.h"
 
@@ -134,7 +134,7 @@ static void print_points(struct buf *b, const struct promql_result *res,
         char text[NUM_TEXT_MAX];
         buf_byte(b, ' ');
         if (s->points[k].hist) {
-            buf_c(b, "hist");
+            hist_print(b, s->points[k].hist);
         } else {
             buf_str(b, str_make(text, num_json(text, s->points[k].value)));
         }

@@ -201,10 +201,11 @@ TEST(native_histograms_are_carried_and_never_miscounted)
     h.sum = 12;
     fixture_load_hist(&f, "x{a=\"h\"}", 10000, &h);
     fixture_load(&f, "x{a=\"f\"}", 10000, "5");
-    expect_instant(&f, "x{a=\"h\"}", 0, "x{a=\"h\"} hist");
+    expect_instant(&f, "x{a=\"h\"}", 0, "x{a=\"h\"} {count:4, sum:10, (0.5,1]:4}");
     expect_instant(&f, "histogram_sum(x)", 10000, "{a=\"h\"} 12");
     expect_instant(&f, "count(x)", 0, "{} 2");
-    expect_instant(&f, "last_over_time(x{a=\"h\"}[1m])", 10000, "x{a=\"h\"} hist");
+    expect_instant(&f, "last_over_time(x{a=\"h\"}[1m])", 10000,
+                   "x{a=\"h\"} {count:4, sum:12, (0.5,1]:4}");
     expect_instant(&f, "x > 1", 0,
                    "x{a=\"f\"} 5 | PromQL info: incompatible sample types encountered for binary "
                    "operator \">\": histogram > float (1:1)");
@@ -213,8 +214,115 @@ TEST(native_histograms_are_carried_and_never_miscounted)
     expect_instant(&f, "sum(x)", 0,
                    " | PromQL warning: encountered a mix of histograms and floats for aggregation "
                    "(1:5)");
-    expect_instant(&f, "rate(x{a=\"h\"}[1m])", 10000,
-                   "error: rate of native histograms is not supported yet");
-    assert_string_equal(promql_error_type(f.error.code), "execution");
+    fixture_down(&f);
+}
+
+static const struct hist_span four_buckets = {0, 4};
+
+// (0.5,1]:n (1,2]:2n (2,4]:n, and one in (4,8].
+static void load_counts(struct fixture *f, const char *selector, const f64 *counts, u32 n)
+{
+    for (u32 i = 0; i < n; i++) {
+        f64 v = counts[i];
+        f64 buckets[] = {v, 2 * v, v, 1};
+        struct hist h = {.schema = 0,
+                         .is_float = true,
+                         .count = 4 * v + 1,
+                         .sum = 5 * v,
+                         .positive = {&four_buckets, 1, buckets, 4}};
+        fixture_load_hist(f, selector, (i64)i * 10000, &h);
+    }
+}
+
+TEST(rates_of_native_histograms_make_resets_good)
+{
+    static const f64 counts[] = {1, 2, 3, 1};
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    load_counts(&f, "h", counts, ARRAY_LEN(counts));
+    expect_instant(&f, "increase(h[30s])", 20000,
+                   "{} {count:12, sum:15, (0.5,1]:3, (1,2]:6, (2,4]:3}");
+    // The last sample less the first, and all there was before the reset.
+    expect_instant(&f, "increase(h[40s])", 30000,
+                   "{} {count:17.333333333333332, sum:20, (0.5,1]:4, (1,2]:8, (2,4]:4, "
+                   "(4,8]:1.3333333333333333}");
+    expect_instant(&f, "irate(h[1m])", 20000,
+                   "{} {count:0.4, sum:0.5, (0.5,1]:0.1, (1,2]:0.2, (2,4]:0.1}");
+    expect_instant(&f, "resets(h[1m])", 30000, "{} 1");
+    expect_instant(&f, "changes(h[1m])", 30000, "{} 3");
+    expect_instant(
+        &f, "delta(h[30s])", 20000,
+        "{} {count:12, sum:15, (0.5,1]:3, (1,2]:6, (2,4]:3} | PromQL warning: this native "
+        "histogram metric is not a gauge: \"h\" (1:7)");
+    expect_instant(&f, "increase(h[20s] anchored)", 25000,
+                   "{} {count:8, sum:10, (0.5,1]:2, (1,2]:4, (2,4]:2}");
+    expect_instant(&f, "h smoothed", 15000,
+                   "h {count:11, sum:12.5, (0.5,1]:2.5, (1,2]:5, (2,4]:2.5, (4,8]:1}");
+    fixture_down(&f);
+}
+
+TEST(native_histograms_are_added_scaled_and_cut)
+{
+    static const f64 one[] = {1};
+    static const f64 two[] = {2};
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    load_counts(&f, "h{a=\"1\"}", one, 1);
+    load_counts(&f, "h{a=\"2\"}", two, 1);
+    expect_instant(&f, "sum(h)", 0, "{} {count:14, sum:15, (0.5,1]:3, (1,2]:6, (2,4]:3, (4,8]:2}");
+    expect_instant(&f, "avg(h)", 0,
+                   "{} {count:7, sum:7.5, (0.5,1]:1.5, (1,2]:3, (2,4]:1.5, (4,8]:1}");
+    expect_instant(&f, "-h{a=\"1\"}", 0,
+                   "{a=\"1\"} {count:-5, sum:-5, (0.5,1]:-1, (1,2]:-2, (2,4]:-1, (4,8]:-1}");
+    expect_instant(&f, "h{a=\"2\"} - ignoring (a) h{a=\"1\"}", 0,
+                   "{} {count:4, sum:5, (0.5,1]:1, (1,2]:2, (2,4]:1}");
+    expect_instant(&f, "h{a=\"1\"} / 0", 0, "{a=\"1\"} {count:+Inf, sum:+Inf, [-0,0]:NaN}");
+    expect_instant(&f, "h{a=\"1\"} </ 2", 0,
+                   "h{a=\"1\"} {count:3, sum:3.5355339059327378, (0.5,1]:1, (1,2]:2}");
+    expect_instant(&f, "h == h", 0,
+                   "h{a=\"1\"} {count:5, sum:5, (0.5,1]:1, (1,2]:2, (2,4]:1, (4,8]:1}; h{a=\"2\"} "
+                   "{count:9, sum:10, (0.5,1]:2, (1,2]:4, (2,4]:2, (4,8]:1}");
+    expect_instant(&f, "histogram_fraction(0, 2, h{a=\"1\"})", 0, "{a=\"1\"} 0.6");
+    expect_instant(&f, "histogram_quantile(1, h{a=\"1\"})", 0, "{a=\"1\"} 8");
+    expect_instant(&f, "count_values(\"v\", h{a=\"1\"} </ 1)", 0,
+                   "{v=\"{count:1, sum:0.7071067811865476, (0.5,1]:1}\"} 1");
+    expect_instant(
+        &f, "h * h{a=\"1\"}", 0,
+        " | PromQL info: incompatible sample types encountered for binary operator \"*\": "
+        "histogram * histogram (1:1)");
+    fixture_down(&f);
+}
+
+TEST(custom_and_exponential_histograms_do_not_mix)
+{
+    static const f64 one[] = {1};
+    static const f64 bounds[] = {1, 2};
+    static const struct hist_span span = {0, 2};
+    static const f64 buckets[] = {1, 2};
+    struct hist custom = {.schema = HIST_SCHEMA_CUSTOM,
+                          .is_float = true,
+                          .count = 3,
+                          .positive = {&span, 1, buckets, 2},
+                          .custom_bounds = bounds,
+                          .custom_bound_count = 2};
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    load_counts(&f, "h{a=\"1\"}", one, 1);
+    fixture_load_hist(&f, "h{a=\"2\"}", 0, &custom);
+    custom.custom_bounds = bounds + 1;
+    custom.custom_bound_count = 1;
+    fixture_load_hist(&f, "h{a=\"3\"}", 0, &custom);
+    expect_instant(
+        &f, "sum(h)", 0,
+        " | PromQL warning: vector contains a mix of histograms with exponential and custom "
+        "buckets schemas for metric name \"h\" (1:5)");
+    expect_instant(
+        &f, "sum(h{a!=\"1\"})", 0,
+        "{} {count:6, sum:0, [-Inf,2]:4, (2,+Inf]:2} | PromQL info: mismatched custom buckets "
+        "were reconciled during aggregation (1:5)");
+    expect_instant(
+        &f, "h{a=\"1\"} + ignoring (a) h{a=\"2\"}", 0,
+        " | PromQL warning: incompatible bucket layout encountered for binary operator + "
+        "(1:1)");
     fixture_down(&f);
 }

@@ -3,7 +3,9 @@
 
 #include "base/arena.h"
 #include "base/str.h"
-#include "model/hist.h"
+#include "model/hist_reset.h"
+#include "model/hist_sum.h"
+#include "promql/fn_hist.h"
 #include "promql/query_run.h"
 
 static struct series_cursor *feed_select(struct feed *f, struct run *r, bool no_data)
@@ -95,10 +97,12 @@ static bool make_room(struct feed *f, struct run *r, u32 used, u32 more)
     u32 cap = MAX(MAX(512U, f->cap * 2), used + more);
     i64 *t_ms = run_grow(r, f->t_ms, f->cap, cap, sizeof(i64));
     f64 *values = run_grow(r, f->values, used, cap, sizeof(f64));
+    i64 *starts = f->starts ? run_grow(r, f->starts, used, cap, sizeof(i64)) : NULL;
     const struct hist **hists = f->hists ? run_grow(r, f->hists, used, cap, sizeof(void *)) : NULL;
-    if (!t_ms || !values || (f->hists && !hists)) {
+    if (!t_ms || !values || (f->starts && !starts) || (f->hists && !hists)) {
         return false;
     }
+    f->starts = starts;
     f->t_ms = t_ms;
     f->values = values;
     f->hists = hists;
@@ -149,10 +153,30 @@ static bool copy_hists(struct feed *f, struct run *r, u32 from, const struct ser
     return true;
 }
 
+static bool copy_starts(struct feed *f, struct run *r, u32 from, const struct series_run *run)
+{
+    if (!run->start_t_ms && !f->starts) {
+        return true;
+    }
+    if (!f->starts) {
+        f->starts = run_alloc(r, f->cap, sizeof(i64));
+        if (!f->starts) {
+            return false;
+        }
+        memset(f->starts, 0, from * sizeof(i64));
+    }
+    if (run->start_t_ms) {
+        memcpy(f->starts + from, run->start_t_ms, run->n * sizeof(i64));
+    } else {
+        memset(f->starts + from, 0, run->n * sizeof(i64));
+    }
+    return true;
+}
+
 static bool copy_run(struct feed *f, struct run *r, u32 from, const struct series_run *run,
                      bool same_times)
 {
-    if (!make_room(f, r, from, run->n)) {
+    if (!make_room(f, r, from, run->n) || !copy_starts(f, r, from, run)) {
         return false;
     }
     if (!same_times) {
@@ -169,12 +193,34 @@ static bool copy_run(struct feed *f, struct run *r, u32 from, const struct serie
     return true;
 }
 
+// What histogram_count and its kin see of a counter: whether it was reset since the sample before.
+static bool detect_resets(struct feed *f, struct run *r, u32 count)
+{
+    const struct hist *before = NULL;
+    for (u32 i = 0; i < count; i++) {
+        const struct hist *h = f->hists[i];
+        if (!h || hist_is_stale(h)) {
+            continue;
+        }
+        if (before && h->reset == HIST_RESET_UNKNOWN) {
+            enum hist_reset reset = hist_is_reset(before, h) ? HIST_RESET_YES : HIST_RESET_NO;
+            f->hists[i] = hist_with_reset(r, h, reset);
+        }
+        before = h;
+        if (!f->hists[i] || !run_work(r, hist_work(h))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool copy_series(struct feed *f, struct run *r, struct feed_samples *out)
 {
     u32 runs = 0;
     u32 n = 0;
     bool same = true;
     bool has_hists = false;
+    bool has_starts = false;
     struct series_run run;
     while (f->cursor->ops->run(f->cursor, &run)) {
         if (run.n > UINT32_MAX / 2 - n) {
@@ -185,6 +231,7 @@ static bool copy_series(struct feed *f, struct run *r, struct feed_samples *out)
             return false;
         }
         has_hists = has_hists || run.kind == SAMPLE_HIST;
+        has_starts = has_starts || run.start_t_ms;
         n += run.n;
         runs++;
     }
@@ -192,9 +239,13 @@ static bool copy_series(struct feed *f, struct run *r, struct feed_samples *out)
     f->run_count = runs;
     *out = (struct feed_samples){.t_ms = f->t_ms,
                                  .values = f->values,
+                                 .starts = has_starts ? f->starts : NULL,
                                  .hists = has_hists ? f->hists : NULL,
                                  .count = n,
                                  .same_times = same_times};
+    if (has_hists && f->detects_resets && !detect_resets(f, r, n)) {
+        return false;
+    }
     return !r->failed;
 }
 

@@ -33,6 +33,7 @@ struct feed {
     i64 min_ms; // Inclusive.
     i64 max_ms;
     i64 step_ms;
+    bool detects_resets; // Unknown reset hints are made known from sample to sample.
     struct op_series *series;
     u32 series_count;
     // The second pass.
@@ -41,6 +42,7 @@ struct feed {
     u32 at;
     i64 *t_ms;
     f64 *values;
+    i64 *starts; // NULL until a sample with a start time comes.
     const struct hist **hists;
     u32 cap;
     u64 *run_ids; // Of the series before.
@@ -53,6 +55,7 @@ struct feed {
 struct feed_samples {
     const i64 *t_ms;
     const f64 *values;
+    const i64 *starts;               // Start timestamps, 0 = unknown; NULL if all are.
     const struct hist *const *hists; // NULL if there is none; else NULL where a float stands.
     u32 count;
     bool same_times; // As the series before.

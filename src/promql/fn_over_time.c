@@ -1,25 +1,20 @@
 // fn_over_time.c: the *_over_time family.
-#include "model/hist.h"
-#include "promql/fn_range.h"
 #include "model/kahan.h"
+#include "promql/fn_hist.h"
+#include "promql/fn_range.h"
 #include "promql/query_run.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-// Floats only: a window of both kinds is warned of and left out; histograms alone are not built.
-static bool is_pure(const struct range_call *c, const struct window *w)
+// A window of both kinds is warned of and left out.
+static bool is_mixed(const struct range_call *c, const struct window *w)
 {
-    if (w->count > 0 && w->hist_count > 0) {
+    bool mixed = w->count > 0 && w->hist_count > 0;
+    if (mixed) {
         note_mixed_range(c->run, c->arg_span, c->metric);
-        return false;
     }
-    if (w->hist_count > 0) {
-        run_fail(c->run, ERR_UNSUPPORTED, "%.*s of native histograms is not supported yet",
-                 STR_ARG(c->fn->name));
-        return false;
-    }
-    return true;
+    return mixed;
 }
 
 // Histograms beside floats are passed over with an info.
@@ -33,11 +28,11 @@ static bool has_floats(const struct range_call *c, const struct window *w)
 
 struct range_value fn_avg_over_time(const struct range_call *c, const struct window *w)
 {
-    if (w->count == 0 && w->hist_count == 1) {
-        return (struct range_value){.kind = RANGE_HIST, .hist = w->hists[0]};
-    }
-    if (!is_pure(c, w)) {
+    if (is_mixed(c, w)) {
         return range_nothing();
+    }
+    if (w->hist_count > 0) {
+        return hist_fold_window(c, w, true);
     }
     struct kahan_mean m;
     kahan_mean_start(&m, w->values[0]);
@@ -49,11 +44,11 @@ struct range_value fn_avg_over_time(const struct range_call *c, const struct win
 
 struct range_value fn_sum_over_time(const struct range_call *c, const struct window *w)
 {
-    if (w->count == 0 && w->hist_count == 1) {
-        return (struct range_value){.kind = RANGE_HIST, .hist = w->hists[0]};
-    }
-    if (!is_pure(c, w)) {
+    if (is_mixed(c, w)) {
         return range_nothing();
+    }
+    if (w->hist_count > 0) {
+        return hist_fold_window(c, w, false);
     }
     struct kahan k = {0, 0};
     for (u32 i = 0; i < w->count; i++) {

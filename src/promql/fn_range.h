@@ -16,9 +16,11 @@ struct run;
 struct window {
     const i64 *t_ms;
     const f64 *values;
+    const i64 *starts; // Start timestamps, 0 = unknown; NULL if all are.
     u32 count;
     const i64 *hist_t_ms;
     const struct hist *const *hists;
+    const i64 *hist_starts;
     u32 hist_count;
     i64 start_ms; // The range proper, exclusive; samples may lie before it (anchored, smoothed).
     i64 end_ms;   // Inclusive.
@@ -59,9 +61,47 @@ range_fn *range_fn_get(enum fn_id id); // NULL if it does not take a range.
 bool range_fn_needs_scratch(enum fn_id id);
 
 // fn_rate.c
-range_fn fn_rate, fn_increase, fn_delta, fn_irate, fn_idelta, fn_resets, fn_changes;
+range_fn fn_rate, fn_increase, fn_delta, fn_irate, fn_idelta;
+// How a change is taken. Threads: value.
+struct rate_kind {
+    bool is_counter;
+    bool is_rate;
+};
+
+// fn_resets.c
+range_fn fn_resets, fn_changes;
+
+// fn_extent.c: the ends of ranges.
 // The value at t between two samples.
 f64 interpolate(i64 t1, f64 v1, i64 t2, f64 v2, i64 t);
+// First index in [0, count) whose time is > t (or ≥ t); count if none.
+u32 search_after(const i64 *t_ms, u32 count, i64 t, bool or_equal);
+// The samples that decide an anchored or smoothed range. Threads: value.
+struct extent {
+    u32 first;          // The last at or before the start, if there is one.
+    u32 last;           // Smoothed: the first at or after the end, if there is one.
+    bool left_between;  // The value at the start is one between first and first + 1.
+    bool right_between; // That at the end one between last - 1 and last.
+};
+bool extent_find(const i64 *t_ms, u32 count, const struct window *w, bool smoothed,
+                 struct extent *x);
+// A change between the first and the last sample of a range. Threads: value.
+struct stretch {
+    i64 first_ms;
+    i64 last_ms;
+    u32 count;       // Samples.
+    f64 first_value; // A histogram's count.
+    f64 change;
+    i64 zero_ms; // Where a start timestamp says that the counter was zero; 0 if it says nothing.
+};
+// By what the change is multiplied to stand for the whole range.
+f64 stretch_factor(const struct range_call *c, const struct window *w, const struct stretch *s,
+                   struct rate_kind k);
+// Does a sample's start timestamp say that the counter began again since the sample before?
+bool start_tells_reset(const i64 *starts, const i64 *t_ms, u32 i);
+// The first sample's start timestamp if it lies within the range and before the sample; else 0.
+i64 start_within(const i64 *starts, const i64 *t_ms, const struct window *w);
+void note_start_overlap(const struct range_call *c, const i64 *starts, const i64 *t_ms, u32 count);
 // An instant query of an anchored or smoothed range: [start, end] with values put at both ends.
 // out has room for w->count + 2; how many were written.
 u32 window_extend(const struct window *w, bool smoothed, i64 *t_ms, f64 *values);

@@ -2,10 +2,10 @@
 //
 // The child's columns are folded one after the other into a cell per group and step, in the order
 // of the series, which is upstream's order of summing. Only quantile keeps the values themselves.
-#include "model/hist.h"
-#include "model/sample.h"
-#include "promql/grouping.h"
 #include "model/kahan.h"
+#include "model/sample.h"
+#include "promql/fn_hist.h"
+#include "promql/grouping.h"
 #include "promql/ops.h"
 #include "promql/query_run.h"
 
@@ -22,9 +22,9 @@ struct cell {
             f64 count;
         } plain;
     } u;
-    const struct hist *hist; // The first one that sum and avg met.
-    u32 hist_count;
+    struct hist_fold *hists; // Of sum and avg; NULL as long as there was none.
     bool has_float;
+    bool mixes_schemas; // The histograms met cannot be added up.
 };
 
 // Threads: owned by the run.
@@ -39,6 +39,7 @@ struct op_aggregate {
     struct cell *cells;       // Group by group, step by step.
     struct column *collected; // quantile: all columns of the child.
     f64 *scratch;
+    struct hist_spare spare;
     bool is_folded;
 };
 
@@ -158,17 +159,63 @@ static void fold_float(enum aggregate_op op, struct cell *c, f64 v)
     }
 }
 
-static void fold_hist(const struct op_aggregate *o, struct run *r, struct cell *c,
+static bool sum_hist(struct op_aggregate *o, struct run *r, struct cell *c, u32 series,
+                     const struct hist *h)
+{
+    if (c->mixes_schemas) {
+        return true;
+    }
+    if (!run_work(r, hist_work(h))) {
+        return false;
+    }
+    if (!c->hists) {
+        c->hists = RUN_NEW(r, struct hist_fold);
+        if (!c->hists || !run_room(r, 64 * hist_work(h) + 1024)) {
+            return false;
+        }
+        hist_fold_start(c->hists, r->arena, &o->spare, o->op == AGG_AVG, h);
+        return true;
+    }
+    if (!run_room(r, 2 * hist_sum_need(&c->hists->sum, h))) {
+        return false;
+    }
+    if (!hist_fold_add(c->hists, h)) {
+        note_mixed_schemas(r, inner_span(o),
+                           labels_get(o->child->series[series].labels, LABEL_NAME));
+        c->mixes_schemas = true;
+    }
+    return true;
+}
+
+static bool fold_hist(struct op_aggregate *o, struct run *r, struct cell *c, u32 series,
                       const struct hist *h)
 {
     if (o->op == AGG_COUNT || o->op == AGG_GROUP) {
         fold_float(o->op, c, 0);
-    } else if (o->op == AGG_SUM || o->op == AGG_AVG) {
-        c->hist = c->hist ? c->hist : h;
-        c->hist_count++;
-    } else {
-        note_ignored_hist_in_aggregation(r, inner_span(o), aggregate_op_text(o->op));
+        return true;
     }
+    if (o->op == AGG_SUM || o->op == AGG_AVG) {
+        return sum_hist(o, r, c, series, h);
+    }
+    note_ignored_hist_in_aggregation(r, inner_span(o), aggregate_op_text(o->op));
+    return true;
+}
+
+static bool fold_column(struct op_aggregate *o, struct run *r, u32 series, const struct column *c)
+{
+    struct cell *row = o->cells + (u64)o->grouping.group_of[series] * c->steps;
+    for (u32 i = 0; i < c->steps; i++) {
+        if (!column_has(c, i)) {
+            continue;
+        }
+        const struct hist *h = column_hist(c, i);
+        if (!h) {
+            fold_float(o->op, &row[i], c->values[i]);
+        } else if (!fold_hist(o, r, &row[i], series, h)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool fold_all(struct op_aggregate *o, struct run *r)
@@ -182,19 +229,8 @@ static bool fold_all(struct op_aggregate *o, struct run *r)
         return false;
     }
     for (u32 k = 0; k < o->child->series_count; k++) {
-        if (!op_next(o->child, r, &c)) {
+        if (!op_next(o->child, r, &c) || !fold_column(o, r, k, &c)) {
             return false;
-        }
-        struct cell *row = o->cells + (u64)o->grouping.group_of[k] * steps;
-        for (u32 i = 0; i < steps; i++) {
-            if (!column_has(&c, i)) {
-                continue;
-            }
-            if (column_hist(&c, i)) {
-                fold_hist(o, r, &row[i], column_hist(&c, i));
-            } else {
-                fold_float(o->op, &row[i], c.values[i]);
-            }
         }
     }
     return true;
@@ -223,16 +259,24 @@ static f64 cell_value(enum aggregate_op op, const struct cell *c)
 static bool emit_hist(const struct op_aggregate *o, struct run *r, const struct cell *c, u32 step,
                       struct column *out)
 {
+    struct hist_fold *f = c->hists;
     if (c->has_float) {
         note_warning(r, inner_span(o),
                      "encountered a mix of histograms and floats for aggregation");
         return true;
     }
-    if (c->hist_count > 1) {
-        return run_fail(r, ERR_UNSUPPORTED, "%s of native histograms is not supported yet",
-                        aggregate_op_text(o->op));
+    if (f->has_reset && f->has_no_reset) {
+        note_resets_collide(r, inner_span(o), HIST_PART_AGGREGATION);
     }
-    return column_set_hist(r, out, step, c->hist);
+    if (f->bounds_reconciled) {
+        note_bounds_reconciled(r, inner_span(o), HIST_PART_AGGREGATION);
+    }
+    if (c->mixes_schemas) {
+        return true;
+    }
+    u64 buckets = (u64)f->sum.positive.n + f->sum.negative.n + f->sum.bound_count;
+    return run_room(r, buckets * 2 * sizeof(f64) + sizeof(struct hist)) &&
+           column_set_hist(r, out, step, hist_fold_take(f, r->arena));
 }
 
 static bool aggregate_next(struct op *base, struct run *r, struct column *out)
@@ -243,7 +287,7 @@ static bool aggregate_next(struct op *base, struct run *r, struct column *out)
     }
     const struct cell *row = o->cells + (u64)base->at * base->grid.steps;
     for (u32 i = 0; i < out->steps; i++) {
-        if (row[i].hist_count > 0) {
+        if (row[i].hists) {
             if (!emit_hist(o, r, &row[i], i, out)) {
                 return false;
             }

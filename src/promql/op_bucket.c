@@ -1,12 +1,14 @@
-// op_bucket.c: histogram_quantile, histogram_quantiles and histogram_fraction of classic buckets.
+// op_bucket.c: histogram_quantile, histogram_quantiles and histogram_fraction.
 //
-// Which series are buckets of which histogram, and their order by upper bound, is found once; at a
-// step only counts are gathered. Native histograms are refused, unless they stand beside classic
-// buckets of the same labels, which is warned of and gives nothing.
+// Which series are buckets of which classic histogram, and their order by upper bound, is found
+// once; at a step only counts are gathered. A native histogram beside classic buckets of the same
+// labels is warned of and gives nothing.
 #include "base/arena.h"
 #include "base/bits.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "model/hist_quantile.h"
+#include "model/hist_sum.h"
 #include "model/sample.h"
 #include "promql/fn_bucket.h"
 #include "promql/grouping.h"
@@ -238,10 +240,10 @@ static void tell_mixed(const struct op_bucket *o, struct run *r, struct labels l
                  name.len > 0 ? " for metric name " : "", name.len > 0 ? run_quoted(r, name) : "");
 }
 
-// The buckets of a histogram at a step, rising; *count 0 if there is nothing to answer.
-static bool gather(struct op_bucket *o, struct run *r, u32 slot, u32 step, u32 *count)
+// The native histogram at a step, or the classic one's buckets, rising; *count 0 if there is none.
+static const struct hist *gather(struct op_bucket *o, struct run *r, u32 slot, u32 step, u32 *count)
 {
-    bool has_native = false;
+    const struct hist *native = NULL;
     u32 n = 0;
     for (u32 i = o->starts[slot]; i < o->starts[slot + 1]; i++) {
         struct bucket_member *m = &o->members[i];
@@ -250,23 +252,47 @@ static bool gather(struct op_bucket *o, struct run *r, u32 slot, u32 step, u32 *
             continue;
         }
         if (column_hist(c, step)) {
-            has_native = true;
+            native = column_hist(c, step);
         } else if (m->bad) {
             tell_bad_bound(o, r, m);
         } else {
             o->gathered[n++] = (struct bucket){m->upper, c->values[step]};
         }
     }
-    if (has_native && n == 0) {
-        return run_fail(r, ERR_UNSUPPORTED, "%.*s of native histograms is not supported yet",
-                        STR_ARG(o->fn->name));
-    }
-    if (has_native) {
+    if (native && n > 0) {
         tell_mixed(o, r, o->slots.labels[slot]);
+        native = NULL;
         n = 0;
     }
     *count = n;
-    return true;
+    return native;
+}
+
+static void tell_nan(const struct op_bucket *o, struct run *r, u32 slot, const char *what)
+{
+    str name = told_name(r, o->slots.labels[slot]);
+    note_info(r, o->vector_span, "input to %s has NaN observations, %s%s%s",
+              o->fn->id == FN_HISTOGRAM_FRACTION ? "histogram_fraction" : "histogram_quantile",
+              what, name.len > 0 ? " for metric name " : "",
+              name.len > 0 ? run_quoted(r, name) : "");
+}
+
+static f64 evaluate_native(struct op_bucket *o, struct run *r, u32 slot, u32 step, f64 q,
+                           const struct hist *h)
+{
+    enum hist_nan_effect effect;
+    if (o->fn->id == FN_HISTOGRAM_FRACTION) {
+        if (isnan(h->sum) && h->count != 0) {
+            tell_nan(o, r, slot, "which are excluded from all fractions");
+        }
+        return hist_fraction(q, o->params[1].values[step], h);
+    }
+    f64 v = hist_quantile(q, h, &effect);
+    if (effect != HIST_NAN_NONE) {
+        tell_nan(o, r, slot,
+                 effect == HIST_NAN_RESULT ? "result is NaN" : "result is skewed higher");
+    }
+    return v;
 }
 
 static f64 evaluate(struct op_bucket *o, struct run *r, u32 slot, u32 step, f64 q, u32 count)
@@ -304,10 +330,13 @@ static bool bucket_next(struct op *base, struct run *r, struct column *out)
         if (many && !same_bits(q, o->choices[choice].q)) {
             continue;
         }
-        if (!gather(o, r, slot, i, &count)) {
+        const struct hist *native = gather(o, r, slot, i, &count);
+        if (native && !run_work(r, hist_work(native))) {
             return false;
         }
-        if (count > 0) {
+        if (native) {
+            column_set(out, i, evaluate_native(o, r, slot, i, q, native));
+        } else if (count > 0) {
             column_set(out, i, evaluate(o, r, slot, i, q, count));
         }
     }

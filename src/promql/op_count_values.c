@@ -2,12 +2,16 @@
 // the values, so the child is pulled when the operator is opened.
 #include "base/arena.h"
 #include "base/bits.h"
+#include "base/buf.h"
 #include "base/num.h"
 #include "base/str.h"
-#include "model/hist.h"
+#include "model/hist_bucket.h"
+#include "model/hist_sum.h"
 #include "promql/grouping.h"
 #include "promql/ops.h"
 #include "promql/query_run.h"
+
+#define HIST_TEXT_BYTES_MAX (1 << 20)
 
 // Threads: owned by the run.
 struct op_count_values {
@@ -53,10 +57,8 @@ static bool make_counts(struct op_count_values *o, struct run *r, u32 slot)
     return column_init(r, &o->counts[slot], o->base.grid.steps);
 }
 
-static u32 slot_for(struct op_count_values *o, struct run *r, struct labels ls, f64 v)
+static u32 slot_for(struct op_count_values *o, struct run *r, struct labels ls, str value)
 {
-    char text[NUM_TEXT_MAX];
-    str value = str_make(text, num_plain(text, v));
     struct labels group;
     arena_reset(r->scratch);
     if (!group_labels(o, r, ls, value, &group)) {
@@ -74,23 +76,45 @@ static u32 slot_for(struct op_count_values *o, struct run *r, struct labels ls, 
     return slot != SLOT_NONE && make_counts(o, r, slot) ? slot : SLOT_NONE;
 }
 
+static u32 slot_of_float(struct op_count_values *o, struct run *r, struct labels ls, f64 v)
+{
+    char text[NUM_TEXT_MAX];
+    return slot_for(o, r, ls, str_make(text, num_plain(text, v)));
+}
+
+static u32 slot_of_hist(struct op_count_values *o, struct run *r, struct labels ls,
+                        const struct hist *h)
+{
+    struct buf b;
+    u32 slot = SLOT_NONE;
+    buf_init(&b, HIST_TEXT_BYTES_MAX);
+    hist_print(&b, h);
+    if (!buf_ok(&b)) {
+        run_fail(r, ERR_LIMIT, "a histogram's text is longer than %d bytes", HIST_TEXT_BYTES_MAX);
+    } else if (run_work(r, hist_work(h)) && run_room(r, 2 * buf_get(&b).len)) {
+        slot = slot_for(o, r, ls, buf_get(&b));
+    }
+    buf_fini(&b);
+    return slot;
+}
+
 static bool count_column(struct op_count_values *o, struct run *r, struct labels ls,
                          const struct column *c)
 {
     u32 slot = SLOT_NONE;
-    f64 before = 0;
+    const f64 *before = NULL; // The float that slot is of.
     for (u32 i = 0; i < c->steps; i++) {
         if (!column_has(c, i)) {
             continue;
         }
-        if (column_hist(c, i)) {
-            return run_fail(r, ERR_UNSUPPORTED,
-                            "count_values of native histograms is not supported yet");
-        }
+        const struct hist *h = column_hist(c, i);
         f64 v = c->values[i];
-        if (slot == SLOT_NONE || bits_of_f64(v) != bits_of_f64(before)) {
-            slot = slot_for(o, r, ls, v);
-            before = v;
+        if (h) {
+            slot = slot_of_hist(o, r, ls, h);
+            before = NULL;
+        } else if (!before || bits_of_f64(v) != bits_of_f64(*before)) {
+            slot = slot_of_float(o, r, ls, v);
+            before = &c->values[i];
         }
         if (slot == SLOT_NONE) {
             return false;

@@ -14,7 +14,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"
-#include "model/hist.h"
+#include "model/hist_reset.h"
+#include "promql/fn_hist.h"
 #include "promql/grouping.h"
 #include "promql/ops.h"
 #include "promql/query_run.h"
@@ -411,14 +412,6 @@ static bool check_twice(struct op_join *o, struct run *r)
 
 // ---- values ------------------------------------------------------------------------------------
 
-static void tell_types(const struct op_join *o, struct run *r, bool left_hist, bool right_hist)
-{
-    note_info(r, o->expr->span,
-              "incompatible sample types encountered for binary operator \"%s\": %s %s %s",
-              binary_op_text(o->op), left_hist ? "histogram" : "float", binary_op_text(o->op),
-              right_hist ? "histogram" : "float");
-}
-
 // One pair. Threads: value.
 struct operand {
     f64 value;
@@ -433,16 +426,21 @@ static enum pair_outcome pair_hists(const struct op_join *o, struct run *r, stru
     bool is_trim = o->op == OP_TRIM_LOWER || o->op == OP_TRIM_UPPER;
     if (both && (o->op == OP_EQ || o->op == OP_NE)) {
         *out = left;
-        return hist_eq(left.hist, right.hist) == (o->op == OP_EQ) ? PAIR_VALUE : PAIR_DROPPED;
+        return hist_same(left.hist, right.hist) == (o->op == OP_EQ) ? PAIR_VALUE : PAIR_DROPPED;
     }
     bool possible = both ? o->op == OP_ADD || o->op == OP_SUB
                          : o->op == OP_MUL || (left.hist && (o->op == OP_DIV || is_trim));
-    if (possible) {
-        run_fail(r, ERR_UNSUPPORTED, "arithmetic with native histograms is not supported yet");
+    if (!possible) {
+        note_types(r, o->expr->span, o->op, left.hist != NULL, right.hist != NULL);
+        return PAIR_IMPOSSIBLE;
+    }
+    bool ok = both ? hist_add_pair(r, o->expr->span, o->op, left.hist, right.hist, &out->hist)
+                   : hist_by_number(r, o->op, left.hist ? left.hist : right.hist,
+                                    left.hist ? right.value : left.value, &out->hist);
+    if (!ok) {
         return PAIR_FAILED;
     }
-    tell_types(o, r, left.hist != NULL, right.hist != NULL);
-    return PAIR_IMPOSSIBLE;
+    return out->hist ? PAIR_VALUE : PAIR_IMPOSSIBLE;
 }
 
 static enum pair_outcome pair_values(const struct op_join *o, struct run *r, struct operand many,
@@ -454,7 +452,7 @@ static enum pair_outcome pair_values(const struct op_join *o, struct run *r, str
         return pair_hists(o, r, left, right, out);
     }
     if (o->op == OP_TRIM_LOWER || o->op == OP_TRIM_UPPER) {
-        tell_types(o, r, false, false);
+        note_types(r, o->expr->span, o->op, false, false);
         return PAIR_IMPOSSIBLE;
     }
     bool keep;

@@ -1,5 +1,6 @@
 // op_map.c: value for value: functions of one value, unary minus, a vector and a scalar.
-#include "model/hist.h"
+#include "model/hist_quantile.h"
+#include "promql/fn_hist.h"
 #include "promql/fn_math.h"
 #include "promql/ops.h"
 #include "promql/query_run.h"
@@ -88,21 +89,19 @@ static bool map_float(const struct op_map *o, u32 step, f64 v, f64 *out)
 }
 
 // What reads histograms and gives floats.
-static bool map_hist(const struct op_map *o, struct run *r, const struct hist *h, f64 *out)
+static f64 map_hist(enum fn_id id, const struct hist *h)
 {
-    switch ((int)o->fn->id) {
+    switch ((int)id) {
     case FN_HISTOGRAM_COUNT:
-        *out = h->count;
-        return true;
+        return h->count;
     case FN_HISTOGRAM_SUM:
-        *out = h->sum;
-        return true;
+        return h->sum;
     case FN_HISTOGRAM_AVG:
-        *out = h->sum / h->count;
-        return true;
+        return h->sum / h->count;
+    case FN_HISTOGRAM_STDDEV:
+        return sqrt(hist_variance(h));
     default:
-        return run_fail(r, ERR_UNSUPPORTED, "%.*s of native histograms is not supported yet",
-                        STR_ARG(o->fn->name));
+        return hist_variance(h);
     }
 }
 
@@ -128,7 +127,8 @@ static bool map_next(struct op *base, struct run *r, struct column *out)
             out->values[i] = (f64)grid_time(&base->grid, i) / 1000;
             stays = true;
         } else if (h && reads_hists(o->fn->id)) {
-            stays = map_hist(o, r, h, &out->values[i]);
+            out->values[i] = map_hist(o->fn->id, h);
+            stays = run_work(r, hist_work(h));
         } else {
             stays =
                 !h && !reads_hists(o->fn->id) && map_float(o, i, out->values[i], &out->values[i]);
@@ -170,11 +170,11 @@ static bool negate_next(struct op *base, struct run *r, struct column *out)
         return false;
     }
     for (u32 i = 0; i < out->steps; i++) {
-        if (column_has(out, i) && column_hist(out, i)) {
-            return run_fail(r, ERR_UNSUPPORTED,
-                            "unary minus of native histograms is not supported yet");
-        }
         out->values[i] = -out->values[i];
+        if (column_has(out, i) && column_hist(out, i) &&
+            !hist_by_number(r, OP_MUL, out->hists[i], -1, &out->hists[i])) {
+            return false;
+        }
     }
     return true;
 }
@@ -244,19 +244,19 @@ f64 binary_scalar(enum binary_op op, f64 left, f64 right)
     return binary_op_is_comparison(op) ? (f64)keep : v;
 }
 
-static bool vector_scalar_hist(const struct op_map *o, struct run *r)
+// A histogram and the scalar of a step.
+static bool vector_scalar_hist(const struct op_map *o, struct run *r, u32 step, struct column *out)
 {
+    const struct hist *h = out->hists[step];
     bool by_float =
         o->op == OP_MUL ||
         (!o->scalar_left && (o->op == OP_DIV || o->op == OP_TRIM_UPPER || o->op == OP_TRIM_LOWER));
+    out->hists[step] = NULL;
     if (by_float) {
-        return run_fail(r, ERR_UNSUPPORTED,
-                        "arithmetic with native histograms is not supported yet");
+        return hist_by_number(r, o->op, h, o->params[0].values[step], &out->hists[step]);
     }
-    note_info(r, o->span,
-              "incompatible sample types encountered for binary operator \"%s\": %s %s %s",
-              binary_op_text(o->op), o->scalar_left ? "float" : "histogram", binary_op_text(o->op),
-              o->scalar_left ? "histogram" : "float");
+    note_types(r, o->span, o->op, !o->scalar_left, o->scalar_left);
+    bits_drop(out->present, step);
     return true;
 }
 
@@ -275,20 +275,15 @@ static bool vector_scalar_next(struct op *base, struct run *r, struct column *ou
         f64 s = o->params[0].values[i];
         bool keep = false;
         if (column_hist(out, i)) {
-            if (!vector_scalar_hist(o, r)) {
+            if (!vector_scalar_hist(o, r, i, out)) {
                 return false;
             }
-            out->hists[i] = NULL;
-            bits_drop(out->present, i);
             continue;
         }
         f64 result =
             o->scalar_left ? binary_value(o->op, s, v, &keep) : binary_value(o->op, v, s, &keep);
         if (is_trim) {
-            note_info(r, o->span,
-                      "incompatible sample types encountered for binary operator \"%s\": float %s "
-                      "float",
-                      binary_op_text(o->op), binary_op_text(o->op));
+            note_types(r, o->span, o->op, false, false);
         }
         if (o->return_bool) {
             out->values[i] = keep;

@@ -2,10 +2,12 @@
 //
 // The bounds of the windows depend on timestamps alone: they are found once per timestamp column
 // with two fingers, O(samples + steps), and used for all series that share it.
+#include "base/arena.h"
 #include "base/checked.h"
 #include "base/str.h"
 #include "model/hist.h"
 #include "model/sample.h"
+#include "promql/fn_hist.h"
 #include "promql/ops.h"
 #include "promql/query_run.h"
 
@@ -13,9 +15,11 @@
 struct split {
     const i64 *t_ms;
     const f64 *values;
+    const i64 *starts; // NULL if none is known.
     u32 count;
     const i64 *hist_t_ms;
     const struct hist *const *hists;
+    const i64 *hist_starts;
     u32 hist_count;
     bool same_times; // Floats alone, as the series before.
 };
@@ -24,7 +28,9 @@ struct split {
 struct split_room {
     i64 *t_ms;
     f64 *values;
+    i64 *starts;
     i64 *hist_t_ms;
+    i64 *hist_starts;
     const struct hist **hists;
     u32 cap;
 };
@@ -119,8 +125,11 @@ static bool split_make_room(struct split_room *room, struct run *r, u32 count)
     room->values = RUN_NEW_N(r, f64, cap);
     room->hist_t_ms = RUN_NEW_N(r, i64, cap);
     room->hists = run_alloc(r, cap, sizeof(void *));
+    room->starts = RUN_NEW_N(r, i64, cap);
+    room->hist_starts = RUN_NEW_N(r, i64, cap);
     room->cap = cap;
-    return room->t_ms && room->values && room->hist_t_ms && room->hists;
+    return room->t_ms && room->values && room->hist_t_ms && room->hists && room->starts &&
+           room->hist_starts;
 }
 
 static bool has_stale(const struct feed_samples *s)
@@ -138,6 +147,7 @@ static bool split(struct op_range *o, struct run *r, const struct feed_samples *
     if (!s->hists && !has_stale(s)) {
         *out = (struct split){.t_ms = s->t_ms,
                               .values = s->values,
+                              .starts = s->starts,
                               .count = s->count,
                               .same_times = s->same_times && o->has_bounds};
         o->has_bounds = true;
@@ -148,15 +158,19 @@ static bool split(struct op_range *o, struct run *r, const struct feed_samples *
     }
     *out = (struct split){.t_ms = o->room.t_ms,
                           .values = o->room.values,
+                          .starts = s->starts ? o->room.starts : NULL,
                           .hist_t_ms = o->room.hist_t_ms,
-                          .hists = o->room.hists};
+                          .hists = o->room.hists,
+                          .hist_starts = s->starts ? o->room.hist_starts : NULL};
     o->has_bounds = false;
     for (u32 i = 0; i < s->count; i++) {
         const struct hist *h = s->hists ? s->hists[i] : NULL;
         if (h && !hist_is_stale(h)) {
+            o->room.hist_starts[out->hist_count] = s->starts ? s->starts[i] : 0;
             o->room.hist_t_ms[out->hist_count] = s->t_ms[i];
             o->room.hists[out->hist_count++] = h;
         } else if (!h && !is_stale_nan(s->values[i])) {
+            o->room.starts[out->count] = s->starts ? s->starts[i] : 0;
             o->room.t_ms[out->count] = s->t_ms[i];
             o->room.values[out->count++] = s->values[i];
         }
@@ -181,6 +195,13 @@ static bool split_inner(struct op_range *o, struct run *r, struct split *out)
         }
         const struct hist *h = column_hist(&o->inner, i);
         if (h) {
+            // A hint spoke of the sample before, which need not be a step.
+            if (h->reset != HIST_RESET_GAUGE && h->reset != HIST_RESET_UNKNOWN) {
+                h = hist_with_reset(r, h, HIST_RESET_UNKNOWN);
+            }
+            if (!h) {
+                return false;
+            }
             o->room.hist_t_ms[out->hist_count] = grid_time(g, i);
             o->room.hists[out->hist_count++] = h;
         } else if (!is_stale_nan(o->inner.values[i])) {
@@ -245,9 +266,11 @@ static bool call_step(struct op_range *o, struct run *r, struct range_call *c,
     struct window w = {
         .t_ms = s->t_ms + from,
         .values = s->values + from,
+        .starts = s->starts ? s->starts + from : NULL,
         .count = o->bounds.to[step] - from,
         .hist_t_ms = s->hist_count > 0 ? s->hist_t_ms + hist_from : NULL,
         .hists = s->hist_count > 0 ? s->hists + hist_from : NULL,
+        .hist_starts = s->hist_count > 0 && s->hist_starts ? s->hist_starts + hist_from : NULL,
         .hist_count = s->hist_count > 0 ? o->hist_bounds.to[step] - hist_from : 0,
         .start_ms = sat_sub_i64(end, o->source.range_ms),
         .end_ms = end,
@@ -259,6 +282,9 @@ static bool call_step(struct op_range *o, struct run *r, struct range_call *c,
     run_count(r, &o->base.grid, step, w.count + w.hist_count);
     for (u32 i = 0; i < ARRAY_LEN(o->params); i++) {
         c->params[i] = o->call.params[i] ? o->params[i].values[step] : 0;
+    }
+    if (w.hist_count > 0) {
+        arena_reset(r->scratch); // What the window before was calculated in.
     }
     struct range_value v = o->fn(c, &w);
     if (r->failed) {

@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "model/hist.h"
 #include "model/sample.h"
+#include "promql/fn_hist.h"
 #include "promql/ops.h"
 #include "promql/query_run.h"
 
@@ -39,7 +40,8 @@ void selection_feed(const struct selection *s, struct run *r, const struct grid 
                        .matcher_count = v->matcher_count,
                        .min_ms = sat_add_i64(sat_sub_i64(first, behind), 1),
                        .max_ms = v->smoothed ? sat_add_i64(last, r->lookback_ms) : last,
-                       .step_ms = g->step_ms};
+                       .step_ms = g->step_ms,
+                       .detects_resets = s->detects_resets};
     r->min_ms = MIN(r->min_ms, f->min_ms);
     r->max_ms = MAX(r->max_ms, f->max_ms);
 }
@@ -51,7 +53,7 @@ static bool select_open(struct op *base, struct run *r)
     if (!o->picks || !feed_open(&o->feed, r)) {
         return false;
     }
-    if (o->what != SELECT_TIMESTAMP) {
+    if (o->what != SELECT_TIMESTAMP && o->what != SELECT_START) {
         base->series = o->feed.series;
         base->series_count = o->feed.series_count;
         return true;
@@ -98,7 +100,11 @@ static bool take_picked(struct op_select *o, struct run *r, const struct feed_sa
             continue;
         }
         run_count(r, &o->base.grid, step, 1);
-        if (o->what == SELECT_TIMESTAMP) {
+        if (o->what == SELECT_START) {
+            if (s->starts) { // Else nobody has told any.
+                column_set(out, step, (f64)s->starts[i] / 1000);
+            }
+        } else if (o->what == SELECT_TIMESTAMP) {
             column_set(out, step, (f64)s->t_ms[i] / 1000);
         } else if (o->what == SELECT_SAMPLE_TIME && !(s->hists && s->hists[i])) {
             column_set(out, step, (f64)s->t_ms[i]);
@@ -138,6 +144,89 @@ static bool without_stale(struct run *r, const struct feed_samples *s, struct fe
     return true;
 }
 
+// The samples that a smoothed step may look at, found with two fingers. Threads: owned.
+struct surroundings {
+    u32 from;
+    u32 to;
+    u32 hists; // Among them.
+};
+
+static void surround(struct surroundings *x, const struct feed_samples *s, i64 t, i64 lookback_ms)
+{
+    for (; x->to < s->count && s->t_ms[x->to] <= sat_add_i64(t, lookback_ms); x->to++) {
+        x->hists += s->hists[x->to] != NULL;
+    }
+    for (; x->from < x->to && s->t_ms[x->from] <= sat_sub_i64(t, lookback_ms); x->from++) {
+        x->hists -= s->hists[x->from] != NULL;
+    }
+}
+
+// Sets what stands between sample i - 1 and i; nothing, with a warning, if that cannot be said.
+static bool set_between(const struct op_select *o, struct run *r, const struct feed_samples *s,
+                        u32 i, u32 step, struct column *out)
+{
+    i64 t = time_ref_get(&o->selection.ref, &o->base.grid, step);
+    const struct hist *a = s->hists[i - 1];
+    const struct hist *b = s->hists[i];
+    if (!a) {
+        column_set(out, step,
+                   interpolate(s->t_ms[i - 1], s->values[i - 1], s->t_ms[i], s->values[i], t));
+        return true;
+    }
+    struct range_call c = {.run = r,
+                           .arg_span = o->selection.expr->span,
+                           .metric = labels_get(o->feed.series[o->base.at].labels, LABEL_NAME)};
+    struct window w = {.hist_t_ms = s->t_ms + i - 1, .hists = s->hists + i - 1, .hist_count = 2};
+    bool is_counter = a->reset != HIST_RESET_GAUGE && b->reset != HIST_RESET_GAUGE;
+    const struct hist *h = hist_between(&c, &w, 0, t, is_counter);
+    if (!h || !run_room(r, hist_work(h) * 2 * sizeof(f64) + sizeof(*h))) {
+        return !r->failed;
+    }
+    return column_set_hist(r, out, step, hist_copy(r->arena, h));
+}
+
+static bool set_sample(struct run *r, const struct feed_samples *s, u32 i, u32 step,
+                       struct column *out)
+{
+    if (s->hists[i]) {
+        return column_set_hist(r, out, step, s->hists[i]);
+    }
+    column_set(out, step, s->values[i]);
+    return true;
+}
+
+// As take_smoothed, for series that have histograms. Floats and histograms do not mix.
+static bool take_smoothed_hists(struct op_select *o, struct run *r, const struct feed_samples *s,
+                                struct column *out)
+{
+    struct surroundings x = {.from = 0};
+    u32 at = 0; // The first sample at or behind the step's time.
+    for (u32 step = 0; step < out->steps; step++) {
+        i64 t = time_ref_get(&o->selection.ref, &o->base.grid, step);
+        surround(&x, s, t, r->lookback_ms);
+        while (at < s->count && s->t_ms[at] < t) {
+            at++;
+        }
+        if (x.hists > 0 && x.hists < x.to - x.from) {
+            note_mixed_range(r, o->selection.expr->span,
+                             labels_get(o->feed.series[o->base.at].labels, LABEL_NAME));
+            continue;
+        }
+        bool ok = true;
+        if (at < x.to && s->t_ms[at] == t) {
+            ok = set_sample(r, s, at, step, out);
+        } else if (at > x.from && at < x.to) {
+            ok = set_between(o, r, s, at, step, out);
+        } else if (at > x.from) {
+            ok = set_sample(r, s, at - 1, step, out);
+        }
+        if (!ok) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // smoothed: the value at a step is interpolated between the samples around it.
 static bool take_smoothed(struct op_select *o, struct run *r, const struct feed_samples *all,
                           struct column *out)
@@ -147,8 +236,7 @@ static bool take_smoothed(struct op_select *o, struct run *r, const struct feed_
         return false;
     }
     if (s.hists) {
-        return run_fail(r, ERR_UNSUPPORTED,
-                        "smoothed selectors over native histograms are not supported yet");
+        return take_smoothed_hists(o, r, &s, out);
     }
     u32 at = 0; // The first sample at or behind the step's time.
     for (u32 step = 0; step < out->steps; step++) {

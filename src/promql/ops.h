@@ -16,7 +16,8 @@
 struct selection {
     const struct expr *expr; // EXPR_VECTOR
     struct time_ref ref;
-    i64 range_ms; // 0 for an instant selector.
+    i64 range_ms;        // 0 for an instant selector.
+    bool detects_resets; // As feed.h has it.
 };
 void selection_feed(const struct selection *s, struct run *r, const struct grid *g,
                     struct feed *f); // Also widens the run's time range.
@@ -25,6 +26,7 @@ void selection_feed(const struct selection *s, struct run *r, const struct grid 
 enum select_what {
     SELECT_VALUE,
     SELECT_TIMESTAMP,   // timestamp(): seconds, the name dropped.
+    SELECT_START,       // start_timestamp(): the same, 0 = unknown.
     SELECT_SAMPLE_TIME, // info(): milliseconds, all labels.
 };
 struct op *op_select_new(struct run *r, const struct grid *g, const struct selection *s,

@@ -55,7 +55,8 @@ bool plan_shift(struct run *r, const struct time_shift *s, struct time_ref *out)
 bool plan_selection(struct run *r, const struct expr *x, struct selection *out)
 {
     const struct expr *v = x->kind == EXPR_MATRIX ? x->matrix.vector : x;
-    struct selection s = {.expr = v};
+    // What is known of resets without buckets is told of, unless samples are picked by a subquery.
+    struct selection s = {.expr = v, .detects_resets = r->total_depth > 0 && r->whole_depth == 0};
     CHECK(v->kind == EXPR_VECTOR);
     if (!plan_shift(r, &v->vector.shift, &s.ref) ||
         (x->kind == EXPR_MATRIX && !resolve(r, &x->matrix.range, false, &s.range_ms))) {
@@ -86,7 +87,9 @@ struct op *plan_subquery(struct run *r, const struct expr *x, const struct grid 
     if (!grid_make(r, start, g->steps > 0 ? last : start - 1, step_ms, &inner)) {
         return NULL;
     }
+    r->whole_depth++;
     w.inner = plan_expr(r, q->inner, &inner);
+    r->whole_depth--;
     *window = w;
     return w.inner;
 }
@@ -184,8 +187,11 @@ static struct op *plan_aggregate(struct run *r, const struct expr *x, const stru
 static struct op *plan_binary(struct run *r, const struct expr *x, const struct grid *g)
 {
     const struct expr_binary *b = &x->binary;
+    bool trims = b->op == OP_TRIM_LOWER || b->op == OP_TRIM_UPPER;
+    r->whole_depth += trims;
     struct op *left = plan_expr(r, b->left, g);
     struct op *right = left ? plan_expr(r, b->right, g) : NULL;
+    r->whole_depth -= trims;
     if (!right) {
         return NULL;
     }

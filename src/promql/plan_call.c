@@ -116,6 +116,17 @@ static struct op *plan_timestamp(struct run *r, const struct expr *x, const stru
     return op_select_new(r, g, &s, SELECT_TIMESTAMP);
 }
 
+// Only samples as they were written have start timestamps.
+static struct op *plan_start_timestamp(struct run *r, const struct expr *x, const struct grid *g)
+{
+    const struct expr *arg = expr_unwrap(x->call.args[0]);
+    struct selection s;
+    if (arg->kind != EXPR_VECTOR) {
+        return op_nothing_new(r, g);
+    }
+    return plan_selection(r, arg, &s) ? op_select_new(r, g, &s, SELECT_START) : NULL;
+}
+
 // Which moment info series are looked up at: that of the first selector within the first argument.
 static bool find_info_ref(struct run *r, const struct expr *x, struct time_ref *ref, bool *found)
 {
@@ -188,7 +199,7 @@ static struct op *plan_pair(struct run *r, const struct expr_call *c, const stru
     return op_scalar_pair_new(r, g, c->fn->id == FN_MIN_OF ? min_of : max_of, left, right);
 }
 
-struct op *plan_call(struct run *r, const struct expr *x, const struct grid *g)
+static struct op *plan_function(struct run *r, const struct expr *x, const struct grid *g)
 {
     const struct expr_call *c = &x->call;
     if (range_fn_get(c->fn->id)) {
@@ -218,8 +229,8 @@ struct op *plan_call(struct run *r, const struct expr *x, const struct grid *g)
         return op_absent_new(r, c->args[0], plan_expr(r, c->args[0], g));
     case FN_TIMESTAMP:
         return op_unique_new(r, plan_timestamp(r, x, g), UNIQUE_BY_STEP);
-    case FN_START_TIMESTAMP: // Start timestamps are not kept by queries: nothing is known of any.
-        return op_nothing_new(r, g);
+    case FN_START_TIMESTAMP:
+        return op_unique_new(r, plan_start_timestamp(r, x, g), UNIQUE_BY_STEP);
     case FN_LABEL_REPLACE:
         return op_unique_new(r, op_label_replace_new(r, x, plan_expr(r, c->args[0], g)),
                              UNIQUE_BY_STEP);
@@ -240,4 +251,18 @@ struct op *plan_call(struct run *r, const struct expr *x, const struct grid *g)
     default:
         return plan_map(r, x, g);
     }
+}
+
+struct op *plan_call(struct run *r, const struct expr *x, const struct grid *g)
+{
+    enum fn_id id = x->call.fn->id;
+    bool total = id == FN_HISTOGRAM_COUNT || id == FN_HISTOGRAM_SUM || id == FN_HISTOGRAM_AVG;
+    bool whole =
+        id == FN_HISTOGRAM_QUANTILE || id == FN_HISTOGRAM_QUANTILES || id == FN_HISTOGRAM_FRACTION;
+    r->total_depth += total;
+    r->whole_depth += whole;
+    struct op *o = plan_function(r, x, g);
+    r->total_depth -= total;
+    r->whole_depth -= whole;
+    return o;
 }

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define WORK_PER_TICK ((u64)1 << 18)
+
 bool run_fail(struct run *r, enum err code, const char *format, ...)
 {
     if (r->failed) {
@@ -39,6 +41,16 @@ bool query_tick(struct run *r)
         return run_fail(r, ERR_TIMEOUT, "query timed out in expression evaluation");
     }
     return run_room(r, 0);
+}
+
+bool run_work(struct run *r, u64 units)
+{
+    r->work += units + 1;
+    if (r->work < WORK_PER_TICK) {
+        return !r->failed;
+    }
+    r->work = 0;
+    return query_tick(r);
 }
 
 static bool fail_memory(struct run *r)

@@ -34,6 +34,9 @@ struct run {
     struct storage_querier *querier;
     i64 min_ms; // What the selectors need; the querier's range.
     i64 max_ms;
+    // While planning: within functions that read totals of histograms, and within what needs more.
+    u32 total_depth;
+    u32 whole_depth;
     u32 op_count; // Operators made so far.
     u32 op_order; // Of the one at work; notes ask.
     struct notes notes;
@@ -41,6 +44,7 @@ struct run {
     struct feed *feeds;                       // Those that have a cursor open.
     struct error *error;
     bool failed;
+    u64 work; // Since the last look at clock and cancel; see run_work.
     u64 samples_held;
     u64 samples_peak;
     u64 samples_total;
@@ -52,6 +56,9 @@ bool run_fail(struct run *r, enum err code, const char *format, ...) PRINTF_LIKE
 bool run_fail_with(struct run *r, const struct error *e);
 // Looks at everything that may stop a run; once per series of an operator.
 bool query_tick(struct run *r) MUST_USE;
+
+// Account of what takes long within one series: query_tick once in a while.
+bool run_work(struct run *r, u64 units) MUST_USE;
 
 // Zeroed memory of the run; NULL and the run failed beyond the limit.
 void *run_alloc(struct run *r, u64 count, u64 size) MUST_USE;

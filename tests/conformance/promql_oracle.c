@@ -11,7 +11,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "model/duration.h"
-#include "model/hist.h"
+#include "model/hist_bucket.h"
 #include "promql/promql.h"
 #include "storage/memstore.h"
 #include "wire/json.h"
@@ -179,6 +179,29 @@ static bool close_enough(f64 a, f64 b)
     return fabs(a - b) <= fmax(1e-9 * fmax(fabs(a), fabs(b)), 1e-12);
 }
 
+// The buckets that hold something, by their bounds.
+static bool same_buckets(const struct hist *h, const struct json_value *want)
+{
+    struct hist_scan s;
+    struct hist_bucket b;
+    u32 at = 0;
+    hist_scan_begin(&s, h, false);
+    while (hist_scan_next(&s, &b)) {
+        if (b.count == 0) {
+            continue;
+        }
+        if (!want || at == want->count) {
+            return false;
+        }
+        const struct json_value *w = &want->items[at++];
+        if (b.lower != value_of(w->items[1].text) || b.upper != value_of(w->items[2].text) ||
+            !close_enough(b.count, value_of(w->items[3].text))) {
+            return false;
+        }
+    }
+    return at == (want ? want->count : 0);
+}
+
 static bool same_point(const struct promql_point *p, const struct json_value *want, bool is_hist)
 {
     if (fabs(want->items[0].number - (f64)p->t_ms / 1000) >= 5e-4 || is_hist != (p->hist != NULL)) {
@@ -189,7 +212,8 @@ static bool same_point(const struct promql_point *p, const struct json_value *wa
     }
     const struct json_value *h = &want->items[1];
     return close_enough(p->hist->count, value_of(json_get_str(h, STR("count")))) &&
-           close_enough(p->hist->sum, value_of(json_get_str(h, STR("sum"))));
+           close_enough(p->hist->sum, value_of(json_get_str(h, STR("sum")))) &&
+           same_buckets(p->hist, json_get(h, STR("buckets")));
 }
 
 static bool same_points(const struct promql_series *s, const struct json_value *want)
