@@ -346,7 +346,7 @@ struct notify *notify_new(const struct notify_deps *deps, UNUSED struct error *e
     n->inbox = MEM_NEW_N(struct held_alert *, NOTIFY_QUEUE_MAX);
     n->sink.send = sink_send;
     n->stop_by_mono_ms = INT64_MAX;
-    lock_init(&n->lock, 0, "notify");
+    lock_init(&n->lock, LOCK_LEAF, "notify");
     cond_init(&n->wake);
     n->metrics = notify_metrics_new(n, deps->registry);
     return n;

@@ -9,8 +9,8 @@
 
 #include "alert/alerting.h"
 #include "alert/notify_conf.h"
+#include "alert/notify_send.h"
 #include "base/base.h"
-#include "base/buf.h"
 #include "model/conf.h"
 #include "net/http_client.h"
 #include "os/thr.h"
@@ -95,29 +95,6 @@ struct alert_group {
     i64 flush_t_ms; // Of the flush under way.
 };
 
-// One page on its way to one integration, with its tries.
-struct send {
-    struct send *next;
-    struct notify *owner;
-    struct alert_group *group;
-    u32 integration;
-    struct buf payload;
-    u64 *firing;
-    u32 firing_count;
-    u64 *resolved;
-    u32 resolved_count;
-    u32 attempt;
-    i64 next_try_mono_ms;
-    i64 give_up_mono_ms;
-    struct page_slot *slot; // While it is in flight.
-    bool started;           // Its answer is awaited, or there and not looked at.
-    // Written by the HTTP thread before `finished`.
-    u32 status;
-    bool failed;
-    char error[256];
-    _Atomic bool finished;
-};
-
 struct delivery_slot {
     struct arena *memory;
     struct delivery d;
@@ -161,17 +138,6 @@ struct notify {
 // not at all). Returns the milliseconds until it wants to be called again; -1: it has stopped.
 i64 notify_step(struct notify *n, i64 wait_ms);
 void notify_poke(struct notify *n); // Wakes the thread.
-
-// notify_send.c
-void send_free(struct send *s);
-void sends_add(struct notify *n, struct send *s); // Behind the others.
-bool sends_fly(const struct notify *n);           // Whether a page is in flight.
-void sends_cancel(struct notify *n);              // What is in flight fails soon.
-void sends_drop(struct notify *n);                // None may be in flight.
-// Looks at the answers that came.
-void sends_finish(struct notify *n, i64 now_ms, i64 mono_ms);
-// Starts the pages whose time has come; returns when the next one's does.
-i64 sends_start(struct notify *n, i64 mono_ms);
 
 // Reads url_file again. While that fails, the URL that it held last goes on to be used.
 void integration_url_look(struct notify *n, struct integration *in);

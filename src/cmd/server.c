@@ -136,8 +136,12 @@ static bool config_prepare(struct server *s, struct prepared *p, struct error *e
     return true;
 }
 
-static void retention_apply(struct server *s, const struct config *c)
+// What the storage and the query engines take from the configuration.
+static void engines_apply(struct server *s, const struct config *c)
 {
+    promql_engine_set_subquery_step(s->engine, c->evaluation_interval_ms);
+    promql_engine_set_subquery_step(s->rules_engine, c->evaluation_interval_ms);
+    tsdb_set_ooo_window(s->db, c->ooo_window_ms);
     tsdb_set_retention(s->db, c->retention_ms ? c->retention_ms : s->options->retention_ms,
                        c->retention_bytes ? c->retention_bytes : s->options->retention_bytes);
 }
@@ -147,7 +151,7 @@ static void parts_swap(struct server *s, struct prepared *p)
     scrape_swap(s->scrape, p->scrape);
     rules_swap(s->rules, p->rules);
     notify_swap(s->notify, p->notify);
-    retention_apply(s, p->config);
+    engines_apply(s, p->config);
 }
 
 static void reload_begin(struct server *s)
@@ -525,8 +529,6 @@ static void wait_for_signals(struct server *s)
         case SIG_EVENT_RELOAD:
             (void)server_reload(s, &e); // Told and counted inside.
             break;
-        case SIG_EVENT_REOPEN:
-        case SIG_EVENT_DUMP:
         case SIG_EVENT_NONE:
             break;
         }
@@ -590,7 +592,7 @@ int server_run(const struct options *o)
     s.log = log_new(log);
     s.registry = tmk_registry_new(NULL);
     rng_init_system(&s.rng);
-    lock_init(&s.reload_lock, 5, "reload");
+    lock_init(&s.reload_lock, LOCK_RELOAD, "reload");
     cond_init(&s.reload_done);
     external_url_set(&s);
     server_metrics_register(s.registry, memory_limit(o));

@@ -160,7 +160,7 @@ bool http_fetch_wait(struct http_target *t, const struct http_fetch *f, struct a
     mine.done = waiter_done;
     mine.ctx = &w;
     CHECK(f->sink == NULL); // Its ctx would be the waiter's.
-    lock_init(&w.lock, 0, "http_waiter");
+    lock_init(&w.lock, LOCK_LEAF, "http_waiter");
     cond_init(&w.ended);
     const bool started = http_fetch_start(t, &mine, e);
     lock_take(&w.lock);

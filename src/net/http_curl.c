@@ -612,7 +612,7 @@ static void shard_free(struct shard *s)
 static struct shard *shard_new(struct error *e)
 {
     struct shard *s = MEM_NEW(struct shard);
-    lock_init(&s->lock, 720, "http_shard");
+    lock_init(&s->lock, LOCK_HTTP_SHARD, "http_shard");
     cond_init(&s->changed);
     s->multi = curl_multi_init();
     CHECK(s->multi != NULL);
@@ -758,7 +758,7 @@ struct http_client *http_client_new(u32 shards_max, UNUSED struct error *e)
     c->base.ops = &curl_ops;
     c->shards_max = shards_max ? shards_max : SHARDS_DEFAULT;
     c->shards = MEM_NEW_N(struct shard *, c->shards_max);
-    lock_init(&c->lock, 710, "http_client");
+    lock_init(&c->lock, LOCK_HTTP_CLIENT, "http_client");
     return &c->base;
 }
 

@@ -79,7 +79,7 @@ struct http_fake *http_fake_run(const struct http_router *r, const struct http_f
     f->rq.start_mono_ns = opts->clk ? clk_mono_ns(opts->clk) : 0;
     http_response_init(&f->rs, &f->rq, &fake_ops);
     buf_init(&f->whole, (size_t)1 << 30);
-    lock_init(&f->lock, 0, "http_fake");
+    lock_init(&f->lock, LOCK_LEAF, "http_fake");
     cond_init(&f->ended);
     fake_dispatch(f, r);
     if (!f->rs.deferred) {

@@ -175,7 +175,7 @@ struct http_rig *http_rig_new(const struct http_server_opts *given)
     struct http_rig *rig = MEM_NEW(struct http_rig);
     struct http_server_opts opts = given ? *given : (struct http_server_opts){0};
     struct error e = {0};
-    lock_init(&rig->lock, 0, "http_rig");
+    lock_init(&rig->lock, LOCK_LEAF, "http_rig");
     cond_init(&rig->changed);
     rig->registry = tmk_registry_new(NULL);
     rig->origin = re_new(STR("https?://friend(\\.example)?"), &e);

@@ -75,7 +75,7 @@ struct http_server *http_server_start(const struct http_server_opts *opts, struc
     memcpy(s->address, opts->address, bytes);
     s->router = (struct http_router){opts->routes, opts->route_count, opts->prefix};
     s->door.listen_fd = -1;
-    lock_init(&s->door.lock, 620, "http_door");
+    lock_init(&s->door.lock, LOCK_HTTP_DOOR, "http_door");
     if (!http_routes_check(&s->router, opts->lane_count, e) || !gauge_init(s, e) ||
         !lanes_open(s, e) || !engine_open(s, e) || !door_open(s, e)) {
         server_free(s);

@@ -28,7 +28,7 @@ struct http_stream {
 struct http_stream *stream_new(u32 window_bytes)
 {
     struct http_stream *st = MEM_NEW(struct http_stream);
-    lock_init(&st->lock, 610, "http_stream");
+    lock_init(&st->lock, LOCK_HTTP_STREAM, "http_stream");
     cond_init(&st->room);
     buf_init(&st->filling, window_bytes);
     buf_init(&st->draining, window_bytes);

@@ -78,7 +78,7 @@ struct clk *clk_manual_new(i64 wall_ms)
     static const struct clk_ops ops = {manual_wall_ms, manual_mono_ns};
     struct clk_manual *m = MEM_NEW(struct clk_manual);
     m->base.ops = &ops;
-    lock_init(&m->lock, 0, "clk_manual");
+    lock_init(&m->lock, LOCK_LEAF, "clk_manual");
     m->wall_ms = wall_ms;
     m->mono_ns = 1000000000; // Not 0, which callers may use for "never".
     return &m->base;

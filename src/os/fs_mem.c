@@ -513,7 +513,7 @@ struct fs *fs_mem_new(u64 capacity_bytes)
     };
     struct fs_mem *m = MEM_NEW(struct fs_mem);
     m->base.ops = &ops;
-    lock_init(&m->lock, 0, "fs_mem");
+    lock_init(&m->lock, LOCK_LEAF, "fs_mem");
     memtree_init(&m->tree, capacity_bytes);
     return &m->base;
 }

@@ -55,7 +55,7 @@ struct pool *pool_new(const char *name, u32 threads, u32 queue_max, struct error
 {
     CHECK(threads > 0 && queue_max > 0);
     struct pool *p = MEM_NEW(struct pool);
-    lock_init(&p->lock, 0, "pool");
+    lock_init(&p->lock, LOCK_LEAF, "pool");
     cond_init(&p->work);
     p->jobs_max = queue_max;
     p->ring = MEM_NEW_N(struct job, queue_max);

@@ -21,7 +21,7 @@ struct queue *queue_new(u32 items_max)
 {
     CHECK(items_max > 0);
     struct queue *q = MEM_NEW(struct queue);
-    lock_init(&q->lock, 0, "queue");
+    lock_init(&q->lock, LOCK_LEAF, "queue");
     cond_init(&q->filled);
     q->items = MEM_NEW_N(void *, items_max);
     q->items_max = items_max;

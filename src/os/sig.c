@@ -26,16 +26,7 @@ void sig_raise(enum sig_event event)
 
 static enum sig_event event_of(int signal_number)
 {
-    switch (signal_number) {
-    case SIGHUP:
-        return SIG_EVENT_RELOAD;
-    case SIGUSR1:
-        return SIG_EVENT_REOPEN;
-    case SIGUSR2:
-        return SIG_EVENT_DUMP;
-    default:
-        return SIG_EVENT_STOP;
-    }
+    return signal_number == SIGHUP ? SIG_EVENT_RELOAD : SIG_EVENT_STOP;
 }
 
 static void on_signal(int signal_number)
@@ -51,7 +42,7 @@ void sig_init(void)
         wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         CHECK(wake_fd >= 0);
     }
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
         CHECK(sigemptyset(&action.sa_mask) == 0);
@@ -65,8 +56,7 @@ void sig_init(void)
 // Takes the most urgent pending event.
 static enum sig_event event_take(void)
 {
-    static const enum sig_event by_urgency[] = {SIG_EVENT_STOP, SIG_EVENT_RELOAD, SIG_EVENT_REOPEN,
-                                                SIG_EVENT_DUMP};
+    static const enum sig_event by_urgency[] = {SIG_EVENT_STOP, SIG_EVENT_RELOAD};
     for (size_t i = 0; i < ARRAY_LEN(by_urgency); i++) {
         u32 bit = 1U << by_urgency[i];
         if (atomic_fetch_and(&pending, ~bit) & bit) {

@@ -8,14 +8,12 @@
 enum sig_event {
     SIG_EVENT_NONE,
     SIG_EVENT_STOP,
-    SIG_EVENT_RELOAD,
-    SIG_EVENT_REOPEN,
-    SIG_EVENT_DUMP
+    SIG_EVENT_RELOAD
 };
 
-void sig_init(void); // TERM, INT → stop; HUP → reload; USR1 → reopen; USR2 → dump; PIPE ignored.
-// The most urgent pending event (stop, reload, reopen, dump), each told once; SIG_EVENT_NONE on
-// time-out. timeout_ms < 0 waits on.
+void sig_init(void); // TERM, INT → stop; HUP → reload; PIPE ignored.
+// The most urgent pending event (stop, reload), each told once; SIG_EVENT_NONE on time-out.
+// timeout_ms < 0 waits on.
 enum sig_event sig_wait(i64 timeout_ms);
 void sig_raise(enum sig_event event); // The same from any thread (/-/quit, /-/reload).
 

@@ -19,11 +19,7 @@ TEST(sig_turns_signals_into_events)
     static const struct {
         int number;
         enum sig_event event;
-    } cases[] = {{SIGTERM, SIG_EVENT_STOP},
-                 {SIGINT, SIG_EVENT_STOP},
-                 {SIGHUP, SIG_EVENT_RELOAD},
-                 {SIGUSR1, SIG_EVENT_REOPEN},
-                 {SIGUSR2, SIG_EVENT_DUMP}};
+    } cases[] = {{SIGTERM, SIG_EVENT_STOP}, {SIGINT, SIG_EVENT_STOP}, {SIGHUP, SIG_EVENT_RELOAD}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         assert_int_equal(raise(cases[i].number), 0);
         assert_int_equal(sig_wait(-1), cases[i].event);
@@ -31,12 +27,10 @@ TEST(sig_turns_signals_into_events)
     }
     assert_int_equal(raise(SIGPIPE), 0); // Ignored: we are still here.
     sig_raise(SIG_EVENT_RELOAD);
-    sig_raise(SIG_EVENT_DUMP);
     sig_raise(SIG_EVENT_STOP);
     sig_raise(SIG_EVENT_RELOAD);
     assert_int_equal(sig_wait(1000), SIG_EVENT_STOP); // The most urgent first.
     assert_int_equal(sig_wait(1000), SIG_EVENT_RELOAD);
-    assert_int_equal(sig_wait(1000), SIG_EVENT_DUMP);
     i64 start = clk_mono_ms(clk_real());
     assert_int_equal(sig_wait(30), SIG_EVENT_NONE);
     assert_true(clk_mono_ms(clk_real()) - start >= 29);

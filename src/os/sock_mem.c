@@ -279,7 +279,7 @@ struct net_seam *net_mem_new(void)
     struct net_mem *n = MEM_NEW(struct net_mem);
     n->base.ops = &mem_ops;
     n->next_port = PORT_FIRST;
-    lock_init(&n->lock, 0, "net_mem");
+    lock_init(&n->lock, LOCK_LEAF, "net_mem");
     cond_init(&n->changed);
     return &n->base;
 }

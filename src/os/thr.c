@@ -13,6 +13,22 @@
 static _Thread_local struct lock *held[HELD_MAX];
 static _Thread_local u32 held_count;
 
+// A rank of the table is for the lock of that row alone.
+static void name_check(const struct lock *l)
+{
+    static const struct {
+        u32 rank;
+        const char *name;
+    } rows[] = {
+#    define LOCK_RANK_ROW(constant, number, text) {number, text},
+        LOCK_RANKS(LOCK_RANK_ROW)
+#    undef LOCK_RANK_ROW
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CHECK(rows[i].rank != l->rank || strcmp(rows[i].name, l->name) == 0);
+    }
+}
+
 static void rank_check(const struct lock *l)
 {
     for (u32 i = 0; i < held_count; i++) {
@@ -53,6 +69,10 @@ static void check_sole(const struct lock *l)
     CHECK(held_count == 1 && held[0] == l && "a wait under another lock");
 }
 #else
+static void name_check(const struct lock *l)
+{
+    (void)l;
+}
 static void rank_check(const struct lock *l)
 {
     (void)l;
@@ -80,6 +100,7 @@ void lock_init(struct lock *l, u32 rank, const char *name)
     CHECK(pthread_mutex_init(&l->mutex, NULL) == 0);
     l->rank = rank;
     l->name = name;
+    name_check(l);
 }
 
 void lock_fini(struct lock *l)

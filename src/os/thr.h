@@ -7,6 +7,7 @@
 #define OS_THR_H
 
 #include "base/base.h"
+#include "os/lock_rank.h"
 
 #include <pthread.h>
 
@@ -15,7 +16,7 @@ struct clk;
 
 struct lock {
     pthread_mutex_t mutex;
-    u32 rank; // 0 = unranked leaf (nothing may be taken under it).
+    u32 rank; // enum lock_rank
     const char *name;
 };
 void lock_init(struct lock *l, u32 rank, const char *name);

@@ -76,6 +76,14 @@ static void wait_under_another(void *arg)
 }
 #endif
 
+#ifndef NDEBUG
+static void take_the_rank_of_another(UNUSED void *arg)
+{
+    struct lock l;
+    lock_init(&l, LOCK_TSDB, "mine");
+}
+#endif
+
 TEST(lock_ranks_are_checked)
 {
     locks_init();
@@ -87,6 +95,7 @@ TEST(lock_ranks_are_checked)
     assert_true(test_dies(drop_not_held, NULL));
     assert_true(test_dies(check_not_held, NULL));
     assert_true(test_dies(wait_under_another, NULL));
+    assert_true(test_dies(take_the_rank_of_another, NULL));
 #endif
 }
 

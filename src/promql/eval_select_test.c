@@ -73,6 +73,9 @@ TEST(subqueries_are_aligned_to_absolute_time)
     fixture_load(&f, "x", 10000, "0 1 2 3 4 5 6 7 8 9");
     expect_instant(&f, "x[40s:15s]", 50000, "x 1@15000 3@30000 4@45000");
     expect_instant(&f, "x[40s:]", 55000, "x 2@20000 4@40000"); // The default step.
+    promql_engine_set_subquery_step(f.engine, 10000);          // As a reload does.
+    expect_instant(&f, "x[20s:]", 55000, "x 4@40000 5@50000");
+    expect_range(&f, "max_over_time(x[20s:])", 40000, 50000, 10000, "{} 4@40000 5@50000");
     expect_instant(&f, "sum_over_time((x * 2)[20s:10s])", 50000, "{} 18");
     expect_range(&f, "max_over_time(x[20s:10s])", 40000, 60000, 10000,
                  "{} 4@40000 5@50000 6@60000");

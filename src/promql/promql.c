@@ -21,9 +21,10 @@
 #define BYTES_MAX        ((u64)2 << 30)
 #define QUERY_BYTES_MAX  ((size_t)64 << 20) // A tree is at most some hundred times its text.
 
-// Threads: frozen.
+// Threads: frozen but for subquery_step_ms.
 struct promql_engine {
     struct promql_engine_opts opts;
+    _Atomic i64 subquery_step_ms;
 };
 
 struct promql_engine *promql_engine_new(struct promql_engine_opts opts)
@@ -33,7 +34,7 @@ struct promql_engine *promql_engine_new(struct promql_engine_opts opts)
     struct promql_engine_opts *o = &g->opts;
     o->lookback_ms = o->lookback_ms > 0 ? o->lookback_ms : LOOKBACK_MS;
     o->timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : TIMEOUT_MS;
-    o->subquery_step_ms = o->subquery_step_ms > 0 ? o->subquery_step_ms : SUBQUERY_STEP_MS;
+    promql_engine_set_subquery_step(g, o->subquery_step_ms);
     o->samples_max = o->samples_max > 0 ? o->samples_max : SAMPLES_MAX;
     o->bytes_max = o->bytes_max > 0 ? o->bytes_max : BYTES_MAX;
     return g;
@@ -42,6 +43,11 @@ struct promql_engine *promql_engine_new(struct promql_engine_opts opts)
 void promql_engine_free(struct promql_engine *g)
 {
     mem_free(g);
+}
+
+void promql_engine_set_subquery_step(struct promql_engine *g, i64 step_ms)
+{
+    g->subquery_step_ms = step_ms > 0 ? step_ms : SUBQUERY_STEP_MS;
 }
 
 // ---- queries -----------------------------------------------------------------------------------
@@ -210,6 +216,10 @@ static void run_begin(struct run *r, const struct promql_engine *g, const struct
     }
     r->arena = arena_new(r->bytes_limit + RUN_SLACK_BYTES);
     r->scratch = arena_new(r->bytes_limit + RUN_SLACK_BYTES);
+    struct promql_engine_opts *own = ARENA_NEW(r->arena, struct promql_engine_opts);
+    *own = g->opts;
+    own->subquery_step_ms = g->subquery_step_ms; // The same for the whole run.
+    r->opts = own;
 }
 
 static void run_end(struct run *r)

@@ -11,7 +11,8 @@
 //   (I1) An answer is whole and exact or there is an error; what storage left out is told by
 //        result->partial and a warning.
 //   (I2) Budget, deadline and cancel are looked at once per batch of work, in query_tick.
-// Threads: engines and queries are frozen; a result belongs to its caller.
+// Threads: queries are frozen; engines too, but for the step of subqueries, which is atomic; a
+// result belongs to its caller.
 #ifndef PROMQL_PROMQL_H
 #define PROMQL_PROMQL_H
 
@@ -44,6 +45,8 @@ struct promql_engine_opts {
 };
 struct promql_engine *promql_engine_new(struct promql_engine_opts opts);
 void promql_engine_free(struct promql_engine *g); // Accepts NULL.
+// The step of subqueries that name none may change at a reload; runs that began keep theirs.
+void promql_engine_set_subquery_step(struct promql_engine *g, i64 step_ms);
 
 // Where a text is wrong: byte offsets [start, end), line and column from 1.
 struct promql_place {

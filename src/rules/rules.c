@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { SLEEP_MAX_MS = 500, RANK_RULES = 30, QUERY_TIMEOUT_MS = 120000 };
+enum { SLEEP_MAX_MS = 500, QUERY_TIMEOUT_MS = 120000 };
 #define OPTS_BYTES_MAX  ((size_t)1 << 20)
 #define QUERY_BYTES_MAX ((u64)64 << 20)
 
@@ -119,7 +119,7 @@ struct rules *rules_new(const struct rules_deps *deps, UNUSED struct error *e)
     r->deps.query_bytes_max = deps->query_bytes_max ? deps->query_bytes_max : QUERY_BYTES_MAX;
     r->stop = stop_new();
     r->metrics = rules_metrics_new(deps->registry);
-    lock_init(&r->lock, RANK_RULES, "rules");
+    lock_init(&r->lock, LOCK_RULES, "rules");
     return r;
 }
 

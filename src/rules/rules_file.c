@@ -315,7 +315,7 @@ static bool groups_load(struct rules *r, struct rules_plan *plan, const struct y
         g->opts = plan->opts;
         g->opts.external_labels = labels_copy(g->memory, plan->opts.external_labels);
         g->opts.external_url = arena_str(g->memory, plan->opts.external_url);
-        lock_init(&g->lock, 0, "rule group");
+        lock_init(&g->lock, LOCK_LEAF, "rule group");
         if (!group_load(g, &plan->opts, s.groups[i], e) || !plan_add(plan, g, s.groups[i], e)) {
             rule_group_free(g);
             return false;

@@ -15,7 +15,7 @@
 
 #include <stdlib.h>
 
-enum { SYNC_EVERY_MS = 1000, SLEEP_MIN_MS = 1, RANK_SCRAPE = 40 };
+enum { SYNC_EVERY_MS = 1000, SLEEP_MIN_MS = 1 };
 #define DIR_BYTES_MAX ((size_t)1 << 20)
 #define SHARDS_MAX    (SCRAPE_TARGETS_MAX / HTTP_SHARD_TARGETS)
 
@@ -64,7 +64,7 @@ static void over_limit_fail(struct scrape_target *t)
 // The one it has, unless what it proves itself with has changed.
 static bool connection_ready(struct scrape_target *t, struct error *e)
 {
-    return (t->http && t->secret_generation == t->pool->secret_generation) ||
+    return (t->http && t->secret_generation == t->pool->secrets.generation) ||
            scrape_target_connect(t, e);
 }
 
@@ -211,7 +211,7 @@ struct scrape *scrape_make(const struct scrape_deps *deps, struct error *e)
     struct scrape *s = MEM_NEW(struct scrape);
     s->deps = *deps;
     s->deps.config_dir = STR_EMPTY;
-    lock_init(&s->lock, RANK_SCRAPE, "scrape");
+    lock_init(&s->lock, LOCK_SCRAPE, "scrape");
     cond_init(&s->wake);
     cond_init(&s->taken);
     s->metrics = scrape_metrics_new(deps->registry);

@@ -20,6 +20,8 @@
 #include "scrape/scrape.h"
 #include "scrape/scrape_cache.h"
 #include "scrape/scrape_conf.h"
+#include "scrape/scrape_metrics.h"
+#include "scrape/scrape_secret.h"
 #include "sd/sd.h"
 #include "storage/storage.h"
 
@@ -91,8 +93,6 @@ struct scrape_target {
     u32 family_cap;
 };
 
-struct scrape_metrics;
-
 // Threads: owned by the scheduler; targets and dropped change under the owner's lock only.
 struct scrape_pool {
     struct scrape *owner;
@@ -108,12 +108,7 @@ struct scrape_pool {
     u64 config_hash;
     u64 seed; // From external labels and host: HA pairs scrape at other offsets.
     struct http_target_opts http; // Without the URL and the headers.
-    struct arena *secret_memory;  // Of what in http came from files.
-    u64 secret_hash;
-    u32 secret_files;
-    u32 secret_generation; // Rises when a file has changed.
-    i64 next_secret_mono_ms;
-    bool secrets_fail; // The last look did.
+    struct scrape_secrets secrets;
     struct sd_provider **providers;
     u32 provider_count;
     struct scrape_target **targets;
@@ -147,33 +142,12 @@ void scrape_store_end(struct scrape_target *t, i64 t_ms);
 
 struct scrape_pool *scrape_pool_new(struct scrape *s, const struct scrape_globals *globals,
                                     const struct yaml_node *node, struct error *e);
-// Reads what the configuration names; false leaves the pool as it was.
-bool scrape_secrets_read(struct scrape_pool *p, struct error *e) MUST_USE;
-void scrape_secrets_look(struct scrape_pool *p, i64 mono_ms); // Whether a file has changed.
 // Identity of an entry of scrape_configs under these globals.
 u64 scrape_config_hash(const struct scrape_globals *globals, const struct yaml_node *node);
 // Drops one reference; the last one frees.
 void scrape_pool_unref(struct scrape_pool *p); // Accepts NULL.
 // Asks discovery and brings the targets in line. *changed when there was anything new.
 void scrape_pool_sync(struct scrape_pool *p, i64 mono_ms, bool *changed);
-
-struct scrape_metrics *scrape_metrics_new(struct tmk_registry *r);
-void scrape_metrics_free(struct scrape_metrics *m);
-void scrape_count_outcome(struct scrape_metrics *m, str job, enum append_outcome o, u64 n);
-enum scrape_counter {
-    SCRAPE_COUNT_BODY_LIMIT,
-    SCRAPE_COUNT_SAMPLE_LIMIT,
-    SCRAPE_COUNT_LABEL_LIMIT,
-    SCRAPE_COUNT_TARGET_LIMIT,
-    SCRAPE_COUNT_EXEMPLARS,
-    SCRAPE_COUNT_CREATED,
-    SCRAPE_COUNT_SKIPPED, // The one before was still running.
-    SCRAPE_COUNT_SYNCS,
-    SCRAPE_COUNTER_COUNT
-};
-void scrape_count(struct scrape_metrics *m, enum scrape_counter c, u64 n);
-void scrape_count_failure(struct scrape_metrics *m, str job, str reason);
-void scrape_count_targets(struct scrape_metrics *m, str job, u32 targets);
 
 // Threads: as the head of this file says.
 struct scrape {

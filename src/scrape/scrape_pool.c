@@ -112,7 +112,7 @@ void scrape_pool_unref(struct scrape_pool *p)
     mem_free(p->providers);
     mem_free(p->targets);
     arena_free(p->dropped_memory);
-    arena_free(p->secret_memory);
+    arena_free(p->secrets.memory);
     arena_free(p->memory);
     mem_free(p);
 }

@@ -88,29 +88,29 @@ bool scrape_secrets_read(struct scrape_pool *p, struct error *e)
         arena_free(r.memory);
         return false;
     }
-    if (p->secret_memory && r.hash == p->secret_hash) {
+    if (p->secrets.memory && r.hash == p->secrets.hash) {
         arena_free(r.memory);
         return true;
     }
-    arena_free(p->secret_memory); // Targets have copies of their own.
+    arena_free(p->secrets.memory); // Targets have copies of their own.
     p->http = http;
-    p->secret_memory = r.memory;
-    p->secret_hash = r.hash;
-    p->secret_files = r.files;
-    p->secret_generation++;
+    p->secrets.memory = r.memory;
+    p->secrets.hash = r.hash;
+    p->secrets.files = r.files;
+    p->secrets.generation++;
     return true;
 }
 
 void scrape_secrets_look(struct scrape_pool *p, i64 mono_ms)
 {
-    if (p->secret_files == 0 || mono_ms < p->next_secret_mono_ms) {
+    if (p->secrets.files == 0 || mono_ms < p->secrets.next_look_mono_ms) {
         return;
     }
     struct error e = {0};
-    p->next_secret_mono_ms = mono_ms + LOOK_EVERY_MS;
+    p->secrets.next_look_mono_ms = mono_ms + LOOK_EVERY_MS;
     const bool ok = scrape_secrets_read(p, &e);
-    if (!ok && !p->secrets_fail) {
+    if (!ok && !p->secrets.fails) {
         LOGF(p->owner->deps.log, LOG_ERROR, "what was read before goes on to be used: %s", e.text);
     }
-    p->secrets_fail = !ok;
+    p->secrets.fails = !ok;
 }

@@ -193,7 +193,7 @@ struct scrape_target *scrape_target_new(struct scrape_pool *pool, struct labels 
     t->memory = arena_new(TARGET_BYTES_MAX);
     t->run = arena_new(SCRAPE_RUN_BYTES_MAX);
     t->metadata_memory = arena_new(SCRAPE_METADATA_BYTES_MAX);
-    lock_init(&t->lock, 0, "scrape target");
+    lock_init(&t->lock, LOCK_LEAF, "scrape target");
     scrape_cache_init(&t->cache);
     if (!target_fill(t, discovered, e)) {
         scrape_target_free(t);
@@ -223,7 +223,7 @@ bool scrape_target_connect(struct scrape_target *t, struct error *e)
     http.header_count = ARRAY_LEN(headers);
     http_target_free(t->http);
     t->http = http_target_new(t->pool->owner->http, &http, e);
-    t->secret_generation = t->pool->secret_generation;
+    t->secret_generation = t->pool->secrets.generation;
     return t->http != NULL;
 }
 

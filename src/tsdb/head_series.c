@@ -120,7 +120,7 @@ struct head *head_new(u32 id, i64 range_ms, _Atomic u32 *series_total, _Atomic b
     h->own_max = series_max;
     h->t_floor = INT64_MIN;
     h->t_max = T_NEVER;
-    lock_init(&h->lock, 30, "head");
+    lock_init(&h->lock, LOCK_HEAD, "head");
     cond_init(&h->turn_free);
     map_init(&h->by_labels, &series_ops, h);
     map_init(&h->by_group, &group_ops, h);

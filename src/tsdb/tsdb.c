@@ -321,11 +321,12 @@ static struct tsdb *db_make(const struct tsdb_opts *opts)
     opts_default(&db->opts);
     (void)snprintf(db->dir, sizeof(db->dir), "%s", opts->dir);
     db->opts.dir = db->dir;
+    db->ooo_window_ms = opts->ooo_window_ms;
     db->retention_ms = opts->retention_ms;
     db->retention_bytes = opts->retention_bytes;
     db->head_min = INT64_MIN;
-    lock_init(&db->lock, 10, "tsdb");
-    lock_init(&db->wake_lock, 50, "tsdb_wake");
+    lock_init(&db->lock, LOCK_TSDB, "tsdb");
+    lock_init(&db->wake_lock, LOCK_TSDB_WAKE, "tsdb_wake");
     cond_init(&db->wake);
     meta_table_init(&db->metadata);
     db->blocks = block_set_with(NULL, NULL, NULL, 0);
@@ -407,6 +408,11 @@ bool tsdb_sync(struct tsdb *db, struct error *e)
 struct storage *tsdb_storage(struct tsdb *db)
 {
     return &db->base;
+}
+
+void tsdb_set_ooo_window(struct tsdb *db, i64 ooo_window_ms)
+{
+    db->ooo_window_ms = ooo_window_ms;
 }
 
 void tsdb_set_retention(struct tsdb *db, i64 retention_ms, u64 retention_bytes)

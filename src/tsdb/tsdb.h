@@ -87,6 +87,8 @@ void tsdb_interrupt(struct tsdb *db);
 bool tsdb_sync(struct tsdb *db, struct error *e) MUST_USE;
 // Retention may change at a reload.
 void tsdb_set_retention(struct tsdb *db, i64 retention_ms, u64 retention_bytes);
+// So may the out-of-order window; it holds for the commits that follow.
+void tsdb_set_ooo_window(struct tsdb *db, i64 ooo_window_ms);
 
 // A line of a top list of /api/v1/status/tsdb.
 struct tsdb_stat {

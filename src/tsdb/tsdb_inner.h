@@ -1,7 +1,7 @@
 // tsdb_inner.h: what the files of the engine share behind tsdb.h; private to the folder.
 //
-// Lock ranks here: db 10 → head 30 → wal 40; the log thread's wake-up 50. The turn of a head is
-// taken before any of them.
+// Locks in order: db → head → wal → the log thread's wake-up (os/lock_rank.h). The turn of a head
+// is taken before any of them.
 #ifndef TSDB_TSDB_INNER_H
 #define TSDB_TSDB_INNER_H
 
@@ -111,6 +111,7 @@ struct tsdb {
     struct file *lock_file;
     struct head *heads[SHARDS];
     struct wal *wals[SHARDS];
+    _Atomic i64 ooo_window_ms;
     _Atomic u32 series_total;
     _Atomic bool memory_full[SHARDS]; // Of each shard: its share of memory_max is used up.
     _Atomic bool writes_failing;

@@ -55,7 +55,8 @@ static bool window_oldest(struct tsdb *db, i64 *start)
 static bool cut_due(struct tsdb *db, i64 *start)
 {
     i64 range = db->opts.block_range_ms;
-    i64 wait = MAX(range / 2, db->opts.ooo_window_ms);
+    const i64 window = db->ooo_window_ms;
+    i64 wait = MAX(range / 2, window);
     return window_oldest(db, start) &&
            heads_newest(db) >= sat_add_i64(sat_add_i64(*start, range), wait);
 }

@@ -250,6 +250,23 @@ TEST(tsdb_limits_series_with_a_clear_outcome)
     fixture_fini(&f);
 }
 
+TEST(tsdb_takes_a_new_out_of_order_window_while_it_runs)
+{
+    struct fixture f;
+    const char *name = "up,instance=a,job=x";
+    fixture_init(&f, 85);
+    fixture_open(&f);
+    const i64 t = FIXTURE_NOW;
+    assert_int_equal(fixture_put(&f, STREAM_PUSH, name, t, 1), APPEND_STORED);
+    assert_int_equal(fixture_put(&f, STREAM_PUSH, name, t - 5000, 1), APPEND_OUT_OF_ORDER);
+    tsdb_set_ooo_window(f.db, 10000);
+    assert_int_equal(fixture_put(&f, STREAM_PUSH, name, t - 5000, 1), APPEND_STORED_OOO);
+    assert_int_equal(fixture_put(&f, STREAM_PUSH, name, t - 11000, 1), APPEND_TOO_OLD);
+    tsdb_set_ooo_window(f.db, 0);
+    assert_int_equal(fixture_put(&f, STREAM_PUSH, name, t - 4000, 1), APPEND_OUT_OF_ORDER);
+    fixture_fini(&f);
+}
+
 // Writes n series name,n=0 … and says how many were stored; the others were refused by a limit.
 static u32 flood(struct fixture *f, enum storage_stream stream, const char *name, u32 n)
 {

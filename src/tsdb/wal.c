@@ -74,7 +74,7 @@ struct wal *wal_new(struct wal_opts opts, u64 first, u64 resume_segment, u64 res
     w->next_number = first;
     w->resume_segment = resume_segment;
     w->resume_offset = resume_offset;
-    lock_init(&w->lock, 40, "wal");
+    lock_init(&w->lock, LOCK_WAL, "wal");
     cond_init(&w->sync_done);
     buf_init(&w->unsynced, (size_t)opts.unsynced_max + (WAL_RECORD_MAX * 4ULL));
     return w;
