@@ -277,8 +277,10 @@ static bool metadata_get(struct http_request *rq, const struct api_services *svc
     struct metadata *stored = NULL;
     u32 scraped_count = 0;
     u32 stored_count = 0;
-    if (svc->scrape != NULL) {
-        scrape_metadata(svc->scrape, metric, 0, rq->arena, &scraped, &scraped_count);
+    const struct scrape_metadata_ask ask = {.metric = metric, .distinct = true};
+    if (svc->scrape != NULL &&
+        !scrape_metadata(svc->scrape, &ask, rq->arena, &scraped, &scraped_count, e)) {
+        return false;
     }
     struct storage_querier *q =
         storage_querier_open(svc->storage, TENANT_DEFAULT, INT64_MIN, INT64_MAX, e);

@@ -54,8 +54,8 @@ void scrape_snapshot_take(struct scrape *s, struct arena *a, struct scrape_snaps
     out->pool_count = 2;
 }
 
-void scrape_metadata(struct scrape *s, str metric, u32 limit, struct arena *a,
-                     struct scrape_metadata_info **out, u32 *count)
+bool scrape_metadata(struct scrape *s, const struct scrape_metadata_ask *ask, struct arena *a,
+                     struct scrape_metadata_info **out, u32 *count, UNUSED struct error *e)
 {
     static const struct scrape_metadata_info all[] = {
         {{target_labels, 2}, {{"up", 2}, METRIC_GAUGE, {"Is it up?", 9}, {NULL, 0}}},
@@ -64,14 +64,14 @@ void scrape_metadata(struct scrape *s, str metric, u32 limit, struct arena *a,
         {{down_labels, 2}, {{"a_total", 7}, METRIC_COUNTER, {"A.", 2}, {"s", 1}}},
     };
     (void)s;
-    (void)limit;
     *out = ARENA_NEW_N(a, struct scrape_metadata_info, ARRAY_LEN(all));
     *count = 0;
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        if (metric.len == 0 || str_eq(metric, all[i].metadata.name)) {
+        if (ask->metric.len == 0 || str_eq(ask->metric, all[i].metadata.name)) {
             (*out)[(*count)++] = all[i];
         }
     }
+    return true;
 }
 
 const char *alert_state_text(enum alert_state s)

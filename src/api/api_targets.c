@@ -218,8 +218,10 @@ void api_targets_metadata(struct http_request *rq, struct http_response *rs)
         return;
     }
     const str metric = http_param_get(rq, STR("metric"));
-    if (svc->scrape != NULL) {
-        scrape_metadata(svc->scrape, metric, 0, rq->arena, &infos, &count);
+    const struct scrape_metadata_ask ask = {.metric = metric};
+    if (svc->scrape != NULL && !scrape_metadata(svc->scrape, &ask, rq->arena, &infos, &count, &e)) {
+        api_error_of(rs, &e);
+        return;
     }
     api_out_begin(&o, rs);
     jsonw_array(&o.w);

@@ -8,6 +8,7 @@
 // Lock order: scrape.lock before target.lock. Threads: scheduler, shards, callers of snapshots.
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "os/clk.h"
@@ -508,40 +509,92 @@ void scrape_snapshot_take(struct scrape *s, struct arena *a, struct scrape_snaps
     qsort(out->targets, out->target_count, sizeof(*out->targets), info_order);
 }
 
+#define METADATA_ANSWER_MAX ((size_t)128 << 20) // A quarter of what a request may use.
+
+// Threads: owned.
 struct metadata_walk {
+    const struct scrape_metadata_ask *ask;
     struct arena *a;
     struct scrape_metadata_info *items;
-    str metric;
-    u32 limit;
     u32 count;
     u32 cap;
+    struct map known; // Of each metadata the first item: the others share its texts.
+    bool full;
 };
+
+static bool metadata_walk_eq(const void *ctx, u32 index, const void *key)
+{
+    const struct metadata_walk *w = ctx;
+    const struct metadata *x = &w->items[index].metadata;
+    const struct metadata *y = key;
+    return x->type == y->type && str_eq(x->name, y->name) && str_eq(x->help, y->help) &&
+           str_eq(x->unit, y->unit);
+}
+
+static u64 metadata_walk_hash(const struct metadata *m)
+{
+    return hash_mix(hash_mix(hash_str(m->name), hash_str(m->help)),
+                    hash_mix(hash_str(m->unit), (u64)m->type));
+}
+
+static u64 metadata_walk_hash_of(const void *ctx, u32 index)
+{
+    const struct metadata_walk *w = ctx;
+    return metadata_walk_hash(&w->items[index].metadata);
+}
+
+static void metadata_walk_add(struct metadata_walk *w, struct labels target,
+                              const struct metadata *m)
+{
+    const u64 hash = metadata_walk_hash(m);
+    const u32 same = map_get(&w->known, hash, m);
+    if (same != MAP_NONE && w->ask->distinct) {
+        return;
+    }
+    if (arena_bytes(w->a) > METADATA_ANSWER_MAX) {
+        w->full = true;
+        return;
+    }
+    if (w->count == w->cap) {
+        const u32 cap = MAX(64, w->cap * 2);
+        w->items = arena_grow(w->a, w->items, w->cap, cap, sizeof(*w->items));
+        w->cap = cap;
+    }
+    struct scrape_metadata_info *item = &w->items[w->count];
+    *item = (struct scrape_metadata_info){.target = target};
+    if (same != MAP_NONE) {
+        item->metadata = w->items[same].metadata;
+    } else {
+        item->metadata = (struct metadata){arena_str(w->a, m->name), m->type,
+                                           arena_str(w->a, m->help), arena_str(w->a, m->unit)};
+        map_put(&w->known, hash, w->count);
+    }
+    w->count++;
+}
 
 static void metadata_of_target(struct metadata_walk *w, struct scrape_target *t)
 {
     lock_take(&t->lock);
-    for (u32 i = 0; i < t->family_count && (w->limit == 0 || w->count < w->limit); i++) {
+    struct labels target = {0};
+    for (u32 i = 0; i < t->family_count && !w->full; i++) {
         const struct metadata *m = &t->families[i].metadata;
-        if (w->metric.len > 0 && !str_eq(w->metric, m->name)) {
+        if (w->ask->metric.len > 0 && !str_eq(w->ask->metric, m->name)) {
             continue;
         }
-        if (w->count == w->cap) {
-            const u32 cap = MAX(64, w->cap * 2);
-            w->items = arena_grow(w->a, w->items, w->cap, cap, sizeof(*w->items));
-            w->cap = cap;
+        if (target.count == 0 && !w->ask->distinct) {
+            target = labels_copy(w->a, t->labels); // Once a target, not once a family.
         }
-        w->items[w->count++] =
-            (struct scrape_metadata_info){labels_copy(w->a, t->labels),
-                                          {arena_str(w->a, m->name), m->type,
-                                           arena_str(w->a, m->help), arena_str(w->a, m->unit)}};
+        metadata_walk_add(w, target, m);
     }
     lock_drop(&t->lock);
 }
 
-void scrape_metadata(struct scrape *s, str metric, u32 limit, struct arena *a,
-                     struct scrape_metadata_info **out, u32 *count)
+bool scrape_metadata(struct scrape *s, const struct scrape_metadata_ask *ask, struct arena *a,
+                     struct scrape_metadata_info **out, u32 *count, struct error *e)
 {
-    struct metadata_walk w = {.a = a, .metric = metric, .limit = limit};
+    static const struct map_ops ops = {metadata_walk_eq, metadata_walk_hash_of};
+    struct metadata_walk w = {.ask = ask, .a = a};
+    map_init(&w.known, &ops, &w);
     lock_take(&s->lock);
     for (u32 i = 0; i < s->pool_count; i++) {
         for (u32 k = 0; k < s->pools[i]->target_count; k++) {
@@ -549,6 +602,14 @@ void scrape_metadata(struct scrape *s, str metric, u32 limit, struct arena *a,
         }
     }
     lock_drop(&s->lock);
+    map_fini(&w.known);
+    if (w.full) {
+        return err_set(e, ERR_LIMIT,
+                       "the metadata of all targets needs more than %zu MiB: ask for "
+                       "one metric",
+                       METADATA_ANSWER_MAX >> 20);
+    }
     *out = w.items;
     *count = w.count;
+    return true;
 }

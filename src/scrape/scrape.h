@@ -118,7 +118,12 @@ struct scrape_metadata_info {
     struct labels target;
     struct metadata metadata;
 };
-void scrape_metadata(struct scrape *s, str metric, u32 limit, struct arena *a,
-                     struct scrape_metadata_info **out, u32 *count); // Empty metric = all.
+struct scrape_metadata_ask {
+    str metric;    // Empty: all.
+    bool distinct; // Each metadata once, however many targets say it; without the targets.
+};
+// false: ERR_LIMIT, it is too much for one answer.
+bool scrape_metadata(struct scrape *s, const struct scrape_metadata_ask *ask, struct arena *a,
+                     struct scrape_metadata_info **out, u32 *count, struct error *e) MUST_USE;
 
 #endif

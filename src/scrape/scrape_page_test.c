@@ -49,9 +49,61 @@ TEST(scrape_stores_the_page_and_reports_on_itself)
     ASSERT_STR_EQ(labels_get(i.discovered_labels, STR("__metrics_path__")), STR("/metrics"));
     struct scrape_metadata_info *m;
     u32 n;
-    scrape_metadata(r.scrape, STR("a"), 0, a, &m, &n);
+    struct error e = {0};
+    ASSERT_OK(
+        scrape_metadata(r.scrape, &(struct scrape_metadata_ask){STR("a"), false}, a, &m, &n, &e),
+        e);
     assert_int_equal(n, 0); // The page of now says nothing of it.
     arena_free(a);
+    rig_fini(&r);
+}
+
+// Many targets say the same, and a request's arena must hold the answer.
+TEST(scrape_metadata_of_many_targets_shares_its_texts)
+{
+    enum { TARGETS = 400, FAMILIES = 100 };
+    struct rig r;
+    struct buf job;
+    struct buf body;
+    struct error e = {0};
+    rig_init(&r, 0);
+    buf_init(&job, 1 << 16);
+    buf_init(&body, 1 << 16);
+    buf_c(&job, "- job_name: j\n  static_configs: [{targets: [");
+    for (u32 i = 0; i < TARGETS; i++) {
+        buf_printf(&job, "'h%u:1',", i);
+    }
+    buf_c(&job, "]}]\n");
+    buf_byte(&job, '\0');
+    for (u32 i = 0; i < FAMILIES; i++) {
+        buf_printf(&body, "# HELP m%u %0200u\n# TYPE m%u gauge\n", i, i, i);
+    }
+    buf_byte(&body, '\0');
+    r.body = body.bytes;
+    ASSERT_OK(rig_load(&r, job.bytes, &e), e);
+    rig_run(&r, 11000);
+    struct arena *a = arena_new((size_t)256 << 20);
+    struct scrape_metadata_info *m;
+    u32 n;
+    const struct scrape_metadata_ask all = {.distinct = false};
+    ASSERT_OK(scrape_metadata(r.scrape, &all, a, &m, &n, &e), e);
+    assert_int_equal(n, TARGETS * FAMILIES);
+    assert_true(arena_bytes(a) < (size_t)n * 300);
+    ASSERT_STR_EQ(labels_get(m[FAMILIES].target, LABEL_INSTANCE), STR("h1:1"));
+    ASSERT_STR_EQ(m[n - 1].metadata.name, STR("m99"));
+    arena_reset(a);
+    const struct scrape_metadata_ask each = {.distinct = true};
+    ASSERT_OK(scrape_metadata(r.scrape, &each, a, &m, &n, &e), e);
+    assert_int_equal(n, FAMILIES);
+    assert_true(arena_bytes(a) < (size_t)1 << 20);
+    // What is too much is refused; the arena's maximum would end the server.
+    arena_reset(a);
+    assert_non_null(arena_try(a, 1, (size_t)130 << 20));
+    assert_false(scrape_metadata(r.scrape, &all, a, &m, &n, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    arena_free(a);
+    buf_fini(&job);
+    buf_fini(&body);
     rig_fini(&r);
 }
 
