@@ -34,6 +34,10 @@ const struct hist *hist_between(const struct range_call *c, const struct window 
         (f64)(t - w->hist_t_ms[left]) / (f64)(w->hist_t_ms[left + 1] - w->hist_t_ms[left]);
     struct hist_spare spare = {.positive = {.n = 0}};
     struct hist_sum s;
+    if (hist_is_custom(a) != hist_is_custom(b)) {
+        note_mixed_schemas(c->run, c->arg_span, c->metric);
+        return NULL;
+    }
     bool begins_again = is_counter && hist_is_reset(a, b);
     hist_sum_start(&s, c->run->scratch, &spare, false, b);
     if (!begins_again && !add(c, &s, a, -1)) {
