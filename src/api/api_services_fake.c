@@ -48,10 +48,12 @@ void scrape_snapshot_take(struct scrape *s, struct arena *a, struct scrape_snaps
     out->dropped = ARENA_NEW(a, struct scrape_dropped_info);
     out->dropped[0] = (struct scrape_dropped_info){STR("b"), {found_labels, 1}};
     out->dropped_count = 1;
-    out->dropped_total = 1;
+    out->dropped_total = 7;
     out->pools = ARENA_NEW_N(a, str, 2);
     memcpy(out->pools, pool_names, sizeof(pool_names));
     out->pool_count = 2;
+    out->pool_dropped = ARENA_NEW_N(a, u64, 2);
+    out->pool_dropped[1] = 7;
 }
 
 bool scrape_metadata(struct scrape *s, const struct scrape_metadata_ask *ask, struct arena *a,

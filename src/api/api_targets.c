@@ -155,14 +155,9 @@ static void dropped_counts_write(struct jsonw *w, const struct scrape_snapshot *
     jsonw_key(w, STR("droppedTargetCounts"));
     jsonw_object(w);
     for (u32 i = 0; i < snap->pool_count; i++) {
-        u64 count = 0;
-        for (u32 j = 0; j < snap->dropped_count; j++) {
-            count += str_eq(snap->dropped[j].pool, snap->pools[i]);
-        }
         if (pool.len == 0 || str_eq(pool, snap->pools[i])) {
             jsonw_key(w, snap->pools[i]);
-            // One pool: what was dropped beyond the kept ones is its own.
-            jsonw_u64(w, snap->pool_count == 1 ? snap->dropped_total : count);
+            jsonw_u64(w, snap->pool_dropped[i]); // Not only the kept ones.
         }
     }
     jsonw_object_end(w);

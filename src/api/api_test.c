@@ -102,7 +102,7 @@ TEST(api_shows_targets)
            "\"first_byte\":0,\"transfer\":0,\"parse\":0,\"store\":0},\"status\":200,\"samples\":0,"
            "\"lastReason\":\"parse\",\"bodyExcerpt\":\"up 1\\nbroken{\\n\",\"errorLine\":2}],"
            "\"droppedTargets\":[{\"discoveredLabels\":{\"__address__\":\"x:1\"},\"scrapePool\":"
-           "\"b\"}],\"droppedTargetCounts\":{\"b\":1}}"));
+           "\"b\"}],\"droppedTargetCounts\":{\"b\":7}}"));
     api_rig_expect_part(rig, "/api/v1/targets?state=active", 200, "\"scrapeUrl\":\"host://box\"");
     api_rig_expect_part(rig, "/api/v1/targets?state=active", 200,
                         "\"lastScrape\":\"2020-09-13T12:26:40.123Z\",\"lastScrapeDuration\":0.25,"

@@ -480,6 +480,8 @@ static int info_order(const void *a, const void *b)
     return by_pool ? by_pool : str_cmp(x->url, y->url);
 }
 
+#define DROPPED_ANSWER_MAX ((size_t)128 << 20) // Jobs × 10,000 with what discovery says of each.
+
 void scrape_snapshot_take(struct scrape *s, struct arena *a, struct scrape_snapshot *out)
 {
     *out = (struct scrape_snapshot){0};
@@ -493,13 +495,15 @@ void scrape_snapshot_take(struct scrape *s, struct arena *a, struct scrape_snaps
     out->targets = ARENA_NEW_N(a, struct scrape_target_info, targets + 1U);
     out->dropped = ARENA_NEW_N(a, struct scrape_dropped_info, dropped + 1U);
     out->pools = ARENA_NEW_N(a, str, s->pool_count + 1U);
+    out->pool_dropped = ARENA_NEW_N(a, u64, s->pool_count + 1U);
     for (u32 i = 0; i < s->pool_count; i++) {
         const struct scrape_pool *p = s->pools[i];
+        out->pool_dropped[out->pool_count] = p->dropped_total;
         out->pools[out->pool_count++] = arena_str(a, p->config->job_name);
         for (u32 k = 0; k < p->target_count; k++) {
             info_copy(p->targets[k], a, &out->targets[out->target_count++]);
         }
-        for (u32 k = 0; k < p->dropped_count; k++) {
+        for (u32 k = 0; k < p->dropped_count && arena_bytes(a) < DROPPED_ANSWER_MAX; k++) {
             out->dropped[out->dropped_count++] = (struct scrape_dropped_info){
                 out->pools[out->pool_count - 1], labels_copy(a, p->dropped[k])};
         }

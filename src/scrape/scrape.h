@@ -106,9 +106,10 @@ struct scrape_snapshot {
     struct scrape_target_info *targets; // Sorted by pool, then URL.
     u32 target_count;
     struct scrape_dropped_info *dropped;
-    u32 dropped_count; // Kept ones.
+    u32 dropped_count; // Kept ones, as far as the answer has room.
     u64 dropped_total; // All of them.
     str *pools;        // Job names.
+    u64 *pool_dropped; // All of each pool.
     u32 pool_count;
 };
 void scrape_snapshot_take(struct scrape *s, struct arena *a, struct scrape_snapshot *out);

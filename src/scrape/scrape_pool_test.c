@@ -254,6 +254,7 @@ TEST(scrape_many_dropped_targets_are_counted_and_bounded)
     const struct scrape_snapshot s = snapshot(&r, a);
     assert_int_equal(s.dropped_count, 10003);
     assert_int_equal(s.dropped_total, 24000);
+    assert_true(s.pool_dropped[0] == 12000 && s.pool_dropped[1] == 12000);
     arena_free(a);
     buf_fini(&b);
     rig_fini(&r);
