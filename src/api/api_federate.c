@@ -26,21 +26,28 @@ struct page {
     u32 cap;
     struct arena *arena;
     i64 start_ms;
+    i64 end_ms;
+    size_t bytes_max; // Of the arena, with room to spare for one more row.
 };
 
-// The newest float of the series the cursor stands on; false if there is none, or it is stale.
-static bool newest(struct series_cursor *c, i64 start_ms, struct latest *out)
+// The newest float until now of the series the cursor stands on; false if there is none, or it is
+// stale. A store may give samples outside of what was asked for.
+static bool newest(struct series_cursor *c, const struct page *p, struct latest *out)
 {
     struct series_run run;
     bool found = false;
     while (c->ops->run(c, &run)) {
-        if (run.n == 0 || run.t_ms[run.n - 1] < start_ms) {
+        u32 n = run.n;
+        while (n > 0 && run.t_ms[n - 1] > p->end_ms) {
+            n--;
+        }
+        if (n == 0 || run.t_ms[n - 1] < p->start_ms) {
             continue;
         }
         found = run.kind == SAMPLE_FLOAT; // A histogram is newer: not for this format.
         if (found) {
-            out->t_ms = run.t_ms[run.n - 1];
-            out->value = run.values[run.n - 1];
+            out->t_ms = run.t_ms[n - 1];
+            out->value = run.values[n - 1];
         }
     }
     return found && !is_stale_nan(out->value);
@@ -57,8 +64,14 @@ static bool page_fill(struct page *p, struct storage_querier *q, const struct ap
     }
     while (c->ops->next(c)) {
         struct latest row;
-        if (!newest(c, p->start_ms, &row)) {
+        if (!newest(c, p, &row)) {
             continue;
+        }
+        if (arena_bytes(p->arena) > p->bytes_max) {
+            (void)c->ops->close(c, &w, e);
+            return err_set(e, ERR_LIMIT,
+                           "the page needs more memory than a query may use: select "
+                           "fewer series");
         }
         if (p->count == p->cap) {
             const u32 cap = MAX(2 * p->cap, 256);
@@ -173,7 +186,7 @@ static void page_write(struct http_response *rs, const struct page *p, struct la
         buf_byte(&b, ' ');
         buf_i64(&b, row->t_ms);
         buf_byte(&b, '\n');
-        if (b.len > 32768) {
+        if (b.len > 32768 && buf_ok(&b)) { // A full one is no whole line: told below.
             if (!http_write(rs, buf_get(&b))) {
                 break;
             }
@@ -200,6 +213,8 @@ void api_federate(struct http_request *rq, struct http_response *rs)
     }
     const i64 now_ms = clk_wall_ms(api->opts.clk);
     struct page p = {.start_ms = now_ms - api->opts.lookback_ms,
+                     .end_ms = now_ms,
+                     .bytes_max = (size_t)api->opts.query_bytes_max,
                      .arena = arena_new((size_t)api->opts.query_bytes_max * 4)};
     const struct select_hints hints = {.start_ms = p.start_ms, .end_ms = now_ms, .sorted = true};
     struct query_budget budget = api_budget(api, rq, 0);

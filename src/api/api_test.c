@@ -263,6 +263,41 @@ TEST(api_guards_the_life_cycle)
     api_rig_free(rig);
 }
 
+static void append_one(struct api_rig *rig, struct labels set, i64 t_ms)
+{
+    struct series_ref ref;
+    u8 outcome;
+    u64 position;
+    struct error e = {0};
+    const f64 value = 9;
+    struct storage_appender *a =
+        storage_appender_open(rig->store, TENANT_DEFAULT, STREAM_SCRAPE, &e);
+    assert_non_null(a);
+    a->ops->resolve(a, &set, 1, &ref, &outcome);
+    const struct append_batch b = {
+        .refs = &ref, .t_ms = &t_ms, .values = &value, .n = 1, .outcomes = &outcome};
+    ASSERT_OK(a->ops->append(a, &b, &e), e);
+    ASSERT_OK(a->ops->commit(a, DURABILITY_PERIODIC, &position, &e), e);
+    storage_appender_close(a);
+}
+
+TEST(api_federates_nothing_cut_and_nothing_of_the_future)
+{
+    struct api_rig *rig = api_rig_new();
+    const struct label n_total[] = {{LABEL_NAME, STR("n_total")}, {LABEL_JOB, STR("a")}};
+    append_one(rig, (struct labels){n_total, 2}, RIG_NOW_MS + 60000);
+    api_rig_expect_part(rig, "/federate?match[]=n_total", 200, " 300 1600000000000\n");
+    // Too long for a line: an error, never a line without its end.
+    const size_t len = (size_t)5 << 20;
+    char *value = MEM_NEW_N(char, len);
+    memset(value, 'x', len);
+    const struct label big[] = {{LABEL_NAME, STR("big")}, {STR("x"), {value, len}}};
+    append_one(rig, (struct labels){big, 2}, RIG_NOW_MS);
+    api_rig_expect_part(rig, "/federate?match[]=big&match[]=up", 500, "too large");
+    mem_free(value);
+    api_rig_free(rig);
+}
+
 TEST(api_federates_the_newest_samples)
 {
     struct api_rig *rig = api_rig_new();
