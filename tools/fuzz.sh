@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs libFuzzer targets: $1 build folder, $2 a target or "all", $3 seconds each. Starts from
-# tests/corpus/<target> and fails on the first crash, leak or time-out. With "all" the planted bug of
-# canary_fuzz must be found, or the whole run does not count.
+# tests/corpus/<target> and fails on the first crash, leak or time-out. The planted bugs of canary_fuzz
+# and of *_planted_fuzz must be found, or the whole run does not count.
 set -eu
 cd "$(dirname "$0")/.."
 build=$1 target=$2 seconds=$3
@@ -23,11 +23,11 @@ for f in "$build"/*_fuzz; do
     [ -x "$f" ] && [ ! -d "$f" ] || continue
     name=$(basename "$f")
     [ "$target" = all ] || [ "$target" = "$name" ] || continue
-    if [ "$name" = canary_fuzz ]; then
+    if [ "$name" = canary_fuzz ] || [ "$name" != "${name%_planted_fuzz}" ]; then
         if one "$f" >/dev/null 2>&1; then
-            echo "FAILED canary_fuzz: the planted bug was not found"; failed=$((failed + 1))
+            echo "FAILED $name: the planted bug was not found"; failed=$((failed + 1))
         else
-            echo "ok     canary_fuzz: the planted bug was found"; passed=$((passed + 1))
+            echo "ok     $name: the planted bug was found"; passed=$((passed + 1))
         fi
     elif one "$f"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 done

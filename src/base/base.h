@@ -36,8 +36,7 @@ typedef struct str {
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a), nonnull(f)))
 #define NO_RETURN         __attribute__((noreturn))
 #define UNUSED            __attribute__((unused))
-// A local the build need not zero: large, in a hot function, and written before it is read.
-#define UNINIT            __attribute__((uninitialized))
+#define UNINIT            __attribute__((uninitialized)) // A large local, written before read.
 #define LIKELY(x)         __builtin_expect(!!(x), 1)
 #define UNLIKELY(x)       __builtin_expect(!!(x), 0)
 

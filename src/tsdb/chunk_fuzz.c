@@ -1,19 +1,36 @@
 // Fuzzes the chunk and column decoders: any bytes, any n. The fast and the plain decoder must agree
 // on whether the bytes are a chunk and on every bit; what decodes must survive a round trip.
+//
+// chunk_planted_fuzz is this file with a reader that forgets the last change of a sparse column: a
+// run that does not find it has not looked deep enough to count.
 #include "base/buf.h"
 #include "base/str.h"
+#include "tsdb/chunk_form.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/chunk_plain.h"
 #include "tsdb/int_pack.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
+static bool chunk_read_fast(str bytes, u32 n, f64 *values)
+{
+    if (!chunk_pack_decode(bytes, n, values, NULL)) {
+        return false;
+    }
+#ifdef TIDEMARK_PLANTED_FAULT
+    if (chunk_pack_kind(bytes) % 8 == INT_S1) {
+        values[n - 1] = values[n - 2];
+    }
+#endif
+    return true;
+}
+
 static void chunk_try(str bytes, u32 n)
 {
     f64 values[CHUNK_VALUES_MAX];
     f64 plain[CHUNK_VALUES_MAX];
     const bool right = chunk_plain_decode(bytes, n, plain);
-    CHECK(chunk_pack_decode(bytes, n, values, NULL) == right);
+    CHECK(chunk_read_fast(bytes, n, values) == right);
     if (!right) {
         return;
     }

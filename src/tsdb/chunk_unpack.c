@@ -18,7 +18,9 @@ enum {
     LOOK_AHEAD = sizeof(u64),          // Behind a group's bytes a load may reach so far.
     TAIL_MAX = WIDTH_MAX + LOOK_AHEAD, // Left, at most, where a group cannot be read in place.
     BITMAP_BYTES = INT_PACK_MAX / 8,
-    QUAD_WIDTH_MAX = 15, // Four values and a shift of 4 bits fit one load.
+    POSITION_BYTES = INT_PACK_MAX * 10 / 8, // 10 bits: any position.
+    QUAD_WIDTH_MAX = 15,                    // Four values and a shift of 4 bits fit one load.
+    PAIR_WIDTH_MAX = 28,                    // Two values and a shift of 6 bits do.
 };
 
 // Residuals of a column, group after group.
@@ -29,6 +31,7 @@ struct groups {
     u64 base;
     u32 count;
     u32 width_min;
+    u32 width_max; // No group is wider.
     u32 step;
     u32 code_log;
     bool mb;
@@ -39,8 +42,8 @@ struct groups {
 enum steps {
     STEPS_NONE,   // x0 + gcd · r, r unsigned: FOR.
     STEPS_UNFOLD, // r, signed.
-    STEPS_SUM,    // x0 + gcd · (sum of r): D1.
-    STEPS_SUM2,   // x0 + gcd · (sum of the sums of r): D2.
+    STEPS_SUM,    // x += gcd · r: D1.
+    STEPS_SUM2,   // delta += gcd · r, x += delta: D2.
 };
 
 // Constants wherever the code below is expanded.
@@ -51,11 +54,10 @@ struct mode {
 };
 
 struct sums {
-    u64 x0;
+    u64 x;     // The value before; STEPS_NONE: x0.
+    u64 delta; // The step before, a multiple of the gcd.
     u64 gcd;
     u64 base;
-    u64 sum;
-    u64 delta;
     f64 divisor;
 };
 
@@ -71,6 +73,10 @@ static bool groups_open(struct groups *r, struct dec *d, bool mb, u32 count)
                          .based = (first & RESIDUAL_BASED) != 0};
     if (r->based) {
         r->base = (u64)dec_varsint(d);
+    }
+    r->width_max = r->width_min;
+    if (mb) {
+        r->width_max += ((1U << (1U << (r->code_log & 3))) - 1) * r->step;
     }
     if (r->width_min > WIDTH_MAX || r->code_log > CODE_LOG_MAX ||
         (!mb && r->width_min != width_stored(r->width_min))) {
@@ -107,37 +113,48 @@ static ALWAYS_INLINE void value_run(u64 v, struct sums *s, struct mode m, u8 *ou
     if (m.steps != STEPS_NONE) {
         v = m.based ? v + s->base : (v >> 1) ^ (0 - (v & 1));
     }
+    if (m.steps != STEPS_UNFOLD) {
+        v *= s->gcd;
+    }
+    if (m.steps == STEPS_NONE) {
+        v += s->x;
+    }
     if (m.steps == STEPS_SUM2) {
         v = s->delta += v;
     }
     if (m.steps == STEPS_SUM || m.steps == STEPS_SUM2) {
-        v = s->sum += v;
-    }
-    if (m.steps != STEPS_UNFOLD) {
-        v = s->x0 + v * s->gcd;
+        v = s->x += v;
     }
     value_store(v, m.as, s->divisor, out);
 }
 
-// Four values of one load.
-static ALWAYS_INLINE void quad_run(u64 word, u32 width, struct sums *s, struct mode m, u8 *out)
+// Two and four values of one load.
+static ALWAYS_INLINE void pair_run(u64 word, u32 width, struct sums *s, struct mode m, u8 *out)
 {
     const u64 mask = (1ULL << width) - 1;
     value_run(word & mask, s, m, out);
-    word >>= width;
-    value_run(word & mask, s, m, out + 8);
-    word >>= width;
-    value_run(word & mask, s, m, out + 16);
-    word >>= width;
-    value_run(word & mask, s, m, out + 24);
+    value_run(word >> width & mask, s, m, out + 8);
 }
 
-// Eight values from the width bytes at p; what lies up to 8 bytes behind those may be read.
-static ALWAYS_INLINE void group_run(const u8 *p, u32 width, struct sums *s, struct mode m, u8 *out)
+static ALWAYS_INLINE void quad_run(u64 word, u32 width, struct sums *s, struct mode m, u8 *out)
 {
-    if (width <= QUAD_WIDTH_MAX) {
+    pair_run(word, width, s, m, out);
+    pair_run(word >> width >> width, width, s, m, out + 16);
+}
+
+// Eight values from the width bytes at p; what lies up to 8 bytes behind those may be read. The
+// way is chosen by the column's widest group, so that the choice is foreseen.
+static ALWAYS_INLINE void group_run(const u8 *p, u32 width, u32 width_max, struct sums *s,
+                                    struct mode m, u8 *out)
+{
+    if (width_max <= QUAD_WIDTH_MAX) {
         quad_run(load_le64(p), width, s, m, out);
         quad_run(load_le64(p + width / 2) >> (width % 2 * 4), width, s, m, out + 32);
+    } else if (width_max <= PAIR_WIDTH_MAX) {
+        pair_run(load_le64(p), width, s, m, out);
+        pair_run(load_le64(p + width / 4) >> (width * 2 % 8), width, s, m, out + 16);
+        pair_run(load_le64(p + width / 2) >> (width * 4 % 8), width, s, m, out + 32);
+        pair_run(load_le64(p + width * 3 / 4) >> (width * 6 % 8), width, s, m, out + 48);
     } else if (width <= WIDTH_DIRECT_MAX) {
         const u64 mask = (1ULL << width) - 1;
         u32 bit = 0;
@@ -151,6 +168,13 @@ static ALWAYS_INLINE void group_run(const u8 *p, u32 width, struct sums *s, stru
     }
 }
 
+static void tail_copy(u8 copy[2 * TAIL_MAX], const u8 *from, size_t len)
+{
+    CHECK(len < TAIL_MAX);
+    memcpy(copy, from, len);
+    memset(copy + len, 0, 2 * (size_t)TAIL_MAX - len);
+}
+
 static ALWAYS_INLINE u32 group_width(const struct groups *r, u32 g)
 {
     if (!r->mb) {
@@ -161,60 +185,42 @@ static ALWAYS_INLINE u32 group_width(const struct groups *r, u32 g)
     return width_stored(r->width_min + code * r->step);
 }
 
-// Runs groups from *next on until none is left or one cannot be read before end; returns where the
-// groups it ran end.
-static ALWAYS_INLINE const u8 *groups_span(const struct groups *r, u32 *next, struct sums *s,
-                                           struct mode m, u8 *out)
+// All groups, in place as far as that goes, the rest from a copy with zeroes behind it. Moves at
+// behind the last of them.
+static ALWAYS_INLINE bool groups_run(struct groups *r, struct sums *start, struct mode m, u8 *out)
 {
     const struct groups g = *r; // The stores to out might alias what is behind a pointer.
-    const u8 *at = g.at;
-    struct sums sums = *s;
-    u32 i = *next;
-    for (; i < g.count; i += GROUP) {
-        const u32 width = group_width(&g, i / GROUP);
-        if ((size_t)(g.end - at) < width + LOOK_AHEAD) {
-            break;
-        }
-        if (LIKELY(g.count - i >= GROUP)) {
-            group_run(at, width, &sums, m, out + (size_t)i * 8);
-            at += width;
-            continue;
-        }
-        UNINIT u8 last[GROUP * 8];
-        group_run(at, width, &sums, m, last);
-        memcpy(out + (size_t)i * 8, last, (size_t)(g.count - i) * 8);
-        at += (width * (g.count - i) + 7) / 8;
-    }
-    *next = i;
-    *s = sums;
-    return at;
-}
-
-// All groups: in place as far as that goes, the rest from a copy with zeroes behind it. Moves at
-// behind the last of them.
-static ALWAYS_INLINE bool groups_run(struct groups *r, struct sums *s, struct mode m, u8 *out)
-{
-    u32 next = 0;
-    r->at = groups_span(r, &next, s, m, out);
-    if (next >= r->count) {
-        return true;
-    }
+    struct sums s = *start;
     UNINIT u8 copy[2 * TAIL_MAX];
-    const size_t left = (size_t)(r->end - r->at);
-    if (left >= TAIL_MAX) {
-        return false; // Never: it would have been read in place.
+    UNINIT u8 last[GROUP * 8];
+    const u8 *at = g.at;
+    const u8 *end = g.end;
+    size_t left = 0;
+    bool copied = false;
+    for (u32 i = 0; i < g.count; i += GROUP) {
+        const u32 width = group_width(&g, i / GROUP);
+        if (UNLIKELY((size_t)(end - at) < width + LOOK_AHEAD)) {
+            if (copied) {
+                return false; // The groups before took more than there was.
+            }
+            left = (size_t)(end - at);
+            tail_copy(copy, at, left);
+            r->at = at;
+            at = copy;
+            end = copy + left + TAIL_MAX;
+            copied = true;
+        }
+        const u32 here = MIN(GROUP, g.count - i);
+        const bool whole = here == GROUP;
+        group_run(at, width, g.width_max, &s, m, whole ? out + (size_t)i * 8 : last);
+        at += whole ? width : (width * here + 7) / 8;
+        if (UNLIKELY(!whole)) {
+            memcpy(out + (size_t)i * 8, last, (size_t)here * 8);
+        }
     }
-    memcpy(copy, r->at, left);
-    memset(copy + left, 0, sizeof(copy) - left);
-    struct groups rest = *r;
-    rest.at = copy;
-    rest.end = copy + left + TAIL_MAX;
-    const size_t used = (size_t)(groups_span(&rest, &next, s, m, out) - copy);
-    if (next < r->count || used > left) {
-        return false;
-    }
-    r->at += used;
-    return true;
+    const size_t used = copied ? (size_t)(at - copy) : 0;
+    r->at = copied ? r->at + used : at;
+    return !copied || used <= left;
 }
 
 static ALWAYS_INLINE bool steps_run(struct groups *r, struct sums *s, enum steps steps,
@@ -267,7 +273,6 @@ static bool residuals_run(struct dec *d, struct groups *r, struct sums *s, enum 
 // x0 + i·step: CONST has step 0.
 static void line_store(const struct unpack_sink *sink, u64 x0, u64 step, u32 n)
 {
-    UNINIT u8 eight[GROUP * 8];
     u8 *out = sink->out;
     for (u32 i = 0; step != 0 && i < n; i++) {
         value_store(x0 + i * step, sink->as, sink->divisor, out + (size_t)i * 8);
@@ -275,13 +280,19 @@ static void line_store(const struct unpack_sink *sink, u64 x0, u64 step, u32 n)
     if (step != 0) {
         return;
     }
-    for (size_t k = 0; k < GROUP; k++) {
-        value_store(x0, sink->as, sink->divisor, eight + k * 8);
+    // Zero is the usual constant. Others double: libc copies with the widest registers there are.
+    const size_t bytes = (size_t)n * 8;
+    value_store(x0, sink->as, sink->divisor, out);
+    if (load_le64(out) == 0) {
+        memset(out, 0, bytes);
+        return;
     }
-    for (; n >= GROUP; n -= GROUP, out += sizeof(eight)) {
-        memcpy(out, eight, sizeof(eight));
+    for (u32 i = 1; i < MIN(n, GROUP); i++) {
+        memcpy(out + (size_t)i * 8, out, 8);
     }
-    memcpy(out, eight, (size_t)n * 8);
+    for (size_t have = sizeof(u64) * GROUP; have < bytes; have *= 2) {
+        memcpy(out + have, out, MIN(have, bytes - have));
+    }
 }
 
 // ---- sparse columns ----
@@ -289,19 +300,20 @@ static void line_store(const struct unpack_sink *sink, u64 x0, u64 step, u32 n)
 // Positions, bit-packed and rising, as a bitmap.
 static bool positions_read(struct dec *d, u32 count, u32 dense, u8 *bitmap)
 {
+    UNINIT u8 copy[POSITION_BYTES + LOOK_AHEAD];
     const u32 width = bits_width(dense - 1);
     const str packed = dec_bytes(d, ((u64)count * width + 7) / 8);
     u32 next = 0; // The smallest that may follow.
     if (!dec_ok(d)) {
         return false;
     }
+    CHECK(packed.len <= POSITION_BYTES);
+    memcpy(copy, packed.ptr, packed.len);
+    memset(copy + packed.len, 0, LOOK_AHEAD);
     memset(bitmap, 0, BITMAP_BYTES);
     for (u32 i = 0; i < count; i++) {
-        u32 at = 0;
-        for (u32 k = 0; k < width; k++) {
-            const u32 bit = i * width + k;
-            at |= ((u32)(u8)packed.ptr[bit / 8] >> (bit % 8) & 1) << k;
-        }
+        const u32 bit = i * width;
+        const u32 at = load_le32(copy + bit / 8) >> (bit % 8) & ((1U << width) - 1);
         if (at < next || at >= dense) {
             return false;
         }
@@ -309,6 +321,15 @@ static bool positions_read(struct dec *d, u32 count, u32 dense, u8 *bitmap)
         next = at + 1;
     }
     return true;
+}
+
+// The plain machine has no instruction for it, and a call for each byte would show.
+static u32 ones(u64 v)
+{
+    v -= v >> 1 & 0x5555555555555555ULL;
+    v = (v & 0x3333333333333333ULL) + (v >> 2 & 0x3333333333333333ULL);
+    v = (v + (v >> 4)) & 0x0F0F0F0F0F0F0F0FULL;
+    return (u32)(v * 0x0101010101010101ULL >> 56);
 }
 
 static bool bitmap_read(struct dec *d, u32 count, u32 dense, u8 *bitmap)
@@ -321,8 +342,8 @@ static bool bitmap_read(struct dec *d, u32 count, u32 dense, u8 *bitmap)
     }
     memset(bitmap, 0, BITMAP_BYTES);
     memcpy(bitmap, packed.ptr, bytes);
-    for (u32 i = 0; i < bytes; i++) {
-        set += (u32)__builtin_popcount(bitmap[i]);
+    for (u32 i = 0; i < bytes; i += sizeof(u64)) {
+        set += ones(load_le64(bitmap + i));
     }
     return set == count && (dense % 8 == 0 || bitmap[bytes - 1] >> (dense % 8) == 0);
 }
@@ -339,20 +360,30 @@ static bool places_read(struct dec *d, u32 dense, u8 *bitmap, u32 *count)
                     : positions_read(d, *count, dense, bitmap);
 }
 
+static ALWAYS_INLINE const u64 *rank_store(const u64 *values, u32 bit, u8 *out)
+{
+    values += bit & 1;
+    memcpy(out, values, sizeof(u64));
+    return values;
+}
+
 // out[i] = values[how many bits are set up to i]
 static void ranks_store(const u8 *bitmap, const u64 *values, u32 count, u8 *out)
 {
     u32 i = 0;
-    for (; i + GROUP <= count; i += GROUP) {
-        u32 bits = bitmap[i / GROUP];
-        for (u32 k = 0; k < GROUP; k++, bits >>= 1, out += 8) {
-            values += bits & 1;
-            memcpy(out, values, sizeof(u64));
-        }
+    for (; i + GROUP <= count; i += GROUP, out += sizeof(u64) * GROUP) {
+        const u32 bits = bitmap[i / GROUP];
+        values = rank_store(values, bits, out);
+        values = rank_store(values, bits >> 1, out + 8);
+        values = rank_store(values, bits >> 2, out + 16);
+        values = rank_store(values, bits >> 3, out + 24);
+        values = rank_store(values, bits >> 4, out + 32);
+        values = rank_store(values, bits >> 5, out + 40);
+        values = rank_store(values, bits >> 6, out + 48);
+        values = rank_store(values, bits >> 7, out + 56);
     }
     for (u32 bits = bitmap[i / GROUP]; i < count; i++, bits >>= 1, out += 8) {
-        values += bits & 1;
-        memcpy(out, values, sizeof(u64));
+        values = rank_store(values, bits, out);
     }
 }
 
@@ -365,12 +396,12 @@ static bool sparse1_unpack(struct dec *d, bool mb, struct sums *s, u32 n,
     UNINIT struct groups r;
     u8 *out = sink->out;
     u32 count;
+    value_store(s->x, sink->as, sink->divisor, (u8 *)values);
+    value_store(s->x, sink->as, sink->divisor, out);
     if (!places_read(d, n - 1, bitmap, &count) || !groups_open(&r, d, mb, count) ||
         !residuals_run(d, &r, s, STEPS_SUM, sink->as, (u8 *)(values + 1))) {
         return false;
     }
-    value_store(s->x0, sink->as, sink->divisor, (u8 *)values);
-    value_store(s->x0, sink->as, sink->divisor, out);
     ranks_store(bitmap, values, n - 1, out + 8);
     return true;
 }
@@ -392,10 +423,10 @@ static bool sparse2_unpack(struct dec *d, bool mb, struct sums *s, u32 n,
     values[count] = 0; // Looked at, not used, once all are taken.
     for (u32 i = 0; i < n - 2; i++, out += 8) {
         const u64 there = bitmap[i / 8] >> (i % 8) & 1;
-        s->delta += *next & (0 - there);
+        s->delta += (*next & (0 - there)) * s->gcd;
         next += there;
-        s->sum += s->delta;
-        value_store(s->x0 + s->sum * s->gcd, sink->as, sink->divisor, out);
+        s->x += s->delta;
+        value_store(s->x, sink->as, sink->divisor, out);
     }
     return true;
 }
@@ -408,7 +439,7 @@ static bool varying_unpack(struct dec *d, u8 header, u64 x0, u32 n, const struct
     const bool mb = (header & INT_PACK_MB) != 0;
     const bool second = plan == INT_D2 || plan == INT_S2;
     u8 *out = sink->out;
-    struct sums s = {.x0 = x0, .gcd = 1, .divisor = sink->divisor};
+    struct sums s = {.x = x0, .gcd = 1, .divisor = sink->divisor};
     UNINIT struct groups r;
     if (header & INT_PACK_GCD) {
         s.gcd = dec_varint(d);
@@ -417,10 +448,10 @@ static bool varying_unpack(struct dec *d, u8 header, u64 x0, u32 n, const struct
         return false;
     }
     if (second) {
-        s.delta = (u64)dec_varsint(d);
-        s.sum = s.delta;
+        s.delta = (u64)dec_varsint(d) * s.gcd;
+        s.x += s.delta;
         value_store(x0, sink->as, sink->divisor, out);
-        value_store(x0 + s.sum * s.gcd, sink->as, sink->divisor, out + 8);
+        value_store(s.x, sink->as, sink->divisor, out + 8);
     }
     switch (plan) {
     case INT_FOR:
