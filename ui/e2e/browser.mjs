@@ -23,10 +23,13 @@ export function watchTraffic(page) {
     state.open.delete(request);
     state.ended = Date.now();
   };
-  page.on('request', (request) => state.open.add(request));
+  page.on('request', (request) => {
+    // What the page before had asked for goes with it, with or without a word.
+    if (request.isNavigationRequest() && request.frame() === page.mainFrame()) state.open.clear();
+    state.open.add(request);
+  });
   page.on('requestfinished', end);
   page.on('requestfailed', end);
-  page.on('framenavigated', (frame) => frame === page.mainFrame() && frame.url() === 'about:blank' && state.open.clear());
   traffic.set(page, state);
 }
 

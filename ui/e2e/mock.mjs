@@ -74,7 +74,13 @@ async function relay(upstream, request, path, search, body) {
 }
 
 export function startMock({ name = 'usual', upstream = '', prefix = '/', port = 0 } = {}) {
-  const state = { world: world(name), away: false, delay: 0, asked: 0 };
+  const state = { world: world(name), away: false, gate: undefined, asked: 0 };
+  /** Answers nothing until the function that it gives is called. */
+  const hold = () => {
+    let release;
+    state.gate = new Promise((done) => (release = done));
+    return release;
+  };
   const server = createServer((request, response) => void (async () => {
     const url = new URL(request.url, 'http://mock');
     if (state.away) return request.socket.destroy();
@@ -94,7 +100,7 @@ export function startMock({ name = 'usual', upstream = '', prefix = '/', port = 
     }
     state.asked++;
     const body = request.method === 'POST' ? await bodyOf(request) : '';
-    if (state.delay) await new Promise((done) => setTimeout(done, state.delay));
+    await state.gate;
     const path = url.pathname.slice(at + 8);
     if (upstream) {
       const { status, text } = await relay(upstream, request, url.pathname.slice(at), url.search, body);
@@ -110,7 +116,7 @@ export function startMock({ name = 'usual', upstream = '', prefix = '/', port = 
     response.end(String(why));
   }));
   return new Promise((ready) => server.listen(port, '127.0.0.1', () => ready({
-    url: `http://127.0.0.1:${server.address().port}${prefix}`, state, set: (n) => (state.world = world(n)), close: () => {
+    url: `http://127.0.0.1:${server.address().port}${prefix}`, state, hold, set: (n) => (state.world = world(n)), close: () => {
       server.closeAllConnections();
       server.close();
     },

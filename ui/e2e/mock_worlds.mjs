@@ -80,6 +80,8 @@ const up = (query) => {
   return undefined;
 };
 
+/** Labels that break lines, turn the writing around and have no end. */
+const MONSTERS = { long: 'y'.repeat(600), turned: '\u202eمرحبا\u202e rtl', signs: '🚒🔥', zalgo: 'e\u0337\u0321\u0331\u034d'.repeat(20), blank: ' ' };
 export const HOSTILE = '<img src=x onerror="window.__broken=1"><script>window.__broken=1</script>{{"${}=cmd|calc';
 
 export function world(name) {
@@ -88,7 +90,7 @@ export function world(name) {
   }
   const usual = { name, targets: usualTargets(), groups: usualGroups(), deliveries: usualDeliveries(), tsdb: tsdb(1), series: up, yaml: 'global:\n  scrape_interval: 15s\n  evaluation_interval: 15s\nscrape_configs:\n  - job_name: shop\n    basic_auth:\n      username: tidemark\n      password: <secret>\n    static_configs:\n      - targets: ["shop-1:8080"]\n', names: ['up', 'node_load1', 'node_cpu_seconds_total', 'node_memory_MemAvailable_bytes', 'process_cpu_seconds_total', 'scrape_duration_seconds'] };
   if (name === 'hostile') {
-    const evil = (text) => ({ ...text, [HOSTILE]: HOSTILE, instance: HOSTILE });
+    const evil = (text) => ({ ...text, ...MONSTERS, [HOSTILE]: HOSTILE, instance: HOSTILE });
     const groups = usualGroups();
     for (const group of groups) {
       group.name = HOSTILE;
@@ -105,7 +107,7 @@ export function world(name) {
     return {
       ...usual, targets, groups, names: [HOSTILE], yaml: HOSTILE, flags: { [HOSTILE]: HOSTILE },
       tsdb: { ...tsdb(1), seriesCountByMetricName: [{ name: HOSTILE, value: 3 }] },
-      series: (query) => (/count by \(job, instance\)/.test(query) ? [[{ job: HOSTILE, instance: HOSTILE }, 1, 1]] : [[{ __name__: HOSTILE, [HOSTILE]: HOSTILE, job: HOSTILE }, 1, 9], [{ __name__: HOSTILE, [HOSTILE]: 'b', job: HOSTILE }, 1, 9]]),
+      series: (query) => (/count by \(job, instance\)/.test(query) ? [[{ job: HOSTILE, instance: HOSTILE }, 1, 1]] : [[{ ...MONSTERS, __name__: HOSTILE, [HOSTILE]: HOSTILE, job: HOSTILE }, 1, 9], [{ __name__: HOSTILE, [HOSTILE]: 'b', job: HOSTILE }, 1, 9]]),
     };
   }
   if (name === 'many') {

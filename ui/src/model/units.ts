@@ -28,7 +28,7 @@ function scaled(x: number, base: number, names: string[], digits: number, gap: s
     power++;
   }
   // Beyond the last name an exponent says more than a row of noughts.
-  if (y >= base * 10) return plain(x, digits) + (names[0] ? gap + names[0] : '');
+  if (y >= base * 0.99995) return plain(x, digits) + (names[0] ? gap + names[0] : '');
   return plain(x < 0 ? -y : y, digits) + (names[power] ? gap + names[power] : '');
 }
 

@@ -58,7 +58,7 @@ function Sent({ all }: { all: Delivery[] | undefined }) {
       {all.slice(0, 20).map((d) => (
         <li key={d.time + d.receiver + d.integration + String(d.attempt)}>
           <State of={d.status === 'ok' ? 'ok' : d.status === 'retrying' ? 'pending' : 'firing'} word={d.status === 'ok' ? 'sent' : d.status} />
-          <span> to <strong>{d.receiver}</strong> ({d.integration}) <Age time={rfcTime(d.time)} />{d.code !== undefined && `, answer ${d.code}`}{(d.attempt ?? 1) > 1 && `, attempt ${d.attempt}`}</span>
+          <span> to <strong>{d.receiver}</strong> ({d.integration}) <Age time={rfcTime(d.time)} />{d.code ? `, answer ${d.code}` : ''}{(d.attempt ?? 1) > 1 && `, attempt ${d.attempt}`}</span>
           {d.error && <pre tabIndex={0}>{d.error}</pre>}
         </li>
       ))}

@@ -95,7 +95,7 @@ function Row({ row, open, sent, all }: {
           <strong>{row.name}</strong> <LabelSet labels={Object.fromEntries(telling(row.labels))} first={['severity', 'instance', 'job']} />
           <span class="line dim">
             {row.annotations.summary && <span class="summary">{row.annotations.summary}</span>}
-            {sent && <span class={sent.status === 'ok' ? '' : 'warn'}>{sent.status === 'ok' ? 'sent to' : sent.status === 'retrying' ? 'being sent again to' : 'could not be sent to'} {sent.receiver} <Age time={rfcTime(sent.time)} />{sent.code !== undefined && `, ${sent.code}`}</span>}
+            {sent && <span class={sent.status === 'ok' ? '' : 'warn'}>{sent.status === 'ok' ? 'sent to' : sent.status === 'retrying' ? 'being sent again to' : 'could not be sent to'} {sent.receiver} <Age time={rfcTime(sent.time)} />{sent.code ? `, ${sent.code}` : ''}</span>}
           </span>
         </span>
         <span class="right num value"><AlertValue row={row} /></span>

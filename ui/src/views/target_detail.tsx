@@ -15,6 +15,7 @@ const PHASES: [keyof Phases, string, string][] = [
 /** What to try next, by what the scrape said. */
 export function advice(target: Target): string {
   const text = `${target.lastReason ?? ''} ${target.lastError}`.toLowerCase();
+  if (target.lastReason === 'series_limit') return 'The target is up, but what was not stored is missing from every answer. Find what made so many series on the Status page, drop it by metric_relabel_configs, or raise the limit.';
   if (/refused/.test(text)) return 'Nothing listens at that address: is the process running, is the port right?';
   if (/resolve|no such host|name or service|\bdns\b/.test(text)) return 'The name has no address: check the spelling and the DNS of the machine that Tidemark runs on.';
   if (/timeout|timed out|deadline/.test(text)) return 'No answer within the scrape time-out: the phases below say where the time went. A firewall that drops packets shows as a long connect, a busy target as a long wait for the first byte.';

@@ -124,8 +124,9 @@ function Tip({ shown, lines, hover, unit, scheme, stack, width }: {
   }
   listed = [...listed].sort((a, b) => value(b) - value(a));
   const more = present.length - listed.length;
-  const right = hover.left > width / 2;
-  const at = right ? { right: `${Math.max(0, width - 68 - hover.left + 14)}px` } : { left: `${hover.left + 68 + 14}px` };
+  // Beside the pointer, on the side with more room, and never beyond the chart.
+  const x = hover.left + 68, right = x > width / 2;
+  const at = { [right ? 'right' : 'left']: `${(right ? width - x : x) + 14}px`, maxWidth: `${Math.min(420, (right ? x : width - x) - 14)}px` };
   return (
     <div class="tip" style={{ ...at, top: '4px' }} aria-hidden="true">
       <div class="tip-time">{showTime(time, zone.value)} {zoneName(time, zone.value)}</div>

@@ -106,14 +106,16 @@ export function chartOptions(shown: Picture, look: Look, scheme: Scheme, width: 
       if (t.at > high) high = t.at;
     }
     // Shares that add up to a hair more than all do not ask for an axis to 150 %.
-    if (look.top !== undefined && high < look.top * 1.05) high = look.top;
+    const all = look.unit === 'ratio' ? 1 : look.unit === 'percent' ? 100 : Infinity;
+    if (high > all && high < all * 1.05) high = all;
+    if (look.top !== undefined) high = Math.max(high, look.top);
     if (zeroBased(look.unit)) {
       if (low > 0) low = 0;
       if (high < 0) high = 0;
     }
     void u;
-    const all = ticks(low, high, look.unit, most);
-    return [all[0]!, all[all.length - 1]!];
+    const marks = ticks(low, high, look.unit, most);
+    return [marks[0]!, marks[marks.length - 1]!];
   };
   const series: uPlot.Series[] = shown.lines.map((line) => {
     const stroke = color(line.paint, scheme);

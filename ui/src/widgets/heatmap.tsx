@@ -58,7 +58,7 @@ export function HeatMap({ sketch, times, unit, width }: HeatMapProps) {
     <figure class="chart heat" data-hold>
       <canvas ref={canvas} style={{ width: `${width}px`, height: `${HEIGHT}px` }} role="img" aria-label={`Heat map of ${sketch.name}: ${cells.rows.length} buckets`} onPointerMove={move} onPointerLeave={() => setHover(undefined)} />
       {hover && bucket && (
-        <div class="tip" style={{ top: '4px', ...(hover.left > width / 2 ? { right: `${width - hover.left + 14}px` } : { left: `${hover.left + 14}px` }) }} aria-hidden="true">
+        <div class="tip" style={{ top: '4px', maxWidth: `${Math.max(hover.left, width - hover.left) - 14}px`, ...(hover.left > width / 2 ? { right: `${width - hover.left + 14}px` } : { left: `${hover.left + 14}px` }) }} aria-hidden="true">
           <div class="tip-time">{showTime(times[hover.column]!, z)} {zoneName(times[hover.column]!, z)}</div>
           <div>{show(bucket.low, unit, 5)} … {show(bucket.high, unit, 5)}: <strong>{count === null || count === undefined ? 'no sample: a gap' : plain(count, 6)}</strong></div>
         </div>
