@@ -78,6 +78,24 @@ static void defaults_fill(struct api_opts *o)
     }
 }
 
+static bool kinds_init(struct api *api, struct tmk_error *te)
+{
+    static const char *const kind[] = {"kind"};
+    const struct tmk_desc desc = {.kind = TMK_COUNTER,
+                                  .name = "tidemark_remote_write_not_stored_total",
+                                  .help = "What came by remote write and is not stored by this "
+                                          "release, by kind.",
+                                  .labels = kind,
+                                  .label_count = 1};
+    struct tmk_family *family = tmk_family_register(api->opts.registry, &desc, te);
+    if (family == NULL) {
+        return false;
+    }
+    api->write_histograms = tmk_counter_with(family, TMK_VALUES("histogram"));
+    api->write_exemplars = tmk_counter_with(family, TMK_VALUES("exemplar"));
+    return true;
+}
+
 static bool counters_init(struct api *api, struct error *e)
 {
     static const char *const outcome[] = {"outcome"};
@@ -95,7 +113,7 @@ static bool counters_init(struct api *api, struct error *e)
     api->write_requests_bad =
         tmk_counter_register(api->opts.registry, "tidemark_remote_write_requests_failed_total",
                              "Remote-write requests of which nothing was stored.", &te);
-    if (family == NULL || api->write_requests_bad == NULL) {
+    if (family == NULL || api->write_requests_bad == NULL || !kinds_init(api, &te)) {
         return err_set(e, ERR_INTERNAL, "the API's own metrics: %s", te.text);
     }
     for (u32 i = 0; i < APPEND_OUTCOME_COUNT; i++) {

@@ -380,6 +380,35 @@ TEST(api_takes_remote_writes)
     api_rig_free(rig);
 }
 
+TEST(api_tells_what_of_a_push_it_does_not_store)
+{
+    struct api_rig *rig = api_rig_new();
+    struct buf raw;
+    struct buf b;
+    buf_init(&raw, 1 << 16);
+    buf_init(&b, 1 << 16);
+    const size_t series = pbw_begin(&raw, 1);
+    put_pair(&raw, "__name__", "h");
+    for (u32 field = 3; field <= 4; field++) { // An exemplar and two native histograms.
+        const size_t mark = pbw_begin(&raw, field);
+        pbw_end(&raw, mark);
+    }
+    pbw_end(&raw, pbw_begin(&raw, 4));
+    pbw_end(&raw, series);
+    snappy_encode(buf_get(&raw), &b);
+    struct http_fake *f = push(rig, buf_get(&b), "application/x-protobuf", "snappy");
+    assert_int_equal(http_fake_status(f), 400);
+    assert_true(str_contains(http_fake_body(f), STR("2 native histograms were refused")));
+    http_fake_free(f);
+    api_rig_expect_part(rig, "/metrics", 200,
+                        "tidemark_remote_write_not_stored_total{kind=\"histogram\"} 2\n");
+    api_rig_expect_part(rig, "/metrics", 200,
+                        "tidemark_remote_write_not_stored_total{kind=\"exemplar\"} 1\n");
+    buf_fini(&b);
+    buf_fini(&raw);
+    api_rig_free(rig);
+}
+
 TEST(api_refuses_bad_pushes)
 {
     struct api_rig *rig = api_rig_new();

@@ -3,7 +3,7 @@
 //
 //   what happened                              answer
 //   stored, too old, out of order, duplicate   204, X-Prometheus-Remote-Write-Samples-Written
-//   some refused: limit, invalid               400 with the first reason; the good ones are stored
+//   some refused: limit, invalid, histograms   400 with the first reason; the good ones are stored
 //   not snappy, not protobuf                   400
 //   too large                                  413
 //   disk full, log broken                      503 with Retry-After: nothing is stored
@@ -26,6 +26,8 @@ static void count_outcomes(const struct api *api, const struct push_result *r)
     for (u32 i = 0; i < APPEND_OUTCOME_COUNT; i++) {
         tmk_counter_add(api->write_outcomes[i], r->outcomes[i]);
     }
+    tmk_counter_add(api->write_histograms, r->histograms);
+    tmk_counter_add(api->write_exemplars, r->exemplars);
 }
 
 static bool number_header(struct http_request *rq, struct http_response *rs, str name, u64 value)
@@ -43,6 +45,11 @@ static void answer_stored(struct http_response *rs, const struct push_result *r)
     if (refused > 0) {
         http_text(rs, 400, "%llu samples were refused, %llu were stored: %s",
                   (unsigned long long)refused, (unsigned long long)stored, r->first_error.text);
+    } else if (r->histograms > 0) { // 204 would say that they are kept.
+        http_text(rs, 400,
+                  "%llu native histograms were refused: this release does not store them; %llu "
+                  "samples were stored",
+                  (unsigned long long)r->histograms, (unsigned long long)stored);
     } else {
         api_empty(rs);
     }
