@@ -282,9 +282,22 @@ static void attempt_write(const struct attempt *a, const f64 *values, u32 n, str
     }
 }
 
-static bool all_same(const f64 *values, u32 n)
+// All values have the same bits: one of them tells everything.
+static void constant_write(f64 value, struct buf *out)
 {
-    return memcmp(values, values + 1, (n - 1) * sizeof(f64)) == 0;
+    i64 i = (i64)bits_of_f64(value);
+    const u32 exponent = exponent_smallest(value, 0);
+    const enum transform t = exponent > EXPONENT_MAX ? TRANSFORM_BITS
+                             : exponent > 0          ? TRANSFORM_DEC
+                                                     : TRANSFORM_INT;
+    buf_byte(out, (u8)((u32)t << TRANSFORM_SHIFT | INT_CONST));
+    if (t == TRANSFORM_DEC) {
+        buf_byte(out, (u8)exponent);
+    }
+    if (t != TRANSFORM_BITS) {
+        CHECK(dec_of_value(value, exponent, &i));
+    }
+    buf_varsint(out, i);
 }
 
 // Puts the smallest of: decimals with exceptions (if a holds them), decimals with corrections, the
@@ -320,16 +333,8 @@ void chunk_pack_encode(const f64 *values, u32 n, struct buf *out)
     CHECK(n >= 1);
     CHECK(n <= CHUNK_VALUES_MAX);
     UNINIT struct attempt a;
-    if (all_same(values, n)) {
-        // One value tells the transform; the others follow it.
-        u32 ignored;
-        a.transform = TRANSFORM_DEC;
-        a.exponent = exponent_smallest(values[0], 0);
-        if (a.exponent > EXPONENT_MAX || !attempt_fill(&a, values, n, 0, &ignored)) {
-            bits_write(values, n, out);
-            return;
-        }
-        attempt_write(&a, values, n, out);
+    if (memcmp(values, values + 1, (n - 1) * sizeof(f64)) == 0) {
+        constant_write(values[0], out);
         return;
     }
     const bool decimal = attempt_decimal(&a, values, n);

@@ -159,7 +159,7 @@ static ALWAYS_INLINE void group_run(const u8 *p, u32 width, u32 width_max, struc
         const u64 mask = (1ULL << width) - 1;
         u32 bit = 0;
         for (u32 k = 0; k < GROUP; k++, bit += width) {
-            value_run((load_le64(p + bit / 8) >> (bit % 8)) & mask, s, m, out + (size_t)k * 8);
+            value_run(load_le64(p + bit / 8) >> (bit % 8) & mask, s, m, out + (size_t)k * 8);
         }
     } else {
         for (size_t k = 0; k < GROUP; k++) {
