@@ -499,3 +499,51 @@ TEST(api_exposes_its_own_metrics)
     api_rig_expect_part(rig, "/metrics", 200, "# TYPE tidemark_remote_write_samples_total counter");
     api_rig_free(rig);
 }
+
+// What a client may send for times must end in an answer, whatever is added to it on the way.
+TEST(api_answers_at_the_ends_of_time)
+{
+    static const char *const times[] = {"9.19e15", "-9.19e15", "-292273086-05-16T16:47:06Z",
+                                        "292277025-08-18T07:12:54.999999999Z", "1e-300"};
+    static const char *const queries[] = {"up",
+                                          "up+offset+290y",
+                                          "up+offset+-290y",
+                                          "rate(up[290y])",
+                                          "up+@+9.19e15",
+                                          "up+@+-9.19e15",
+                                          "sum_over_time(up[290y:100y])",
+                                          "predict_linear(up[5m],1e300)",
+                                          "day_of_month(vector(1e300))",
+                                          "timestamp(up)",
+                                          "up[5m]",
+                                          "absent_over_time(up[290y])"};
+    static const char *const targets[] = {
+        "/api/v1/query?query=%s&time=%s",
+        "/api/v1/query_range?query=%s&start=%s&end=9e15&step=9e12",
+        "/api/v1/query_range?query=%s&start=-9.19e15&end=%s&step=1e15",
+        "/api/v1/query_exemplars?query=%s&start=%s"};
+    struct api_rig *rig = api_rig_new();
+    for (size_t i = 0; i < ARRAY_LEN(times) * ARRAY_LEN(queries) * ARRAY_LEN(targets); i++) {
+        const char *at = times[i % ARRAY_LEN(times)];
+        const char *query = queries[i / ARRAY_LEN(times) % ARRAY_LEN(queries)];
+        struct buf b;
+        buf_init(&b, 1000);
+        str rest = str_c(targets[i / ARRAY_LEN(times) / ARRAY_LEN(queries)]);
+        for (u32 hole = 0; rest.len > 0; hole++) {
+            const size_t to = str_find_str(rest, STR("%s"));
+            buf_str(&b, str_sub(rest, 0, to == STR_NONE ? rest.len : to));
+            rest = to == STR_NONE ? STR_EMPTY : str_sub(rest, to + 2, rest.len);
+            buf_c(&b, to == STR_NONE ? "" : hole == 0 ? query : at);
+        }
+        struct http_fake *f = api_rig_ask(rig, "GET", b.bytes, STR_EMPTY);
+        const u32 status = http_fake_status(f);
+        if (status != 200 && status != 400 && status != 422) {
+            fail_msg("%s: %u %.*s", b.bytes, status, STR_ARG(http_fake_body(f)));
+        }
+        http_fake_free(f);
+        buf_fini(&b);
+    }
+    api_rig_expect(rig, "/api/v1/query?query=up&time=-292273086-05-16T16:47:06Z", 200,
+                   OK("{\"resultType\":\"vector\",\"result\":[]}"));
+    api_rig_free(rig);
+}

@@ -36,10 +36,13 @@ void selection_feed(const struct selection *s, struct run *r, const struct grid 
     if (s->range_ms > 0 && (v->anchored || v->smoothed)) {
         behind = sat_add_i64(behind, r->lookback_ms);
     }
+    const i64 max_ms = v->smoothed ? sat_add_i64(last, r->lookback_ms) : last;
     *f = (struct feed){.matchers = v->matchers,
                        .matcher_count = v->matcher_count,
-                       .min_ms = sat_add_i64(sat_sub_i64(first, behind), 1),
-                       .max_ms = v->smoothed ? sat_add_i64(last, r->lookback_ms) : last,
+                       // At the beginning of time nothing lies behind: never an empty range, which
+                       // would say that there is no selector.
+                       .min_ms = MIN(sat_add_i64(sat_sub_i64(first, behind), 1), max_ms),
+                       .max_ms = max_ms,
                        .step_ms = g->step_ms,
                        .detects_resets = s->detects_resets};
     r->min_ms = MIN(r->min_ms, f->min_ms);
