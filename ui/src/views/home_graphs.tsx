@@ -129,7 +129,8 @@ export function HomeOwn() {
   const names = 'process_resident_memory_bytes|tidemark_memory_limit_bytes|tidemark_data_disk_free_bytes|tidemark_data_disk_size_bytes|prometheus_tsdb_storage_blocks_bytes|prometheus_tsdb_wal_storage_size_bytes';
   const now = useInstant(`{__name__=~"${names}",${OWN}}`);
   const shrink = useInstant(`min(delta(tidemark_data_disk_free_bytes{${OWN}}[6h]))`);
-  const missed = useInstant(`sum(increase(prometheus_rule_group_iterations_missed_total{${OWN}}[1h]))`);
+  // A group that never missed a run has no such series: then it is the 0 of the groups that do run.
+  const missed = useInstant(`sum(increase(prometheus_rule_group_iterations_missed_total{${OWN}}[1h])) or 0 * sum(prometheus_rule_group_last_duration_seconds{${OWN}})`);
   const value = byName(now.data);
   const rss = value.get('process_resident_memory_bytes'), limit = value.get('tidemark_memory_limit_bytes');
   const free = value.get('tidemark_data_disk_free_bytes'), size = value.get('tidemark_data_disk_size_bytes');

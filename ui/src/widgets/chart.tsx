@@ -70,7 +70,7 @@ export function Chart({ shown: newest, look, label, all = false, only, onOnly, c
         const { idx, left, top } = self.cursor;
         // Only the chart under the pointer tells; the others show the crosshair.
         if (idx == null || left == null || top == null || left < 0 || !self.cursor.event) setHover(undefined);
-        else setHover({ index: idx, left, top, value: self.posToVal(top, 'y') });
+        else setHover({ index: idx, left: left + self.over.offsetLeft, top, value: self.posToVal(top, 'y') });
       },
       isolate: (at) => {
         const { lines: drawn, only: one, onOnly: tell } = latest.current;
@@ -125,7 +125,7 @@ function Tip({ shown, lines, hover, unit, scheme, stack, width }: {
   listed = [...listed].sort((a, b) => value(b) - value(a));
   const more = present.length - listed.length;
   // Beside the pointer, on the side with more room, and never beyond the chart.
-  const x = hover.left + 68, right = x > width / 2;
+  const x = hover.left, right = x > width / 2;
   const at = { [right ? 'right' : 'left']: `${(right ? width - x : x) + 14}px`, maxWidth: `${Math.min(420, (right ? x : width - x) - 14)}px` };
   return (
     <div class="tip" style={{ ...at, top: '4px' }} aria-hidden="true">

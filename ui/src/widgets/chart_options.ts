@@ -143,7 +143,9 @@ export function chartOptions(shown: Picture, look: Look, scheme: Scheme, width: 
         values: (_u, splits) => timeWords(splits),
       },
       {
-        stroke: ink.text, font, size: look.compact ? 58 : 68, gap: 6, grid: { stroke: ink.grid, width: 1 }, ticks: { show: false },
+        stroke: ink.text, font, gap: 6,
+        size: (_u, words) => Math.max(look.compact ? 58 : 68, ...(words ?? []).map((word) => word.length * 6 + 10)), // room for the longest word
+        grid: { stroke: ink.grid, width: 1 }, ticks: { show: false },
         splits: (_u, _a, low, high) => ticks(low, high, look.unit, most),
         values: (_u, splits) => splits.map((v) => show(v, look.unit, 3)),
       },

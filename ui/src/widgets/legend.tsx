@@ -39,7 +39,7 @@ export function Legend({ shown, unit, only, onOnly, label, exact }: LegendProps)
     </th>
   );
   return (
-    <div class={`legend${long ? ' long' : ''}${exact ? ' exact' : ''}`} ref={box} data-hold tabIndex={long ? 0 : undefined} role={long ? 'region' : undefined}
+    <div class={`legend${long ? ' long' : ''}${exact ? ' exact' : ''}${unit === 'time' ? ' times' : ''}`} ref={box} data-hold tabIndex={long ? 0 : undefined} role={long ? 'region' : undefined}
       aria-label={long ? `Legend of ${label}` : undefined}
       onScroll={many ? () => setTop(box.current?.scrollTop ?? 0) : undefined}>
       <table>
