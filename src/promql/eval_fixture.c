@@ -67,7 +67,8 @@ static void append(struct fixture *f, const char *selector, struct append_batch 
     storage_appender_close(a);
 }
 
-void fixture_load(struct fixture *f, const char *selector, i64 step_ms, const char *values)
+void fixture_load_starts(struct fixture *f, const char *selector, i64 step_ms, const char *values,
+                         const i64 *start_ms)
 {
     i64 *t_ms = ARENA_NEW_N(f->arena, i64, FIXTURE_VALUES_MAX);
     f64 *vs = ARENA_NEW_N(f->arena, f64, FIXTURE_VALUES_MAX);
@@ -88,8 +89,13 @@ void fixture_load(struct fixture *f, const char *selector, i64 step_ms, const ch
         }
         at++;
     }
-    struct append_batch b = {.t_ms = t_ms, .values = vs, .n = n};
+    struct append_batch b = {.t_ms = t_ms, .start_t_ms = start_ms, .values = vs, .n = n};
     append(f, selector, &b);
+}
+
+void fixture_load(struct fixture *f, const char *selector, i64 step_ms, const char *values)
+{
+    fixture_load_starts(f, selector, step_ms, values, NULL);
 }
 
 void fixture_load_hist(struct fixture *f, const char *selector, i64 t_ms, const struct hist *h)
@@ -125,6 +131,12 @@ bool fixture_range(struct fixture *f, const char *text, i64 start_ms, i64 end_ms
 {
     struct promql_request r = {.start_ms = start_ms, .end_ms = end_ms, .step_ms = step_ms};
     return ask(f, text, true, &r);
+}
+
+enum err fixture_budgeted(struct fixture *f, const char *text, struct query_budget *budget)
+{
+    struct promql_request r = {.end_ms = 90000, .step_ms = 1000, .budget = budget};
+    return ask(f, text, true, &r) ? ERR_NONE : f->error.code;
 }
 
 static void print_points(struct buf *b, const struct promql_result *res,

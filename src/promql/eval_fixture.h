@@ -22,6 +22,9 @@ void fixture_down(struct fixture *f);
 
 // Values from time 0 on, step_ms apart: numbers, "_" for a gap, "stale".
 void fixture_load(struct fixture *f, const char *selector, i64 step_ms, const char *values);
+// The same with a start timestamp per value.
+void fixture_load_starts(struct fixture *f, const char *selector, i64 step_ms, const char *values,
+                         const i64 *start_ms);
 struct hist;
 void fixture_load_hist(struct fixture *f, const char *selector, i64 t_ms, const struct hist *h);
 
@@ -29,6 +32,8 @@ void fixture_load_hist(struct fixture *f, const char *selector, i64 t_ms, const 
 bool fixture_instant(struct fixture *f, const char *text, i64 t_ms) MUST_USE;
 bool fixture_range(struct fixture *f, const char *text, i64 start_ms, i64 end_ms,
                    i64 step_ms) MUST_USE;
+// A range of 91 steps from time 0 on under a budget; how it ended.
+enum err fixture_budgeted(struct fixture *f, const char *text, struct query_budget *budget);
 // The answer as text: "x{a=\"b\"} 1 2@5000; …", series sorted; values of an instant without times.
 str fixture_text(struct fixture *f);
 // Asks and compares with the text; a failure reads "error: …". Notes are appended after "|".

@@ -16,42 +16,31 @@ static void load_many(struct fixture *f, int count)
     }
 }
 
-static enum err ask_with(struct fixture *f, const char *text, struct query_budget *budget)
-{
-    struct promql_query *q = promql_query_new(f->engine, str_c(text), NULL, &f->error);
-    assert_non_null(q);
-    struct promql_request r = {.storage = f->store,
-                               .query = q,
-                               .start_ms = 0,
-                               .end_ms = 90000,
-                               .step_ms = 1000,
-                               .budget = budget};
-    bool ok = promql_range(f->engine, &r, f->arena, &f->result, &f->error);
-    promql_query_free(q);
-    return ok ? ERR_NONE : f->error.code;
-}
-
 TEST(budgets_stop_a_query_and_are_charged)
 {
     struct fixture f;
     fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
     load_many(&f, 100);
     struct query_budget spent = {.cancel = NULL};
-    assert_int_equal(ask_with(&f, "sum(rate(x[1m]))", &spent), ERR_NONE);
+    assert_int_equal(fixture_budgeted(&f, "sum(rate(x[1m]))", &spent), ERR_NONE);
     assert_int_equal(spent.series, 100);
     assert_int_equal(spent.samples, 1000);
     assert_true(spent.bytes > 0);
     assert_int_equal(f.result.stats.samples_read, 1000);
-    assert_int_equal(ask_with(&f, "x", &(struct query_budget){.series_max = 99}), ERR_LIMIT);
-    assert_int_equal(ask_with(&f, "x", &(struct query_budget){.samples_max = 999}), ERR_LIMIT);
-    assert_int_equal(ask_with(&f, "x", &(struct query_budget){.bytes_max = 20000}), ERR_LIMIT);
+    assert_int_equal(fixture_budgeted(&f, "x", &(struct query_budget){.series_max = 99}),
+                     ERR_LIMIT);
+    assert_int_equal(fixture_budgeted(&f, "x", &(struct query_budget){.samples_max = 999}),
+                     ERR_LIMIT);
+    assert_int_equal(fixture_budgeted(&f, "x", &(struct query_budget){.bytes_max = 20000}),
+                     ERR_LIMIT);
     assert_true(str_contains(str_c(f.error.text), STR("20000 bytes")));
     int stop = 1;
-    assert_int_equal(ask_with(&f, "x", &(struct query_budget){.cancel = &stop}), ERR_CANCELLED);
+    assert_int_equal(fixture_budgeted(&f, "x", &(struct query_budget){.cancel = &stop}),
+                     ERR_CANCELLED);
     assert_string_equal(promql_error_type(f.error.code), "canceled");
     clk_manual_advance(f.clk, 1000);
     struct query_budget late = {.deadline_mono_ns = clk_mono_ns(f.clk) - 1};
-    assert_int_equal(ask_with(&f, "x", &late), ERR_TIMEOUT);
+    assert_int_equal(fixture_budgeted(&f, "x", &late), ERR_TIMEOUT);
     assert_string_equal(promql_error_type(f.error.code), "timeout");
     fixture_down(&f);
 }
@@ -61,10 +50,10 @@ TEST(points_held_at_once_are_limited)
     struct fixture f;
     fixture_up(&f, (struct promql_engine_opts){.samples_max = 5000});
     load_many(&f, 100);
-    assert_int_equal(ask_with(&f, "x", NULL), ERR_LIMIT); // 9,100 points.
+    assert_int_equal(fixture_budgeted(&f, "x", NULL), ERR_LIMIT); // 9,100 points.
     assert_string_equal(f.error.text, "query processing would load too many samples into memory "
                                       "in query execution");
-    assert_int_equal(ask_with(&f, "sum(x)", NULL), ERR_NONE); // Streams through.
+    assert_int_equal(fixture_budgeted(&f, "sum(x)", NULL), ERR_NONE); // Streams through.
     fixture_down(&f);
 }
 
@@ -88,7 +77,7 @@ TEST(every_memory_limit_is_survived)
         u32 failed = 0;
         for (u64 bytes = 1; bytes < (1 << 22); bytes += bytes / 8 + 1) {
             struct query_budget budget = {.bytes_max = bytes};
-            enum err code = ask_with(&f, texts[i], &budget);
+            enum err code = fixture_budgeted(&f, texts[i], &budget);
             assert_true(code == ERR_NONE || code == ERR_LIMIT);
             failed += code == ERR_LIMIT;
         }

@@ -1,8 +1,8 @@
 // fn_regression.c: deriv, predict_linear, double_exponential_smoothing; and the table of all
 // functions over ranges.
+#include "model/kahan.h"
 #include "model/sample.h"
 #include "promql/fn_range.h"
-#include "model/kahan.h"
 #include "promql/query_run.h"
 
 // Fewer than two floats give nothing; histograms beside floats are told.
