@@ -84,8 +84,8 @@ struct scrape_target_info {
     i64 interval_ms;
     i64 timeout_ms;
     f64 last_duration_s;
-    str last_error;  // A sentence; empty when up.
-    str last_reason; // One word: connect, timeout, status, content_type, parse, body_limit, …
+    str last_error;  // A sentence; empty when up and all of it stored.
+    str last_reason; // One word: connect, timeout, status, content_type, parse, series_limit, …
     u32 status;      // HTTP; 0 if none came.
     f64 phase_resolve_s;
     f64 phase_connect_s;

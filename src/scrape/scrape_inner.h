@@ -81,6 +81,7 @@ struct scrape_target {
     struct scrape_cache cache;
     struct series_ref report_refs[SCRAPE_REPORT_SERIES];
     bool report_known;
+    bool limited; // Storage had no room for all series of the last page.
     struct arena *run;
 
     struct lock lock; // Guards what follows.

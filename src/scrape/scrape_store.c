@@ -7,6 +7,7 @@
 // Threads: runs on the HTTP shard's thread; a target has one scrape at a time.
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "os/clk.h"
 #include "scrape/scrape_inner.h"
@@ -44,8 +45,9 @@ struct page {
     struct metadata *metadata; // Changed families.
     u32 metadata_count;
     u32 metadata_cap;
-    u64 samples;      // Lines.
-    u64 samples_post; // After metric relabelling.
+    u64 samples;         // Lines.
+    u64 samples_post;    // After metric relabelling.
+    u64 samples_limited; // Of series that storage had no room for.
     u64 created;
     u64 exemplars;
     u32 error_line;
@@ -312,6 +314,7 @@ static u64 fresh_resolve(struct page *p, struct storage_appender *app)
         }
     }
     r->count = kept;
+    p->samples_limited = refused[APPEND_LIMIT];
     for (u32 o = 0; o < APPEND_OUTCOME_COUNT; o++) {
         scrape_count_outcome(p->t->pool->owner->metrics, p->t->pool->config->job_name,
                              (enum append_outcome)o, refused[o]);
@@ -406,11 +409,24 @@ static const char *const report_names[SCRAPE_REPORT_SERIES] = {
     "up", "scrape_duration_seconds", "scrape_samples_scraped",
     "scrape_samples_post_metric_relabeling", "scrape_series_added"};
 
-static void reports_resolve(struct page *p, struct storage_appender *app)
+static struct storage_appender *appender_open(const struct scrape_target *t,
+                                              enum storage_stream stream, struct error *e)
+{
+    return storage_appender_open(t->pool->owner->deps.storage, TENANT_DEFAULT, stream, e);
+}
+
+// By an appender of their own, which is let in where the page's is not: without `up` nobody would
+// be told that a target is gone.
+static void reports_resolve(struct page *p)
 {
     struct scrape_target *t = p->t;
+    struct error ignored;
     struct labels sets[SCRAPE_REPORT_SERIES];
     u8 outcomes[SCRAPE_REPORT_SERIES];
+    struct storage_appender *app = appender_open(t, STREAM_REPORT, &ignored);
+    if (!app) {
+        return; // Storage is closing.
+    }
     for (u32 i = 0; i < SCRAPE_REPORT_SERIES; i++) {
         struct labels_builder b;
         labels_builder_init(&b, p->a, t->labels);
@@ -418,16 +434,21 @@ static void reports_resolve(struct page *p, struct storage_appender *app)
         sets[i] = labels_builder_take(&b);
     }
     app->ops->resolve(app, sets, SCRAPE_REPORT_SERIES, t->report_refs, outcomes);
+    storage_appender_close(app);
     t->report_known = true;
     for (u32 i = 0; i < SCRAPE_REPORT_SERIES; i++) {
-        t->report_known = t->report_known && !series_ref_is_none(t->report_refs[i]);
+        if (series_ref_is_none(t->report_refs[i])) {
+            t->report_known = false;
+            scrape_count_outcome(t->pool->owner->metrics, t->pool->config->job_name,
+                                 (enum append_outcome)outcomes[i], 1);
+        }
     }
 }
 
-static void reports_add(struct page *p, struct storage_appender *app, const f64 *values)
+static void reports_add(struct page *p, const f64 *values)
 {
     if (!p->t->report_known) {
-        reports_resolve(p, app);
+        reports_resolve(p);
     }
     for (u32 i = 0; i < SCRAPE_REPORT_SERIES; i++) {
         if (!series_ref_is_none(p->t->report_refs[i])) {
@@ -476,17 +497,12 @@ static bool rows_commit(struct page *p, struct storage_appender *app, struct err
     return true;
 }
 
-static struct storage_appender *appender_open(const struct scrape_target *t, struct error *e)
-{
-    return storage_appender_open(t->pool->owner->deps.storage, TENANT_DEFAULT, STREAM_SCRAPE, e);
-}
-
 // Everything of one scrape into storage. On failure of the page ok is false and only reports and
 // markers are written.
 static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error *e)
 {
     struct scrape_target *t = p->t;
-    struct storage_appender *app = appender_open(t, e);
+    struct storage_appender *app = appender_open(t, STREAM_SCRAPE, e);
     if (!app) {
         return false;
     }
@@ -506,7 +522,7 @@ static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error 
     markers_add(p);
     const f64 values[SCRAPE_REPORT_SERIES] = {ok ? 1 : 0, duration_s, (f64)p->samples,
                                               (f64)p->samples_post, (f64)series_added};
-    reports_add(p, app, values);
+    reports_add(p, values);
     const bool committed = rows_commit(p, app, e);
     storage_appender_close(app);
     if (committed && metadata) {
@@ -531,6 +547,22 @@ struct verdict {
     f64 store_s;
 };
 
+#define LIMITED_TEXT                                                                               \
+    "%llu of %llu samples were not stored: there is no room for new series, by "                   \
+    "--storage.tsdb.series-limit or --memory.limit"
+
+// Says so in the log when it begins, not with every scrape.
+static void limited_tell(struct page *p)
+{
+    struct scrape_target *t = p->t;
+    if (p->samples_limited > 0 && !t->limited) {
+        LOGF(t->pool->owner->deps.log, LOG_WARN, "target %.*s of job %.*s: " LIMITED_TEXT,
+             STR_ARG(t->url), STR_ARG(t->pool->config->job_name),
+             (unsigned long long)p->samples_limited, (unsigned long long)p->samples_post);
+    }
+    t->limited = p->samples_limited > 0;
+}
+
 static void info_update(struct page *p, const struct http_reply *reply, const struct verdict *v)
 {
     struct scrape_target *t = p->t;
@@ -549,9 +581,15 @@ static void info_update(struct page *p, const struct http_reply *reply, const st
     i->phase_store_s = v->store_s;
     i->samples = p->samples;
     i->last_reason = v->ok ? STR_EMPTY : str_c(v->reason);
+    const bool limited = v->ok && p->samples_limited > 0;
+    i->last_reason = limited ? STR("series_limit") : i->last_reason;
     buf_clear(&t->error_text);
     buf_clear(&t->excerpt);
     i->error_line = 0;
+    if (limited) {
+        buf_printf(&t->error_text, LIMITED_TEXT, (unsigned long long)p->samples_limited,
+                   (unsigned long long)p->samples_post);
+    }
     if (!v->ok) {
         buf_c(&t->error_text, v->error.text);
         scrape_excerpt_set(t, reply->body, p->error_line);
@@ -633,6 +671,7 @@ void scrape_store_reply(struct scrape_target *t, const struct http_reply *reply)
         scrape_count_failure(t->pool->owner->metrics, t->pool->config->job_name,
                              str_c(v.reason ? v.reason : "internal"));
     }
+    limited_tell(&p);
     info_update(&p, reply, &v);
     arena_reset(t->run); // A big page must not stay in memory until the next one.
 }
@@ -642,7 +681,7 @@ void scrape_store_end(struct scrape_target *t, i64 t_ms)
     struct page p;
     page_init(&p, t, t_ms);
     struct error ignored = {0};
-    struct storage_appender *app = appender_open(t, &ignored);
+    struct storage_appender *app = appender_open(t, STREAM_SCRAPE, &ignored);
     if (!app) {
         return; // Storage is closing: as on shutdown, nothing is written.
     }
@@ -651,7 +690,7 @@ void scrape_store_end(struct scrape_target *t, i64 t_ms)
     for (u32 i = 0; i < SCRAPE_REPORT_SERIES; i++) {
         values[i] = stale_nan();
     }
-    reports_add(&p, app, values);
+    reports_add(&p, values);
     if (!rows_commit(&p, app, &ignored)) {
         scrape_count_failure(t->pool->owner->metrics, t->pool->config->job_name, STR("markers"));
     }

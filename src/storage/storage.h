@@ -63,8 +63,17 @@ enum durability {
     DURABILITY_PERIODIC, // In the log's buffer of the kernel at return; on disk within 1 s.
     DURABILITY_SYNC,     // On disk when storage_when_durable calls back for the position.
 };
-// Which head stream a writer belongs to; rule results have one of their own.
-enum storage_stream { STREAM_SCRAPE, STREAM_PUSH, STREAM_RULES, STREAM_HOST, STREAM_COUNT };
+// Which head stream a writer belongs to; rule results have one of their own. What services report
+// of themselves (up, scrape_*) and this host are few and decide whether a page goes out: their new
+// series are let in where ingestion finds its limit.
+enum storage_stream {
+    STREAM_SCRAPE,
+    STREAM_PUSH,
+    STREAM_RULES,
+    STREAM_HOST,
+    STREAM_REPORT,
+    STREAM_COUNT
+};
 // n samples as columns, which must live until commit or rollback returns.
 struct append_batch {
     const struct series_ref *refs;

@@ -48,7 +48,7 @@ struct head {
     _Atomic u32 *series_total; // Of all shards, for the limit.
     _Atomic bool *full;        // New series are refused while it is set.
     u32 series_max;            // Of all shards.
-    u32 own_max;               // Of this one: what is kept for the others is not in it.
+    u32 own_max;               // Of this one: the reserve, for rules and reports, is not in it.
     u32 own_min;               // This many it may always have, whatever the others hold.
 
     struct lock lock;
@@ -147,8 +147,13 @@ void head_free(struct head *h); // Accepts NULL.
 void head_turn_take(struct head *h);
 void head_turn_drop(struct head *h);
 
+// Who asks for series. Threads: a value.
+struct head_asker {
+    struct tenant_id tenant;
+    bool reserve; // May use as many series as are kept back, and memory beyond its limit for them.
+};
 // Finds or makes series; takes the turn only if some are new.
-void head_resolve(struct head *h, struct tenant_id tenant, const struct labels *sets, u32 n,
+void head_resolve(struct head *h, const struct head_asker *asker, const struct labels *sets, u32 n,
                   struct series_ref *refs, u8 *outcomes);
 // With the turn: makes a series at this ordinal (replay). Returns where it stands: elsewhere only
 // if it is known under another ordinal and has samples there; MAP_NONE if the ordinal is taken or a

@@ -331,8 +331,11 @@ static void pending_add(struct head *h, u32 ordinal)
 }
 
 // With the turn. Shards that add series at the same moment may pass the limit by one each.
-static bool has_room(const struct head *h)
+static bool has_room(const struct head *h, const struct head_asker *asker)
 {
+    if (asker->reserve && h->live < h->series_max) {
+        return true;
+    }
     if (atomic_load(h->full)) {
         return false;
     }
@@ -341,16 +344,16 @@ static bool has_room(const struct head *h)
 }
 
 // With the turn.
-static enum append_outcome resolve_new(struct head *h, struct tenant_id tenant, struct labels set,
-                                       struct series_ref *ref)
+static enum append_outcome resolve_new(struct head *h, const struct head_asker *asker,
+                                       struct labels set, struct series_ref *ref)
 {
     if (set.count == 0 || set.count > LABELS_MAX || !labels_check(set, &no_limits, NULL)) {
         return APPEND_INVALID;
     }
-    if (resolve_known(h, tenant, set, ref)) { // Somebody was faster, or it came twice.
+    if (resolve_known(h, asker->tenant, set, ref)) { // Somebody was faster, or it came twice.
         return APPEND_STORED;
     }
-    if (!has_room(h)) {
+    if (!has_room(h, asker)) {
         return APPEND_LIMIT;
     }
     u32 at = h->free_count > 0 ? h->free_ordinals[h->free_count - 1] : h->count;
@@ -358,7 +361,7 @@ static enum append_outcome resolve_new(struct head *h, struct tenant_id tenant, 
         return APPEND_LIMIT;
     }
     lock_take(&h->lock);
-    bool made = series_make(h, tenant, set, at);
+    bool made = series_make(h, asker->tenant, set, at);
     lock_drop(&h->lock);
     if (!made) {
         return APPEND_LIMIT;
@@ -371,7 +374,7 @@ static enum append_outcome resolve_new(struct head *h, struct tenant_id tenant, 
     return APPEND_STORED;
 }
 
-void head_resolve(struct head *h, struct tenant_id tenant, const struct labels *sets, u32 n,
+void head_resolve(struct head *h, const struct head_asker *asker, const struct labels *sets, u32 n,
                   struct series_ref *refs, u8 *outcomes)
 {
     u32 missing = 0;
@@ -379,7 +382,7 @@ void head_resolve(struct head *h, struct tenant_id tenant, const struct labels *
         lock_take(&h->lock);
         for (u32 i = from; i < n && i < from + HEAD_SLICE; i++) {
             refs[i] = (struct series_ref){0, 0};
-            bool known = resolve_known(h, tenant, sets[i], &refs[i]);
+            bool known = resolve_known(h, asker->tenant, sets[i], &refs[i]);
             outcomes[i] = known ? APPEND_STORED : APPEND_INVALID;
             missing += !known;
         }
@@ -391,7 +394,7 @@ void head_resolve(struct head *h, struct tenant_id tenant, const struct labels *
     head_turn_take(h);
     for (u32 i = 0; i < n; i++) {
         if (refs[i].generation == 0) {
-            outcomes[i] = (u8)resolve_new(h, tenant, sets[i], &refs[i]);
+            outcomes[i] = (u8)resolve_new(h, asker, sets[i], &refs[i]);
         }
     }
     head_turn_drop(h);

@@ -24,6 +24,7 @@ struct tsdb_appender {
     struct wal *wal;
     u32 shard;
     struct tenant_id tenant;
+    bool reserve; // Its new series may come out of what is kept back.
     struct append_batch *batches;
     u32 batch_count;
     u32 batch_cap;
@@ -53,7 +54,8 @@ static void tsdb_resolve(struct storage_appender *base, const struct labels *set
                          struct series_ref *refs, u8 *outcomes)
 {
     struct tsdb_appender *a = appender_of(base);
-    head_resolve(a->head, a->tenant, sets, n, refs, outcomes);
+    const struct head_asker asker = {.tenant = a->tenant, .reserve = a->reserve};
+    head_resolve(a->head, &asker, sets, n, refs, outcomes);
     u64 refused = 0;
     for (u32 i = 0; i < n; i++) {
         refused += outcomes[i] == APPEND_LIMIT;
@@ -268,6 +270,7 @@ struct storage_appender *tsdb_appender_open(struct storage *s, struct tenant_id 
     a->head = db->heads[a->shard];
     a->wal = db->wals[a->shard];
     a->tenant = tenant;
+    a->reserve = stream == STREAM_REPORT || stream == STREAM_HOST;
     a->arena = arena_new(META_BYTES_MAX * 2);
     buf_init(&a->records, RECORDS_BYTES_MAX);
     return &a->base;

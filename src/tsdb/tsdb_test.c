@@ -314,6 +314,20 @@ TEST(tsdb_keeps_series_back_for_rules)
     fixture_fini(&f);
 }
 
+TEST(tsdb_lets_reports_in_where_ingestion_is_full)
+{
+    struct fixture f;
+    fixture_init(&f, 85);
+    f.opts.series_max = 80;
+    fixture_open(&f);
+    assert_int_equal(flood(&f, STREAM_SCRAPE, "m", 200), 69);
+    assert_int_equal(flood(&f, STREAM_REPORT, "up", 200), 11);
+    assert_int_equal(flood(&f, STREAM_RULES, "r", 200), 11); // Not at the cost of the rules.
+    fixture_reopen(&f);
+    assert_int_equal(flood(&f, STREAM_REPORT, "late", 5), 0);
+    fixture_fini(&f);
+}
+
 TEST(tsdb_keeps_memory_back_for_rules)
 {
     struct fixture f;

@@ -4,7 +4,7 @@ import json
 import time
 
 from doubles import OPENMETRICS, TEXT, Exporter
-from server import Server, key, wait_for
+from server import Server, free_port, key, wait_for
 
 GLOBAL = "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
 
@@ -275,6 +275,24 @@ def test_samples_refused_one_by_one_are_counted():
 
 
 # ---- discovery ----
+
+def test_full_store_still_tells_who_is_up():
+    """Where the series limit refuses a page, `up` of every target is stored, and the target says what is missing."""
+    page = "".join(f'flood{{n="{i}"}} 1\n' for i in range(3000))
+
+    def config(*addresses):
+        return f"{GLOBAL}scrape_configs:\n  - job_name: j\n    static_configs: [{{targets: {list(addresses)}}}]\n"
+
+    with Exporter(page) as exporter, Server(config=config(exporter.address), flags=[
+            "--storage.tsdb.series-limit=1000", "--web.enable-lifecycle"]) as server:
+        wait_for("the flood", lambda: (server.metric("tidemark_scrape_samples_total", job="j", outcome="limit") or 0) > 2000)
+        wait_for("its up", lambda: server.value("up") == 1)
+        wait_for("a word of it", lambda: "not stored" in target_of(server, exporter)["lastError"])
+        assert target_of(server, exporter)["health"] == "up"
+        server.write("prometheus.yml", config(exporter.address, f"127.0.0.1:{free_port()}"))
+        assert server.post("/-/reload").status == 200
+        wait_for("the dead one", lambda: sorted(map(float, server.instant("up").values())) == [0, 1])
+
 
 def test_file_sd_follows_its_files():
     config = GLOBAL + """scrape_configs:
