@@ -121,6 +121,12 @@ static u64 last_number(const struct wal *w)
     return w->segment_count > 0 ? w->segments[w->segment_count - 1].number : 0;
 }
 
+static u32 last_bytes(const struct wal *w)
+{
+    u64 bytes = w->segment_count > 0 ? w->segments[w->segment_count - 1].bytes : 0;
+    return bytes <= UINT32_MAX ? (u32)bytes : 0;
+}
+
 static struct file *segment_make(struct wal *w, u64 number, bool continues, struct error *e)
 {
     char path[512];
@@ -133,6 +139,7 @@ static struct file *segment_make(struct wal *w, u64 number, bool continues, stru
                            .salt = w->salt,
                            .number = number,
                            .previous = last_number(w),
+                           .previous_bytes = last_bytes(w),
                            .resume_segment = w->resume_segment,
                            .resume_offset = w->resume_offset,
                            .continues = continues};

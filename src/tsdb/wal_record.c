@@ -26,7 +26,7 @@ void wal_header_encode(const struct wal_header *h, u8 out[WAL_HEADER_BYTES])
     buf_le64(&b, h->resume_offset);
     buf_le32(&b, h->salt);
     buf_le32(&b, (h->checkpoint ? FLAG_CHECKPOINT : 0U) | (h->continues ? FLAG_CONTINUES : 0U));
-    buf_le32(&b, 0);
+    buf_le32(&b, h->previous_bytes);
     CHECK(b.len == HEADER_USED);
     buf_le32(&b, crc32c(0, b.bytes, b.len));
     memcpy(out, b.bytes, WAL_HEADER_BYTES);
@@ -48,7 +48,7 @@ bool wal_header_decode(str bytes, struct wal_header *out, struct error *e)
     h.resume_offset = dec_le64(&d);
     h.salt = dec_le32(&d);
     u32 flags = dec_le32(&d);
-    (void)dec_le32(&d);
+    h.previous_bytes = dec_le32(&d);
     if (memcmp(magic.ptr, segment_magic, sizeof(segment_magic)) != 0 ||
         dec_le32(&d) != crc32c(0, bytes.ptr, HEADER_USED)) {
         return err_set(e, ERR_CORRUPT, "the header of a log segment is damaged");

@@ -34,6 +34,7 @@ struct wal_header {
     u32 salt;
     u64 number;
     u64 previous;       // Number of the segment before; 0 = none.
+    u32 previous_bytes; // It had at least so many when this one was begun; 0 = not known.
     u64 resume_segment; // What lies at or behind (segment, offset) and before this one is void;
     u64 resume_offset;  // segment 0 = nothing is.
     bool checkpoint;

@@ -212,6 +212,22 @@ static void damage_tell(struct replay *r, u64 segment, u64 offset, u64 bytes)
          (unsigned long long)bytes);
 }
 
+// A segment that ends earlier than the next one says lost its end, although at a record's edge:
+// nothing else tells. false once the tail has been cut.
+static bool whole_before(struct replay *r, u32 index, u64 bytes)
+{
+    const struct found *s = &r->segments[index];
+    if (MIN(bytes, s->limit) <= s->bytes) {
+        return true;
+    }
+    if (!was_synced(r, s->number, s->bytes)) {
+        cut_from(r, index, s->bytes);
+        return false;
+    }
+    damage_tell(r, s->number, s->bytes, bytes - s->bytes);
+    return true;
+}
+
 // Looks for bad places in order; false once the tail has been cut.
 static bool segment_judge(struct replay *r, u32 index)
 {
@@ -228,6 +244,10 @@ static bool segment_judge(struct replay *r, u32 index)
     }
     if (s->limit == 0) {
         return true;
+    }
+    if (index > 0 && !s->bad_header && previous == expected &&
+        !whole_before(r, index - 1, s->header.previous_bytes)) {
+        return false;
     }
     struct fs_map map;
     if (s->bad_header) {
