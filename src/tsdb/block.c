@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "os/fs.h"
+#include "tsdb/tombstone.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -214,6 +215,10 @@ struct block *block_open(struct fs *fs, const char *path, u32 uid, struct error 
         (void)err_set(e, ERR_CORRUPT, "%s: sizes differ from its description", path);
         goto fail;
     }
+    (void)snprintf(file, sizeof(file), "%s/tombstones", path);
+    if (!tombstones_read(fs, file, b->index.series_count, &b->dead, e)) {
+        goto fail;
+    }
     return b;
 fail:
     block_close(b);
@@ -229,6 +234,7 @@ void block_close(struct block *b)
         fs_map_close(b->fs, &b->data);
     }
     index_file_close(&b->index);
+    tombstones_unref(b->dead);
     arena_free(b->arena);
     mem_free(b);
 }

@@ -18,6 +18,7 @@
 struct arena;
 struct error;
 struct fs;
+struct tombstones;
 
 #define BLOCK_ID_LEN      26
 #define META_VERSION      1U
@@ -68,6 +69,7 @@ struct block {
     u32 value_pages;
     _Atomic u8 *states; // Of both kinds: 0 unknown, 1 good, 2 bad; times first.
     _Atomic u32 bad_pages;
+    struct tombstones *dead; // As the file said at open; what holds now stands in the block set.
 };
 struct block *block_open(struct fs *fs, const char *path, u32 uid, struct error *e) MUST_USE;
 void block_close(struct block *b); // Accepts NULL.

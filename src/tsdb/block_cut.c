@@ -8,6 +8,7 @@
 #include "tsdb/block_columns.h"
 #include "tsdb/block_dir.h"
 #include "tsdb/head.h"
+#include "tsdb/tombstone.h"
 
 #include <stdlib.h>
 
@@ -36,6 +37,7 @@ struct cut {
     struct index_writer index;
     struct data_writer data;
     struct column_writer columns;
+    struct tombstone_list dead;
 };
 
 static void series_add(struct cut *c, struct cut_series s)
@@ -151,6 +153,24 @@ static int by_labels(const void *a, const void *b)
     return order != 0 ? order : (int)x->shard - (int)y->shard;
 }
 
+// What is deleted of a series in this window, under its number in the block. Where two shards
+// have it, what is deleted of one is deleted of both.
+static bool dead_move(struct cut *c, const struct cut_series *s, u32 ordinal, struct error *e)
+{
+    u32 n;
+    const struct tombstone *dead = tombstones_find(c->opts->dead[s->shard], s->ordinal, &n);
+    for (u32 i = 0; i < n; i++) {
+        struct tombstone t = dead[i];
+        t.series = ordinal;
+        t.min_ms = MAX(t.min_ms, c->opts->min_ms);
+        t.max_ms = MIN(t.max_ms, c->opts->max_ms - 1);
+        if (t.min_ms <= t.max_ms && !tombstone_add(&c->dead, t, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool series_write(struct cut *c, struct error *e)
 {
     u32 ordinal = 0;
@@ -159,10 +179,16 @@ static bool series_write(struct cut *c, struct error *e)
         struct cut_source sources[HEADS_MAX] = {
             {.window = c->windows[s->shard], .ordinal = s->ordinal}};
         u32 n = 1;
+        if (!dead_move(c, s, ordinal, e)) {
+            return false;
+        }
         if (i + 1 < c->series_count && pairs_cmp(s, &c->series[i + 1]) == 0) {
             const struct cut_series *twin = &c->series[++i];
             sources[n++] =
                 (struct cut_source){.window = c->windows[twin->shard], .ordinal = twin->ordinal};
+            if (!dead_move(c, twin, ordinal, e)) {
+                return false;
+            }
         }
         if (!index_writer_series(&c->index, s->pairs, s->count, e)) {
             return false;
@@ -197,7 +223,8 @@ static bool files_write(struct cut *c, const struct block_dir *d, struct block_m
     for (u32 s = 0; s < c->opts->head_count; s++) {
         column_writer_groups(&c->columns, c->windows[s]);
     }
-    return series_write(c, e) && block_dir_finish(d, &c->index, &c->data, m, e);
+    return series_write(c, e) && block_dir_dead(d, &c->dead, e) &&
+           block_dir_finish(d, &c->index, &c->data, m, e);
 }
 
 static bool block_publish(struct cut *c, struct block_meta *m, struct error *e)
@@ -241,6 +268,7 @@ bool block_cut_run(const struct block_cut *o, struct block_meta *meta, bool *mad
             *meta = m;
         }
     }
+    tombstone_list_fini(&c.dead);
     arena_free(c.arena);
     return ok;
 }

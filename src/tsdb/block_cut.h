@@ -20,6 +20,7 @@ struct error;
 struct fs;
 struct head;
 struct rng;
+struct tombstones;
 
 // Threads: owned by the call.
 struct block_cut {
@@ -28,7 +29,8 @@ struct block_cut {
     struct rng *rng;
     const char *dir; // Where blocks are listed.
     struct head *const *heads;
-    u32 head_count; // ≤ 2
+    u32 head_count;                 // ≤ 2
+    struct tombstones *const *dead; // What of each head is deleted; they move into the block.
     i64 min_ms;
     i64 max_ms;
 };

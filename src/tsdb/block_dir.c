@@ -4,6 +4,7 @@
 #include "os/clk.h"
 #include "os/fs.h"
 #include "os/rng.h"
+#include "tsdb/tombstone.h"
 
 #include <stdio.h>
 
@@ -51,6 +52,16 @@ bool block_dir_finish(const struct block_dir *d, struct index_writer *index,
     m->columns = data->columns;
     block_dir_file(d, "meta", path);
     return block_meta_write(d->fs, path, m, e);
+}
+
+bool block_dir_dead(const struct block_dir *d, struct tombstone_list *dead, struct error *e)
+{
+    char path[BLOCK_PATH];
+    struct tombstones *t = tombstones_make(dead);
+    block_dir_file(d, "tombstones", path);
+    bool ok = !t || tombstones_write(d->fs, path, t, e);
+    tombstones_unref(t);
+    return ok;
 }
 
 bool block_dir_list(const struct block_dir *d, struct error *e)

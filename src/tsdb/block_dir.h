@@ -12,6 +12,7 @@ struct clk;
 struct data_writer;
 struct index_writer;
 struct rng;
+struct tombstone_list;
 
 #define BLOCK_PATH 560
 
@@ -30,6 +31,9 @@ void block_dir_file(const struct block_dir *d, const char *name, char out[BLOCK_
 // Finishes both files, fills in what they count and writes meta.
 bool block_dir_finish(const struct block_dir *d, struct index_writer *index,
                       struct data_writer *data, struct block_meta *m, struct error *e) MUST_USE;
+// Writes the file of deletions if there are any.
+bool block_dir_dead(const struct block_dir *d, struct tombstone_list *dead,
+                    struct error *e) MUST_USE;
 // On failure nothing is listed and nothing is left.
 bool block_dir_list(const struct block_dir *d, struct error *e) MUST_USE;
 void block_dir_drop(const struct block_dir *d); // Removes what was not listed.

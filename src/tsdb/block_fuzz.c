@@ -1,5 +1,6 @@
 // block_fuzz.c: foreign bytes as a block's files. The first byte chooses: an index file whose
-// checksums are made right first, a page of the data file, a posting set, or a description.
+// checksums are made right first, a page of the data file, a posting set, a list of deletions, or
+// a description.
 #include "base/arena.h"
 #include "base/bits.h"
 #include "base/error.h"
@@ -7,6 +8,7 @@
 #include "os/fs.h"
 #include "tsdb/block.h"
 #include "tsdb/postings.h"
+#include "tsdb/tombstone.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -115,6 +117,23 @@ static void feed_page(struct arena *a, str input)
     buf_fini(&raw);
 }
 
+// With the checksum put right, so that the fuzzer gets further.
+static void feed_tombstones(u8 *bytes, size_t size)
+{
+    struct tombstones *t = NULL;
+    struct error e;
+    if (size > 4) {
+        u32 crc = crc32c(0, bytes, size - 4);
+        memcpy(bytes + size - 4, &crc, sizeof(crc));
+    }
+    if (tombstones_decode((str){(const char *)bytes, size}, 1000, &t, &e)) {
+        for (u32 i = 0; t && i < t->n; i++) {
+            CHECK(t->items[i].series < 1000 && t->items[i].min_ms <= t->items[i].max_ms);
+        }
+        tombstones_unref(t);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2) {
@@ -127,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct block_meta m;
     struct error e;
     memcpy(bytes, data + 1, size - 1);
-    switch (data[0] % 4) {
+    switch (data[0] % 5) {
     case 0:
         feed_index(fs, a, bytes, size - 1);
         break;
@@ -136,6 +155,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 2:
         postings_free(postings_decode(input, 1000, &e));
+        break;
+    case 3:
+        feed_tombstones(bytes, size - 1);
         break;
     default:
         file_put(fs, "/meta", input);

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "os/fs.h"
 #include "tsdb/block.h"
+#include "tsdb/tombstone.h"
 #include "tsdb/tsdb_inner.h"
 
 #include <stdio.h>
@@ -30,18 +31,27 @@ struct block_set *block_set_with(const struct block_set *s, struct block *add,
                                  struct block *const *drops, u32 drop_count)
 {
     u32 n = s ? s->n : 0;
-    struct block_set *made = mem_new(1, sizeof(*made) + (n + 1) * sizeof(struct block *));
+    size_t blocks_bytes = (n + 1) * sizeof(struct block *);
+    struct block_set *made =
+        mem_new(1, sizeof(*made) + blocks_bytes + (n + 1) * sizeof(struct tombstones *));
     made->refs = 1;
+    made->dead = (struct tombstones **)(void *)((char *)made->blocks + blocks_bytes);
+    for (u32 i = 0; s && i < SHARDS; i++) {
+        made->heads[i] = tombstones_ref(s->heads[i]);
+    }
     for (u32 i = 0; i < n; i++) {
         if (add && s->blocks[i]->meta.min_ms > add->meta.min_ms) {
+            made->dead[made->n] = tombstones_ref(add->dead);
             made->blocks[made->n++] = add;
             add = NULL;
         }
         if (!is_among(s->blocks[i], drops, drop_count)) {
+            made->dead[made->n] = tombstones_ref(s->dead[i]);
             made->blocks[made->n++] = s->blocks[i];
         }
     }
     if (add) {
+        made->dead[made->n] = tombstones_ref(add->dead);
         made->blocks[made->n++] = add;
     }
     for (u32 i = 0; i < made->n; i++) {
@@ -58,6 +68,12 @@ void block_set_unref(struct tsdb *db, struct block_set *s)
     lock_take(&db->lock);
     bool last = --s->refs == 0;
     u32 closed = 0;
+    for (u32 i = 0; last && i < s->n; i++) {
+        tombstones_unref(s->dead[i]);
+    }
+    for (u32 i = 0; last && i < SHARDS; i++) {
+        tombstones_unref(s->heads[i]);
+    }
     for (u32 i = 0; last && i < s->n; i++) {
         struct block *b = s->blocks[i];
         if (--b->refs == 0) {

@@ -7,6 +7,7 @@
 #include "os/fs.h"
 #include "tsdb/block_dir.h"
 #include "tsdb/compact_column.h"
+#include "tsdb/tombstone.h"
 
 #define PAIRS_MAX   4096U // Of one series.
 #define LOOK_SERIES 256U  // So often are memory and the stop flag looked at.
@@ -19,6 +20,7 @@ struct compact_run {
     struct index_writer index;
     struct data_writer data;
     struct compact_columns columns;
+    struct tombstone_list dead;
 };
 
 static bool budget_check(const struct compact_run *r, struct error *e)
@@ -154,15 +156,41 @@ static int pairs_order(const struct compact_source *x, const struct compact_sour
     return x->pair_count < y->pair_count ? -1 : x->pair_count > y->pair_count;
 }
 
+// What of a source's series at hand is deleted: carried out, or taken along.
+static bool dead_sort(struct compact_run *r, u32 source, struct error *e)
+{
+    u32 n;
+    const struct tombstone *dead =
+        tombstones_find(r->opts->dead[source], r->sources[source].at, &n);
+    for (u32 i = 0; i < n; i++) {
+        struct tombstone t = dead[i];
+        if (t.made_ms <= r->opts->dead_ms) {
+            compact_series_cut(
+                &r->columns,
+                (struct compact_cut){.source = source, .min_ms = t.min_ms, .max_ms = t.max_ms});
+            continue;
+        }
+        t.series = r->index.series_count;
+        if (!tombstone_add(&r->dead, t, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool series_write(struct compact_run *r, u32 least, struct error *e)
 {
     struct compact_source *first = &r->sources[least];
     bool same[BLOCK_SOURCES_MAX] = {false};
     bool written = false;
+    u32 dead_before = r->dead.n;
     compact_series_begin(&r->columns);
     for (u32 i = least; i < r->opts->count; i++) {
         struct compact_source *s = &r->sources[i];
         same[i] = s->live && (i == least || pairs_order(s, first) == 0);
+        if (same[i] && !dead_sort(r, i, e)) {
+            return false;
+        }
         if (same[i] && !compact_series_add(&r->columns, i, s->at, e)) {
             return false;
         }
@@ -170,6 +198,7 @@ static bool series_write(struct compact_run *r, u32 least, struct error *e)
     if (!compact_series_end(&r->columns, r->index.series_count, &written, e)) {
         return false;
     }
+    r->dead.n = written ? r->dead.n : dead_before;
     if (written && !index_writer_series(&r->index, first->pairs, first->pair_count, e)) {
         return false;
     }
@@ -229,7 +258,7 @@ static bool files_fill(struct compact_run *r, const struct block_dir *d, struct 
             return false;
         }
     }
-    return symbols_merge(r, e) && series_merge(r, e) &&
+    return symbols_merge(r, e) && series_merge(r, e) && block_dir_dead(d, &r->dead, e) &&
            block_dir_finish(d, &r->index, &r->data, m, e);
 }
 
@@ -266,6 +295,7 @@ bool compact_run(const struct compact *c, struct block_meta *meta, bool *made, s
         block_reader_fini(&r.sources[i].reader);
     }
     compact_columns_fini(&r.columns);
+    tombstone_list_fini(&r.dead);
     index_writer_close(&r.index);
     data_writer_close(&r.data);
     arena_free(r.arena);

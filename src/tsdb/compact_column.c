@@ -46,10 +46,10 @@ void compact_series_cut(struct compact_columns *c, struct compact_cut cut)
     c->cuts[c->cut_count++] = cut;
 }
 
-static bool is_out(const struct compact_columns *c, i64 t)
+static bool is_out(const struct compact_columns *c, u32 source, i64 t)
 {
     for (u32 i = 0; i < c->cut_count; i++) {
-        if (t >= c->cuts[i].min_ms && t <= c->cuts[i].max_ms) {
+        if (c->cuts[i].source == source && t >= c->cuts[i].min_ms && t <= c->cuts[i].max_ms) {
             return true;
         }
     }
@@ -78,6 +78,9 @@ static bool part_cut(const struct compact_columns *c, struct compact_part *p)
 {
     for (u32 i = 0; i < c->cut_count; i++) {
         const struct compact_cut *cut = &c->cuts[i];
+        if (cut->source != p->source) {
+            continue;
+        }
         if (cut->min_ms <= part_first(p) && cut->max_ms >= part_last(p)) {
             return true;
         }
@@ -206,7 +209,7 @@ static bool parts_join(struct compact_columns *c, u32 ordinal, u32 from, u32 to,
                 continue;
             }
             f64 v = values[at++];
-            if (p->is_cut && is_out(c, p->t[row])) {
+            if (p->is_cut && is_out(c, p->source, p->t[row])) {
                 continue;
             }
             rows.first = rows.n == 0 ? p->row + row : rows.first;
@@ -281,7 +284,7 @@ static bool loose_add(struct compact_columns *c, u32 part, struct compact_sample
             continue;
         }
         f64 v = values[at++];
-        if (!is_out(c, p->t[row])) {
+        if (!is_out(c, p->source, p->t[row])) {
             all[(*n)++] = (struct compact_sample){p->t[row], v, part};
         }
     }

@@ -15,6 +15,7 @@ struct error;
 
 // A time range that is left out, both ends included. Threads: a value.
 struct compact_cut {
+    u32 source;
     i64 min_ms;
     i64 max_ms;
 };

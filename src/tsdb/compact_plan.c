@@ -15,13 +15,18 @@
 #include "tsdb/block.h"
 #include "tsdb/compact.h"
 #include "tsdb/head.h"
+#include "tsdb/tombstone.h"
 #include "tsdb/tsdb_inner.h"
+
+#define CLEAN_PER_MILLE 50U // From so many on a block is rewritten by itself, as upstream does.
 
 // Blocks to be joined. Threads: owned by the step.
 struct compact_plan {
     struct block_set *set; // Referenced.
     i64 start_ms;
     struct block *blocks[BLOCK_SOURCES_MAX];
+    struct tombstones *dead[BLOCK_SOURCES_MAX]; // Borrowed from the set.
+    i64 dead_ms;
     u32 count;
     u32 level;
     u64 bytes;
@@ -45,6 +50,20 @@ static bool has_gap(const struct tsdb *db, i64 min_ms, i64 max_ms)
         const struct block_gap *g = &db->gaps[i];
         if (g->retry || (g->min_ms < max_ms && g->max_ms > min_ms)) {
             return true;
+        }
+    }
+    return false;
+}
+
+// Whether a deletion can still be undone. It is known by series and range only, so blocks that
+// overlap wait: what it hides in one must not hide what another one has at the same time.
+static bool has_young(const struct compact_plan *p)
+{
+    for (u32 i = 0; i < p->count; i++) {
+        for (u32 k = 0; p->dead[i] && k < p->dead[i]->n; k++) {
+            if (p->dead[i]->items[k].made_ms > p->dead_ms) {
+                return true;
+            }
         }
     }
     return false;
@@ -77,9 +96,10 @@ static bool window_due(const struct tsdb *db, i64 start, i64 range, struct compa
         reached = MAX(reached, b->meta.max_ms);
         p->level = MAX(p->level, b->meta.level + 1);
         p->bytes += block_bytes(b);
+        p->dead[p->count] = s->dead[i];
         p->blocks[p->count++] = b;
     }
-    return p->count >= 2;
+    return p->count >= 2 && !(p->vertical && has_young(p));
 }
 
 static bool pick(struct tsdb *db, struct compact_plan *p)
@@ -157,9 +177,11 @@ static bool plan_run(struct tsdb *db, const struct compact_plan *p, struct error
                         .dir = dir,
                         .blocks = p->blocks,
                         .count = p->count,
+                        .dead = p->dead,
+                        .dead_ms = p->dead_ms,
                         .level = p->level,
                         .bytes_max = COMPACT_BYTES_MAX,
-                        .stop = &db->interrupted};
+                        .stop = &db->interrupts};
     i64 begun = clk_mono_ns(db->opts.clk);
     if (!compact_run(&c, &m, &made, e)) {
         return false;
@@ -197,30 +219,65 @@ static bool plan_failed(struct tsdb *db, const struct compact_plan *p, struct er
     return err_set(e, why->code, "joining blocks: %s", why->text);
 }
 
-bool compact_step(struct tsdb *db, bool *did, struct error *e)
+// Runs a plan and gives its set back.
+static bool plan_do(struct tsdb *db, struct compact_plan *p, bool *did, struct error *e)
 {
-    struct compact_plan p = {0};
-    struct error why = {0};
-    if (!blocks_sweep(db, e)) {
-        return false;
-    }
-    if (db->opts.compact_off || atomic_load(&db->interrupted) || !pick(db, &p)) {
-        return true;
-    }
     bool ok = true;
-    if (!has_room(db, p.bytes)) {
+    struct error why = {0};
+    if (!has_room(db, p->bytes)) {
         tsdb_count(db, COUNT_COMPACTIONS_POSTPONED, 1);
     } else {
         tsdb_count(db, COUNT_COMPACTIONS_TRIGGERED, 1);
-        *did = true;
-        if (plan_run(db, &p, &why)) {
+        *did = plan_run(db, p, &why);
+        if (*did) {
             tsdb_count(db, COUNT_COMPACTIONS, 1);
-            tsdb_count(db, COUNT_VERTICAL_COMPACTIONS, p.vertical);
+            tsdb_count(db, COUNT_VERTICAL_COMPACTIONS, p->vertical);
         } else {
-            ok = plan_failed(db, &p, e, &why);
-            *did = false;
+            ok = plan_failed(db, p, e, &why);
         }
     }
-    block_set_unref(db, p.set);
+    block_set_unref(db, p->set);
     return ok;
+}
+
+bool compact_clean(struct tsdb *db, u32 per_mille, bool *did, struct error *e)
+{
+    struct compact_plan p = {.dead_ms = clk_wall_ms(db->opts.clk) - TOMBSTONE_UNDO_MS};
+    *did = false;
+    if (!blocks_sweep(db, e)) {
+        return false;
+    }
+    lock_take(&db->lock);
+    const struct block_set *s = db->blocks;
+    bool wait = has_gap(db, INT64_MAX, INT64_MIN); // For one that was made of others, perhaps.
+    for (u32 i = 0; i < s->n && !p.set && !wait; i++) {
+        struct block *b = s->blocks[i];
+        u32 due = tombstones_due(s->dead[i], p.dead_ms);
+        if (due == 0 || (u64)due * 1000 < b->meta.series * per_mille ||
+            atomic_load(&b->bad_pages) > 0 || is_skipped(db, b->meta.min_ms)) {
+            continue;
+        }
+        p.set = db->blocks;
+        p.set->refs++;
+        p.start_ms = b->meta.min_ms;
+        p.blocks[0] = b;
+        p.dead[0] = s->dead[i];
+        p.count = 1;
+        p.level = b->meta.level + 1;
+        p.bytes = block_bytes(b);
+    }
+    lock_drop(&db->lock);
+    return !p.set || plan_do(db, &p, did, e);
+}
+
+bool compact_step(struct tsdb *db, bool *did, struct error *e)
+{
+    struct compact_plan p = {.dead_ms = clk_wall_ms(db->opts.clk) - TOMBSTONE_UNDO_MS};
+    if (!blocks_sweep(db, e)) {
+        return false;
+    }
+    if (db->opts.compact_off || atomic_load(&db->interrupts) > 0) {
+        return true;
+    }
+    return pick(db, &p) ? plan_do(db, &p, did, e) : compact_clean(db, CLEAN_PER_MILLE, did, e);
 }

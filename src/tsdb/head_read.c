@@ -109,7 +109,7 @@ static bool series_copy(const struct head_read *r, u32 ordinal, struct head_seri
     const struct head *h = r->head;
     u32 pieces = sealed_count(r, ordinal);
     bool open = open_overlaps(r, ordinal);
-    *s = (struct head_series){0};
+    *s = (struct head_series){.ordinal = ordinal};
     late_copy(r, ordinal, s);
     if (pieces == 0 && !open && s->late_n == 0) {
         return true;

@@ -31,6 +31,7 @@ struct head_piece {
 // A series as the reader sees it. Threads: owned.
 struct head_series {
     struct labels labels;
+    u32 ordinal;
     u32 piece_count;
     struct head_piece *pieces; // By time.
     u32 late_n;

@@ -10,6 +10,7 @@
 #include "os/rng.h"
 #include "tsdb/block.h"
 #include "tsdb/head.h"
+#include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/wal.h"
 #include "tsdb/wal_replay.h"
@@ -306,6 +307,7 @@ static void db_free(struct tsdb *db)
     if (db->lock_file) {
         fs_close(db->opts.fs, db->lock_file);
     }
+    cond_fini(&db->work_free);
     cond_fini(&db->wake);
     lock_fini(&db->wake_lock);
     lock_fini(&db->lock);
@@ -328,6 +330,7 @@ static struct tsdb *db_make(const struct tsdb_opts *opts)
     lock_init(&db->lock, LOCK_TSDB, "tsdb");
     lock_init(&db->wake_lock, LOCK_TSDB_WAKE, "tsdb_wake");
     cond_init(&db->wake);
+    cond_init(&db->work_free);
     meta_table_init(&db->metadata);
     db->blocks = block_set_with(NULL, NULL, NULL, 0);
     for (u32 i = 0; i < SHARDS; i++) {
@@ -355,6 +358,7 @@ struct tsdb *tsdb_open(const struct tsdb_opts *opts, struct error *e)
     for (u32 i = 0; ok && i < SHARDS; i++) {
         ok = shard_open(db, i, e);
     }
+    ok = ok && head_deleted_read(db, e);
     if (ok && db->opts.wal_thread) {
         db->thread = thr_start("wal", log_thread, db, e);
         ok = db->thread != NULL;
@@ -390,9 +394,29 @@ bool tsdb_close(struct tsdb *db, struct error *e)
     return ok;
 }
 
+void work_take(struct tsdb *db)
+{
+    atomic_fetch_add(&db->interrupts, 1);
+    lock_take(&db->lock);
+    while (db->working) {
+        cond_wait(&db->work_free, &db->lock);
+    }
+    db->working = true;
+    lock_drop(&db->lock);
+    atomic_fetch_sub(&db->interrupts, 1);
+}
+
+void work_drop(struct tsdb *db)
+{
+    lock_take(&db->lock);
+    db->working = false;
+    cond_signal(&db->work_free);
+    lock_drop(&db->lock);
+}
+
 void tsdb_interrupt(struct tsdb *db)
 {
-    atomic_store(&db->interrupted, true);
+    atomic_fetch_add(&db->interrupts, 1);
 }
 
 bool tsdb_sync(struct tsdb *db, struct error *e)

@@ -19,6 +19,8 @@
 #define TSDB_TSDB_H
 
 #include "base/base.h"
+#include "model/match.h"
+#include "model/sample.h"
 
 #include <stdatomic.h>
 
@@ -85,6 +87,22 @@ bool tsdb_step(struct tsdb *db, bool *did, struct error *e) MUST_USE;
 void tsdb_interrupt(struct tsdb *db);
 // Everything written so far is on disk on return.
 bool tsdb_sync(struct tsdb *db, struct error *e) MUST_USE;
+// Samples of the series that match all matchers are deleted: at once for readers that come later,
+// on disk once a block is rewritten a day after. Durable on return. *id is for tsdb_undelete.
+struct tsdb_deletion {
+    struct tenant_id tenant;
+    const struct matcher *ms;
+    u32 count;  // At least one.
+    i64 min_ms; // Inclusive.
+    i64 max_ms; // Inclusive.
+};
+bool tsdb_delete(struct tsdb *db, const struct tsdb_deletion *what, u64 *id,
+                 struct error *e) MUST_USE;
+// ERR_NOT_FOUND if there is none, or nothing of it is left.
+bool tsdb_undelete(struct tsdb *db, u64 id, struct error *e) MUST_USE;
+// Rewrites now every block that holds samples deleted more than a day ago.
+bool tsdb_clean(struct tsdb *db, u32 *blocks, struct error *e) MUST_USE;
+
 // Retention may change at a reload.
 void tsdb_set_retention(struct tsdb *db, i64 retention_ms, u64 retention_bytes);
 // So may the out-of-order window; it holds for the commits that follow.

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/str.h"
+#include "model/match.h"
 #include "model/sample.h"
 #include "os/clk.h"
 #include "os/fs.h"
@@ -19,9 +20,12 @@
 #define SERIES_MAIN 14U // The rest belongs to rules.
 #define SENT_MAX    4096U
 
+enum { SENT_LIVE, SENT_DELETED, SENT_UNKNOWN };
+
 // What the test knows of a series: its samples in order of sending. Threads: owned.
 struct sent {
     i64 t[SENT_MAX];
+    u8 state[SENT_MAX]; // Of each: there, deleted, or nobody knows (a deletion failed).
     u32 n;
     u32 acked;     // The first so many were told to be on disk.
     u32 committed; // The first so many were committed.
@@ -109,10 +113,12 @@ static void sent_add(struct sent *s, i64 t)
         u32 half = MIN(s->acked, SENT_MAX / 2);
         assert_true(half > 0);
         memmove(s->t, s->t + half, (s->n - half) * sizeof(i64));
+        memmove(s->state, s->state + half, s->n - half);
         s->n -= half;
         s->acked -= half;
         s->committed -= half;
     }
+    s->state[s->n] = SENT_LIVE;
     s->t[s->n++] = t;
 }
 
@@ -174,6 +180,37 @@ static void world_write(struct world *w, bool rules, bool sync)
     w->now += scattered ? 50 : 0;
 }
 
+// Deletes some time of some series.
+static void world_delete(struct world *w)
+{
+    struct rng *r = &w->f.rng;
+    struct error e = {0};
+    struct arena *a = arena_new((size_t)1 << 20);
+    struct matcher m;
+    u64 id;
+    u32 metric = (u32)rng_below(r, 5);
+    char name[16];
+    (void)snprintf(name, sizeof(name), metric == 4 ? "rule:%u" : "m%u", metric == 4 ? 15 : metric);
+    ASSERT_OK(matcher_init(&m, a, MATCH_EQ, LABEL_NAME, str_c(name), &e), e);
+    i64 to = w->now - (i64)rng_below(r, 60000) + 1000;
+    struct tsdb_deletion d = {.tenant = TENANT_DEFAULT,
+                              .ms = &m,
+                              .count = 1,
+                              .min_ms = to - (i64)rng_below(r, 30000),
+                              .max_ms = to};
+    bool ok = tsdb_delete(w->f.db, &d, &id, &e);
+    for (u32 i = 0; i < SERIES; i++) {
+        struct sent *s = &w->series[i];
+        bool meant = metric == 4 ? i == 15 : i < 12 && i % 4 == metric;
+        for (u32 k = 0; meant && k < s->n; k++) {
+            if (s->t[k] >= d.min_ms && s->t[k] <= d.max_ms && s->state[k] != SENT_DELETED) {
+                s->state[k] = ok ? SENT_DELETED : SENT_UNKNOWN;
+            }
+        }
+    }
+    arena_free(a);
+}
+
 static void world_work(struct world *w, u32 rounds)
 {
     for (u32 i = 0; i < rounds; i++) {
@@ -182,6 +219,14 @@ static void world_work(struct world *w, u32 rounds)
         world_write(w, rng_below(&w->f.rng, 4) == 0, rng_below(&w->f.rng, 3) == 0);
         if (rng_below(&w->f.rng, 10) == 0) {
             (void)!tsdb_step(w->f.db, &did, &e);
+        }
+        if (rng_below(&w->f.rng, 12) == 0) {
+            world_delete(w);
+        }
+        if (rng_below(&w->f.rng, 25) == 0) {
+            u32 blocks;
+            clk_manual_advance(w->f.clk, (i64)25 * 3600 * 1000);
+            (void)!tsdb_clean(w->f.db, &blocks, &e);
         }
     }
 }
@@ -223,6 +268,15 @@ static void world_check(struct world *w, bool after_crash)
                 if (s->n > 0 && run.t_ms[k] < s->t[0]) {
                     continue; // Forgotten by the test.
                 }
+                while (found[i] < s->n && s->state[found[i]] != SENT_LIVE &&
+                       s->t[found[i]] < run.t_ms[k]) {
+                    found[i]++;
+                }
+                if (found[i] < s->n && s->t[found[i]] == run.t_ms[k] &&
+                    s->state[found[i]] == SENT_DELETED) {
+                    fail_msg("series %u: what was deleted at %lld is there", i,
+                             (long long)run.t_ms[k]);
+                }
                 if (found[i] >= s->n || s->t[found[i]] != run.t_ms[k]) {
                     fail_msg(
                         "series %u: no prefix at %lld, wanted %lld (sample %u of %u, %u acked, "
@@ -245,12 +299,24 @@ static void world_check(struct world *w, bool after_crash)
     for (u32 i = 0; i < SERIES; i++) {
         struct sent *s = &w->series[i];
         u32 wanted = after_crash ? s->acked : s->committed;
-        if (found[i] < wanted) {
-            fail_msg("series %u: %u of %u acknowledged samples are there", i, found[i], wanted);
+        for (u32 k = found[i]; k < wanted; k++) {
+            if (s->state[k] == SENT_LIVE) {
+                fail_msg("series %u: %u of %u acknowledged samples are there", i, k, wanted);
+            }
         }
-        s->n = found[i];
-        s->committed = found[i];
-        s->acked = MIN(s->acked, found[i]);
+        // What is deleted stays known: it must not come back.
+        u32 kept = found[i];
+        u32 acked = MIN(s->acked, kept);
+        for (u32 k = kept; k < s->n; k++) {
+            if (s->state[k] != SENT_LIVE) {
+                acked += k < s->acked;
+                s->t[kept] = s->t[k];
+                s->state[kept++] = s->state[k];
+            }
+        }
+        s->n = kept;
+        s->committed = kept;
+        s->acked = acked;
     }
 }
 

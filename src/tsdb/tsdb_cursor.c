@@ -8,6 +8,7 @@
 #include "tsdb/head.h"
 #include "tsdb/head_read.h"
 #include "tsdb/postings.h"
+#include "tsdb/tombstone.h"
 #include "tsdb/tsdb_inner.h"
 
 #include <stdlib.h>
@@ -35,9 +36,10 @@ struct part {
 struct source {
     struct block_reader reader; // Block: block set.
     bool is_block;
-    u32 shard;                  // Head.
-    u32 *ordinals;              // Block: what matched.
-    struct head_series *series; // Head.
+    u32 shard;                     // Head.
+    const struct tombstones *dead; // By ordinal. May be NULL.
+    u32 *ordinals;                 // Block: what matched.
+    struct head_series *series;    // Head.
     u32 count;
     u32 at;
     struct labels labels; // Of `at`.
@@ -151,6 +153,7 @@ static bool head_select(struct tsdb_cursor *c, u32 shard)
     }
     struct source *s = &c->sources[c->source_count++];
     s->shard = shard;
+    s->dead = c->s.pin->blocks->heads[shard];
     struct head_read r = {.head = h,
                           .commit = c->s.pin->commits[shard],
                           .min_ms = min_ms,
@@ -164,7 +167,7 @@ static bool head_select(struct tsdb_cursor *c, u32 shard)
     return ok ? true : cursor_fail(c);
 }
 
-static bool block_select(struct tsdb_cursor *c, struct block *b)
+static bool block_select(struct tsdb_cursor *c, struct block *b, const struct tombstones *dead)
 {
     struct error why = {0};
     struct postings *set =
@@ -181,6 +184,7 @@ static bool block_select(struct tsdb_cursor *c, struct block *b)
     if (n > 0 && budget_charge(c, 0, 0, n * sizeof(u32))) {
         struct source *s = &c->sources[c->source_count++];
         s->is_block = true;
+        s->dead = dead;
         s->ordinals = ARENA_NEW_N(c->arena, u32, n);
         s->count = (u32)n;
         postings_list(set, s->ordinals);
@@ -226,7 +230,7 @@ struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct er
     for (u32 i = 0; ok && i < blocks->n; i++) {
         const struct block_meta *m = &blocks->blocks[i]->meta;
         if (m->min_ms <= s->max_ms && m->max_ms > s->min_ms) {
-            ok = block_select(c, blocks->blocks[i]);
+            ok = block_select(c, blocks->blocks[i], blocks->dead[i]);
         }
     }
     for (u32 i = 0; ok && i < SHARDS; i++) {
@@ -509,18 +513,50 @@ static void parts_merge(struct tsdb_cursor *c)
     c->parts[0] = (struct part){.t = t, .high = kept, .chunk_n = kept, .n = kept, .values = values};
 }
 
-// Takes out of the parts from `from` on what came after the pin.
-static void parts_hide(struct tsdb_cursor *c, u32 from, const i64 *hidden, u32 hidden_n)
+// What of a series in one source is not to be seen. Threads: owned.
+struct veil {
+    const i64 *hidden; // Came after the pin.
+    u32 hidden_n;
+    const struct tombstone *dead;
+    u32 dead_n;
+};
+
+static bool veil_covers(const struct veil *v, i64 t)
+{
+    for (u32 i = 0; i < v->dead_n; i++) {
+        if (t >= v->dead[i].min_ms && t <= v->dead[i].max_ms) {
+            return true;
+        }
+    }
+    return is_hidden(v->hidden, v->hidden_n, t);
+}
+
+static bool veil_meets(const struct veil *v, const struct part *p)
+{
+    bool meets = v->hidden_n > 0;
+    for (u32 i = 0; i < v->dead_n; i++) {
+        meets =
+            meets || (v->dead[i].min_ms <= p->t[p->high - 1] && v->dead[i].max_ms >= p->t[p->low]);
+    }
+    return meets;
+}
+
+// Takes it out of the parts from `from` on.
+static void parts_hide(struct tsdb_cursor *c, u32 from, const struct veil *v)
 {
     u32 kept = from;
     for (u32 i = from; i < c->part_count; i++) {
         struct part *p = &c->parts[i];
+        if (!veil_meets(v, p)) {
+            c->parts[kept++] = *p;
+            continue;
+        }
         i64 *t = ARENA_NEW_N(c->series_arena, i64, p->n);
         f64 *values = ARENA_NEW_N(c->series_arena, f64, p->n);
         u32 got = part_copy(c, p, t, values);
         u32 n = 0;
         for (u32 k = 0; k < got; k++) {
-            if (!is_hidden(hidden, hidden_n, t[k])) {
+            if (!veil_covers(v, t[k])) {
                 t[n] = t[k];
                 values[n++] = values[k];
             }
@@ -535,15 +571,19 @@ static void parts_hide(struct tsdb_cursor *c, u32 from, const i64 *hidden, u32 h
 
 static void source_parts(struct tsdb_cursor *c, struct source *s)
 {
-    if (s->is_block) {
-        parts_of_block(c, s, s->ordinals[s->at]);
-        return;
-    }
-    const struct head_series *series = &s->series[s->at];
+    const struct head_series *series = s->is_block ? NULL : &s->series[s->at];
+    struct veil v = {0};
     u32 from = c->part_count;
-    parts_of_head(c, series, s->shard == SHARD_RULES ? ID_RULES : ID_MAIN);
-    if (series->hidden.n > 0) {
-        parts_hide(c, from, series->hidden.t, series->hidden.n);
+    if (series) {
+        parts_of_head(c, series, s->shard == SHARD_RULES ? ID_RULES : ID_MAIN);
+        v.hidden = series->hidden.t;
+        v.hidden_n = series->hidden.n;
+    } else {
+        parts_of_block(c, s, s->ordinals[s->at]);
+    }
+    v.dead = tombstones_find(s->dead, series ? series->ordinal : s->ordinals[s->at], &v.dead_n);
+    if (v.hidden_n > 0 || v.dead_n > 0) {
+        parts_hide(c, from, &v);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "model/sample.h"
 #include "os/thr.h"
 #include "storage/storage.h"
+#include "tsdb/block_set.h"
 #include "tsdb/tsdb.h"
 
 #include <stdatomic.h>
@@ -20,6 +21,7 @@ struct file;
 struct head;
 struct wal;
 struct tmk_histogram;
+struct tombstones;
 
 #define SHARDS      2U
 #define SHARD_MAIN  0U
@@ -35,6 +37,8 @@ struct tmk_histogram;
 struct block_set {
     u32 refs;
     u32 n;
+    struct tombstones *heads[SHARDS]; // What of the head is deleted; NULL = nothing.
+    struct tombstones **dead;         // And of each block.
     struct block *blocks[];
 };
 
@@ -120,7 +124,7 @@ struct tsdb {
     _Atomic u64 disk_total;
     struct tmk_histogram *sync_seconds;
     struct tmk_histogram *compact_seconds;
-    _Atomic bool interrupted; // What is long in a step gives up.
+    _Atomic u32 interrupts; // While it is not 0, what is long in a step gives up.
     void *metric_slots;
 
     struct lock lock;
@@ -135,6 +139,9 @@ struct tsdb {
     struct meta_table metadata;
     i64 retention_ms;
     u64 retention_bytes;
+    bool working; // The work turn: whoever has it changes the block set.
+    struct cond work_free;
+    u64 deletions; // Owned by the work turn.
 
     // Owned by whoever steps.
     u32 block_uid;
@@ -161,21 +168,10 @@ void tsdb_path(const struct tsdb *db, const char *name, char out[512]);
 // Makes everything written by a shard durable, moving to a new segment if a sync fails.
 bool tsdb_log_sync(struct tsdb *db, u32 shard, struct error *e);
 
-// block_set.c. With the db's lock where refs change.
-// A new one, one reference, without those in drops.
-struct block_set *block_set_with(const struct block_set *s, struct block *add,
-                                 struct block *const *drops, u32 drop_count);
-void block_set_unref(struct tsdb *db, struct block_set *s);                 // Takes the lock.
-void block_set_publish(struct tsdb *db, struct block_set *s, i64 head_min); // Takes the lock.
-bool blocks_open(struct tsdb *db, struct error *e) MUST_USE;
-// The file "floor": samples before it were removed by retention and do not come back.
-bool tsdb_floor_read(struct tsdb *db, struct error *e) MUST_USE;
-bool tsdb_floor_write(struct tsdb *db, i64 floor, struct error *e) MUST_USE;
-void block_path(const struct tsdb *db, str name, char out[512]);
-// Unlists a block's folder and removes it; if that fails, blocks_sweep tries again.
-bool block_forget(struct tsdb *db, const struct block_meta *m, struct error *e) MUST_USE;
-bool blocks_sweep(struct tsdb *db, struct error *e) MUST_USE;
-void blocks_retry(struct tsdb *db); // Blocks that the system refused to open at start.
+// The work turn: a step's round, a deletion, taking one back. It is no lock: files are written
+// while it is held. Who waits for it interrupts a compaction.
+void work_take(struct tsdb *db);
+void work_drop(struct tsdb *db);
 
 struct storage_appender *tsdb_appender_open(struct storage *s, struct tenant_id tenant,
                                             enum storage_stream stream, struct error *e);
@@ -183,9 +179,6 @@ struct storage_querier *tsdb_querier_open(struct storage *s, struct tenant_id te
                                           i64 max_ms, struct error *e);
 void tsdb_pin_open(struct tsdb *db, struct tsdb_pin *p);
 void tsdb_pin_close(struct tsdb *db, struct tsdb_pin *p);
-
-// compact_plan.c: joins blocks of one range if any are due.
-bool compact_step(struct tsdb *db, bool *did, struct error *e) MUST_USE;
 
 void tsdb_metrics_register(struct tsdb *db);
 void tsdb_metrics_remove(struct tsdb *db);

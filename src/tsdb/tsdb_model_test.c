@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define MODEL_SERIES 40U
 
@@ -20,6 +21,18 @@ struct pair {
     struct fixture f;
     struct storage *oracle;
     i64 now;
+    i64 t_last[MODEL_SERIES];
+    struct gone *gone; // What is deleted; the oracle knows nothing of it.
+    u32 gone_count;
+};
+
+// Threads: a value.
+struct gone {
+    u32 series;
+    i64 min_ms;
+    i64 max_ms;
+    u64 id;
+    bool final; // A day has passed.
 };
 
 static struct labels series_make(u32 i, struct label items[16], char bytes[512])
@@ -85,7 +98,34 @@ static void pair_write(struct pair *p)
                      append_outcome_text((enum append_outcome)got[i]),
                      append_outcome_text((enum append_outcome)want[i]));
         }
+        if (got[i] == APPEND_STORED) {
+            p->t_last[series[i]] = MAX(p->t_last[series[i]], t[i]);
+        }
     }
+}
+
+static u32 series_number(struct labels ls)
+{
+    for (u32 i = 0; i < MODEL_SERIES; i++) {
+        struct label items[16];
+        char bytes[512];
+        if (labels_eq(ls, series_make(i, items, bytes))) {
+            return i;
+        }
+    }
+    fail_msg("a series that nobody wrote");
+    return 0;
+}
+
+static bool is_gone(const struct pair *p, u32 series, i64 t)
+{
+    for (u32 i = 0; i < p->gone_count; i++) {
+        const struct gone *g = &p->gone[i];
+        if (g->series == series && t >= g->min_ms && t <= g->max_ms) {
+            return true;
+        }
+    }
+    return false;
 }
 
 // One series' samples, or a label list, as text to compare. Threads: owned.
@@ -95,8 +135,9 @@ struct answer {
     u64 samples;
 };
 
-static struct answer select_all(struct storage *s, const struct matcher *ms, u32 count, i64 from,
-                                i64 to)
+// deleted: whose deletions to apply, NULL = none.
+static struct answer select_all(struct storage *s, const struct pair *deleted,
+                                const struct matcher *ms, u32 count, i64 from, i64 to)
 {
     struct error e = {0};
     struct answer out = {.hash = 7};
@@ -107,12 +148,20 @@ static struct answer select_all(struct storage *s, const struct matcher *ms, u32
     while (c->ops->next(c)) {
         struct series_run run;
         i64 last = INT64_MIN;
-        out.hash = hash_mix(out.hash, labels_hash(c->ops->labels(c)));
-        out.series++;
+        u32 series = deleted ? series_number(c->ops->labels(c)) : 0;
+        bool told = false;
         while (c->ops->run(c, &run)) {
             for (u32 i = 0; i < run.n; i++) {
                 assert_true(run.t_ms[i] > last);
                 last = run.t_ms[i];
+                if (deleted && is_gone(deleted, series, last)) {
+                    continue;
+                }
+                if (!told) {
+                    out.hash = hash_mix(out.hash, labels_hash(c->ops->labels(c)));
+                    out.series++;
+                    told = true;
+                }
                 out.hash = hash_mix(out.hash, (u64)run.t_ms[i]);
                 out.hash = hash_mix(out.hash, bits_of_f64(run.values[i]));
                 out.samples++;
@@ -151,6 +200,68 @@ static struct answer label_lists(struct storage *s, const struct matcher *ms, u3
     return out;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return str_cmp(*(const str *)a, *(const str *)b);
+}
+
+static void text_add(struct arena *a, str *texts, u32 *n, str text)
+{
+    for (u32 i = 0; i < *n; i++) {
+        if (str_eq(texts[i], text)) {
+            return;
+        }
+    }
+    texts[(*n)++] = arena_str(a, text);
+}
+
+// The same lists out of the oracle's series, less what is deleted.
+static struct answer lists_walked(const struct pair *p, const struct matcher *ms, u32 count,
+                                  i64 from, i64 to)
+{
+    struct error e = {0};
+    struct answer out = {.hash = 3};
+    struct arena *a = arena_new((size_t)1 << 20);
+    str names[64];
+    str values[64];
+    u32 name_count = 0;
+    u32 value_count = 0;
+    struct storage_querier *q = storage_querier_open(p->oracle, TENANT_DEFAULT, from, to, &e);
+    struct select_hints h = {.start_ms = from, .end_ms = to};
+    struct series_cursor *c = q->ops->select(q, ms, count, &h, NULL, &e);
+    assert_non_null(c);
+    while (c->ops->next(c)) {
+        struct series_run run;
+        struct labels ls = c->ops->labels(c);
+        u32 series = series_number(ls);
+        bool seen = false;
+        while (c->ops->run(c, &run)) {
+            for (u32 i = 0; i < run.n; i++) {
+                seen = seen || !is_gone(p, series, run.t_ms[i]);
+            }
+        }
+        out.series += seen;
+        for (u32 i = 0; seen && i < ls.count; i++) {
+            text_add(a, names, &name_count, ls.items[i].name);
+            if (str_eq(ls.items[i].name, LABEL_INSTANCE)) {
+                text_add(a, values, &value_count, ls.items[i].value);
+            }
+        }
+    }
+    ASSERT_OK(c->ops->close(c, NULL, &e), e);
+    storage_querier_close(q);
+    qsort(names, name_count, sizeof(str), by_text);
+    qsort(values, value_count, sizeof(str), by_text);
+    for (u32 i = 0; i < name_count; i++) {
+        out.hash = hash_mix(out.hash, hash_str(names[i]));
+    }
+    for (u32 i = 0; i < value_count; i++) {
+        out.hash = hash_mix(out.hash, hash_str(values[i]));
+    }
+    arena_free(a);
+    return out;
+}
+
 static u32 matchers_make(struct rng *r, struct arena *a, struct matcher *ms)
 {
     static const struct {
@@ -184,6 +295,63 @@ static u32 matchers_make(struct rng *r, struct arena *a, struct matcher *ms)
     return n;
 }
 
+static void pair_delete(struct pair *p)
+{
+    struct rng *r = &p->f.rng;
+    struct error e = {0};
+    struct arena *a = arena_new((size_t)1 << 22);
+    struct matcher ms[4];
+    u64 id;
+    u32 n = 0;
+    while (n == 0) {
+        n = matchers_make(r, a, ms);
+    }
+    i64 to = p->now + 5000 - (i64)rng_below(r, 100000);
+    i64 from = to - (i64)rng_below(r, 60000);
+    struct tsdb_deletion d = {
+        .tenant = TENANT_DEFAULT, .ms = ms, .count = n, .min_ms = from, .max_ms = to};
+    ASSERT_OK(tsdb_delete(p->f.db, &d, &id, &e), e);
+    for (u32 i = 0; i < MODEL_SERIES; i++) {
+        struct label items[16];
+        char bytes[512];
+        if (matchers_match(ms, n, series_make(i, items, bytes)) && p->t_last[i] >= from) {
+            p->gone = MEM_GROW(p->gone, p->gone_count + 1, struct gone);
+            p->gone[p->gone_count++] = (struct gone){
+                .series = i, .min_ms = from, .max_ms = MIN(to, p->t_last[i]), .id = id};
+        }
+    }
+    arena_free(a);
+}
+
+static void pair_undelete(struct pair *p)
+{
+    struct error e = {0};
+    u32 at = p->gone_count > 0 ? (u32)rng_below(&p->f.rng, p->gone_count) : 0;
+    if (p->gone_count == 0 || p->gone[at].final) {
+        return;
+    }
+    u64 id = p->gone[at].id;
+    u32 kept = 0;
+    (void)!tsdb_undelete(p->f.db, id, &e); // If nothing was marked there is nothing to be found.
+    for (u32 i = 0; i < p->gone_count; i++) {
+        if (p->gone[i].id != id) {
+            p->gone[kept++] = p->gone[i];
+        }
+    }
+    p->gone_count = kept;
+}
+
+static void pair_clean(struct pair *p)
+{
+    struct error e = {0};
+    u32 blocks;
+    clk_manual_advance(p->f.clk, (i64)25 * 3600 * 1000);
+    for (u32 i = 0; i < p->gone_count; i++) {
+        p->gone[i].final = true;
+    }
+    ASSERT_OK(tsdb_clean(p->f.db, &blocks, &e), e);
+}
+
 static void pair_compare(struct pair *p)
 {
     struct rng *r = &p->f.rng;
@@ -192,19 +360,20 @@ static void pair_compare(struct pair *p)
     u32 n = matchers_make(r, a, ms);
     i64 to = p->now + 1000 - (i64)rng_below(r, 300000);
     i64 from = to - (i64)rng_below(r, 200000);
-    struct answer got = select_all(p->f.s, ms, n, from, to);
-    struct answer want = select_all(p->oracle, ms, n, from, to);
+    struct answer got = select_all(p->f.s, NULL, ms, n, from, to);
+    struct answer want = select_all(p->oracle, p, ms, n, from, to);
     assert_int_equal(got.series, want.series);
     assert_int_equal(got.samples, want.samples);
     assert_true(got.hash == want.hash);
     got = label_lists(p->f.s, ms, n, from, to);
-    want = label_lists(p->oracle, ms, n, from, to);
+    want = p->gone_count > 0 ? lists_walked(p, ms, n, from, to)
+                             : label_lists(p->oracle, ms, n, from, to);
     assert_int_equal(got.series, want.series);
     assert_true(got.hash == want.hash);
     arena_free(a);
 }
 
-static void model_run(u64 seed, i64 ooo_window_ms, u32 rounds)
+static void model_run(u64 seed, i64 ooo_window_ms, u32 rounds, bool deletes)
 {
     struct pair p = {.now = FIXTURE_NOW};
     u64 compared = 0;
@@ -224,6 +393,15 @@ static void model_run(u64 seed, i64 ooo_window_ms, u32 rounds)
         if (rng_below(&p.f.rng, 40) == 0) {
             fixture_reopen(&p.f);
         }
+        if (deletes && rng_below(&p.f.rng, 12) == 0) {
+            pair_delete(&p);
+        }
+        if (deletes && rng_below(&p.f.rng, 30) == 0) {
+            pair_undelete(&p);
+        }
+        if (deletes && rng_below(&p.f.rng, 60) == 0) {
+            pair_clean(&p);
+        }
         if (rng_below(&p.f.rng, 3) == 0) {
             pair_compare(&p);
             compared++;
@@ -232,19 +410,27 @@ static void model_run(u64 seed, i64 ooo_window_ms, u32 rounds)
     printf("# seed %llu: %u commits, %llu comparisons\n", (unsigned long long)seed, rounds,
            (unsigned long long)compared);
     memstore_free(p.oracle);
+    mem_free(p.gone);
     fixture_fini(&p.f);
 }
 
 TEST(tsdb_agrees_with_the_slow_store_in_order)
 {
-    model_run(21, 0, 600);
-    model_run(22, 0, 600);
+    model_run(21, 0, 600, false);
+    model_run(22, 0, 600, false);
 }
 
 TEST(tsdb_agrees_with_the_slow_store_out_of_order)
 {
-    model_run(31, 8000, 600);
-    model_run(32, 8000, 600);
+    model_run(31, 8000, 600, false);
+    model_run(32, 8000, 600, false);
+}
+
+TEST(tsdb_agrees_with_the_slow_store_over_deletions)
+{
+    for (u64 seed = 41; seed < 47; seed++) {
+        model_run(seed, seed % 2 ? 8000 : 0, 500, true);
+    }
 }
 
 // --- Under threads -----------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 #include "tsdb/block.h"
 #include "tsdb/block_cut.h"
 #include "tsdb/head.h"
+#include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/wal.h"
 #include "tsdb/wal_checkpoint.h"
@@ -97,6 +98,7 @@ static bool cut_write(struct tsdb *db, i64 start, struct block_meta *m, bool *ma
                             .dir = dir,
                             .heads = db->heads,
                             .head_count = SHARDS,
+                            .dead = db->blocks->heads,
                             .min_ms = start,
                             .max_ms = start + db->opts.block_range_ms};
     if (block_cut_run(&cut, m, made, &why)) {
@@ -141,6 +143,7 @@ static bool cut_window(struct tsdb *db, i64 start, struct error *e)
              (unsigned long long)block_bytes(b));
     }
     block_set_publish(db, block_set_with(db->blocks, b, NULL, 0), end);
+    head_deleted_prune(db);
     lock_take(&db->lock);
     db->collect_publish = db->publish;
     lock_drop(&db->lock);
@@ -241,8 +244,9 @@ static struct block *retention_pick(struct tsdb *db, enum tsdb_counter *why)
 static bool block_remove(struct tsdb *db, struct block *b, struct error *e)
 {
     struct block_meta m = b->meta;
-    // First the word that this time is over, or a log that still holds it would bring it back.
-    if (!tsdb_floor_write(db, m.max_ms, e)) {
+    // First the word that this time is over, or a log that still holds it would bring it back. Not
+    // less than what a clean may have said before.
+    if (!tsdb_floor_write(db, MAX(m.max_ms, db->head_min), e)) {
         return err_in(e, "retention");
     }
     LOGF(db->opts.log, LOG_INFO, "retention removes block %s", m.id);
@@ -303,6 +307,7 @@ bool tsdb_step(struct tsdb *db, bool *did, struct error *e)
 {
     i64 start = 0;
     *did = false;
+    work_take(db);
     tsdb_disk_look(db);
     ballast_hold(db);
     memory_look(db);
@@ -324,6 +329,7 @@ bool tsdb_step(struct tsdb *db, bool *did, struct error *e)
         ok = compact_step(db, did, e);
     }
     bool kept = retention_run(db, did, ok ? e : NULL);
+    work_drop(db);
     if (!ok || !kept) {
         LOGF(db->opts.log, LOG_ERROR, "background work of the storage failed and will be retried");
     }
