@@ -8,9 +8,10 @@
 
 #include <stdio.h>
 
-#define SHOWN_MAX   72 // Characters of the line.
-#define SHOWN_LEAD  48 // Of them at most so many before the caret.
-#define MESSAGE_MAX sizeof(((struct error *)NULL)->text)
+#define SHOWN_MAX        72 // Characters of the line.
+#define SHOWN_LEAD       48 // Of them at most so many before the caret.
+#define SECRET_LINES_MAX 64 // So far above a line its key is looked for.
+#define MESSAGE_MAX      sizeof(((struct error *)NULL)->text)
 
 void yaml_place(const struct yaml_node *n, size_t offset, u32 *line, u32 *column)
 {
@@ -62,7 +63,7 @@ static size_t secret_from(str line)
 {
     static const str words[] = {STR("password"), STR("secret"), STR("credential"),
                                 STR("token"),    STR("key"),    STR("authorization"),
-                                STR("bearer"),   STR("cookie")};
+                                STR("bearer"),   STR("cookie"), STR("url")};
     size_t from = STR_NONE;
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         const size_t at = find_nocase(line, words[i]);
@@ -77,6 +78,38 @@ static size_t secret_from(str line)
     return from;
 }
 
+static size_t indent_of(str line)
+{
+    size_t n = 0;
+    while (n < line.len && line.ptr[n] == ' ') {
+        n++;
+    }
+    return n;
+}
+
+// Whether the line is (part of) the value of a key that sounds secret and stands above it.
+static bool continues_secret(str text, u32 number)
+{
+    size_t indent = indent_of(line_of(text, number));
+    for (u32 i = number; i > 1 && i + SECRET_LINES_MAX > number; i--) {
+        const str above = line_of(text, i - 1);
+        if (str_trim(above).len == 0 || indent_of(above) >= indent) {
+            continue;
+        }
+        indent = indent_of(above);
+        const size_t from = secret_from(above);
+        const str rest = from == STR_NONE ? STR_EMPTY : str_trim(str_sub(above, from, above.len));
+        if (from != STR_NONE &&
+            (rest.len == 0 || str_find(STR("|>&!'\""), rest.ptr[0]) != STR_NONE)) {
+            return true;
+        }
+        if (indent == 0) {
+            break;
+        }
+    }
+    return false;
+}
+
 static size_t skip_chars(str s, size_t count)
 {
     size_t pos = 0;
@@ -88,9 +121,11 @@ static size_t skip_chars(str s, size_t count)
 }
 
 // The line around the column and a caret under it.
-static void show(struct buf *out, str line, u32 column)
+static void show(struct buf *out, str text, struct yaml_spot spot)
 {
-    const size_t secret = secret_from(line);
+    const u32 column = spot.column;
+    str line = line_of(text, spot.line);
+    const size_t secret = continues_secret(text, spot.line) ? indent_of(line) : secret_from(line);
     const bool masked = secret != STR_NONE;
     if (masked) {
         line = str_sub(line, 0, secret);
@@ -114,7 +149,7 @@ bool yaml_error_at(struct error *e, const struct yaml_doc *doc, struct yaml_spot
 {
     struct buf picture;
     buf_init(&picture, 1024);
-    show(&picture, line_of(doc->text, spot.line), spot.column);
+    show(&picture, doc->text, spot);
     // A message that leaves no room for the picture goes without it.
     const size_t room = MESSAGE_MAX;
     const int len =

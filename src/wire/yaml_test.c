@@ -143,6 +143,27 @@ TEST(yaml_errors_mask_what_sounds_secret)
             "t.yml:2:1: key \"password\" is given twice\n    password: <secret>\n    ^");
     refused("a: {API_Key: hunter2, b: 1, b: 2}\n",
             "t.yml:1:29: key \"b\" is given twice\n    a: {API_Key: <secret>\n");
+    refused("- url: http://h/hunter2\n  url: x\n",
+            "t.yml:2:3: key \"url\" is given twice\n      url: <secret>\n");
+}
+
+TEST(yaml_errors_mask_a_secret_that_goes_on_below_its_key)
+{
+    static const char *const texts[] = {
+        "auth:\n  password:\n    hunter2\n    \x01hunter3\n",
+        "key: |\n  -----BEGIN\n\n  hunter2\x01\n",
+        "- credentials: >-\n    hunter2\x01\n",
+        "password: 'hunter1\n  hunter2\x01'\n",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct error e = {0};
+        struct arena *a = arena_new(1 << 22);
+        assert_null(yaml_parse(a, STR("t.yml"), str_c(texts[i]), &e));
+        assert_non_null(strstr(e.text, "<secret>"));
+        assert_null(strstr(e.text, "hunter"));
+        arena_free(a);
+    }
+    refused("expr: |\n  public\x01\n", "t.yml:2:9: a control character\n      public");
 }
 
 TEST(yaml_error_cuts_a_long_line_around_the_caret)
