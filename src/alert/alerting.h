@@ -44,7 +44,7 @@ void notify_free(struct notify *n); // Accepts NULL.
 
 struct alert_sink *notify_sink(struct notify *n); // Borrowed.
 
-// What was sent where, newest first; the last 1000.
+// What was sent where, newest first; the last 1000, or as many of them as fit 32 MiB.
 enum delivery_status { DELIVERY_OK, DELIVERY_FAILED, DELIVERY_RETRYING };
 struct delivery_alert {
     u64 fingerprint;

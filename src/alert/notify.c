@@ -12,7 +12,8 @@
 #include "os/clk.h"
 
 enum { SLEEP_MAX_MS = 1000, STOP_WAIT_MS = 5000, SWAP_WAIT_MS = 5000 };
-#define DELIVERY_BYTES_MAX ((size_t)4 << 20)
+#define DELIVERY_BYTES_MAX   ((size_t)4 << 20)
+#define DELIVERIES_BYTES_MAX ((size_t)32 << 20) // Of one answer; older ones are left out.
 
 // ---- the sink ----
 
@@ -326,12 +327,13 @@ static void delivery_copy(struct arena *a, const struct delivery *from, struct d
 
 void notify_deliveries(struct notify *n, struct arena *a, struct delivery **out, u32 *count)
 {
+    const size_t bytes_max = arena_bytes(a) + DELIVERIES_BYTES_MAX;
+    *count = 0;
     lock_take(&n->lock);
-    *count = n->delivery_count;
     *out = ARENA_NEW_N(a, struct delivery, n->delivery_count + 1U);
-    for (u32 i = 0; i < n->delivery_count; i++) {
+    for (u32 i = 0; i < n->delivery_count && arena_bytes(a) < bytes_max; i++) {
         const u32 at = (n->delivery_at + NOTIFY_DELIVERIES_MAX - 1 - i) % NOTIFY_DELIVERIES_MAX;
-        delivery_copy(a, &n->deliveries[at].d, &(*out)[i]);
+        delivery_copy(a, &n->deliveries[at].d, &(*out)[(*count)++]);
     }
     lock_drop(&n->lock);
 }

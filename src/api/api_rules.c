@@ -255,19 +255,29 @@ static bool token_is_known(const struct rule_filter *f, const struct rules_group
     return f->next_token.len == 0;
 }
 
+static void left_out_warn(struct api_out *o, struct arena *a, u64 left_out)
+{
+    if (left_out > 0) {
+        api_out_warn(o,
+                     arena_printf(a, "%llu active alerts are left out: together they are too large",
+                                  (unsigned long long)left_out));
+    }
+}
+
 void api_rules(struct http_request *rq, struct http_response *rs)
 {
     const struct api_services *svc = api_ready(rq, rs);
     struct rule_filter f = {0};
     struct rules_group_info *groups = NULL;
     u32 count = 0;
+    u64 left_out = 0;
     char token[24];
     struct api_out o;
     if (svc == NULL || !filter_take(rq, rs, &f)) {
         return;
     }
     if (svc->rules != NULL) {
-        rules_snapshot_take(svc->rules, rq->arena, &groups, &count);
+        left_out = rules_snapshot_take(svc->rules, rq->arena, &groups, &count);
     }
     if (!token_is_known(&f, groups, count)) {
         api_error(rs, API_BAD_DATA,
@@ -275,6 +285,7 @@ void api_rules(struct http_request *rq, struct http_response *rs)
         return;
     }
     api_out_begin(&o, rs);
+    left_out_warn(&o, rq->arena, left_out);
     jsonw_object(&o.w);
     jsonw_key(&o.w, STR("groups"));
     if (!groups_write(&o, rq, &f, groups, count, token)) {
@@ -293,14 +304,16 @@ void api_alerts(struct http_request *rq, struct http_response *rs)
     const struct api_services *svc = api_ready(rq, rs);
     struct rules_group_info *groups = NULL;
     u32 count = 0;
+    u64 left_out = 0;
     struct api_out o;
     if (svc == NULL) {
         return;
     }
     if (svc->rules != NULL) {
-        rules_snapshot_take(svc->rules, rq->arena, &groups, &count);
+        left_out = rules_snapshot_take(svc->rules, rq->arena, &groups, &count);
     }
     api_out_begin(&o, rs);
+    left_out_warn(&o, rq->arena, left_out);
     jsonw_object(&o.w);
     jsonw_key(&o.w, STR("alerts"));
     jsonw_array(&o.w);

@@ -15,6 +15,8 @@
 enum { SLEEP_MAX_MS = 500, QUERY_TIMEOUT_MS = 120000 };
 #define OPTS_BYTES_MAX  ((size_t)1 << 20)
 #define QUERY_BYTES_MAX ((u64)64 << 20)
+#define SNAPSHOT_BYTES_MAX                                                                         \
+    ((size_t)64 << 20) // Of alerts; rules themselves are bounded by their files.
 
 // ---- slots ----
 
@@ -297,12 +299,27 @@ static struct labels texts_copy(struct arena *a, const struct rule_text *texts, 
     return labels_copy(a, labels_from(a, pairs, count));
 }
 
-static void alerts_copy(struct arena *a, const struct rule *rule, struct rules_rule_info *out)
+// Returns how many did not fit.
+static u64 alerts_copy(struct arena *a, size_t bytes_max, const struct rule *rule,
+                       struct rules_rule_info *out)
 {
+    u64 left_out = 0;
+    if (arena_bytes(a) > bytes_max) {
+        for (u32 i = 0; i < rule->alert_count; i++) {
+            out->state = MAX(out->state, rule->alerts[i].state);
+            left_out += rule->alerts[i].state != ALERT_INACTIVE;
+        }
+        return left_out;
+    }
     out->alerts = ARENA_NEW_N(a, struct rules_alert_info, rule->alert_count + 1U);
     for (u32 i = 0; i < rule->alert_count; i++) {
         const struct active_alert *alert = &rule->alerts[i];
         if (alert->state == ALERT_INACTIVE) {
+            continue;
+        }
+        out->state = MAX(out->state, alert->state);
+        if (arena_bytes(a) > bytes_max) {
+            left_out++;
             continue;
         }
         out->alerts[out->alert_count++] =
@@ -312,12 +329,14 @@ static void alerts_copy(struct arena *a, const struct rule *rule, struct rules_r
                                       .active_at_ms = alert->active_at_ms,
                                       .keep_firing_since_ms = alert->keep_firing_since_ms,
                                       .value = alert->value};
-        out->state = MAX(out->state, alert->state);
     }
+    return left_out;
 }
 
-static void rule_copy(struct arena *a, const struct rule *rule, struct rules_rule_info *out)
+static u64 rule_copy(struct arena *a, size_t bytes_max, const struct rule *rule,
+                     struct rules_rule_info *out)
 {
+    u64 left_out = 0;
     *out = (struct rules_rule_info){
         .kind = rule->kind,
         .name = arena_str(a, rule->name),
@@ -335,16 +354,19 @@ static void rule_copy(struct arena *a, const struct rule *rule, struct rules_rul
         .line = rule->line,
     };
     if (rule->kind == RULE_ALERTING) {
-        alerts_copy(a, rule, out);
+        left_out = alerts_copy(a, bytes_max, rule, out);
         if (rule->last_evaluation_ms == 0) {
             out->state = ALERT_STATE_UNKNOWN;
         }
     }
+    return left_out;
 }
 
-void rules_snapshot_take(struct rules *r, struct arena *a, struct rules_group_info **groups,
-                         u32 *count)
+u64 rules_snapshot_take(struct rules *r, struct arena *a, struct rules_group_info **groups,
+                        u32 *count)
 {
+    const size_t bytes_max = arena_bytes(a) + SNAPSHOT_BYTES_MAX;
+    u64 left_out = 0;
     lock_take(&r->lock);
     struct rules_group_info *out = ARENA_NEW_N(a, struct rules_group_info, r->group_count + 1U);
     for (u32 i = 0; i < r->group_count; i++) {
@@ -362,11 +384,12 @@ void rules_snapshot_take(struct rules *r, struct arena *a, struct rules_group_in
                                            .rule_count = g->rule_count};
         out[i].rules = ARENA_NEW_N(a, struct rules_rule_info, g->rule_count + 1U);
         for (u32 k = 0; k < g->rule_count; k++) {
-            rule_copy(a, &g->rules[k], &out[i].rules[k]);
+            left_out += rule_copy(a, bytes_max, &g->rules[k], &out[i].rules[k]);
         }
         lock_drop(&g->lock);
     }
     *groups = out;
     *count = r->group_count;
     lock_drop(&r->lock);
+    return left_out;
 }

@@ -108,7 +108,9 @@ struct rules_group_info {
     struct rules_rule_info *rules;
     u32 rule_count;
 };
-void rules_snapshot_take(struct rules *r, struct arena *a, struct rules_group_info **groups,
-                         u32 *count);
+// Copies at most some 64 MiB, so that an alert storm brings down no reader and holds up no rule.
+// Returns how many active alerts were left out for that.
+u64 rules_snapshot_take(struct rules *r, struct arena *a, struct rules_group_info **groups,
+                        u32 *count) MUST_USE;
 
 #endif

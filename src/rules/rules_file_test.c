@@ -51,7 +51,7 @@ TEST(rules_shipped_mixins_load)
         struct rules_group_info *groups;
         u32 count;
         u32 rules = 0;
-        rules_snapshot_take(r.rules, a, &groups, &count);
+        assert_int_equal(rules_snapshot_take(r.rules, a, &groups, &count), 0);
         for (u32 g = 0; g < count; g++) {
             for (u32 k = 0; k < groups[g].rule_count; k++, rules++) {
                 const struct rules_rule_info *rule = &groups[g].rules[k];

@@ -317,6 +317,17 @@ void rule_group_run(struct rule_group *g, i64 t_ms)
     rules_observe(g->owner->metrics, g, seconds, samples, t_ms);
 }
 
+// What is the same rule to those who are paged: as upstream, its name and its labels.
+static bool rule_is_kin(const struct rule *a, const struct rule *b)
+{
+    bool same = a->kind == b->kind && str_eq(a->name, b->name) && a->label_count == b->label_count;
+    for (u32 i = 0; same && i < a->label_count; i++) {
+        same = str_eq(a->labels[i].name, b->labels[i].name) &&
+               str_eq(a->labels[i].source, b->labels[i].source);
+    }
+    return same;
+}
+
 static void rule_inherit(struct rule *rule, struct rule *old)
 {
     rule->health = old->health;
@@ -334,6 +345,25 @@ static void rule_inherit(struct rule *rule, struct rule *old)
     old->outputs = (struct rule_outputs){0};
 }
 
+// Takes the state of the first rule of the old group that is the same and was not taken yet.
+static void rule_inherit_from(struct rule *rule, struct rule_group *old, bool exact)
+{
+    if (rule->inherited) {
+        return;
+    }
+    for (u32 k = 0; k < old->rule_count; k++) {
+        struct rule *from = &old->rules[k];
+        const bool same = exact ? from->identity == rule->identity : rule_is_kin(rule, from);
+        if (same && from->query) {
+            rule_inherit(rule, from);
+            rule->inherited = true;
+            promql_query_free(from->query);
+            from->query = NULL; // Marks it as taken.
+            return;
+        }
+    }
+}
+
 void rule_group_inherit(struct rule_group *g, struct rule_group *old)
 {
     g->restored = old->restored;
@@ -341,14 +371,10 @@ void rule_group_inherit(struct rule_group *g, struct rule_group *old)
     g->evaluation_s = old->evaluation_s;
     g->missed = old->missed;
     for (u32 i = 0; i < g->rule_count; i++) {
-        for (u32 k = 0; k < old->rule_count; k++) {
-            if (old->rules[k].identity == g->rules[i].identity && old->rules[k].query) {
-                rule_inherit(&g->rules[i], &old->rules[k]);
-                promql_query_free(old->rules[k].query);
-                old->rules[k].query = NULL; // Marks it as taken.
-                break;
-            }
-        }
+        rule_inherit_from(&g->rules[i], old, true);
+    }
+    for (u32 i = 0; i < g->rule_count; i++) { // What has another expression or other annotations.
+        rule_inherit_from(&g->rules[i], old, false);
     }
 }
 

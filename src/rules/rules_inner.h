@@ -78,7 +78,8 @@ struct rule {
     u32 label_count;
     struct rule_text *annotations;
     u32 annotation_count;
-    u64 identity; // Of all that the configuration says.
+    u64 identity;   // Of all that the configuration says.
+    bool inherited; // It goes on where another left off.
 
     enum rule_health health;
     struct buf error;
@@ -143,7 +144,8 @@ void rules_group_give_back(struct rules *r, struct rule_group *g, i64 slot_ms);
 
 // One evaluation of the whole group at time t.
 void rule_group_run(struct rule_group *g, i64 t_ms);
-// Takes over alerts, outputs and health of the rules that are the same in both.
+// Takes over alerts, outputs and health of the rules that are the same in both, or that have at
+// least name and labels in common (an annotation was edited: the page must not end for that).
 void rule_group_inherit(struct rule_group *g, struct rule_group *old);
 // Staleness markers for everything the group wrote last.
 void rule_group_end(struct rule_group *g, i64 t_ms);

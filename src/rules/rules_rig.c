@@ -134,7 +134,7 @@ struct rules_group_info rules_rig_group(struct rules_rig *r, struct arena *a)
 {
     struct rules_group_info *groups;
     u32 count;
-    rules_snapshot_take(r->rules, a, &groups, &count);
+    assert_int_equal(rules_snapshot_take(r->rules, a, &groups, &count), 0);
     assert_int_equal(count, 1);
     return groups[0];
 }

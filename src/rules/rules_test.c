@@ -3,6 +3,7 @@
 #include "rules/rules_rig.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #define G "groups:\n- name: g\n  rules:\n"
 
@@ -76,6 +77,44 @@ TEST(rules_alert_pends_fires_and_resolves)
     hold(&r, "q", 1, 20 * 60000);
     assert_true(r.resolved >= 15 && r.resolved <= 17); // Each minute for 15.
     assert_int_equal(r.rules->groups[0]->rules[0].alert_count, 0);
+    arena_free(a);
+    rules_rig_fini(&r);
+}
+
+TEST(rules_show_of_an_alert_storm_what_fits_and_say_what_is_left_out)
+{
+    enum { ALERTS = 500, TEXT = 50000 };
+    struct rules_rig r;
+    rules_rig_init(&r, 0);
+    struct buf yaml;
+    buf_init(&yaml, 1 << 20);
+    buf_c(&yaml, G "  - alert: A\n    expr: x > 5\n    annotations: {");
+    for (char c = 'a'; c < 'd'; c++) {
+        buf_printf(&yaml, "%c: '", c);
+        for (u32 i = 0; i < TEXT; i++) {
+            buf_byte(&yaml, 'x');
+        }
+        buf_c(&yaml, "', ");
+    }
+    buf_c(&yaml, "}\n");
+    buf_byte(&yaml, '\0');
+    load(&r, yaml.bytes);
+    buf_fini(&yaml);
+    for (u32 i = 0; i < ALERTS; i++) {
+        char label[16];
+        (void)snprintf(label, sizeof(label), "%u", i);
+        rules_rig_put(&r, "x", label, 7);
+    }
+    rules_rig_run(&r, 15000);
+    assert_int_equal(r.sent, ALERTS);
+    struct arena *a = arena_new((size_t)512 << 20);
+    struct rules_group_info *groups;
+    u32 count;
+    const u64 left_out = rules_snapshot_take(r.rules, a, &groups, &count);
+    assert_in_range(left_out, 1, ALERTS - 100);
+    assert_int_equal(groups[0].rules[0].alert_count + left_out, ALERTS);
+    assert_int_equal(groups[0].rules[0].state, ALERT_FIRING);
+    assert_true(arena_bytes(a) < (size_t)80 << 20);
     arena_free(a);
     rules_rig_fini(&r);
 }
@@ -243,6 +282,30 @@ TEST(rules_reload_keeps_the_state_of_unchanged_rules)
     const struct rule_group *g = r.rules->groups[0];
     load(&r, G "  - {alert: B, expr: x > 6, for: 1h}\n  - {alert: A, expr: x > 5, for: 1m}\n");
     assert_ptr_equal(g, r.rules->groups[0]); // Nothing changed: the same group goes on.
+    rules_rig_fini(&r);
+}
+
+TEST(rules_reload_keeps_the_alerts_of_a_rule_that_is_edited)
+{
+    struct rules_rig r;
+    rules_rig_init(&r, 0);
+    load(&r, G "  - {alert: A, expr: x > 5, for: 1m, labels: {sev: page}}\n"
+               "  - {alert: A, expr: x > 1, for: 1m, labels: {sev: note}}\n");
+    hold(&r, "q", 7, 90000);
+    assert_int_equal(r.sent, 2);
+    load(&r, G "  - {alert: A, expr: x > 2, for: 1m, labels: {sev: note}}\n"
+               "  - {alert: A, expr: x > 5, for: 1m, labels: {sev: page}, annotations: {a: b}}\n");
+    hold(&r, "q", 7, 15000);
+    struct arena *a = arena_new(1 << 20);
+    const struct rules_group_info g = rules_rig_group(&r, a);
+    assert_int_equal(g.rules[0].state, ALERT_FIRING);
+    assert_int_equal(g.rules[1].state, ALERT_FIRING);
+    ASSERT_STR_EQ(labels_get(g.rules[1].alerts[0].annotations, STR("a")), STR("b"));
+    hold(&r, "q", 1, 15000); // Both are the ones that were told: they resolve.
+    assert_int_equal(r.resolved, 2);
+    load(&r, G "  - {alert: A, expr: x > 2, labels: {sev: other}}\n");
+    assert_int_equal(r.rules->groups[0]->rules[0].alert_count, 0); // Another one.
+    arena_free(a);
     rules_rig_fini(&r);
 }
 
