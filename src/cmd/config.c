@@ -111,7 +111,7 @@ static const struct conf_field top_fields[] = {
     CONF_LIST(top_section, "scrape_configs", CONF_NODE_LIST, scrape_configs, scrape_config_count),
     CONF_FIELD(top_section, "storage", CONF_STRUCT, storage, .sub = &storage_conf),
     CONF_REFUSED("runtime"),
-    CONF_REFUSED("alerting"),
+    CONF_REFUSED_FOR("alerting", "give an alertmanager.yml to --alertmanager.config"),
     CONF_REFUSED("remote_write"),
     CONF_REFUSED("remote_read"),
     CONF_REFUSED("otlp"),

@@ -348,8 +348,9 @@ static bool decode_field(const struct conf_at *at)
     case CONF_NODE_LIST:
         return decode_node_list(at);
     case CONF_UNBUILT:
-        return conf_error(at->e, n, "key '%s' is known to Prometheus but not built in this release",
-                          at->field->name);
+        return conf_error(
+            at->e, n, "key '%s' is known to Prometheus but not built in this release%s%s",
+            at->field->name, at->field->help ? ": " : "", at->field->help ? at->field->help : "");
     }
     return err_set(at->e, ERR_INTERNAL, "field %s has no known type", at->field->name);
 }

@@ -85,6 +85,11 @@ struct conf_struct {
     {                                                                                              \
         .name = (key), .type = CONF_UNBUILT                                                        \
     }
+// With what to do instead: CONF_REFUSED_FOR("alerting", "the built-in notifier is …").
+#define CONF_REFUSED_FOR(key, instead)                                                             \
+    {                                                                                              \
+        .name = (key), .type = CONF_UNBUILT, .help = (instead)                                     \
+    }
 #define CONF_TABLE(s, label, list)                                                                 \
     {                                                                                              \
         .name = (label), .bytes = sizeof(struct s), .fields = (list),                              \
