@@ -323,7 +323,7 @@ static bool request_store(struct request *q, const struct push_opts *opts, struc
     if (!app) {
         return false;
     }
-    struct append_batch batch;
+    struct append_batch batch = {0};
     const bool ok = request_stage(q, app, &batch, out, e) &&
                     app->ops->commit(app, DURABILITY_SYNC, &out->wal_position, e);
     for (u32 i = 0; ok && i < batch.n; i++) {
