@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import socket
+import time
 
 from doubles import Exporter
 from server import Server, free_port, run_server, temporary_folder, wait_for
@@ -66,6 +67,8 @@ def test_wrong_flags_end_with_a_hint():
 BROKEN = {
     "an unknown key": ("global:\n  scrape_intervall: 5s\n", r":2:3: .*scrape_intervall.*", "scrape_interval"),
     "a key that is not built": ("remote_read:\n  - url: http://x\n", r":1:1: .*remote_read.*", "not built"),
+    "an Alertmanager beside us": ("alerting: {alertmanagers: []}\n", r":1:1: .*alerting.*not built",
+                                  "give an alertmanager.yml to --alertmanager.config"),
     "a wrong duration": ("global:\n  scrape_interval: 5 parsecs\n", r":2:20: .*", "5 parsecs"),
     "broken YAML": ("global:\n  scrape_interval: [5s\nrule_files: []\n", r":\d+:\d+: .*", None),
     "a job twice": ("scrape_configs:\n  - job_name: a\n  - job_name: a\n", r":3:\d+: .*", "a"),
@@ -128,6 +131,29 @@ def test_reload_by_signal_and_by_request():
         assert server.api("scrape_pools")["scrapePools"] == ["three"]
         assert "job_name: three" in server.api("status/config")["yaml"]
         assert server.metric("prometheus_config_last_reload_successful") == 1
+
+
+def test_reload_changes_out_of_order_window_and_step_of_subqueries():
+    text = "global: {{evaluation_interval: {step}}}\nstorage: {{tsdb: {{out_of_order_time_window: {window}}}}}\n"
+    flags = ["--web.enable-lifecycle", "--web.enable-remote-write-receiver"]
+    with Server(config=text.format(step="1m", window="0s"), flags=flags) as server:
+        now = int(time.time() * 1000)
+        late = [({"__name__": "m"}, [(now - 120000, 1)])]
+
+        def stored_late():
+            return server.metric("tidemark_remote_write_samples_total", outcome="stored_ooo") or 0
+
+        def steps():
+            at = now // 60000 * 60
+            return len(server.samples("vector(1)", "2m:", at)[()])
+
+        assert server.push([({"__name__": "m"}, [(now, 1)])]).status == 204
+        assert server.push(late).status == 204
+        assert stored_late() == 0 and steps() == 2
+        server.write("prometheus.yml", text.format(step="10s", window="10m"))
+        assert server.request("POST", "/-/reload").status == 200
+        assert server.push(late).status == 204
+        assert stored_late() == 1 and steps() == 12
 
 
 def test_broken_reload_keeps_the_old_configuration():
