@@ -142,8 +142,11 @@ static void engines_apply(struct server *s, const struct config *c)
     promql_engine_set_subquery_step(s->engine, c->evaluation_interval_ms);
     promql_engine_set_subquery_step(s->rules_engine, c->evaluation_interval_ms);
     tsdb_set_ooo_window(s->db, c->ooo_window_ms);
-    tsdb_set_retention(s->db, c->retention_ms ? c->retention_ms : s->options->retention_ms,
-                       c->retention_bytes ? c->retention_bytes : s->options->retention_bytes);
+    const struct tsdb_retention r = {
+        .ms = c->retention_ms ? c->retention_ms : s->options->retention_ms,
+        .bytes = c->retention_bytes ? c->retention_bytes : s->options->retention_bytes};
+    struct error e = {0};
+    CHECK(tsdb_set_retention(s->db, &r, &e)); // Without classes there is nothing to be refused.
 }
 
 static void parts_swap(struct server *s, struct prepared *p)

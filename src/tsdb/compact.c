@@ -53,7 +53,14 @@ static bool source_init(struct compact_run *r, u32 i, struct error *e)
         return err_set(e, ERR_LIMIT, "the compaction needs more than %llu bytes of memory",
                        (unsigned long long)r->opts->bytes_max);
     }
+    if (r->opts->classes &&
+        !retention_cuts_init(&s->over, r->opts->classes, b, r->opts->newest, e)) {
+        return false;
+    }
     for (u32 k = 0; k < b->index.series_count; k++) {
+        if (retention_cut_of(&s->over, k) >= b->meta.max_ms - 1) {
+            continue; // Nothing of it will be left, nor its symbols.
+        }
         if (!index_file_pairs(&b->index, k, s->pairs, PAIRS_MAX, &s->pair_count, e)) {
             return false;
         }
@@ -132,6 +139,10 @@ static bool symbols_merge(struct compact_run *r, struct error *e)
 
 static bool series_peek(struct compact_source *s, struct error *e)
 {
+    while (s->at < s->block->index.series_count &&
+           retention_cut_of(&s->over, s->at) >= s->block->meta.max_ms - 1) {
+        s->at++;
+    }
     s->live = s->at < s->block->index.series_count;
     if (!s->live) {
         return true;
@@ -162,6 +173,11 @@ static bool dead_sort(struct compact_run *r, u32 source, struct error *e)
     u32 n;
     const struct tombstone *dead =
         tombstones_find(r->opts->dead[source], r->sources[source].at, &n);
+    i64 over = retention_cut_of(&r->sources[source].over, r->sources[source].at);
+    if (over != INT64_MIN) {
+        compact_series_cut(&r->columns, (struct compact_cut){
+                                            .source = source, .min_ms = INT64_MIN, .max_ms = over});
+    }
     for (u32 i = 0; i < n; i++) {
         struct tombstone t = dead[i];
         if (t.made_ms <= r->opts->dead_ms) {
@@ -293,6 +309,7 @@ bool compact_run(const struct compact *c, struct block_meta *meta, bool *made, s
     bool ok = files_fill(&r, &d, &m, e);
     for (u32 i = 0; i < c->count; i++) {
         block_reader_fini(&r.sources[i].reader);
+        retention_cuts_fini(&r.sources[i].over);
     }
     compact_columns_fini(&r.columns);
     tombstone_list_fini(&r.dead);

@@ -21,6 +21,7 @@
 struct clk;
 struct error;
 struct fs;
+struct retention;
 struct rng;
 struct tombstones;
 
@@ -37,9 +38,11 @@ struct compact {
     u32 count;                      // 1 … BLOCK_SOURCES_MAX
     struct tombstones *const *dead; // Of each block.
     i64 dead_ms;                    // What was deleted by then is left out, what was later is kept.
-    u32 level;                      // Of the result.
-    u64 bytes_max;                  // Of memory.
-    const _Atomic u32 *stop;        // Not 0: give up with ERR_CANCELLED. May be NULL.
+    const struct retention *classes; // What is over by these is left out. NULL = nothing.
+    i64 newest;                      // The newest sample of the store.
+    u32 level;                       // Of the result.
+    u64 bytes_max;                   // Of memory.
+    const _Atomic u32 *stop;         // Not 0: give up with ERR_CANCELLED. May be NULL.
 };
 // *made tells whether anything was left to write. On failure nothing is listed; ERR_CORRUPT if a
 // source is damaged.

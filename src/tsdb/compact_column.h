@@ -8,6 +8,7 @@
 #define TSDB_COMPACT_COLUMN_H
 
 #include "tsdb/block.h"
+#include "tsdb/retention.h"
 
 struct arena;
 struct data_writer;
@@ -42,7 +43,8 @@ struct compact_source {
     u32 *column_row;
     u32 *symbols; // The result's number of each symbol.
     u8 *used;     // Bit per symbol.
-    u32 at;       // The series at hand, and its pairs as the result's symbols.
+    struct retention_cuts over;
+    u32 at; // The series at hand, and its pairs as the result's symbols.
     u32 *pairs;
     u32 pair_count;
     bool live;

@@ -179,6 +179,8 @@ static bool plan_run(struct tsdb *db, const struct compact_plan *p, struct error
                         .count = p->count,
                         .dead = p->dead,
                         .dead_ms = p->dead_ms,
+                        .classes = &db->classes,
+                        .newest = tsdb_newest(db),
                         .level = p->level,
                         .bytes_max = COMPACT_BYTES_MAX,
                         .stop = &db->interrupts};
@@ -270,6 +272,54 @@ bool compact_clean(struct tsdb *db, u32 per_mille, bool *did, struct error *e)
     return !p.set || plan_do(db, &p, did, e);
 }
 
+// Whether enough of a block's series are over to rewrite it for that alone.
+static bool is_over(struct tsdb *db, struct block *b, i64 newest)
+{
+    struct retention_cuts c;
+    struct error why;
+    if (atomic_load(&b->bad_pages) > 0 || is_skipped(db, b->meta.min_ms) ||
+        !retention_cuts_init(&c, &db->classes, b, newest, &why)) {
+        return false; // A damaged index was told where it was met.
+    }
+    u64 whole = retention_cuts_whole(&c, b);
+    retention_cuts_fini(&c);
+    return whole > 0 && whole * 1000 >= b->meta.series * CLEAN_PER_MILLE;
+}
+
+// One block at a time; all of them are looked through once for each range that passes.
+static bool compact_classes(struct tsdb *db, bool *did, struct error *e)
+{
+    i64 newest = tsdb_newest(db);
+    if (db->classes.class_count == 0 || newest == T_NEVER ||
+        db->classes_at == window_floor(newest, db->opts.block_range_ms)) {
+        return true;
+    }
+    struct compact_plan p = {.dead_ms = clk_wall_ms(db->opts.clk) - TOMBSTONE_UNDO_MS};
+    struct block_set *s = db->blocks;
+    for (u32 i = 0; i < s->n && p.count == 0; i++) {
+        struct block *b = s->blocks[i];
+        if (is_over(db, b, newest)) {
+            p.start_ms = b->meta.min_ms;
+            p.blocks[0] = b;
+            p.dead[0] = s->dead[i];
+            p.count = 1;
+            p.level = b->meta.level + 1;
+            p.bytes = block_bytes(b);
+        }
+    }
+    if (p.count == 0) {
+        db->classes_at = window_floor(newest, db->opts.block_range_ms);
+        return true;
+    }
+    lock_take(&db->lock);
+    p.set = s;
+    p.set->refs++;
+    lock_drop(&db->lock);
+    bool ok = plan_do(db, &p, did, e);
+    tsdb_count(db, COUNT_CLASS_RETENTIONS, ok && *did);
+    return ok;
+}
+
 bool compact_step(struct tsdb *db, bool *did, struct error *e)
 {
     struct compact_plan p = {.dead_ms = clk_wall_ms(db->opts.clk) - TOMBSTONE_UNDO_MS};
@@ -279,5 +329,8 @@ bool compact_step(struct tsdb *db, bool *did, struct error *e)
     if (db->opts.compact_off || atomic_load(&db->interrupts) > 0) {
         return true;
     }
-    return pick(db, &p) ? plan_do(db, &p, did, e) : compact_clean(db, CLEAN_PER_MILLE, did, e);
+    if (pick(db, &p)) {
+        return plan_do(db, &p, did, e);
+    }
+    return compact_clean(db, CLEAN_PER_MILLE, did, e) && (*did || compact_classes(db, did, e));
 }

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/str.h"
+#include "model/match.h"
 #include "os/clk.h"
 #include "os/fs.h"
 #include "tsdb/tsdb_fixture.h"
@@ -122,7 +123,7 @@ TEST(compact_waits_until_a_range_is_over)
     feed(&f, start_of(0), 3 * 60);
     fixture_steps(&f);
     assert_int_equal(blocks_of(&f, a, &infos), 14);
-    tsdb_set_retention(f.db, 200 * FIXTURE_RANGE, 0);
+    fixture_keep(&f, (struct tsdb_retention){.ms = 200 * FIXTURE_RANGE});
     fixture_steps(&f);
     assert_int_equal(blocks_of(&f, a, &infos), 3);
     arena_free(a);
@@ -305,6 +306,95 @@ TEST(compact_is_put_off_on_a_full_disk)
     fixture_steps(&f);
     assert_int_equal(blocks_of(&f, a, &infos), 2);
     look(&f, start, 5 * 60, sent);
+    arena_free(a);
+    fixture_fini(&f);
+}
+
+TEST(retention_keeps_classes_for_a_time_of_their_own)
+{
+    struct fixture f;
+    struct tsdb_block_info *infos;
+    struct error e = {0};
+    struct arena *a = arena_new((size_t)1 << 22);
+    struct matcher debug;
+    struct matcher gold;
+    i64 start = start_of(12);
+    fixture_init(&f, 56);
+    f.opts.compact_first = 3;
+    f.opts.compact_second = 2;
+    ASSERT_OK(matcher_init(&debug, a, MATCH_RE, STR("ns"), STR("debug-.*"), &e), e);
+    ASSERT_OK(matcher_init(&gold, a, MATCH_EQ, STR("ns"), STR("gold"), &e), e);
+    const struct tsdb_class classes[] = {
+        {.tenant = TENANT_DEFAULT, .ms = &debug, .count = 1, .keep_ms = 2 * FIXTURE_RANGE},
+        {.tenant = TENANT_DEFAULT, .ms = &gold, .count = 1, .keep_ms = 400 * FIXTURE_RANGE}};
+    fixture_open(&f);
+    fixture_keep(
+        &f, (struct tsdb_retention){.ms = 6 * FIXTURE_RANGE, .classes = classes, .class_count = 2});
+    for (i64 k = 0; k < 14 * 60; k++) {
+        feed_one(&f, "m,ns=debug-a", start + k * STEP, (f64)k);
+        feed_one(&f, "m,ns=plain", start + k * STEP, (f64)k);
+        feed_one(&f, "m,ns=gold", start + k * STEP, (f64)k);
+    }
+    fixture_steps(&f);
+    for (int round = 0; round < 2; round++) {
+        f64 v;
+        i64 newest = 14 * 60 - 1;
+        // All of the gold class is there; of the others what is younger, and at most what shares a
+        // block with it.
+        for (i64 k = 0; k <= newest; k++) {
+            i64 t = start + k * STEP;
+            i64 age = newest - k;
+            assert_true(fixture_get(&f, "m,ns=gold", t, &v, NULL) && v == (f64)k);
+            bool debug_there = fixture_get(&f, "m,ns=debug-a", t, &v, NULL);
+            bool plain_there = fixture_get(&f, "m,ns=plain", t, &v, NULL);
+            assert_true(age >= 120 || debug_there);
+            assert_true(age >= 360 || plain_there);
+            assert_false(age > 120 + 60 && debug_there);
+            assert_false(age > 360 + 60 && plain_there);
+        }
+        fixture_reopen(&f);
+        fixture_keep(&f, (struct tsdb_retention){
+                             .ms = 6 * FIXTURE_RANGE, .classes = classes, .class_count = 2});
+        fixture_steps(&f);
+    }
+    // Without classes the general time drops whole blocks again.
+    fixture_keep(&f, (struct tsdb_retention){.ms = 2 * FIXTURE_RANGE});
+    fixture_steps(&f);
+    assert_true(blocks_of(&f, a, &infos) <= 2);
+    arena_free(a);
+    fixture_fini(&f);
+}
+
+TEST(retention_counts_a_share_of_the_disk)
+{
+    struct fixture f;
+    struct tsdb_block_info *infos;
+    struct arena *a = arena_new((size_t)1 << 22);
+    fixture_init(&f, 57);
+    f.opts.wal_segment_bytes = 8000; // They are reserved whole.
+    f.opts.compact_off = true;
+    fixture_open(&f);
+    feed(&f, start_of(12), 8 * 60);
+    fixture_steps(&f);
+    u32 n = blocks_of(&f, a, &infos);
+    u64 bytes = 0;
+    for (u32 i = 0; i < n; i++) {
+        bytes += infos[i].bytes;
+    }
+    fixture_keep(&f, (struct tsdb_retention){.disk_percent = 50});
+    fixture_steps(&f);
+    assert_int_equal(blocks_of(&f, a, &infos), n);
+    struct tsdb_status status;
+    tsdb_status_get(f.db, 1, a, &status);
+    u64 total = status.disk_total_bytes - status.disk_free_bytes + 32768;
+    fs_mem_set_capacity(f.fs, total);
+    u32 percent = (u32)(50 * bytes / total); // Half of what they take.
+    assert_true(percent > 0);
+    fixture_keep(&f, (struct tsdb_retention){.disk_percent = percent});
+    fixture_steps(&f);
+    u32 left = blocks_of(&f, a, &infos);
+    assert_true(left > 0 && left < n);
+    fs_mem_set_capacity(f.fs, (u64)1 << 30);
     arena_free(a);
     fixture_fini(&f);
 }

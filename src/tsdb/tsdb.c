@@ -304,6 +304,7 @@ static void db_free(struct tsdb *db)
     meta_table_fini(&db->metadata);
     mem_free(db->gaps);
     mem_free(db->leftovers);
+    retention_fini(&db->classes);
     if (db->lock_file) {
         fs_close(db->opts.fs, db->lock_file);
     }
@@ -324,6 +325,9 @@ static struct tsdb *db_make(const struct tsdb_opts *opts)
     (void)snprintf(db->dir, sizeof(db->dir), "%s", opts->dir);
     db->opts.dir = db->dir;
     db->ooo_window_ms = opts->ooo_window_ms;
+    retention_init(&db->classes);
+    db->classes.ms = opts->retention_ms;
+    db->classes_at = INT64_MIN;
     db->retention_ms = opts->retention_ms;
     db->retention_bytes = opts->retention_bytes;
     db->head_min = INT64_MIN;
@@ -439,10 +443,18 @@ void tsdb_set_ooo_window(struct tsdb *db, i64 ooo_window_ms)
     db->ooo_window_ms = ooo_window_ms;
 }
 
-void tsdb_set_retention(struct tsdb *db, i64 retention_ms, u64 retention_bytes)
+bool tsdb_set_retention(struct tsdb *db, const struct tsdb_retention *r, struct error *e)
 {
-    lock_take(&db->lock);
-    db->retention_ms = retention_ms;
-    db->retention_bytes = retention_bytes;
-    lock_drop(&db->lock);
+    work_take(db);
+    bool ok = retention_set(&db->classes, r, e);
+    if (ok) {
+        db->classes_at = INT64_MIN;
+        lock_take(&db->lock);
+        db->retention_ms = r->ms;
+        db->retention_bytes = r->bytes;
+        db->retention_percent = r->disk_percent;
+        lock_drop(&db->lock);
+    }
+    work_drop(db);
+    return ok;
 }

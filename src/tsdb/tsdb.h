@@ -103,8 +103,23 @@ bool tsdb_undelete(struct tsdb *db, u64 id, struct error *e) MUST_USE;
 // Rewrites now every block that holds samples deleted more than a day ago.
 bool tsdb_clean(struct tsdb *db, u32 *blocks, struct error *e) MUST_USE;
 
-// Retention may change at a reload.
-void tsdb_set_retention(struct tsdb *db, i64 retention_ms, u64 retention_bytes);
+// Series that match keep their samples for another time than the general one.
+struct tsdb_class {
+    struct tenant_id tenant;
+    const struct matcher *ms;
+    u32 count;
+    i64 keep_ms; // 0 = for ever
+};
+#define TSDB_CLASSES_MAX 64U
+struct tsdb_retention {
+    i64 ms;           // 0 = for ever
+    u64 bytes;        // Of all blocks; 0 = no limit
+    u32 disk_percent; // The same as a share of the disk; the lower of both counts. 0 = no limit
+    const struct tsdb_class *classes; // The first that matches counts.
+    u32 class_count;
+};
+// May change at any time, as at a reload. Copied; on failure what was before stays.
+bool tsdb_set_retention(struct tsdb *db, const struct tsdb_retention *r, struct error *e) MUST_USE;
 // So may the out-of-order window; it holds for the commits that follow.
 void tsdb_set_ooo_window(struct tsdb *db, i64 ooo_window_ms);
 

@@ -157,6 +157,12 @@ u64 fixture_count(struct fixture *f, i64 min_ms, i64 max_ms)
     return n;
 }
 
+void fixture_keep(struct fixture *f, struct tsdb_retention r)
+{
+    struct error e = {0};
+    ASSERT_OK(tsdb_set_retention(f->db, &r, &e), e);
+}
+
 void fixture_steps(struct fixture *f)
 {
     bool did = true;

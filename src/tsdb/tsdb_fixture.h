@@ -40,6 +40,7 @@ enum append_outcome fixture_put(struct fixture *f, enum storage_stream stream, c
 // unless partial is given.
 bool fixture_get(struct fixture *f, const char *series, i64 t, f64 *value, bool *partial);
 u64 fixture_count(struct fixture *f, i64 min_ms, i64 max_ms); // Samples of all series.
-void fixture_steps(struct fixture *f);                        // Until nothing is left to do.
+void fixture_keep(struct fixture *f, struct tsdb_retention r);
+void fixture_steps(struct fixture *f); // Until nothing is left to do.
 
 #endif

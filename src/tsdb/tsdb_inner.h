@@ -10,6 +10,7 @@
 #include "os/thr.h"
 #include "storage/storage.h"
 #include "tsdb/block_set.h"
+#include "tsdb/retention.h"
 #include "tsdb/tsdb.h"
 
 #include <stdatomic.h>
@@ -93,6 +94,7 @@ enum tsdb_counter {
     COUNT_COMPACTIONS_TRIGGERED,
     COUNT_COMPACTIONS_POSTPONED,
     COUNT_VERTICAL_COMPACTIONS,
+    COUNT_CLASS_RETENTIONS,
     COUNT_TIME_RETENTIONS,
     COUNT_SIZE_RETENTIONS,
     COUNT_TOTAL
@@ -139,9 +141,12 @@ struct tsdb {
     struct meta_table metadata;
     i64 retention_ms;
     u64 retention_bytes;
+    u32 retention_percent;
     bool working; // The work turn: whoever has it changes the block set.
     struct cond work_free;
-    u64 deletions; // Owned by the work turn.
+    u64 deletions; // Owned by the work turn, as are the next two.
+    struct retention classes;
+    i64 classes_at; // The window of the newest sample when blocks were last looked through.
 
     // Owned by whoever steps.
     u32 block_uid;
@@ -183,5 +188,7 @@ void tsdb_pin_close(struct tsdb *db, struct tsdb_pin *p);
 void tsdb_metrics_register(struct tsdb *db);
 void tsdb_metrics_remove(struct tsdb *db);
 void tsdb_disk_look(struct tsdb *db);
+i64 tsdb_newest(struct tsdb *db);          // The newest sample of the head or the blocks.
+u64 tsdb_bytes_max(const struct tsdb *db); // What blocks may take; 0 = no limit. With the lock.
 
 #endif

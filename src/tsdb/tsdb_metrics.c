@@ -23,6 +23,7 @@ enum look {
     LOOK_LOWEST,
     LOOK_RETENTION_BYTES,
     LOOK_RETENTION_SECONDS,
+    LOOK_RETENTION_SHARE,
     LOOK_DISK_FREE,
     LOOK_DISK_SIZE,
     LOOK_QUARANTINED,
@@ -99,6 +100,8 @@ static const struct metric metrics[] = {
             "Compactions of blocks that overlap in time."),
     COUNTED("tidemark_tsdb_compactions_postponed_total", COUNT_COMPACTIONS_POSTPONED,
             "Compactions put off because the disk has too little room for them."),
+    COUNTED("tidemark_tsdb_class_retentions_total", COUNT_CLASS_RETENTIONS,
+            "Blocks rewritten without series whose class is kept for a shorter time."),
     COUNTED("prometheus_tsdb_time_retentions_total", COUNT_TIME_RETENTIONS,
             "Blocks removed for their age."),
     COUNTED("prometheus_tsdb_size_retentions_total", COUNT_SIZE_RETENTIONS,
@@ -112,6 +115,8 @@ static const struct metric metrics[] = {
            "Size that blocks may take; 0 = no limit."),
     LOOKED("prometheus_tsdb_retention_limit_seconds", LOOK_RETENTION_SECONDS,
            "Age that blocks may reach; 0 = no limit."),
+    LOOKED("prometheus_tsdb_retention_limit_percentage", LOOK_RETENTION_SHARE,
+           "Share of the disk that blocks may take, as a percentage; 0 = no limit."),
     LOOKED("tidemark_data_disk_free_bytes", LOOK_DISK_FREE, "Free space under the data folder."),
     LOOKED("tidemark_data_disk_size_bytes", LOOK_DISK_SIZE, "Size of the data folder's disk."),
     LOOKED("tidemark_tsdb_blocks_quarantined", LOOK_QUARANTINED, "Blocks set aside as damaged."),
@@ -201,8 +206,9 @@ static f64 blocks_look(struct tsdb *db, enum look what)
 static f64 db_look(struct tsdb *db, enum look what)
 {
     lock_take(&db->lock);
-    f64 value = what == LOOK_RETENTION_BYTES     ? (f64)db->retention_bytes
+    f64 value = what == LOOK_RETENTION_BYTES     ? (f64)tsdb_bytes_max(db)
                 : what == LOOK_RETENTION_SECONDS ? (f64)db->retention_ms / 1000
+                : what == LOOK_RETENTION_SHARE   ? (f64)db->retention_percent
                 : what == LOOK_QUARANTINED       ? (f64)db->gap_count
                 : what == LOOK_READERS           ? (f64)db->pin_count
                 : db->blocks->n > 0              ? (f64)db->blocks->blocks[0]->meta.min_ms
@@ -240,6 +246,7 @@ static f64 look_value(struct tsdb *db, enum look what)
         return blocks_look(db, what);
     case LOOK_RETENTION_BYTES:
     case LOOK_RETENTION_SECONDS:
+    case LOOK_RETENTION_SHARE:
     case LOOK_QUARANTINED:
     case LOOK_READERS:
         return db_look(db, what);

@@ -221,21 +221,40 @@ static void collect(struct tsdb *db)
     db->collect_due = false;
 }
 
+i64 tsdb_newest(struct tsdb *db)
+{
+    i64 newest = heads_newest(db);
+    lock_take(&db->lock);
+    for (u32 i = 0; i < db->blocks->n; i++) {
+        newest = MAX(newest, db->blocks->blocks[i]->meta.max_ms - 1);
+    }
+    lock_drop(&db->lock);
+    return newest;
+}
+
+u64 tsdb_bytes_max(const struct tsdb *db)
+{
+    u64 share = atomic_load(&db->disk_total) / 100 * db->retention_percent;
+    return share == 0 || (db->retention_bytes > 0 && db->retention_bytes < share)
+               ? db->retention_bytes
+               : share;
+}
+
 // The oldest block that retention wants gone, or NULL.
 static struct block *retention_pick(struct tsdb *db, enum tsdb_counter *why)
 {
-    i64 newest = heads_newest(db);
+    i64 newest = tsdb_newest(db);
+    i64 keep = retention_longest(&db->classes);
     u64 bytes = 0;
     lock_take(&db->lock);
     const struct block_set *s = db->blocks;
     struct block *oldest = s->n > 0 ? s->blocks[0] : NULL;
     for (u32 i = 0; i < s->n; i++) {
-        newest = MAX(newest, s->blocks[i]->meta.max_ms - 1);
         bytes += block_bytes(s->blocks[i]);
     }
-    bool by_time = oldest && db->retention_ms > 0 &&
-                   oldest->meta.max_ms <= sat_sub_i64(newest, db->retention_ms);
-    bool by_size = oldest && db->retention_bytes > 0 && bytes > db->retention_bytes;
+    bool by_time = oldest && keep > 0 && oldest->meta.max_ms <= sat_sub_i64(newest, keep);
+    u64 bytes_max = tsdb_bytes_max(db);
+    bool by_size = oldest && bytes_max > 0 && bytes > bytes_max;
     lock_drop(&db->lock);
     *why = by_time ? COUNT_TIME_RETENTIONS : COUNT_SIZE_RETENTIONS;
     return by_time || by_size ? oldest : NULL;

@@ -137,11 +137,11 @@ TEST(tsdb_retention_removes_whole_blocks)
     }
     fixture_steps(&f);
     assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 600);
-    tsdb_set_retention(f.db, 4 * FIXTURE_RANGE, 0);
+    fixture_keep(&f, (struct tsdb_retention){.ms = 4 * FIXTURE_RANGE});
     fixture_steps(&f);
     // The newest sample is at 599 s: blocks that end at or before 359 s are gone.
     assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 600 - 300);
-    tsdb_set_retention(f.db, 0, 1);
+    fixture_keep(&f, (struct tsdb_retention){.bytes = 1});
     fixture_steps(&f);
     assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 60);
     fixture_reopen(&f);
