@@ -13,20 +13,27 @@ export async function openBrowser() {
 /** Far longer than anything takes on a busy machine: whoever waits so long waits in vain. */
 export const PATIENCE = 60000;
 
+/** The end of what a left page asked for in its last moment is never told: quiet is quiet after so long. */
+const LOST = 15000;
+
 const traffic = new WeakMap();
 
 /** Counts the requests of a page that are under way, and remembers when the last of them ended. */
 export function watchTraffic(page) {
   if (traffic.has(page)) return;
-  const state = { open: new Set(), ended: Date.now() };
+  const state = { open: new Map(), ended: Date.now() };
   const end = (request) => {
     state.open.delete(request);
     state.ended = Date.now();
   };
   page.on('request', (request) => {
+    state.open.set(request, Date.now());
+  });
+  page.on('response', (response) => {
     // What the page before had asked for goes with it, with or without a word.
-    if (request.isNavigationRequest() && request.frame() === page.mainFrame()) state.open.clear();
-    state.open.add(request);
+    const request = response.request();
+    if (!request.isNavigationRequest() || request.frame() !== page.mainFrame()) return;
+    for (const other of state.open.keys()) if (other !== request) state.open.delete(other);
   });
   page.on('requestfinished', end);
   page.on('requestfailed', end);
@@ -36,6 +43,7 @@ export function watchTraffic(page) {
 /** Has nothing been under way for that long, and since that moment? */
 export function quietFor(page, ms, since) {
   const { open, ended } = traffic.get(page);
+  for (const [request, began] of open) if (Date.now() - began > LOST) open.delete(request);
   return open.size === 0 && Date.now() - Math.max(ended, since) >= ms;
 }
 
