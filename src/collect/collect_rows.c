@@ -82,7 +82,7 @@ static const struct map_ops row_map_ops = {.eq = row_eq, .hash_of = row_hash_of}
 
 struct rows *rows_new(struct storage *s, str job, str instance, u32 series_max, struct error *e)
 {
-    struct storage_appender *a = storage_appender_open(s, TENANT_DEFAULT, STREAM_HOST, e);
+    struct storage_appender *a = storage_appender_open(s, TENANT_DEFAULT, STREAM_OWN, e);
     if (!a) {
         return NULL;
     }

@@ -290,7 +290,7 @@ static struct storage_appender *front_open(struct storage *s, struct tenant_id t
 {
     struct test_host *h = CONTAINER_OF(s, struct test_host, storage);
     struct front *f = MEM_NEW(struct front);
-    assert_int_equal(stream, STREAM_HOST);
+    assert_int_equal(stream, STREAM_OWN);
     f->appender.ops = &front_ops;
     f->host = h;
     f->inner = storage_appender_open(h->store, tenant, stream, e);

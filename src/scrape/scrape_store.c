@@ -423,7 +423,7 @@ static void reports_resolve(struct page *p)
     struct error ignored;
     struct labels sets[SCRAPE_REPORT_SERIES];
     u8 outcomes[SCRAPE_REPORT_SERIES];
-    struct storage_appender *app = appender_open(t, STREAM_REPORT, &ignored);
+    struct storage_appender *app = appender_open(t, STREAM_OWN, &ignored);
     if (!app) {
         return; // Storage is closing.
     }

@@ -63,17 +63,9 @@ enum durability {
     DURABILITY_PERIODIC, // In the log's buffer of the kernel at return; on disk within 1 s.
     DURABILITY_SYNC,     // On disk when storage_when_durable calls back for the position.
 };
-// Which head stream a writer belongs to; rule results have one of their own. What services report
-// of themselves (up, scrape_*) and this host are few and decide whether a page goes out: their new
-// series are let in where ingestion finds its limit.
-enum storage_stream {
-    STREAM_SCRAPE,
-    STREAM_PUSH,
-    STREAM_RULES,
-    STREAM_HOST,
-    STREAM_REPORT,
-    STREAM_COUNT
-};
+// Who writes. Rule results have a head shard of their own; new series of OWN (up, scrape_*, this
+// host) are let in where ingestion finds its limit: without them no page goes out.
+enum storage_stream { STREAM_SCRAPE, STREAM_PUSH, STREAM_RULES, STREAM_OWN, STREAM_COUNT };
 // n samples as columns, which must live until commit or rollback returns.
 struct append_batch {
     const struct series_ref *refs;
@@ -96,8 +88,7 @@ struct storage_appender_ops {
     // Type, help and unit of metric families; the last word wins. Copied.
     bool (*metadata)(struct storage_appender *a, const struct metadata *m, u32 n, struct error *e);
     // false: nothing of it is visible or durable (ERR_NO_SPACE, ERR_IO, ERR_LIMIT…).
-    bool (*commit)(struct storage_appender *a, enum durability d, u64 *wal_position,
-                   struct error *e);
+    bool (*commit)(struct storage_appender *a, enum durability d, u64 *position, struct error *e);
     void (*rollback)(struct storage_appender *a);
     void (*close)(struct storage_appender *a); // Rolls back what is staged.
 };
@@ -186,8 +177,8 @@ struct storage_ops {
     // Pins what is committed now for [min_ms, max_ms].
     struct storage_querier *(*querier)(struct storage *s, struct tenant_id tenant, i64 min_ms,
                                        i64 max_ms, struct error *e);
-    // Calls fn once position is on disk (error NULL) or can never be (error set), at once if it is
-    // already. fn runs on the log's thread and must only wake somebody.
+    // Calls fn when position is on disk (error NULL), or can never be: at once, or on the log's
+    // thread, so fn must only wake somebody.
     void (*when_durable)(struct storage *s, u64 wal_position,
                          void (*fn)(void *arg, const struct error *e), void *arg);
 };
@@ -203,7 +194,7 @@ void storage_appender_close(struct storage_appender *a);
 struct storage_querier *storage_querier_open(struct storage *s, struct tenant_id tenant, i64 min_ms,
                                              i64 max_ms, struct error *e) MUST_USE;
 void storage_querier_close(struct storage_querier *q);
-// For callers without a lane to free: waits until position is durable.
+// Waits until position is durable.
 bool storage_wait_durable(struct storage *s, u64 wal_position, struct error *e) MUST_USE;
 
 #endif

@@ -270,7 +270,7 @@ struct storage_appender *tsdb_appender_open(struct storage *s, struct tenant_id 
     a->head = db->heads[a->shard];
     a->wal = db->wals[a->shard];
     a->tenant = tenant;
-    a->reserve = stream == STREAM_REPORT || stream == STREAM_HOST;
+    a->reserve = stream == STREAM_OWN;
     a->arena = arena_new(META_BYTES_MAX * 2);
     buf_init(&a->records, RECORDS_BYTES_MAX);
     return &a->base;
