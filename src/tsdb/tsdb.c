@@ -265,13 +265,69 @@ static void parent_path(const char *dir, char out[TSDB_PATH])
     (void)snprintf(out, TSDB_PATH, "%.*s", len > 0 ? (int)len : 1, len > 0 ? dir : ".");
 }
 
+// Makes the data folder and what it stands in.
+static bool data_folder_make(struct tsdb *db, struct error *e)
+{
+    char path[TSDB_PATH];
+    struct fs_info info;
+    struct error ignored;
+    const size_t len = strlen(db->dir);
+    for (size_t i = 1; i <= len; i++) {
+        if (db->dir[i] != '/' && i < len) {
+            continue;
+        }
+        (void)snprintf(path, sizeof(path), "%.*s", (int)i, db->dir);
+        if (fs_stat(db->opts.fs, path, &info, &ignored)) {
+            if (!info.is_dir) {
+                return err_set(e, ERR_INVALID, "the data folder %s: %s is a file", db->dir, path);
+            }
+        } else if (!fs_make_dir(db->opts.fs, path, e)) {
+            return err_in(e, "making the data folder %s", db->dir);
+        }
+    }
+    return true;
+}
+
+// Before the first start in a folder: refuses one that others have data in. Another system's log
+// lies in a "wal" too, and would not be read by it again with ours inside.
+static bool data_folder_check(struct tsdb *db, struct error *e)
+{
+    static const char *const own[] = {"lock",       "floor", "ballast",   "blocks",
+                                      "quarantine", "wal",   "lost+found"};
+    char path[512];
+    struct fs_info *infos;
+    size_t count;
+    tsdb_path(db, "wal/0", path);
+    struct error ignored;
+    if (fs_stat(db->opts.fs, path, &(struct fs_info){0}, &ignored)) {
+        return true;
+    }
+    struct arena *a = arena_new((size_t)16 << 20);
+    bool ok = fs_list(db->opts.fs, db->dir, a, &infos, &count, e);
+    for (size_t i = 0; ok && i < count; i++) {
+        bool known = str_starts(infos[i].name, STR("."));
+        for (size_t k = 0; k < ARRAY_LEN(own); k++) {
+            known = known || str_eq(infos[i].name, str_c(own[k]));
+        }
+        ok = known || err_set(e, ERR_INVALID,
+                              "the folder %s holds \"%.*s\", which is not ours: give "
+                              "--storage.tsdb.path a folder of its own",
+                              db->dir, STR_ARG(infos[i].name));
+    }
+    arena_free(a);
+    return ok;
+}
+
 static bool folders_make(struct tsdb *db, struct error *e)
 {
-    static const char *const names[] = {"", "blocks", "quarantine", "wal", "wal/0", "wal/1"};
+    static const char *const names[] = {"blocks", "quarantine", "wal", "wal/0", "wal/1"};
     char path[512];
+    if (!data_folder_make(db, e) || !data_folder_check(db, e)) {
+        return false;
+    }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         tsdb_path(db, names[i], path);
-        if (!fs_make_dir(db->opts.fs, i == 0 ? db->dir : path, e)) {
+        if (!fs_make_dir(db->opts.fs, path, e)) {
             return false;
         }
     }

@@ -314,6 +314,30 @@ TEST(tsdb_keeps_series_back_for_rules)
     fixture_fini(&f);
 }
 
+TEST(tsdb_keeps_out_of_the_folders_of_others)
+{
+    struct fixture f;
+    struct error e = {0};
+    fixture_init(&f, 86);
+    f.opts.fs = f.fs;
+    f.opts.dir = "/a/b/data";
+    assert_true(fs_make_dir(f.fs, "/a", &e) && fs_make_dir(f.fs, "/a/b", &e));
+    assert_true(fs_make_dir(f.fs, "/a/b/data", &e));
+    assert_true(fs_make_dir(f.fs, "/a/b/data/chunks_head", &e));
+    assert_null(tsdb_open(&f.opts, &e));
+    assert_true(str_contains(str_c(e.text), STR("\"chunks_head\", which is not ours")));
+    struct fs_info info;
+    assert_false(fs_stat(f.fs, "/a/b/data/wal", &info, &e)); // Nothing was left behind.
+    assert_false(fs_stat(f.fs, "/a/b/data/lock", &info, &e));
+    f.opts.dir = "/a/new/below/data"; // With all that it stands in.
+    fixture_open(&f);
+    fixture_reopen(&f); // And ours it is, whatever lies beside.
+    fixture_close(&f);
+    assert_true(fs_make_dir(f.fs, "/a/new/below/data/notes", &e));
+    fixture_open(&f);
+    fixture_fini(&f);
+}
+
 TEST(tsdb_lets_reports_in_where_ingestion_is_full)
 {
     struct fixture f;
@@ -321,10 +345,10 @@ TEST(tsdb_lets_reports_in_where_ingestion_is_full)
     f.opts.series_max = 80;
     fixture_open(&f);
     assert_int_equal(flood(&f, STREAM_SCRAPE, "m", 200), 69);
-    assert_int_equal(flood(&f, STREAM_REPORT, "up", 200), 11);
+    assert_int_equal(flood(&f, STREAM_OWN, "up", 200), 11);
     assert_int_equal(flood(&f, STREAM_RULES, "r", 200), 11); // Not at the cost of the rules.
     fixture_reopen(&f);
-    assert_int_equal(flood(&f, STREAM_REPORT, "late", 5), 0);
+    assert_int_equal(flood(&f, STREAM_OWN, "late", 5), 0);
     fixture_fini(&f);
 }
 
