@@ -57,8 +57,8 @@ struct block {
     struct block_meta meta;
     struct fs *fs;
     char path[512];
-    u32 uid;  // Small number for column ids.
-    u32 refs; // Guarded by the block set's lock.
+    u32 uid;          // Small number for column ids.
+    _Atomic u32 refs; // By how many sets it is listed.
     struct index_file index;
     struct fs_map data;
     bool data_mapped;
