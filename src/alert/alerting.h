@@ -30,8 +30,8 @@ struct notify_deps {
 };
 
 struct notify *notify_new(const struct notify_deps *deps, struct error *e);
-// Two-phase reload from the text of an alertmanager.yml; an empty text means "no receivers":
-// alerts are kept for the API, nothing is sent.
+// Two-phase reload from the text of an alertmanager.yml; an empty path means that there is none:
+// alerts are kept for the API, nothing is sent. An empty file is refused.
 struct notify_plan;
 struct notify_plan *notify_prepare(struct notify *n, str path, str text, struct error *e);
 void notify_swap(struct notify *n, struct notify_plan *plan); // Takes the plan.

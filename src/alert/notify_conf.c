@@ -255,7 +255,7 @@ struct notify_plan *notify_prepare(struct notify *n, str path, str text, struct 
 {
     struct notify_plan *p = MEM_NEW(struct notify_plan);
     p->memory = arena_new(NOTIFY_CONF_MAX + 64 * text.len);
-    if (text.len == 0) {
+    if (path.len == 0) {
         return p;
     }
     const struct yaml_doc *doc = yaml_parse(p->memory, path, text, e);

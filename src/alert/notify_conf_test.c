@@ -32,6 +32,8 @@ static void refuse(const char *yaml, const char *place, const char *why)
 
 TEST(notify_refuses_configurations_by_name_and_place)
 {
+    refuse("", "am.yml:1:", "lacks 'route'"); // Paging must not end without a word.
+    refuse("# nothing yet\n", "am.yml:1:", "lacks 'route'");
     refuse("route: {receiver: b}\n" HOOK, "am.yml:1:", "undefined receiver \"b\"");
     refuse("route: {receiver: a}\nreceivers: [{name: a}, {name: a}]\n",
            "am.yml:", "\"a\" is not unique");

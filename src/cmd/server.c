@@ -185,7 +185,8 @@ static void reload_end(struct server *s, struct config *config)
     server_metrics_reload(config != NULL);
 }
 
-static bool server_reload(struct server *s, struct error *e)
+// Takes the configuration, at the start as later.
+static bool server_load(struct server *s, struct error *e)
 {
     struct prepared p;
     reload_begin(s);
@@ -196,7 +197,14 @@ static bool server_reload(struct server *s, struct error *e)
     reload_end(s, ok ? p.config : NULL);
     if (ok) {
         LOGF(s->log, LOG_INFO, "configuration loaded");
-    } else {
+    }
+    return ok;
+}
+
+static bool server_reload(struct server *s, struct error *e)
+{
+    const bool ok = server_load(s, e);
+    if (!ok) {
         LOGF(s->log, LOG_ERROR, "reload refused, the old configuration stays: %s", e->text);
     }
     return ok;
@@ -577,7 +585,7 @@ static int server_start(struct server *s, struct error *e)
     if (!start_services(s, e)) {
         return fail("cannot start", e, EXIT_RUNTIME);
     }
-    if (!server_reload(s, e)) {
+    if (!server_load(s, e)) {
         return fail("", e, EXIT_CONFIG);
     }
     return start_threads(s, e) ? EXIT_OK : fail("cannot start", e, EXIT_RUNTIME);

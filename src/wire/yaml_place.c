@@ -61,9 +61,9 @@ static size_t find_nocase(str s, str word)
 // Where in a line something secret may begin: behind the ':' of a key that sounds like it.
 static size_t secret_from(str line)
 {
-    static const str words[] = {STR("password"), STR("secret"), STR("credential"),
-                                STR("token"),    STR("key"),    STR("authorization"),
-                                STR("bearer"),   STR("cookie"), STR("url")};
+    // Short, so that a key spelt wrong, which is what is being told, sounds like it as well.
+    static const str words[] = {STR("pas"), STR("pwd"),     STR("secr"),   STR("cred"), STR("tok"),
+                                STR("key"), STR("authori"), STR("bearer"), STR("cook"), STR("url")};
     size_t from = STR_NONE;
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         const size_t at = find_nocase(line, words[i]);

@@ -143,6 +143,8 @@ TEST(yaml_errors_mask_what_sounds_secret)
             "t.yml:2:1: key \"password\" is given twice\n    password: <secret>\n    ^");
     refused("a: {API_Key: hunter2, b: 1, b: 2}\n",
             "t.yml:1:29: key \"b\" is given twice\n    a: {API_Key: <secret>\n");
+    refused("a: {pasword: hunter2, b: 1, b: 2}\n", // Spelt wrong, it is as secret.
+            "t.yml:1:29: key \"b\" is given twice\n    a: {pasword: <secret>\n");
     refused("- url: http://h/hunter2\n  url: x\n",
             "t.yml:2:3: key \"url\" is given twice\n      url: <secret>\n");
 }
