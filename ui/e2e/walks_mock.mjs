@@ -1,6 +1,7 @@
 // The walks that need a server which lies at will: hostile text, nothing at all, far too much, gone away.
 import { startMock } from './mock.mjs';
 import { HOSTILE } from './mock_worlds.mjs';
+import { toldWalks } from './walks_told.mjs';
 import { eventually, everyPage, need, open, PAGES, settled, until, walks } from './walks.mjs';
 
 const OPEN = [
@@ -261,4 +262,5 @@ export async function mockWalks(run) {
   await hostile(run);
   await many(run);
   await away(run);
+  await toldWalks(run);
 }

@@ -3,6 +3,7 @@ import type { RuleGroup, Target } from '../api_types';
 import { alertRows, deliveriesFor, splitThreshold, valueSide } from './alerts';
 import { findBase } from './base';
 import { commonLabels, fillLegend, labelKey, matchesWords, selector, seriesName } from './labels';
+import { notifierOff, undelivered, whyNot } from './paging';
 import { fillQuery } from './range_query';
 import { heatCells } from './sketch';
 import { searchMatcher } from './search';
@@ -170,6 +171,31 @@ describe('alerts', () => {
   });
 });
 
+describe('paging', () => {
+  const at = 1795161600;
+  const sent = (age: number, status: 'ok' | 'failed' | 'retrying', more = {}) => ({ time: new Date((at - age) * 1000).toISOString(), receiver: 'team', integration: 'webhook', groupKey: 'a', status, alerts: [], ...more });
+  it('judges each page by its last try, whatever the order', () => {
+    expect(undelivered([sent(60, 'failed'), sent(5, 'ok')], at)).toEqual([]);
+    expect(undelivered([sent(5, 'failed'), sent(60, 'ok')], at)).toHaveLength(1);
+    expect(undelivered([sent(5, 'ok', { groupKey: 'b' }), sent(9, 'retrying')], at)).toHaveLength(1);
+    expect(undelivered([sent(9, 'failed', { receiver: 'old' }), sent(5, 'failed')], at).map((d) => d.receiver)).toEqual(['team', 'old']);
+    expect(undelivered([sent(7200, 'failed')], at)).toEqual([]);
+  });
+  it('says why in words, and never that the answer was 0', () => {
+    expect(whyNot({ ...sent(1, 'failed'), code: 0, error: "Failed to connect to 127.0.0.1 port 1 after 0 ms: Couldn't connect to server: Connection refused" })).toBe('connection refused');
+    expect(whyNot({ ...sent(1, 'failed'), code: 0 })).toBe('no answer');
+    expect(whyNot({ ...sent(1, 'failed'), code: 503, error: 'the receiver answered 503' })).toBe('the receiver answered 503');
+    expect(whyNot({ ...sent(1, 'failed'), code: 400, error: 'bad token' })).toBe('answer 400: bad token');
+    expect(whyNot({ ...sent(1, 'failed'), error: 'x'.repeat(900) })).toHaveLength(160);
+  });
+  it('is off only when the server says that it has no configuration', () => {
+    expect(notifierOff({ 'alertmanager.config': '' })).toBe(true);
+    expect(notifierOff({ 'alertmanager.config': 'am.yml' })).toBe(false);
+    expect(notifierOff({})).toBe(false);
+    expect(notifierOff(undefined)).toBe(false);
+  });
+});
+
 describe('the verdict', () => {
   const now = 1795161600;
   const target = (health: Target['health']) => ({ health, lastScrape: new Date((now - 3) * 1000).toISOString() }) as Target;
@@ -181,6 +207,14 @@ describe('the verdict', () => {
     const said = verdict({ ...facts, targets: [target('up'), target('down')], firing: 1, brokenRules: 1 });
     expect(said.mood).toBe('firing');
     expect(said.text).toBe('1 of 2 targets is down; 1 alert is firing; 1 rule cannot be evaluated; data is 3 s old.');
+  });
+  it('is no better than what is said beside it', () => {
+    const calm = { ...facts, targets: [target('up')] };
+    expect(verdict({ ...calm, checks: 'firing' }).mood).toBe('firing');
+    expect(verdict({ ...calm, checks: 'pending' }).mood).toBe('pending');
+    expect(verdict({ ...calm, checks: 'ok' }).mood).toBe('ok');
+    expect(verdict({ ...calm, firing: 1, checks: 'pending' }).mood).toBe('firing');
+    expect(verdict({ ...calm, checks: 'firing', away: now - 60 }).mood).toBe('unknown');
   });
   it('does not trust silence', () => {
     expect(verdict({ ...facts, targets: [target('up')], away: now - 60 }).mood).toBe('unknown');

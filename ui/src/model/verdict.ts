@@ -15,6 +15,8 @@ export interface Facts {
   brokenRules: number;
   /** Seconds since the epoch when the server stopped answering, 0 if it answers. */
   away: number;
+  /** The mood of what is said beside the verdict: pages that do not arrive, a failed reload. */
+  checks?: 'ok' | 'pending' | 'firing';
 }
 
 const many = (count: number, one: string, more = `${one}s`) => `${count} ${count === 1 ? one : more}`;
@@ -69,6 +71,7 @@ export function verdict(facts: Facts): Verdict {
     words.push(`data is ${showDuration(Math.round(age))} old`);
     if (age > 120 && mood !== 'firing') mood = 'unknown';
   }
+  if (facts.checks === 'firing' || (facts.checks && mood === 'ok')) mood = facts.checks;
   const text = words.join('; ');
   return { mood, text: text[0]!.toUpperCase() + text.slice(1) + '.' };
 }

@@ -6,6 +6,7 @@ import { showDuration } from '../model/duration';
 import { clock } from '../model/frame';
 import { matchesWords, selector } from '../model/labels';
 import { useResource } from '../model/resource';
+import { whyNot } from '../model/paging';
 import { rfcTime } from '../model/time';
 import { href, param } from '../model/url';
 import { AlertValue } from '../widgets/alert_value';
@@ -95,7 +96,7 @@ function Row({ row, open, sent, all }: {
           <strong>{row.name}</strong> <LabelSet labels={Object.fromEntries(telling(row.labels))} first={['severity', 'instance', 'job']} />
           <span class="line dim">
             {row.annotations.summary && <span class="summary">{row.annotations.summary}</span>}
-            {sent && <span class={sent.status === 'ok' ? '' : 'warn'}>{sent.status === 'ok' ? 'sent to' : sent.status === 'retrying' ? 'being sent again to' : 'could not be sent to'} {sent.receiver} <Age time={rfcTime(sent.time)} />{sent.code ? `, ${sent.code}` : ''}</span>}
+            {sent && <span class={sent.status === 'ok' ? '' : 'warn'}>{sent.status === 'ok' ? 'sent to' : sent.status === 'retrying' ? 'being sent again to' : 'could not be sent to'} {sent.receiver} <Age time={rfcTime(sent.time)} />{sent.status === 'ok' ? sent.code ? `, ${sent.code}` : '' : `: ${whyNot(sent)}`}</span>}
           </span>
         </span>
         <span class="right num value"><AlertValue row={row} /></span>

@@ -17,6 +17,7 @@ const LISTED = 8;
 export function Home() {
   const rules = useResource('rules', (stop) => api.rules(stop));
   const targets = useResource('targets', (stop) => api.targets(stop));
+  const checks = useResource('checks', async (stop) => (await import('./home_checks')).homeChecks(stop)).data;
   const rows = rules.data ? alertRows(rules.data.groups) : undefined;
   const said = verdict({
     now: clock.value,
@@ -25,11 +26,13 @@ export function Home() {
     pending: rows?.filter((row) => row.state === 'pending').length ?? 0,
     brokenRules: rules.data?.groups.reduce((sum, g) => sum + g.rules.filter((r) => r.health === 'err').length, 0) ?? 0,
     away: awaySince.value / 1000,
+    checks: checks?.mood,
   });
   const shape = said.mood === 'pending' ? 'pending' : said.mood;
   return (
     <div class="page home">
-      <h1 class={`verdict ${said.mood}`}><Shape of={shape} /><span>{said.text}</span></h1>
+      <h1 class={`verdict ${said.mood}`}><Shape of={shape} /><span>{said.text}{checks?.said}</span></h1>
+      {checks?.banner}
       <div class="pair">
         <section class="block" data-hold aria-labelledby="home-alerts">
           <h2 id="home-alerts"><a href={href('/alerts')}>Alerts</a></h2>
