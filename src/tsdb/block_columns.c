@@ -152,17 +152,22 @@ static void collected_shared(struct collected *c, u32 place, u32 row, f64 value)
     c->values[c->n++] = value;
 }
 
-// The chunks of a series, oldest first.
+// The chunks of a series, oldest first. They were checked before the cut began.
 static const struct sealed **chunks_of(struct column_writer *w, const struct cut_source *s, u32 *n)
 {
+    const struct sealed *c;
     u32 count = 0;
-    for (const struct sealed *c = window_chunk(s->window, s->ordinal); c; c = c->older) {
+    for (u32 at = window_chunk(s->window, s->ordinal); at != SEALED_NONE; at = c->older) {
+        c = sealed_at(&s->window->sealed, at);
+        CHECK(c);
         count++;
     }
     const struct sealed **chunks =
         ARENA_NEW_N(w->scratch, const struct sealed *, (size_t)count + 1);
     *n = count;
-    for (const struct sealed *c = window_chunk(s->window, s->ordinal); c; c = c->older) {
+    for (u32 at = window_chunk(s->window, s->ordinal); at != SEALED_NONE; at = c->older) {
+        c = sealed_at(&s->window->sealed, at);
+        CHECK(c);
         chunks[--count] = c;
     }
     return chunks;

@@ -58,13 +58,11 @@ static void shard_gather(struct cut *c, u8 shard)
     for (u32 from = 0; more; from += HEAD_SLICE) {
         lock_take(&h->lock);
         for (u32 i = from; i < h->count && i < from + HEAD_SLICE; i++) {
-            if (h->labels_at[i] == 0 || (!window_chunk(w, i) && !window_late(w, i))) {
+            if (!head_live(h, i) || (window_chunk(w, i) == SEALED_NONE && !window_late(w, i))) {
                 continue;
             }
-            u32 count;
-            const u32 *symbols = head_label_symbols(h, i, &count);
-            u32 *pairs = ARENA_NEW_N(c->arena, u32, (size_t)count * 2);
-            memcpy(pairs, symbols, (size_t)count * 2 * sizeof(u32));
+            u32 *pairs = ARENA_NEW_N(c->arena, u32, ((size_t)head_label_count(h, i) + 1) * 2);
+            u32 count = head_label_symbols(h, i, pairs);
             series_add(c, (struct cut_series){
                               .pairs = pairs, .count = count, .ordinal = i, .shard = shard});
         }
@@ -253,6 +251,10 @@ bool block_cut_run(const struct block_cut *o, struct block_meta *meta, bool *mad
         c.windows[s] = head_window_at(o->heads[s], o->min_ms);
         CHECK(!c.windows[s] || (c.windows[s]->frozen && c.windows[s]->end_ms == o->max_ms));
         lock_drop(&o->heads[s]->lock);
+        if (c.windows[s] && !sealed_check(&c.windows[s]->sealed, e)) {
+            arena_free(c.arena);
+            return false;
+        }
         shard_gather(&c, (u8)s);
     }
     bool ok = true;

@@ -6,7 +6,7 @@
 // happens while holding it, but with no lock held. The short lock is taken only to change or copy
 // what readers see, in slices of HEAD_SLICE.
 //
-// Series live in columns indexed by a 32-bit ordinal; nothing is allocated per series but slots.
+// Series are rows of a table, named by a 32-bit ordinal; nothing is allocated per series.
 // An ordinal whose series left is given out again only once no log segment can mention it.
 // Invariants:
 //   (I1) Only the holder of the turn changes a shard; changes that readers can see happen under
@@ -24,7 +24,10 @@
 #include "storage/storage.h"
 #include "tsdb/head_group.h"
 #include "tsdb/head_index.h"
+#include "tsdb/head_labels.h"
 #include "tsdb/head_pins.h"
+#include "tsdb/head_plan.h"
+#include "tsdb/head_row.h"
 #include "tsdb/head_window.h"
 
 #include <stdatomic.h>
@@ -33,8 +36,8 @@ struct error;
 
 // The hidden label of the tenant comes first in every series' symbols.
 #define HEAD_SLICE       1024U
+#define HEAD_LABELS_MAX  512U // Of one series; what comes through the API is bounded lower.
 #define HEAD_WINDOWS_MAX 256U
-#define T_NEVER          INT64_MIN
 
 // An ordinal that waits until no segment of the log mentions it. Threads: owned by the turn.
 struct head_freed {
@@ -55,26 +58,20 @@ struct head {
     struct cond turn_free;
     bool turn_taken;
 
-    // The series table: columns of `cap` slots, `count` of them ever given out.
+    // The series table: `cap` rows, `count` of them ever given out.
     u32 count;
     u32 cap;
     u32 live;
-    u64 *hash;
-    u32 *generation;    // 0 = free. Low bit: the shard.
-    u32 *labels_at;     // Into label_pool: tenant, count, then name and value symbols.
-    u32 *group;         // Index + 1; 0 = none.
-    i64 *t_last;        // T_NEVER = nothing yet. Owned by the turn.
-    f64 *v_last;        // Owned by the turn.
-    i64 *private_until; // Start of the first window in which it may share a row again.
-    u32 *wal_epoch;     // Owned by the turn.
-    u32 *staged;        // Index + 1 of its newest write in the plan. Owned by the turn.
-    u64 *note;          // Newest note in pins.
-    u8 *young;          // Not yet old enough to be collected when empty.
-    struct open_chunk *open;
-    u32 *label_pool;
-    u32 pool_len;
-    u32 pool_cap;
-    u32 pool_waste;
+    struct head_row *rows;
+    u64 *hash;   // Of tenant and labels.
+    u32 *note;   // Low half of the number of the newest note in pins.
+    u32 *target; // The other part of its labels; PART_NONE = there is none.
+    struct head_parts parts;
+    struct label *items;          // Room for one set, while the lock is held.
+    u32 group_made;               // Index + 1 of the newest series' group; 0 = it may be gone.
+    struct tenant_id tenant_made; // Of the newest series, and its text.
+    str tenant_text;
+    char tenant_bytes[16];
     struct map by_labels;
     struct head_index index;
 
@@ -101,7 +98,7 @@ struct head {
 
     struct head_window **windows; // Rising by time.
     u32 window_count;
-    struct value_slabs slabs;
+    struct open_cells cells;
     u32 segment_id;
     i64 t_floor;
     i64 t_max; // T_NEVER when empty.
@@ -110,24 +107,6 @@ struct head {
     u64 created_total;
     u64 removed_total;
     u64 stored_total;
-};
-
-// A sample that was found good. Threads: owned by the turn.
-struct head_write {
-    i64 t;
-    f64 value;
-    i64 t_was;
-    f64 v_was;
-    u32 ordinal;
-    u32 older; // Index + 1 of the same series' write before, in the plan.
-    bool late;
-};
-
-// Threads: owned by the turn.
-struct head_plan {
-    struct head_write *writes;
-    u32 n;
-    u32 cap;
 };
 
 struct head_rules {
@@ -161,11 +140,23 @@ void head_resolve(struct head *h, const struct head_asker *asker, const struct l
 u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32 ordinal);
 // Tenant and labels (without the hidden one) of a live series, strings borrowed from the symbols.
 // Needs the lock or the turn. items has room for head_label_count of it.
+static inline bool head_live(const struct head *h, u32 ordinal)
+{
+    return ordinal < h->count && h->rows[ordinal].own != 0;
+}
 u32 head_label_count(const struct head *h, u32 ordinal);
+u32 head_label_bytes(const struct head *h, u32 ordinal); // Of all names and values.
 struct labels head_labels(const struct head *h, u32 ordinal, struct label *items);
-const u32 *head_label_symbols(const struct head *h, u32 ordinal,
-                              u32 *count); // With the hidden one.
+// Name and value symbols, the hidden label first: room for 2 * (head_label_count + 1). Their count.
+u32 head_label_symbols(const struct head *h, u32 ordinal, u32 *symbols);
 
+// With the turn: head_check of this reference comes soon.
+static inline void head_prefetch(const struct head *h, struct series_ref ref)
+{
+    if (ref.ordinal < h->count) {
+        __builtin_prefetch(&h->rows[ref.ordinal], 1);
+    }
+}
 // With the turn. Plans the sample if it is good.
 enum append_outcome head_check(struct head *h, struct head_plan *plan,
                                const struct head_rules *rules, struct series_ref ref, i64 t,

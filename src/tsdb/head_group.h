@@ -15,6 +15,7 @@ struct head_group {
     u32 job; // Symbols.
     u32 instance;
     u32 series; // 0 = the slot is free.
+    u32 target; // The part of their labels that the next series is expected to share.
     struct segment *now;
     struct segment *before;
     // The log's chain (wal_fragment.c): owned by the turn.

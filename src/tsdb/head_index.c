@@ -112,9 +112,19 @@ static u32 pair_make(struct head_index *x, struct pair_key k)
     return at;
 }
 
-static void pair_drop(struct head_index *x, u32 at)
+u32 head_index_pair_make(struct head_index *x, u32 name_symbol, u32 value_symbol)
 {
-    struct head_pair *p = &x->pairs[at];
+    struct pair_key k = {.name = name_of(x, name_symbol), .value = value_symbol};
+    u32 at = map_get(&x->by_pair, pair_hash(k.name, k.value), &k);
+    return at == MAP_NONE ? pair_make(x, k) : at;
+}
+
+void head_index_pair_drop(struct head_index *x, u32 pair)
+{
+    struct head_pair *p = &x->pairs[pair];
+    if (!p->set || postings_count(p->set) > 0) {
+        return;
+    }
     struct head_name *n = &x->names[p->name];
     struct pair_key k = {.name = p->name, .value = p->value};
     CHECK(map_del(&x->by_pair, pair_hash(k.name, k.value), &k));
@@ -123,35 +133,8 @@ static void pair_drop(struct head_index *x, u32 at)
     x->pairs[moved].position = p->position;
     postings_free(p->set);
     *p = (struct head_pair){.name = x->pair_free, .value = SYMBOL_NONE};
-    x->pair_free = at;
+    x->pair_free = pair;
     x->pairs_live--;
-}
-
-void head_index_add(struct head_index *x, u32 ordinal, const u32 *symbols, u32 count)
-{
-    for (u32 i = 0; i < count; i++) {
-        struct pair_key k = {.name = name_of(x, symbols[(size_t)2 * i]),
-                             .value = symbols[(size_t)2 * i + 1]};
-        u32 at = map_get(&x->by_pair, pair_hash(k.name, k.value), &k);
-        if (at == MAP_NONE) {
-            at = pair_make(x, k);
-        }
-        postings_add(x->pairs[at].set, ordinal);
-    }
-}
-
-void head_index_remove(struct head_index *x, u32 ordinal, const u32 *symbols, u32 count)
-{
-    for (u32 i = 0; i < count; i++) {
-        struct pair_key k = {.name = name_of(x, symbols[(size_t)2 * i]),
-                             .value = symbols[(size_t)2 * i + 1]};
-        u32 at = map_get(&x->by_pair, pair_hash(k.name, k.value), &k);
-        CHECK(at != MAP_NONE);
-        postings_remove(x->pairs[at].set, ordinal);
-        if (postings_count(x->pairs[at].set) == 0) {
-            pair_drop(x, at);
-        }
-    }
 }
 
 const struct head_name *head_index_name(const struct head_index *x, str name)

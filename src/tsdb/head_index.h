@@ -1,8 +1,9 @@
 // head_index.h: the head's symbols and postings: label pair → set of series, name → its pairs.
 //
-// Every pair in use has a dense id; ids of pairs whose last series left are given out again.
-// add and remove O(labels). Memory: a posting set per pair, 20 bytes beside it, and the symbols,
-// which are kept until the head is closed (bounded by bytes_max).
+// Every pair in use has a dense id. Whoever holds an id drops it when the pair's last series has
+// left; then it is given out again.
+// Memory: a posting set per pair, 20 bytes beside it, and the symbols, which are kept until the
+// head is closed (bounded by bytes_max).
 // Threads: guarded by the shard's lock.
 #ifndef TSDB_HEAD_INDEX_H
 #define TSDB_HEAD_INDEX_H
@@ -46,9 +47,9 @@ struct head_index {
 void head_index_init(struct head_index *x, u64 symbol_bytes_max);
 void head_index_fini(struct head_index *x);
 
-// symbols: name, value, name, value …, count pairs.
-void head_index_add(struct head_index *x, u32 ordinal, const u32 *symbols, u32 count);
-void head_index_remove(struct head_index *x, u32 ordinal, const u32 *symbols, u32 count);
+// The id of a pair, made without series if it is new.
+u32 head_index_pair_make(struct head_index *x, u32 name_symbol, u32 value_symbol);
+void head_index_pair_drop(struct head_index *x, u32 pair); // If no series has it.
 
 u32 head_index_pair(const struct head_index *x, str name, str value); // MAP_NONE if absent.
 // NULL if absent.

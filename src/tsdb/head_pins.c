@@ -46,7 +46,13 @@ static void ring_grow(struct head_pins *p)
     p->cap = cap;
 }
 
-void pins_note(struct head_pins *p, u32 ordinal, i64 t, u64 *newest)
+// The note whose number ends in these bits: the newest of them.
+static u64 note_number(const struct head_pins *p, u32 low)
+{
+    return p->next - 1 - (u32)((u32)(p->next - 1) - low);
+}
+
+void pins_note(struct head_pins *p, u32 ordinal, i64 t, u32 *newest)
 {
     if (ring_full(p) && p->cap < PIN_NOTES_MAX) {
         ring_grow(p);
@@ -55,9 +61,9 @@ void pins_note(struct head_pins *p, u32 ordinal, i64 t, u64 *newest)
         p->lost_commit = p->notes[p->first % p->cap].commit;
         p->first++;
     }
-    p->notes[p->next % p->cap] =
-        (struct pin_note){.t = t, .commit = p->commit + 1, .older = *newest, .ordinal = ordinal};
-    *newest = p->next++;
+    p->notes[p->next % p->cap] = (struct pin_note){
+        .t = t, .commit = p->commit + 1, .older = note_number(p, *newest), .ordinal = ordinal};
+    *newest = (u32)p->next++;
 }
 
 bool pins_hidden(const struct head_pins *p, const struct pin_ask *ask, struct arena *a,
@@ -69,7 +75,8 @@ bool pins_hidden(const struct head_pins *p, const struct pin_ask *ask, struct ar
                        PIN_NOTES_MAX);
     }
     u32 count = 0;
-    for (u64 at = ask->newest; at >= p->first && at < p->next; at = p->notes[at % p->cap].older) {
+    const u64 newest = note_number(p, ask->newest);
+    for (u64 at = newest; at >= p->first && at < p->next; at = p->notes[at % p->cap].older) {
         const struct pin_note *note = &p->notes[at % p->cap];
         if (note->ordinal != ask->ordinal || note->commit <= ask->commit) {
             break;
@@ -78,7 +85,7 @@ bool pins_hidden(const struct head_pins *p, const struct pin_ask *ask, struct ar
     }
     out->n = count;
     out->t = count ? ARENA_NEW_N(a, i64, count) : NULL;
-    u64 at = ask->newest;
+    u64 at = newest;
     for (u32 i = 0; i < count; i++) {
         out->t[i] = p->notes[at % p->cap].t;
         at = p->notes[at % p->cap].older;

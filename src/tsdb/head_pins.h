@@ -45,12 +45,13 @@ void pins_fini(struct head_pins *p);
 u64 pins_open(struct head_pins *p); // Returns the commit that is pinned.
 void pins_close(struct head_pins *p);
 
-// newest is the series' last note number, kept by the table; updated.
-void pins_note(struct head_pins *p, u32 ordinal, i64 t, u64 *newest);
+// newest is the low half of the series' last note number, kept by the table; updated. What it
+// names is believed only if it is this series' note.
+void pins_note(struct head_pins *p, u32 ordinal, i64 t, u32 *newest);
 // A question: what of a series must a reader pinned at commit not see? newest is as in note.
 struct pin_ask {
     u64 commit;
-    u64 newest;
+    u32 newest;
     u32 ordinal;
 };
 struct pin_hidden {

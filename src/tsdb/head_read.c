@@ -13,70 +13,114 @@ static bool overlaps(const struct segment *s, u32 first, u32 last, i64 min_ms, i
     return s->t[first] <= max_ms && s->t[last] >= min_ms;
 }
 
-static u32 sealed_count(const struct head_read *r, u32 ordinal)
+// The newest sealed chunks of the series of a slice, learnt under the lock: what they lead to does
+// not change and is walked without it.
+struct slice {
+    struct head_window **windows; // Those that overlap, by time.
+    u32 window_count;
+    u32 *newest; // [series * window_count + window]
+    u32 found;   // Series with samples.
+};
+
+// With the lock.
+static struct slice slice_make(const struct head_read *r)
 {
-    u32 n = 0;
-    for (u32 i = 0; i < r->head->window_count; i++) {
-        const struct head_window *w = r->head->windows[i];
-        if (w->start_ms > r->max_ms || w->end_ms <= r->min_ms) {
-            continue;
-        }
-        for (const struct sealed *c = window_chunk(w, ordinal); c; c = c->older) {
-            n += overlaps(c->segment, c->first, c->last, r->min_ms, r->max_ms);
+    const struct head *h = r->head;
+    struct slice s = {.windows = ARENA_NEW_N(r->arena, struct head_window *, HEAD_WINDOWS_MAX)};
+    for (u32 i = 0; i < h->window_count; i++) {
+        struct head_window *w = h->windows[i];
+        if (w->start_ms <= r->max_ms && w->end_ms > r->min_ms) {
+            s.windows[s.window_count++] = w;
         }
     }
-    return n;
+    s.newest = ARENA_NEW_N(r->arena, u32, (size_t)READ_SLICE * s.window_count + 1);
+    return s;
 }
 
-static void sealed_copy(const struct head_read *r, u32 ordinal, struct head_series *s)
+// Counts the chunks that overlap, or puts them before `end`, newest first. false: damage.
+static bool chunks_walk(const struct head_read *r, const struct head_window *w, u32 newest,
+                        struct head_piece *end, u32 *n)
 {
-    for (u32 i = 0; i < r->head->window_count; i++) {
-        const struct head_window *w = r->head->windows[i];
-        u32 from = s->piece_count;
-        if (w->start_ms > r->max_ms || w->end_ms <= r->min_ms) {
+    const struct sealed *c;
+    *n = 0;
+    for (u32 at = newest; at != SEALED_NONE; at = c->older) {
+        c = sealed_at(&w->sealed, at);
+        if (!c) {
+            return false;
+        }
+        if (!overlaps(c->segment, c->first, c->last, r->min_ms, r->max_ms)) {
             continue;
         }
-        for (const struct sealed *c = window_chunk(w, ordinal); c; c = c->older) {
-            if (!overlaps(c->segment, c->first, c->last, r->min_ms, r->max_ms)) {
-                continue;
-            }
-            s->pieces[s->piece_count++] = (struct head_piece){.segment = c->segment,
-                                                              .present = sealed_presence(c),
-                                                              .packed = sealed_bytes(c),
-                                                              .first = c->first,
-                                                              .last = c->last,
-                                                              .n = c->n};
-        }
-        for (u32 a = from, b = s->piece_count; a + 1 < b; a++, b--) { // Newest came first.
-            struct head_piece swap = s->pieces[a];
-            s->pieces[a] = s->pieces[b - 1];
-            s->pieces[b - 1] = swap;
+        ++*n;
+        if (end) {
+            *(end - *n) = (struct head_piece){.segment = c->segment,
+                                              .present = sealed_presence(c),
+                                              .bytes = sealed_bytes(c),
+                                              .first = c->first,
+                                              .last = c->last,
+                                              .n = c->n};
         }
     }
+    return true;
+}
+
+// Without the lock: the sealed chunks go before what is open.
+static bool sealed_pieces(const struct head_read *r, const struct slice *slice, const u32 *newest,
+                          struct head_series *s, struct error *e)
+{
+    u32 counts[HEAD_WINDOWS_MAX];
+    u32 total = 0;
+    for (u32 i = 0; i < slice->window_count; i++) {
+        if (!chunks_walk(r, slice->windows[i], newest[i], NULL, &counts[i])) {
+            return sealed_damaged(e);
+        }
+        total += counts[i];
+    }
+    if (total == 0) {
+        return true;
+    }
+    struct head_piece *pieces =
+        ARENA_NEW_N(r->arena, struct head_piece, (size_t)total + s->piece_count);
+    u32 at = 0;
+    for (u32 i = 0; i < slice->window_count; i++) {
+        at += counts[i];
+        if (!chunks_walk(r, slice->windows[i], newest[i], pieces + at, &counts[i])) {
+            return sealed_damaged(e);
+        }
+    }
+    if (s->piece_count > 0) {
+        pieces[total] = s->pieces[0];
+    }
+    s->pieces = pieces;
+    s->piece_count += total;
+    return true;
 }
 
 static bool open_overlaps(const struct head_read *r, u32 ordinal)
 {
-    const struct open_chunk *o = &r->head->open[ordinal];
+    const struct open_chunk *o = &r->head->rows[ordinal].open;
     return o->segment && o->n > 0 && overlaps(o->segment, o->first, o->last, r->min_ms, r->max_ms);
 }
 
 static void open_copy(const struct head_read *r, u32 ordinal, struct head_series *s)
 {
-    const struct open_chunk *o = &r->head->open[ordinal];
-    f64 *values = ARENA_NEW_N(r->arena, f64, o->n);
-    u8 *present = NULL;
-    memcpy(values, o->values, o->n * sizeof(f64));
-    if (o->n != o->last - o->first + 1) {
-        present = ARENA_NEW_N(r->arena, u8, PRESENCE_BYTES);
-        memcpy(present, o->present, PRESENCE_BYTES);
+    const struct open_chunk *o = &r->head->rows[ordinal].open;
+    u8 *tokens = ARENA_NEW_N(r->arena, u8, (size_t)o->bytes);
+    open_chunk_copy(&r->head->cells, o, tokens);
+    struct head_piece *p = &s->pieces[s->piece_count++];
+    *p = (struct head_piece){.segment = o->segment,
+                             .bytes = {(const char *)tokens, o->bytes},
+                             .tokens = true,
+                             .first = o->first,
+                             .last = o->last,
+                             .n = o->n};
+    if (open_chunk_gaps(o)) { // Its rows are known only by reading it.
+        f64 *values = ARENA_NEW_N(r->arena, f64, o->n);
+        u8 *present = ARENA_NEW_N(r->arena, u8, PRESENCE_BYTES);
+        open_tokens_decode(p->bytes, o->n, values, present, o->first);
+        p->values = values;
+        p->present = present;
     }
-    s->pieces[s->piece_count++] = (struct head_piece){.segment = o->segment,
-                                                      .present = present,
-                                                      .values = values,
-                                                      .first = o->first,
-                                                      .last = o->last,
-                                                      .n = o->n};
 }
 
 static void late_copy(const struct head_read *r, u32 ordinal, struct head_series *s)
@@ -102,27 +146,55 @@ static void late_copy(const struct head_read *r, u32 ordinal, struct head_series
     }
 }
 
-// With the lock. false: out of notes.
-static bool series_copy(const struct head_read *r, u32 ordinal, struct head_series *s,
-                        struct error *e)
+// With the lock: one more for the slice if it may have samples in the range. false: out of notes.
+static bool series_copy(const struct head_read *r, struct slice *slice, u32 ordinal,
+                        struct head_series *series, struct error *e)
 {
     const struct head *h = r->head;
-    u32 pieces = sealed_count(r, ordinal);
-    bool open = open_overlaps(r, ordinal);
+    struct head_series *s = &series[slice->found];
+    u32 *newest = slice->newest + (size_t)slice->found * slice->window_count;
+    u32 sealed = 0;
+    for (u32 i = 0; i < slice->window_count; i++) {
+        newest[i] = window_chunk(slice->windows[i], ordinal);
+        sealed |= newest[i];
+    }
     *s = (struct head_series){.ordinal = ordinal};
     late_copy(r, ordinal, s);
-    if (pieces == 0 && !open && s->late_n == 0) {
-        return true;
-    }
-    s->pieces = ARENA_NEW_N(r->arena, struct head_piece, (size_t)pieces + 1);
-    sealed_copy(r, ordinal, s);
-    if (open) {
+    if (open_overlaps(r, ordinal)) {
+        s->pieces = ARENA_NEW(r->arena, struct head_piece);
         open_copy(r, ordinal, s);
     }
+    if (sealed == SEALED_NONE && s->piece_count == 0 && s->late_n == 0) {
+        return true;
+    }
+    slice->found++;
     u32 labels = head_label_count(h, ordinal);
     s->labels = head_labels(h, ordinal, ARENA_NEW_N(r->arena, struct label, (size_t)labels + 1));
     struct pin_ask ask = {.commit = r->commit, .newest = h->note[ordinal], .ordinal = ordinal};
     return pins_hidden(&h->pins, &ask, r->arena, &s->hidden, e);
+}
+
+// The series of a slice, at most READ_SLICE; slice->found of them have samples.
+static bool slice_read(const struct head_read *r, struct slice *slice, const u32 *ordinals, u32 n,
+                       struct head_series *series, struct error *e)
+{
+    struct head *h = r->head;
+    bool ok = true;
+    slice->found = 0;
+    lock_take(&h->lock);
+    for (u32 i = 0; ok && i < n; i++) {
+        ok = !head_live(h, ordinals[i]) || series_copy(r, slice, ordinals[i], series, e);
+    }
+    lock_drop(&h->lock);
+    u32 kept = 0;
+    for (u32 i = 0; ok && i < slice->found; i++) {
+        series[kept] = series[i];
+        ok = sealed_pieces(r, slice, slice->newest + (size_t)i * slice->window_count, &series[kept],
+                           e);
+        kept += series[kept].piece_count > 0 || series[kept].late_n > 0;
+    }
+    slice->found = kept;
+    return ok;
 }
 
 bool head_read_series(const struct head_read *r, const struct postings *set,
@@ -134,19 +206,15 @@ bool head_read_series(const struct head_read *r, const struct postings *set,
     struct head_series *series = arena_alloc(r->arena, count + 1, sizeof(*series));
     u32 kept = 0;
     postings_list(set, ordinals);
+    lock_take(&h->lock);
+    struct slice slice = slice_make(r);
+    lock_drop(&h->lock);
     for (u64 from = 0; from < count; from += READ_SLICE) {
-        bool ok = true;
-        lock_take(&h->lock);
-        for (u64 i = from; ok && i < count && i < from + READ_SLICE; i++) {
-            if (ordinals[i] < h->count && h->labels_at[ordinals[i]] != 0) {
-                ok = series_copy(r, ordinals[i], &series[kept], e);
-                kept += series[kept].piece_count > 0 || series[kept].late_n > 0;
-            }
-        }
-        lock_drop(&h->lock);
-        if (!ok) {
+        u32 wanted = (u32)MIN(READ_SLICE, count - from);
+        if (!slice_read(r, &slice, ordinals + from, wanted, series + kept, e)) {
             return false;
         }
+        kept += slice.found;
     }
     *out = series;
     *n = kept;

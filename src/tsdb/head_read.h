@@ -21,8 +21,9 @@ struct postings;
 struct head_piece {
     const struct segment *segment;
     const u8 *present; // Bit per row of the segment; NULL = all from first to last.
-    const f64 *values; // NULL: packed.
-    str packed;
+    const f64 *values; // NULL: bytes.
+    str bytes;         // Packed, or the tokens of an open chunk.
+    bool tokens;
     u32 first;
     u32 last;
     u32 n;

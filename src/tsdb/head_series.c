@@ -6,11 +6,12 @@
 #include "base/str.h"
 #include "tsdb/head.h"
 #include "tsdb/index_select.h"
+#include "tsdb/postings.h"
 
-#define LABELS_MAX       512U // Of one series; what comes through the API is bounded lower.
-#define SLOTS_MAX        (1U << 27)
-#define SLOTS_SPARE      (1U << 20)
-#define POOL_WASTE_SMALL (64U << 10)
+#define PREFETCH_AHEAD 8U
+#define MAKE_SLICE     64U // Series made per hold of the lock.
+#define SLOTS_MAX      (1U << 27)
+#define SLOTS_SPARE    (1U << 20)
 
 // What comes from outside was held to its limits where it came in.
 static const struct labels_limits no_limits;
@@ -19,6 +20,7 @@ static const struct labels_limits no_limits;
 struct series_key {
     struct tenant_id tenant;
     struct labels labels;
+    u64 hash;
 };
 
 static u64 series_hash(struct tenant_id tenant, struct labels set)
@@ -26,48 +28,69 @@ static u64 series_hash(struct tenant_id tenant, struct labels set)
     return hash_mix(tenant.v, labels_hash(set));
 }
 
-const u32 *head_label_symbols(const struct head *h, u32 ordinal, u32 *count)
-{
-    const u32 *at = h->label_pool + h->labels_at[ordinal];
-    *count = at[0];
-    return at + 1;
-}
-
 u32 head_label_count(const struct head *h, u32 ordinal)
 {
-    return h->label_pool[h->labels_at[ordinal]] - 1;
+    return head_parts_count(&h->parts, h->target[ordinal], h->rows[ordinal].own - 1) - 1;
+}
+
+u32 head_label_bytes(const struct head *h, u32 ordinal)
+{
+    return head_parts_bytes_of(&h->parts, h->target[ordinal], h->rows[ordinal].own - 1);
+}
+
+static struct pair_walk walk_of(const struct head *h, u32 ordinal)
+{
+    return head_parts_walk(&h->parts, h->target[ordinal], h->rows[ordinal].own - 1);
+}
+
+u32 head_label_symbols(const struct head *h, u32 ordinal, u32 *symbols)
+{
+    const struct head_index *x = &h->index;
+    struct pair_walk w = walk_of(h, ordinal);
+    u32 n = head_label_count(h, ordinal) + 1;
+    for (u32 i = 0; i < n; i++) {
+        const struct head_pair *p = &x->pairs[pair_walk_next(&w)];
+        *symbols++ = x->names[p->name].symbol;
+        *symbols++ = p->value;
+    }
+    return n;
 }
 
 struct labels head_labels(const struct head *h, u32 ordinal, struct label *items)
 {
-    u32 count;
-    const u32 *symbols = head_label_symbols(h, ordinal, &count);
-    for (u32 i = 1; i < count; i++) { // The first is the tenant's.
-        items[i - 1].name = symtab_get(h->index.symbols, symbols[(size_t)2 * i]);
-        items[i - 1].value = symtab_get(h->index.symbols, symbols[(size_t)2 * i + 1]);
+    const struct head_index *x = &h->index;
+    struct pair_walk w = walk_of(h, ordinal);
+    u32 n = head_label_count(h, ordinal);
+    (void)pair_walk_next(&w); // The tenant's.
+    for (u32 i = 0; i < n; i++) {
+        const struct head_pair *p = &x->pairs[pair_walk_next(&w)];
+        items[i].name = symtab_get(x->symbols, x->names[p->name].symbol);
+        items[i].value = symtab_get(x->symbols, p->value);
     }
-    return (struct labels){.items = items, .count = count - 1};
+    return (struct labels){.items = items, .count = n};
+}
+
+// Into the set of each pair, or out of it.
+static void postings_change(struct head *h, u32 ordinal, bool add)
+{
+    struct pair_walk w = walk_of(h, ordinal);
+    u32 n = head_label_count(h, ordinal) + 1;
+    for (u32 i = 0; i < n; i++) {
+        struct postings *set = h->index.pairs[pair_walk_next(&w)].set;
+        if (add) {
+            postings_add(set, ordinal);
+        } else {
+            postings_remove(set, ordinal);
+        }
+    }
 }
 
 static bool series_eq(const void *ctx, u32 index, const void *key)
 {
     const struct head *h = ctx;
     const struct series_key *k = key;
-    u32 count;
-    const u32 *symbols = head_label_symbols(h, index, &count);
-    char text[16];
-    if (count != k->labels.count + 1 ||
-        !str_eq(symtab_get(h->index.symbols, symbols[1]), index_tenant(k->tenant, text))) {
-        return false;
-    }
-    for (u32 i = 1; i < count; i++) {
-        const struct label *l = &k->labels.items[i - 1];
-        if (!str_eq(symtab_get(h->index.symbols, symbols[(size_t)2 * i]), l->name) ||
-            !str_eq(symtab_get(h->index.symbols, symbols[(size_t)2 * i + 1]), l->value)) {
-            return false;
-        }
-    }
-    return true;
+    return h->hash[index] == k->hash && h->rows[index].tenant == k->tenant.v &&
+           head_parts_equal(&h->parts, h->target[index], h->rows[index].own - 1, k->labels);
 }
 
 static u64 series_hash_of(const void *ctx, u32 index)
@@ -126,10 +149,9 @@ struct head *head_new(u32 id, i64 range_ms, _Atomic u32 *series_total, _Atomic b
     map_init(&h->by_group, &group_ops, h);
     head_index_init(&h->index, symbol_bytes_max);
     pins_init(&h->pins);
-    slabs_init(&h->slabs);
-    h->pool_len = 1; // Offset 0 says that a slot is free.
-    h->pool_cap = 1024;
-    h->label_pool = MEM_NEW_N(u32, h->pool_cap);
+    open_cells_init(&h->cells);
+    head_parts_init(&h->parts, &h->index);
+    h->items = MEM_NEW_N(struct label, HEAD_LABELS_MAX + 1);
     h->windows = MEM_NEW_N(struct head_window *, HEAD_WINDOWS_MAX);
     return h;
 }
@@ -147,15 +169,15 @@ void head_free(struct head *h)
     for (u32 i = 0; i < h->window_count; i++) {
         window_free(h->windows[i]);
     }
-    const void *owned[] = {h->windows,     h->hash,    h->generation,    h->labels_at,  h->group,
-                           h->t_last,      h->v_last,  h->private_until, h->wal_epoch,  h->staged,
-                           h->note,        h->young,   h->open,          h->label_pool, h->groups,
-                           h->free_groups, h->pending, h->free_ordinals, h->freed};
+    const void *owned[] = {h->items,   h->windows,       h->rows,   h->hash,
+                           h->note,    h->target,        h->groups, h->free_groups,
+                           h->pending, h->free_ordinals, h->freed};
     for (size_t i = 0; i < ARRAY_LEN(owned); i++) {
         mem_free(owned[i]);
     }
-    slabs_fini(&h->slabs);
+    open_cells_fini(&h->cells);
     pins_fini(&h->pins);
+    head_parts_fini(&h->parts);
     head_index_fini(&h->index);
     map_fini(&h->by_labels);
     map_fini(&h->by_group);
@@ -189,53 +211,15 @@ static void table_grow(struct head *h, u32 count)
     if (count > h->cap) {
         u32 cap = MAX(1024U, (u32)bits_pow2_up(count));
         h->hash = MEM_GROW(h->hash, cap, u64);
-        h->generation = MEM_GROW(h->generation, cap, u32);
-        h->labels_at = MEM_GROW(h->labels_at, cap, u32);
-        h->group = MEM_GROW(h->group, cap, u32);
-        h->t_last = MEM_GROW(h->t_last, cap, i64);
-        h->v_last = MEM_GROW(h->v_last, cap, f64);
-        h->private_until = MEM_GROW(h->private_until, cap, i64);
-        h->wal_epoch = MEM_GROW(h->wal_epoch, cap, u32);
-        h->staged = MEM_GROW(h->staged, cap, u32);
-        h->note = MEM_GROW(h->note, cap, u64);
-        h->young = MEM_GROW(h->young, cap, u8);
-        h->open = MEM_GROW(h->open, cap, struct open_chunk);
+        h->rows = MEM_GROW(h->rows, cap, struct head_row);
+        h->note = MEM_GROW(h->note, cap, u32);
+        h->target = MEM_GROW(h->target, cap, u32);
         h->cap = cap;
     }
     for (u32 i = h->count; i < count; i++) {
-        h->generation[i] = 2 | h->id;
-        h->labels_at[i] = 0;
-        h->staged[i] = 0;
-        h->open[i] = (struct open_chunk){0};
+        h->rows[i] = (struct head_row){.generation = 2 | h->id};
     }
     h->count = MAX(h->count, count);
-}
-
-static bool labels_intern(struct head *h, struct tenant_id tenant, struct labels set, u32 *symbols)
-{
-    char text[16];
-    symbols[0] = symtab_intern(h->index.symbols, STR_EMPTY);
-    symbols[1] = symtab_intern(h->index.symbols, index_tenant(tenant, text));
-    bool ok = symbols[0] != SYMBOL_NONE && symbols[1] != SYMBOL_NONE;
-    for (u32 i = 0; ok && i < set.count; i++) {
-        symbols[(size_t)2 * i + 2] = symtab_intern(h->index.symbols, set.items[i].name);
-        symbols[(size_t)2 * i + 3] = symtab_intern(h->index.symbols, set.items[i].value);
-        ok = symbols[(size_t)2 * i + 2] != SYMBOL_NONE && symbols[(size_t)2 * i + 3] != SYMBOL_NONE;
-    }
-    return ok;
-}
-
-static void pool_add(struct head *h, u32 ordinal, const u32 *symbols, u32 count)
-{
-    u32 need = h->pool_len + 2 * count + 1;
-    if (need > h->pool_cap) {
-        h->pool_cap = MAX(h->pool_cap * 2, need);
-        h->label_pool = MEM_GROW(h->label_pool, h->pool_cap, u32);
-    }
-    h->labels_at[ordinal] = h->pool_len;
-    h->label_pool[h->pool_len++] = count;
-    memcpy(h->label_pool + h->pool_len, symbols, (size_t)count * 2 * sizeof(u32));
-    h->pool_len += 2 * count;
 }
 
 // The group's index + 1. A slot that is used again goes on counting its fragments, so that nothing
@@ -257,67 +241,177 @@ static u32 group_find(struct head *h, const struct group_key *k)
             h->groups = MEM_GROW(h->groups, h->group_cap, struct head_group);
         }
     }
-    h->groups[at] = (struct head_group){
-        .tenant = k->tenant, .job = k->job, .instance = k->instance, .sequence = sequence};
+    h->groups[at] = (struct head_group){.tenant = k->tenant,
+                                        .job = k->job,
+                                        .instance = k->instance,
+                                        .sequence = sequence,
+                                        .target = PART_NONE};
     map_put(&h->by_group, group_hash(*k), at);
     return at + 1;
 }
 
-static bool group_key_of(const struct head *h, const u32 *symbols, struct labels set,
-                         struct group_key *k)
+static bool group_is(const struct head *h, const struct head_group *g, str tenant, str job,
+                     str instance)
 {
-    if (labels_get(set, LABEL_JOB).len == 0 || labels_get(set, LABEL_INSTANCE).len == 0) {
+    const struct symtab *s = h->index.symbols;
+    return str_eq(symtab_get(s, g->instance), instance) && str_eq(symtab_get(s, g->job), job) &&
+           str_eq(symtab_get(s, g->tenant), tenant);
+}
+
+// false: there is no room for its symbols. *group: 0 if the set belongs to none.
+static bool group_of(struct head *h, str tenant, struct labels set, u32 *group)
+{
+    str job = labels_get(set, LABEL_JOB);
+    str instance = labels_get(set, LABEL_INSTANCE);
+    *group = 0;
+    if (job.len == 0 || instance.len == 0) {
+        return true;
+    }
+    if (h->group_made != 0 && group_is(h, &h->groups[h->group_made - 1], tenant, job, instance)) {
+        *group = h->group_made;
+        return true;
+    }
+    struct group_key k = {.tenant = symtab_intern(h->index.symbols, tenant),
+                          .job = symtab_intern(h->index.symbols, job),
+                          .instance = symtab_intern(h->index.symbols, instance)};
+    if (k.tenant == SYMBOL_NONE || k.job == SYMBOL_NONE || k.instance == SYMBOL_NONE) {
         return false;
     }
-    *k = (struct group_key){
-        .tenant = symbols[1],
-        .job = symtab_find(h->index.symbols, labels_get(set, LABEL_JOB)),
-        .instance = symtab_find(h->index.symbols, labels_get(set, LABEL_INSTANCE)),
-    };
+    *group = group_find(h, &k);
+    h->group_made = *group; // The next series is likely to be of the same target.
     return true;
 }
 
-// With the turn and the lock.
-static bool series_make(struct head *h, struct tenant_id tenant, struct labels set, u32 ordinal)
+static void list_add(u32 **list, u32 *count, u32 *cap, u32 v)
 {
-    u32 symbols[2 * (LABELS_MAX + 1)];
-    struct group_key k;
-    if (!labels_intern(h, tenant, set, symbols)) {
+    if (*count == *cap) {
+        *cap = MAX(64U, *cap * 2);
+        *list = MEM_GROW(*list, *cap, u32);
+    }
+    (*list)[(*count)++] = v;
+}
+
+// The group's slot goes with its last series.
+static void group_free(struct head *h, u32 group)
+{
+    struct head_group *g = group != 0 ? &h->groups[group - 1] : NULL;
+    if (!g || g->series > 0) {
+        return;
+    }
+    struct group_key k = {.tenant = g->tenant, .job = g->job, .instance = g->instance};
+    CHECK(map_del(&h->by_group, group_hash(k), &k));
+    h->group_made = 0;
+    if (g->target != PART_NONE) {
+        head_part_unref(&h->parts, g->target);
+        g->target = PART_NONE;
+    }
+    list_add(&h->free_groups, &h->free_group_count, &h->free_group_cap, group - 1);
+}
+
+// The positions of everything but the name: what the first series of a group offers.
+static u64 all_but_name(const struct label_texts *set)
+{
+    u64 mask = 0;
+    for (u32 i = 0; i < set->n; i++) {
+        mask |= (u64)!str_eq(set->items[i].name, LABEL_NAME) << i;
+    }
+    return mask;
+}
+
+// What of the set is its target's, by the group's offer, which is narrowed if the set lacks some.
+static bool target_split(struct head *h, struct head_group *g, const struct label_texts *set,
+                         u64 *mask)
+{
+    bool whole = false;
+    if (g->target == PART_NONE) {
+        *mask = all_but_name(set);
+    } else {
+        *mask = head_part_match(&h->parts, g->target, set, &whole);
+    }
+    if (whole) {
+        return true;
+    }
+    u32 narrow = head_part_get(&h->parts, set, *mask, true);
+    if (narrow == PART_NONE) {
         return false;
     }
-    u32 group = 0;
-    if (group_key_of(h, symbols, set, &k)) {
-        group = group_find(h, &k);
+    if (g->target != PART_NONE) {
+        head_part_unref(&h->parts, g->target);
+    }
+    g->target = narrow;
+    return true;
+}
+
+// References for the series to be; false: no room for its symbols, and nothing is held.
+static bool parts_get(struct head *h, u32 group, const struct label_texts *set, u32 *target,
+                      u32 *own)
+{
+    u64 mask = 0;
+    *target = PART_NONE;
+    if (group != 0 && set->n <= PART_BITS) {
+        struct head_group *g = &h->groups[group - 1];
+        if (!target_split(h, g, set, &mask)) {
+            return false;
+        }
+        *target = g->target;
+        head_part_ref(&h->parts, *target);
+    }
+    *own = head_part_get(&h->parts, set, mask, false);
+    if (*own == PART_NONE && *target != PART_NONE) {
+        head_part_unref(&h->parts, *target);
+    }
+    return *own != PART_NONE;
+}
+
+// With the turn and the lock.
+static bool series_make(struct head *h, const struct series_key *k, u32 ordinal)
+{
+    struct label *items = h->items;
+    u32 group;
+    u32 target;
+    u32 own;
+    if (h->tenant_made.v != k->tenant.v || h->tenant_text.len == 0) {
+        h->tenant_text = index_tenant(k->tenant, h->tenant_bytes);
+        h->tenant_made = k->tenant;
+    }
+    items[0] = (struct label){STR_EMPTY, h->tenant_text};
+    memcpy(items + 1, k->labels.items, k->labels.count * sizeof(struct label));
+    struct label_texts set = {.items = items, .n = k->labels.count + 1};
+    if (!group_of(h, h->tenant_text, k->labels, &group)) {
+        return false;
+    }
+    if (!parts_get(h, group, &set, &target, &own)) {
+        group_free(h, group);
+        return false;
+    }
+    if (group != 0) {
         h->groups[group - 1].series++;
     }
     table_grow(h, ordinal + 1);
-    h->hash[ordinal] = series_hash(tenant, set);
-    h->group[ordinal] = group;
-    h->t_last[ordinal] = T_NEVER;
-    h->v_last[ordinal] = 0;
-    h->private_until[ordinal] = INT64_MIN;
-    h->wal_epoch[ordinal] = 0;
-    h->staged[ordinal] = 0;
+    h->hash[ordinal] = k->hash;
     h->note[ordinal] = 0;
-    h->young[ordinal] = 1;
-    pool_add(h, ordinal, symbols, set.count + 1);
-    map_put(&h->by_labels, h->hash[ordinal], ordinal);
-    head_index_add(&h->index, ordinal, symbols, set.count + 1);
+    h->target[ordinal] = target;
+    h->rows[ordinal] = (struct head_row){.t_last = T_NEVER,
+                                         .generation = h->rows[ordinal].generation,
+                                         .own = own + 1,
+                                         .tenant = k->tenant.v,
+                                         .group = group,
+                                         .open.flags = ROW_YOUNG};
+    map_put(&h->by_labels, k->hash, ordinal);
+    postings_change(h, ordinal, true);
     h->live++;
     h->created_total++;
     atomic_fetch_add(h->series_total, 1);
     return true;
 }
 
-static bool resolve_known(const struct head *h, struct tenant_id tenant, struct labels set,
-                          struct series_ref *ref)
+static bool resolve_known(const struct head *h, const struct series_key *k, struct series_ref *ref)
 {
-    struct series_key k = {.tenant = tenant, .labels = set};
-    u32 at = map_get(&h->by_labels, series_hash(tenant, set), &k);
+    u32 at = map_get(&h->by_labels, k->hash, k);
     if (at == MAP_NONE) {
         return false;
     }
-    *ref = (struct series_ref){.ordinal = at, .generation = h->generation[at]};
+    *ref = (struct series_ref){.ordinal = at, .generation = h->rows[at].generation};
     return true;
 }
 
@@ -343,61 +437,95 @@ static bool has_room(const struct head *h, const struct head_asker *asker)
            (h->live < h->own_max && atomic_load(h->series_total) < h->series_max);
 }
 
-// With the turn.
+// With the turn and the lock.
 static enum append_outcome resolve_new(struct head *h, const struct head_asker *asker,
-                                       struct labels set, struct series_ref *ref)
+                                       const struct series_key *k, struct series_ref *ref)
 {
-    if (set.count == 0 || set.count > LABELS_MAX || !labels_check(set, &no_limits, NULL)) {
-        return APPEND_INVALID;
-    }
-    if (resolve_known(h, asker->tenant, set, ref)) { // Somebody was faster, or it came twice.
+    if (resolve_known(h, k, ref)) { // Somebody was faster, or it came twice.
         return APPEND_STORED;
     }
     if (!has_room(h, asker)) {
         return APPEND_LIMIT;
     }
     u32 at = h->free_count > 0 ? h->free_ordinals[h->free_count - 1] : h->count;
-    if (at >= head_slots_max(h->series_max)) {
-        return APPEND_LIMIT;
-    }
-    lock_take(&h->lock);
-    bool made = series_make(h, asker->tenant, set, at);
-    lock_drop(&h->lock);
-    if (!made) {
+    if (at >= head_slots_max(h->series_max) || !series_make(h, k, at)) {
         return APPEND_LIMIT;
     }
     if (h->free_count > 0) {
         h->free_count--;
     }
     pending_add(h, at);
-    *ref = (struct series_ref){.ordinal = at, .generation = h->generation[at]};
+    *ref = (struct series_ref){.ordinal = at, .generation = h->rows[at].generation};
     return APPEND_STORED;
 }
 
-void head_resolve(struct head *h, const struct head_asker *asker, const struct labels *sets, u32 n,
-                  struct series_ref *refs, u8 *outcomes)
+// Threads: owned by one call.
+struct resolve_batch {
+    const struct head_asker *asker;
+    const struct labels *sets;
+    u64 *hashes;
+    u32 n;
+    struct series_ref *refs;
+};
+
+static bool set_valid(struct labels set)
+{
+    return set.count > 0 && set.count <= HEAD_LABELS_MAX && labels_check(set, &no_limits, NULL);
+}
+
+// With the turn: those of a batch that are not known yet.
+static void batch_make(struct head *h, const struct resolve_batch *b, u8 *outcomes)
+{
+    for (u32 from = 0; from < b->n; from += MAKE_SLICE) {
+        u32 to = MIN(b->n, from + MAKE_SLICE);
+        lock_take(&h->lock);
+        for (u32 i = from; i < to; i++) {
+            const struct series_key k = {b->asker->tenant, b->sets[i], b->hashes[i]};
+            if (b->refs[i].generation == 0 && set_valid(k.labels)) {
+                outcomes[i] = (u8)resolve_new(h, b->asker, &k, &b->refs[i]);
+            }
+        }
+        lock_drop(&h->lock);
+    }
+}
+
+// How many are not known yet.
+static u32 batch_find(struct head *h, const struct resolve_batch *b, u8 *outcomes)
 {
     u32 missing = 0;
-    for (u32 from = 0; from < n; from += HEAD_SLICE) {
+    for (u32 from = 0; from < b->n; from += HEAD_SLICE) {
+        u32 to = MIN(b->n, from + HEAD_SLICE);
         lock_take(&h->lock);
-        for (u32 i = from; i < n && i < from + HEAD_SLICE; i++) {
-            refs[i] = (struct series_ref){0, 0};
-            bool known = resolve_known(h, asker->tenant, sets[i], &refs[i]);
+        for (u32 i = from; i < to; i++) {
+            const struct series_key k = {b->asker->tenant, b->sets[i], b->hashes[i]};
+            map_prefetch(&h->by_labels, b->hashes[MIN(i + PREFETCH_AHEAD, b->n - 1)]);
+            b->refs[i] = (struct series_ref){0, 0};
+            bool known = resolve_known(h, &k, &b->refs[i]);
             outcomes[i] = known ? APPEND_STORED : APPEND_INVALID;
             missing += !known;
         }
         lock_drop(&h->lock);
     }
-    if (missing == 0) {
-        return;
-    }
-    head_turn_take(h);
+    return missing;
+}
+
+void head_resolve(struct head *h, const struct head_asker *asker, const struct labels *sets, u32 n,
+                  struct series_ref *refs, u8 *outcomes)
+{
+    struct resolve_batch b = {.asker = asker,
+                              .sets = sets,
+                              .hashes = MEM_NEW_N(u64, (size_t)n + 1),
+                              .n = n,
+                              .refs = refs};
     for (u32 i = 0; i < n; i++) {
-        if (refs[i].generation == 0) {
-            outcomes[i] = (u8)resolve_new(h, asker, sets[i], &refs[i]);
-        }
+        b.hashes[i] = series_hash(asker->tenant, sets[i]);
     }
-    head_turn_drop(h);
+    if (batch_find(h, &b, outcomes) > 0) {
+        head_turn_take(h);
+        batch_make(h, &b, outcomes);
+        head_turn_drop(h);
+    }
+    mem_free(b.hashes);
 }
 
 static void freed_add(struct head *h, struct head_freed f)
@@ -409,43 +537,25 @@ static void freed_add(struct head *h, struct head_freed f)
     h->freed[h->freed_count++] = f;
 }
 
-static void list_add(u32 **list, u32 *count, u32 *cap, u32 v)
-{
-    if (*count == *cap) {
-        *cap = MAX(64U, *cap * 2);
-        *list = MEM_GROW(*list, *cap, u32);
-    }
-    (*list)[(*count)++] = v;
-}
-
-static void group_leave(struct head *h, u32 group)
-{
-    struct head_group *g = group != 0 ? &h->groups[group - 1] : NULL;
-    if (!g || --g->series > 0) {
-        return;
-    }
-    struct group_key k = {.tenant = g->tenant, .job = g->job, .instance = g->instance};
-    CHECK(map_del(&h->by_group, group_hash(k), &k));
-    list_add(&h->free_groups, &h->free_group_count, &h->free_group_cap, group - 1);
-}
-
 // With the turn and the lock.
 static void series_forget(struct head *h, u32 ordinal, u64 segment)
 {
-    u32 count;
-    const u32 *symbols = head_label_symbols(h, ordinal, &count);
-    struct label items[LABELS_MAX];
-    struct tenant_id tenant = {0};
-    u64 tenant_text = 0;
-    CHECK(parse_u64(symtab_get(h->index.symbols, symbols[1]), &tenant_text));
-    tenant.v = (u32)tenant_text;
-    struct series_key k = {.tenant = tenant, .labels = head_labels(h, ordinal, items)};
-    CHECK(map_del(&h->by_labels, h->hash[ordinal], &k));
-    head_index_remove(&h->index, ordinal, symbols, count);
-    h->pool_waste += 2 * count + 1;
-    h->labels_at[ordinal] = 0;
-    h->generation[ordinal] += 2;
-    group_leave(h, h->group[ordinal]);
+    struct head_row *r = &h->rows[ordinal];
+    struct series_key k = {.tenant = {r->tenant},
+                           .labels = head_labels(h, ordinal, h->items),
+                           .hash = h->hash[ordinal]};
+    CHECK(r->open.n == 0 && map_del(&h->by_labels, k.hash, &k));
+    postings_change(h, ordinal, false);
+    head_part_unref(&h->parts, r->own - 1);
+    if (h->target[ordinal] != PART_NONE) {
+        head_part_unref(&h->parts, h->target[ordinal]);
+    }
+    if (r->group != 0) {
+        h->groups[r->group - 1].series--;
+        group_free(h, r->group);
+    }
+    r->own = 0;
+    r->generation += 2;
     freed_add(h, (struct head_freed){.ordinal = ordinal, .segment = segment});
     h->live--;
     h->removed_total++;
@@ -455,12 +565,13 @@ static void series_forget(struct head *h, u32 ordinal, u64 segment)
 u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32 ordinal)
 {
     struct series_ref ref;
-    if (set.count == 0 || set.count > LABELS_MAX || !labels_check(set, &no_limits, NULL)) {
+    if (!set_valid(set)) {
         return MAP_NONE;
     }
-    if (resolve_known(h, tenant, set, &ref)) {
+    const struct series_key k = {tenant, set, series_hash(tenant, set)};
+    if (resolve_known(h, &k, &ref)) {
         // The same word twice (checkpoint and segment), or a series that left and came back.
-        if (ref.ordinal == ordinal || h->t_last[ref.ordinal] != T_NEVER) {
+        if (ref.ordinal == ordinal || h->rows[ref.ordinal].t_last != T_NEVER) {
             return ref.ordinal;
         }
         lock_take(&h->lock);
@@ -468,35 +579,13 @@ u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32
         h->freed_count--; // head_restored sees to all free ordinals.
         lock_drop(&h->lock);
     }
-    if (ordinal < h->count && h->labels_at[ordinal] != 0) {
+    if (ordinal < h->count && h->rows[ordinal].own != 0) {
         return MAP_NONE;
     }
     lock_take(&h->lock);
-    bool made = series_make(h, tenant, set, ordinal);
+    bool made = series_make(h, &k, ordinal);
     lock_drop(&h->lock);
     return made ? ordinal : MAP_NONE;
-}
-
-// Rewrites the pool without the labels of series that left.
-static void pool_pack(struct head *h)
-{
-    u32 cap = MAX(1024U, h->pool_len - h->pool_waste);
-    u32 *packed = MEM_NEW_N(u32, cap);
-    u32 len = 1;
-    for (u32 i = 0; i < h->count; i++) {
-        if (h->labels_at[i] != 0) {
-            const u32 *from = h->label_pool + h->labels_at[i];
-            u32 words = 2 * from[0] + 1;
-            memcpy(packed + len, from, words * sizeof(u32));
-            h->labels_at[i] = len;
-            len += words;
-        }
-    }
-    mem_free(h->label_pool);
-    h->label_pool = packed;
-    h->pool_cap = cap;
-    h->pool_len = len;
-    h->pool_waste = 0;
 }
 
 static void windows_drop(struct head *h, i64 floor)
@@ -527,7 +616,7 @@ u32 head_collect(struct head *h, i64 floor, u64 segment)
     head_turn_take(h);
     windows_drop(h, floor);
     for (u32 i = 0; i < h->pending_count; i++) {
-        h->young[h->pending[i]] = 1; // The log is still to hear of it.
+        h->rows[h->pending[i]].open.flags |= ROW_YOUNG; // The log is still to hear of it.
     }
     head_turn_drop(h);
     for (u32 from = 0;; from += HEAD_SLICE) {
@@ -537,11 +626,11 @@ u32 head_collect(struct head *h, i64 floor, u64 segment)
         }
         lock_take(&h->lock);
         for (u32 i = from; i < h->count && i < from + HEAD_SLICE; i++) {
-            if (h->labels_at[i] == 0 || h->t_last[i] >= floor) {
+            if (h->rows[i].own == 0 || h->rows[i].t_last >= floor) {
                 continue;
             }
-            if (h->young[i]) {
-                h->young[i] = 0;
+            if (h->rows[i].open.flags & ROW_YOUNG) {
+                h->rows[i].open.flags &= (u8)~ROW_YOUNG;
                 continue;
             }
             series_forget(h, i, segment);
@@ -550,11 +639,9 @@ u32 head_collect(struct head *h, i64 floor, u64 segment)
         lock_drop(&h->lock);
         head_turn_drop(h);
     }
-    if (h->pool_waste > POOL_WASTE_SMALL && h->pool_waste > h->pool_len / 2) {
-        lock_take(&h->lock);
-        pool_pack(h);
-        lock_drop(&h->lock);
-    }
+    lock_take(&h->lock);
+    head_parts_pack(&h->parts);
+    lock_drop(&h->lock);
     head_turn_drop(h);
     return left;
 }
@@ -563,9 +650,9 @@ void head_restored(struct head *h, u64 segment)
 {
     lock_take(&h->lock);
     for (u32 i = 0; i < h->count; i++) {
-        if (h->labels_at[i] == 0) {
+        if (h->rows[i].own == 0) {
             freed_add(h, (struct head_freed){.ordinal = i, .segment = segment});
-        } else if (h->t_last[i] == T_NEVER) {
+        } else if (h->rows[i].t_last == T_NEVER) {
             series_forget(h, i, segment);
         }
     }
@@ -589,9 +676,9 @@ void head_release(struct head *h, u64 segment_first)
 u64 head_bytes(struct head *h)
 {
     lock_take(&h->lock);
-    u64 bytes = (u64)h->cap * (5 * sizeof(u32) + 5 * sizeof(u64) + sizeof(struct open_chunk) + 1) +
-                (u64)h->pool_cap * sizeof(u32) + map_bytes(&h->by_labels) +
-                head_index_bytes(&h->index) + arena_bytes(h->slabs.arena) +
+    u64 bytes = (u64)h->cap * (2 * sizeof(u32) + sizeof(u64) + sizeof(struct head_row)) +
+                head_parts_bytes(&h->parts) + map_bytes(&h->by_labels) +
+                head_index_bytes(&h->index) + open_cells_bytes(&h->cells) +
                 (u64)h->group_cap * sizeof(struct head_group) +
                 (u64)h->pins.cap * sizeof(struct pin_note);
     for (u32 i = 0; i < h->window_count; i++) {

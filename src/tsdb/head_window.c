@@ -13,6 +13,7 @@ struct head_window *window_new(i64 start_ms, i64 end_ms)
     w->start_ms = start_ms;
     w->end_ms = end_ms;
     w->arena = arena_new(ARENA_BYTES_MAX);
+    sealed_store_init(&w->sealed);
     return w;
 }
 
@@ -36,14 +37,16 @@ void window_free(struct head_window *w)
     }
     mem_free(w->chunks);
     mem_free(w->late);
+    sealed_store_fini(&w->sealed);
     arena_free(w->arena);
     mem_free(w);
 }
 
 u64 window_bytes(const struct head_window *w)
 {
-    return arena_bytes(w->arena) + w->late_bytes +
-           (u64)(w->chunk_pages + w->late_pages) * WINDOW_PAGE * sizeof(void *);
+    return arena_bytes(w->arena) + w->late_bytes + sealed_store_bytes(&w->sealed) +
+           (u64)w->chunk_pages * WINDOW_PAGE * sizeof(u32) +
+           (u64)w->late_pages * WINDOW_PAGE * sizeof(void *);
 }
 
 struct segment *window_segment(struct head_window *w, u32 id, u32 group, u32 cap)
@@ -77,62 +80,46 @@ int segment_row(const struct segment *s, i64 t)
     return low < s->n && s->t[low] == t ? (int)low : -1;
 }
 
-struct sealed *window_chunk(const struct head_window *w, u32 ordinal)
+u32 window_chunk(const struct head_window *w, u32 ordinal)
 {
     u32 page = ordinal / WINDOW_PAGE;
-    if (page >= w->chunk_pages || !w->chunks[page]) {
-        return NULL;
-    }
-    return w->chunks[page][ordinal % WINDOW_PAGE];
+    return page < w->chunk_pages && w->chunks[page] ? w->chunks[page][ordinal % WINDOW_PAGE]
+                                                    : SEALED_NONE;
 }
 
-const u8 *sealed_presence(const struct sealed *c)
-{
-    return c->n == c->last - c->first + 1 ? NULL : c->data;
-}
-
-str sealed_bytes(const struct sealed *c)
-{
-    size_t skip = sealed_presence(c) ? PRESENCE_BYTES : 0;
-    return (str){(const char *)c->data + skip, c->bytes};
-}
-
-static void chunk_put(struct head_window *w, u32 ordinal, struct sealed *c)
+// Where the position of a series' newest chunk stands.
+static u32 *chunk_place(struct head_window *w, u32 ordinal)
 {
     u32 page = ordinal / WINDOW_PAGE;
     if (page >= w->chunk_pages) {
-        w->chunks = MEM_GROW(w->chunks, page + 1, struct sealed **);
-        for (u32 p = w->chunk_pages; p <= page; p++) {
-            w->chunks[p] = NULL;
-        }
-        w->chunk_pages = page + 1;
+        u32 pages = page + 1 + page / 8;
+        w->chunks = MEM_GROW(w->chunks, pages, u32 *);
+        memset(w->chunks + w->chunk_pages, 0, (pages - w->chunk_pages) * sizeof(u32 *));
+        w->chunk_pages = pages;
     }
     if (!w->chunks[page]) {
-        w->chunks[page] = MEM_NEW_N(struct sealed *, WINDOW_PAGE);
+        w->chunks[page] = MEM_NEW_N(u32, WINDOW_PAGE);
     }
-    c->older = w->chunks[page][ordinal % WINDOW_PAGE];
-    w->chunks[page][ordinal % WINDOW_PAGE] = c;
-    w->chunk_count++;
+    return &w->chunks[page][ordinal % WINDOW_PAGE];
 }
 
-void window_seal(struct head_window *w, u32 ordinal, const struct open_chunk *open)
+void window_seal(struct head_window *w, u32 ordinal, const struct window_values *v)
 {
-    CHECK(!w->frozen && open->segment && open->segment->window == w && open->n > 0);
+    CHECK(!w->frozen && v->segment->window == w && v->n > 0);
     struct buf packed;
     buf_init(&packed, SEALED_BYTES_MAX);
-    chunk_pack_encode(open->values, open->n, &packed);
+    chunk_pack_encode(v->values, v->n, &packed);
     CHECK(buf_ok(&packed));
-    size_t skip = open->n == open->last - open->first + 1 ? 0 : PRESENCE_BYTES;
-    struct sealed *c = arena_alloc(w->arena, 1, sizeof(*c) + skip + packed.len);
-    c->segment = open->segment;
-    c->n = open->n;
-    c->first = open->first;
-    c->last = open->last;
-    c->bytes = (u32)packed.len;
-    memcpy(c->data, open->present, skip);
-    memcpy(c->data + skip, packed.bytes, packed.len);
+    u32 *place = chunk_place(w, ordinal);
+    struct sealed_new c = {.segment = v->segment,
+                           .packed = buf_get(&packed),
+                           .present = v->present,
+                           .older = *place,
+                           .n = v->n,
+                           .first = v->first,
+                           .last = v->last};
+    *place = sealed_add(&w->sealed, &c);
     buf_fini(&packed);
-    chunk_put(w, ordinal, c);
 }
 
 struct late_run *window_late(const struct head_window *w, u32 ordinal)
@@ -188,58 +175,4 @@ bool window_late_add(struct head_window *w, u32 ordinal, i64 t, f64 value)
     r->values[at] = value;
     r->n++;
     return true;
-}
-
-void slabs_init(struct value_slabs *s)
-{
-    *s = (struct value_slabs){.arena = arena_new(ARENA_BYTES_MAX)};
-}
-
-void slabs_fini(struct value_slabs *s)
-{
-    arena_free(s->arena);
-    *s = (struct value_slabs){0};
-}
-
-static f64 *slab_take(struct value_slabs *s, u32 class)
-{
-    f64 *p = s->free[class];
-    if (p) {
-        memcpy(&s->free[class], p, sizeof(f64 *));
-        return p;
-    }
-    return ARENA_NEW_N(s->arena, f64, (size_t)8 << class);
-}
-
-static void slab_give(struct value_slabs *s, u32 class, f64 *p)
-{
-    memcpy(p, &s->free[class], sizeof(f64 *));
-    s->free[class] = p;
-}
-
-void open_chunk_add(struct value_slabs *s, struct open_chunk *o, u32 row, f64 value)
-{
-    DCHECK(row < ROWS_MAX && (o->n == 0 || row > o->last));
-    if (!o->values) {
-        o->cap = 0;
-        o->values = slab_take(s, 0);
-        o->first = (u8)row;
-    } else if (o->n == 8U << o->cap) {
-        f64 *wider = slab_take(s, o->cap + 1U);
-        memcpy(wider, o->values, o->n * sizeof(f64));
-        slab_give(s, o->cap, o->values);
-        o->values = wider;
-        o->cap++;
-    }
-    o->values[o->n++] = value;
-    o->last = (u8)row;
-    o->present[row / 8] |= (u8)(1U << (row % 8));
-}
-
-void open_chunk_reset(struct value_slabs *s, struct open_chunk *o)
-{
-    if (o->values) {
-        slab_give(s, o->cap, o->values);
-    }
-    *o = (struct open_chunk){0};
 }

@@ -19,7 +19,7 @@ struct head_window *head_window_at(const struct head *h, i64 t)
 {
     for (u32 i = h->window_count; i > 0; i--) {
         struct head_window *w = h->windows[i - 1];
-        if (t >= w->start_ms) {
+        if (LIKELY(t >= w->start_ms)) {
             return t < w->end_ms ? w : NULL;
         }
     }
@@ -67,9 +67,15 @@ static bool rows_value(const u8 *present, u32 first, u32 last, const f64 *values
     return true;
 }
 
+// A damaged chunk is passed over here: whoever reads it tells.
 static bool chunks_find(const struct head_window *w, u32 ordinal, i64 t, f64 *value)
 {
-    for (const struct sealed *c = window_chunk(w, ordinal); c; c = c->older) {
+    const struct sealed *c;
+    for (u32 at = window_chunk(w, ordinal); at != SEALED_NONE; at = c->older) {
+        c = sealed_at(&w->sealed, at);
+        if (!c) {
+            return false;
+        }
         int row = segment_row(c->segment, t);
         if (row < 0 || row < c->first || row > c->last) {
             continue;
@@ -83,11 +89,38 @@ static bool chunks_find(const struct head_window *w, u32 ordinal, i64 t, f64 *va
     return false;
 }
 
+// An open chunk as values. Threads: owned by the call.
+struct open_values {
+    f64 values[ROWS_MAX];
+    u8 present[PRESENCE_BYTES];
+};
+
+static void open_values_get(const struct head *h, const struct open_chunk *o, struct open_values *v)
+{
+    u8 tokens[OPEN_BYTES_MAX];
+    memset(v->present, 0, sizeof(v->present));
+    open_chunk_copy(&h->cells, o, tokens);
+    open_tokens_decode((str){(const char *)tokens, o->bytes}, o->n, v->values, v->present,
+                       o->first);
+}
+
+static bool open_find(const struct head *h, u32 ordinal, i64 t, f64 *value)
+{
+    struct open_values v;
+    const struct open_chunk *o = &h->rows[ordinal].open;
+    int row = o->segment && o->n > 0 ? segment_row(o->segment, t) : -1;
+    if (row < 0) {
+        return false;
+    }
+    open_values_get(h, o, &v);
+    return rows_value(v.present, o->first, o->last, v.values, (u32)row, value);
+}
+
 // With the turn: what is stored at t, the own writes of a plan (may be NULL) included.
 static bool stored_find(const struct head *h, const struct head_plan *plan, u32 ordinal, i64 t,
                         f64 *value)
 {
-    u32 at = h->staged[ordinal];
+    u32 at = h->rows[ordinal].staged;
     for (u32 i = 0; plan && i < STAGED_WALK_MAX && at > 0; i++) {
         const struct head_write *w = &plan->writes[at - 1];
         if (w->t == t) {
@@ -96,9 +129,7 @@ static bool stored_find(const struct head *h, const struct head_plan *plan, u32 
         }
         at = w->older;
     }
-    const struct open_chunk *o = &h->open[ordinal];
-    int row = o->segment ? segment_row(o->segment, t) : -1;
-    if (row >= 0 && rows_value(o->present, o->first, o->last, o->values, (u32)row, value)) {
+    if (open_find(h, ordinal, t, value)) {
         return true;
     }
     const struct head_window *w = head_window_at(h, t);
@@ -117,39 +148,31 @@ static bool stored_find(const struct head *h, const struct head_plan *plan, u32 
 
 static void plan_add(struct head *h, struct head_plan *p, u32 ordinal, i64 t, f64 value)
 {
+    struct head_row *r = &h->rows[ordinal];
     if (p->n == p->cap) {
         p->cap = MAX(256U, p->cap * 2);
         p->writes = MEM_GROW(p->writes, p->cap, struct head_write);
     }
-    bool late = h->t_last[ordinal] != T_NEVER && t < h->t_last[ordinal];
+    bool late = r->t_last != T_NEVER && t < r->t_last;
     p->writes[p->n++] = (struct head_write){.t = t,
                                             .value = value,
-                                            .t_was = h->t_last[ordinal],
-                                            .v_was = h->v_last[ordinal],
+                                            .t_was = r->t_last,
+                                            .v_was = r->v_last,
                                             .ordinal = ordinal,
-                                            .older = h->staged[ordinal],
+                                            .older = r->staged,
                                             .late = late};
-    h->staged[ordinal] = p->n;
+    r->staged = p->n;
     if (!late) {
-        h->t_last[ordinal] = t;
-        h->v_last[ordinal] = value;
+        r->t_last = t;
+        r->v_last = value;
+        open_chunk_prefetch(&h->cells, &r->open);
     }
 }
 
 static bool ref_alive(const struct head *h, struct tenant_id tenant, struct series_ref ref)
 {
-    if (ref.ordinal >= h->count || h->generation[ref.ordinal] != ref.generation ||
-        h->labels_at[ref.ordinal] == 0) {
-        return false;
-    }
-    u32 count;
-    const u32 *symbols = head_label_symbols(h, ref.ordinal, &count);
-    str text = symtab_get(h->index.symbols, symbols[1]);
-    u64 owner = 0;
-    for (size_t i = 0; i < text.len; i++) { // Digits only: it is ours.
-        owner = owner * 10 + (u64)(text.ptr[i] - '0');
-    }
-    return owner == tenant.v;
+    return head_live(h, ref.ordinal) && h->rows[ref.ordinal].generation == ref.generation &&
+           h->rows[ref.ordinal].tenant == tenant.v;
 }
 
 // A time behind the series' newest. APPEND_STORED_OOO: it may be stored.
@@ -160,7 +183,7 @@ static enum append_outcome late_check(const struct head *h, const struct head_pl
     if (ooo_window_ms == 0) {
         return t < h->t_floor ? APPEND_TOO_OLD : APPEND_OUT_OF_ORDER;
     }
-    if (t < sat_sub_i64(h->t_last[at], ooo_window_ms) || t < h->t_floor) {
+    if (t < sat_sub_i64(h->rows[at].t_last, ooo_window_ms) || t < h->t_floor) {
         return APPEND_TOO_OLD;
     }
     if (stored_find(h, plan, at, t, &there)) {
@@ -180,10 +203,10 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
         return APPEND_TOO_NEW;
     }
     u32 at = ref.ordinal;
-    i64 last = h->t_last[at];
+    i64 last = h->rows[at].t_last;
     enum append_outcome outcome = APPEND_STORED;
     if (last != T_NEVER && t == last) {
-        return value_same(h->v_last[at], value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
+        return value_same(h->rows[at].v_last, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
     }
     if (last != T_NEVER && t < last) {
         outcome = late_check(h, plan, rules->ooo_window_ms, at, t, value);
@@ -205,19 +228,27 @@ void head_unplan(struct head *h, struct head_plan *plan)
 {
     while (plan->n > 0) {
         const struct head_write *w = &plan->writes[--plan->n];
-        h->t_last[w->ordinal] = w->t_was;
-        h->v_last[w->ordinal] = w->v_was;
-        h->staged[w->ordinal] = w->older;
+        h->rows[w->ordinal].t_last = w->t_was;
+        h->rows[w->ordinal].v_last = w->v_was;
+        h->rows[w->ordinal].staged = w->older;
     }
 }
 
 static void chunk_seal(struct head *h, u32 ordinal)
 {
-    struct open_chunk *o = &h->open[ordinal];
+    struct open_chunk *o = &h->rows[ordinal].open;
     if (o->segment && o->n > 0) {
-        window_seal(o->segment->window, ordinal, o);
+        struct open_values v;
+        open_values_get(h, o, &v);
+        struct window_values w = {.segment = o->segment,
+                                  .values = v.values,
+                                  .present = open_chunk_gaps(o) ? v.present : NULL,
+                                  .n = o->n,
+                                  .first = o->first,
+                                  .last = o->last};
+        window_seal(o->segment->window, ordinal, &w);
     }
-    open_chunk_reset(&h->slabs, o);
+    open_chunk_reset(&h->cells, o);
 }
 
 // The group's row at t, made if t is the newest; NULL if the group has none to share.
@@ -248,10 +279,16 @@ static struct segment *group_row(struct head *h, u32 group, struct head_window *
     return s;
 }
 
+// Threads: a value.
+struct head_sample {
+    i64 t;
+    f64 value;
+};
+
 static struct segment *private_row(struct head *h, u32 ordinal, struct head_window *w, i64 t,
                                    u32 *row)
 {
-    struct segment *s = h->open[ordinal].segment;
+    struct segment *s = h->rows[ordinal].open.segment;
     bool mine = s && s->group == 0 && s->window == w;
     if (!mine || s->n == s->cap) {
         u32 cap = mine ? MIN(ROWS_MAX, s->cap * 2U) : PRIVATE_ROWS_MIN;
@@ -262,27 +299,32 @@ static struct segment *private_row(struct head *h, u32 ordinal, struct head_wind
     return s;
 }
 
-// With turn and lock: an in-order sample.
-static void value_add(struct head *h, u32 ordinal, i64 t, f64 value)
+// With turn and lock: an in-order sample, and the one before it (T_NEVER: none).
+static void value_add(struct head *h, u32 ordinal, struct head_sample before,
+                      struct head_sample now)
 {
-    struct head_window *w = head_window_at(h, t);
-    struct open_chunk *o = &h->open[ordinal];
+    struct head_window *w = head_window_at(h, now.t);
+    struct head_row *r = &h->rows[ordinal];
+    struct open_chunk *o = &r->open;
     struct segment *s = NULL;
     u32 row = 0;
-    if (h->group[ordinal] != 0 && w->start_ms >= h->private_until[ordinal]) {
-        s = group_row(h, h->group[ordinal], w, t, &row);
+    if (before.t < w->start_ms) {
+        o->flags &= (u8)~ROW_ALONE;
+    }
+    if (r->group != 0 && !(o->flags & ROW_ALONE)) {
+        s = group_row(h, r->group, w, now.t, &row);
         if (!s) {
-            h->private_until[ordinal] = w->end_ms;
+            o->flags |= ROW_ALONE;
         }
     }
     if (!s) {
-        s = private_row(h, ordinal, w, t, &row);
+        s = private_row(h, ordinal, w, now.t, &row);
     }
     if (o->segment != s) {
         chunk_seal(h, ordinal);
         o->segment = s;
     }
-    open_chunk_add(&h->slabs, o, row, value);
+    open_chunk_add(&h->cells, o, row, before.value, now.value);
     if (row == ROWS_MAX - 1U) {
         chunk_seal(h, ordinal);
     }
@@ -290,9 +332,10 @@ static void value_add(struct head *h, u32 ordinal, i64 t, f64 value)
 
 static void write_apply(struct head *h, const struct head_write *w, bool note)
 {
-    h->staged[w->ordinal] = 0;
+    h->rows[w->ordinal].staged = 0;
     if (!w->late) {
-        value_add(h, w->ordinal, w->t, w->value);
+        value_add(h, w->ordinal, (struct head_sample){w->t_was, w->v_was},
+                  (struct head_sample){w->t, w->value});
     } else if (!window_late_add(head_window_at(h, w->t), w->ordinal, w->t, w->value)) {
         return;
     }
@@ -303,15 +346,23 @@ static void write_apply(struct head *h, const struct head_write *w, bool note)
     h->stored_total++;
 }
 
+// Longer than HEAD_SLICE: a reader that could come between two slices makes every sample cost a
+// note, and the usual push or scrape fits in one.
+#ifdef TIDEMARK_SMALL
+#    define APPLY_SLICE HEAD_SLICE
+#else
+#    define APPLY_SLICE 2048U
+#endif
+
 void head_apply(struct head *h, struct head_plan *plan)
 {
     lock_take(&h->lock);
-    bool sliced = plan->n > HEAD_SLICE;
+    bool sliced = plan->n > APPLY_SLICE;
     if (sliced) {
         (void)pins_open(&h->pins); // Keeps the notes while a reader may open between slices.
     }
     for (u32 i = 0; i < plan->n; i++) {
-        if (i > 0 && i % HEAD_SLICE == 0) {
+        if (i > 0 && i % APPLY_SLICE == 0) {
             lock_drop(&h->lock);
             lock_take(&h->lock);
         }
@@ -330,12 +381,13 @@ void head_replay(struct head *h, u32 ordinal, i64 t, f64 value)
     if (t < h->t_floor || !window_ensure(h, t)) {
         return;
     }
-    i64 last = h->t_last[ordinal];
+    struct head_row *r = &h->rows[ordinal];
     lock_take(&h->lock);
-    if (last == T_NEVER || t > last) {
-        h->t_last[ordinal] = t;
-        h->v_last[ordinal] = value;
-        value_add(h, ordinal, t, value);
+    if (r->t_last == T_NEVER || t > r->t_last) {
+        struct head_sample before = {r->t_last, r->v_last};
+        r->t_last = t;
+        r->v_last = value;
+        value_add(h, ordinal, before, (struct head_sample){t, value});
         h->t_max = MAX(h->t_max, t);
     } else {
         f64 there;
@@ -357,7 +409,7 @@ void head_freeze(struct head *h, i64 floor)
         lock_take(&h->lock);
         u32 to = MIN(h->count, from + HEAD_SLICE);
         for (u32 i = from; i < to; i++) {
-            if (h->open[i].segment && h->open[i].segment->window->end_ms <= floor) {
+            if (h->rows[i].open.segment && h->rows[i].open.segment->window->end_ms <= floor) {
                 chunk_seal(h, i);
             }
         }

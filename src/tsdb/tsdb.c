@@ -10,6 +10,7 @@
 #include "os/rng.h"
 #include "tsdb/block.h"
 #include "tsdb/head.h"
+#include "tsdb/head_spill.h"
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/wal.h"
@@ -170,7 +171,7 @@ static void replay_sample(void *ctx, u32 ordinal, i64 t, f64 value)
     if (ordinal < r->alias_count && r->alias[ordinal] != 0) {
         ordinal = r->alias[ordinal] - 1;
     }
-    if (ordinal >= h->count || h->labels_at[ordinal] == 0) {
+    if (!head_live(h, ordinal)) {
         r->lost++; // Its definition was damaged.
         return;
     }
@@ -292,8 +293,8 @@ static bool data_folder_make(struct tsdb *db, struct error *e)
 // lies in a "wal" too, and would not be read by it again with ours inside.
 static bool data_folder_check(struct tsdb *db, struct error *e)
 {
-    static const char *const own[] = {"lock",       "floor", "ballast",   "blocks",
-                                      "quarantine", "wal",   "lost+found"};
+    static const char *const own[] = {"lock", "floor",      "ballast", "blocks",
+                                      "head", "quarantine", "wal",     "lost+found"};
     char path[512];
     struct fs_info *infos;
     size_t count;
@@ -320,7 +321,7 @@ static bool data_folder_check(struct tsdb *db, struct error *e)
 
 static bool folders_make(struct tsdb *db, struct error *e)
 {
-    static const char *const names[] = {"blocks", "quarantine", "wal", "wal/0", "wal/1"};
+    static const char *const names[] = {"blocks", "head", "quarantine", "wal", "wal/0", "wal/1"};
     char path[512];
     if (!data_folder_make(db, e) || !data_folder_check(db, e)) {
         return false;
@@ -339,6 +340,10 @@ static bool folders_make(struct tsdb *db, struct error *e)
                    ? err_set(e, ERR_EXISTS, "another instance already uses the data folder %s",
                              db->dir)
                    : err_set(e, why.code, "%s", why.text);
+    }
+    tsdb_path(db, "head", path);
+    if (!head_spill_sweep(db->opts.fs, path, e)) {
+        return false;
     }
     char parent[TSDB_PATH];
     parent_path(db->dir, parent);

@@ -13,6 +13,7 @@
 #include "tsdb/wal_entry.h"
 
 #define BATCHES_MAX       4096U
+#define PREFETCH_AHEAD    12U
 #define RECORDS_BYTES_MAX ((size_t)32 << 20) // Of one commit; the log holds a few of them.
 #define META_BYTES_MAX    ((size_t)64 << 20)
 
@@ -146,6 +147,7 @@ static i64 batches_check(struct tsdb_appender *a)
     for (u32 k = 0; k < a->batch_count; k++) {
         const struct append_batch *b = &a->batches[k];
         for (u32 i = 0; i < b->n; i++) {
+            head_prefetch(a->head, b->refs[MIN(i + PREFETCH_AHEAD, b->n - 1)]);
             bool hist = b->kinds && b->kinds[i] == SAMPLE_HIST;
             b->outcomes[i] = hist ? APPEND_INVALID
                                   : (u8)head_check(a->head, &a->plan, &rules, b->refs[i],

@@ -27,8 +27,9 @@ struct part {
     u32 n;             // Values wanted.
     const u8 *present; // Bit per row from present_base; NULL = all.
     u32 present_base;
-    const f64 *values; // NULL: packed.
-    str packed;
+    const f64 *values; // NULL: bytes.
+    str bytes;         // Packed, or the tokens of an open chunk.
+    bool tokens;
     u64 column_id; // 0 = private.
 };
 
@@ -359,7 +360,8 @@ static void parts_of_head(struct tsdb_cursor *c, const struct head_series *s, u6
         p->chunk_n = h->n;
         p->present = h->present;
         p->values = h->values;
-        p->packed = h->packed;
+        p->bytes = h->bytes;
+        p->tokens = h->tokens;
         p->column_id = h->present ? 0 : source_id | (u64)h->segment->id << 18;
         part_cut(c, p, h->last - h->first + 1, min_ms);
     }
@@ -394,7 +396,7 @@ static void parts_of_block(struct tsdb_cursor *c, struct source *s, u32 ordinal)
         p->chunk_n = r->whole ? rows : r->n;
         p->present = r->present;
         p->present_base = r->first;
-        p->packed = list.items[i].packed;
+        p->bytes = list.items[i].packed;
         p->column_id = r->present ? 0 : block_source_id(s->reader.block) | (u64)r->column << 18;
         part_cut(c, p, span, c->s.min_ms);
     }
@@ -426,8 +428,12 @@ static const f64 *part_values(struct tsdb_cursor *c, const struct part *p)
     if (p->values) {
         return p->values;
     }
+    if (p->tokens) {
+        open_tokens_decode(p->bytes, p->chunk_n, c->decoded, NULL, 0);
+        return c->decoded;
+    }
     if (p->chunk_n > CHUNK_VALUES_MAX ||
-        !chunk_pack_decode(p->packed, p->chunk_n, c->decoded, &why)) {
+        !chunk_pack_decode(p->bytes, p->chunk_n, c->decoded, &why)) {
         warn_partial(c, why.text[0] ? why.text : "a chunk is too long");
         return NULL;
     }

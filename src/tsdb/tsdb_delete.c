@@ -37,13 +37,11 @@ static const char deleted_magic[8] = {'T', 'M', 'D', 'E', 'L', 'E', 'T', '1'};
 
 static void entry_put(struct buf *b, struct head *h, u32 shard, const struct tombstone *t)
 {
-    u64 tenant = 0;
-    u32 count;
+    u32 symbols[2 * (HEAD_LABELS_MAX + 1)];
     lock_take(&h->lock);
-    const u32 *symbols = head_label_symbols(h, t->series, &count);
-    CHECK(parse_u64(symtab_get(h->index.symbols, symbols[1]), &tenant));
+    u32 count = head_label_symbols(h, t->series, symbols);
     buf_byte(b, (u8)shard);
-    buf_varint(b, tenant);
+    buf_varint(b, h->rows[t->series].tenant);
     buf_varint(b, t->id);
     buf_varsint(b, t->made_ms);
     buf_varsint(b, t->min_ms);
@@ -59,7 +57,7 @@ static void entry_put(struct buf *b, struct head *h, u32 shard, const struct tom
 static bool is_live(struct head *h, u32 ordinal)
 {
     lock_take(&h->lock);
-    bool live = ordinal < h->count && h->labels_at[ordinal] != 0;
+    bool live = head_live(h, ordinal);
     lock_drop(&h->lock);
     return live;
 }
@@ -346,8 +344,8 @@ static bool shard_mark(struct deleting *d, u32 shard, struct tombstones **dead, 
             struct tombstone t = d->mark;
             t.series = all[i];
             t.min_ms = MAX(w->min_ms, d->db->head_min);
-            t.max_ms = MIN(w->max_ms, h->t_last[all[i]]);
-            if (h->labels_at[all[i]] != 0 && t.min_ms <= t.max_ms) {
+            t.max_ms = MIN(w->max_ms, h->rows[all[i]].t_last);
+            if (head_live(h, all[i]) && t.min_ms <= t.max_ms) {
                 ok = tombstone_add(&l, t, e);
                 added++;
             }

@@ -149,10 +149,13 @@ struct tsdb {
     i64 classes_at; // The window of the newest sample when blocks were last looked through.
 
     // Owned by whoever steps.
+    u64 spill_publish;
+    u64 collect_publish;
     u32 block_uid;
     bool collect_due;
-    u64 collect_publish;
     bool ballast_held;
+    bool spill_waits; // Memory of what was moved to files is to be freed.
+    bool spill_failing;
     struct block_leftover *leftovers;
     u32 leftover_count;
     i64 compact_skip[COMPACT_SKIP_MAX]; // Windows that cannot be compacted before a restart.

@@ -154,7 +154,7 @@ static f64 heads_sum(struct tsdb *db, enum look what)
             break;
         default: // Chunks: sealed ones; one open chunk per series at most comes on top.
             for (u32 k = 0; k < h->window_count; k++) {
-                sum += h->windows[k]->chunk_count;
+                sum += h->windows[k]->sealed.chunks;
             }
             sum += h->live;
         }

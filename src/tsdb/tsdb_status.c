@@ -149,13 +149,13 @@ static void head_look(struct head *h, struct tsdb_status *out)
     out->label_pairs += h->index.pairs_live;
     for (u32 i = 0; i < h->window_count; i++) {
         const struct head_window *w = h->windows[i];
-        out->chunks += w->chunk_count;
+        out->chunks += w->sealed.chunks;
         for (const struct segment *s = w->segments; s; s = s->older) {
             out->min_ms = s->n > 0 ? MIN(out->min_ms, s->t[0]) : out->min_ms;
         }
     }
     for (u32 i = 0; i < h->count; i++) {
-        out->chunks += h->open[i].n > 0;
+        out->chunks += h->rows[i].open.n > 0;
     }
     out->max_ms = MAX(out->max_ms, h->t_max);
     lock_drop(&h->lock);

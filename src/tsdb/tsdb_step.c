@@ -15,6 +15,7 @@
 #include "tsdb/block.h"
 #include "tsdb/block_cut.h"
 #include "tsdb/head.h"
+#include "tsdb/head_spill.h"
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/wal.h"
@@ -199,22 +200,66 @@ static bool log_truncate(struct tsdb *db, u32 shard, struct error *e)
     return true;
 }
 
+// Whether a reader from before that publish is left.
+static bool reader_before(struct tsdb *db, u64 publish)
+{
+    bool found = false;
+    lock_take(&db->lock);
+    for (const struct tsdb_pin *p = db->pins; p; p = p->next) {
+        found = found || p->publish < publish;
+    }
+    lock_drop(&db->lock);
+    return found;
+}
+
+static void spill_reap(struct tsdb *db)
+{
+    if (!db->spill_waits || reader_before(db, db->spill_publish)) {
+        return;
+    }
+    for (u32 i = 0; i < SHARDS; i++) {
+        head_spill_reap(db->heads[i]);
+    }
+    db->spill_waits = false;
+}
+
+// Sealed chunks leave memory for files. Where that fails they stay, which harms nobody: it is told
+// once, and tried again.
+static void spill(struct tsdb *db)
+{
+    char dir[512];
+    bool ok = true;
+    bool moved = false;
+    struct error why = {0};
+    spill_reap(db);
+    tsdb_path(db, "head", dir);
+    for (u32 i = 0; i < SHARDS; i++) {
+        bool did;
+        ok = head_spill(db->heads[i], db->opts.fs, dir, &did, &why) && ok;
+        moved = moved || did;
+    }
+    if (moved) {
+        lock_take(&db->lock);
+        db->spill_publish = ++db->publish;
+        lock_drop(&db->lock);
+        db->spill_waits = true;
+        spill_reap(db);
+    }
+    if (!ok && !db->spill_failing) {
+        LOGF(db->opts.log, LOG_WARN, "%s; they stay in memory", why.text);
+    }
+    db->spill_failing = !ok;
+}
+
 // Lets go of what only readers from before the last publish could ask for.
 static void collect(struct tsdb *db)
 {
-    if (!db->collect_due) {
+    if (!db->collect_due || reader_before(db, db->collect_publish)) {
         return;
     }
     lock_take(&db->lock);
-    bool old_reader = false;
-    for (const struct tsdb_pin *p = db->pins; p; p = p->next) {
-        old_reader = old_reader || p->publish < db->collect_publish;
-    }
     i64 floor = db->head_min;
     lock_drop(&db->lock);
-    if (old_reader) {
-        return;
-    }
     for (u32 i = 0; i < SHARDS; i++) {
         (void)head_collect(db->heads[i], floor, wal_segment_now(db->wals[i]));
     }
@@ -341,6 +386,7 @@ bool tsdb_step(struct tsdb *db, bool *did, struct error *e)
         tsdb_count(db, ok ? COUNT_COMPACTIONS : COUNT_COMPACTIONS_FAILED, 1);
     }
     collect(db);
+    spill(db);
     for (u32 i = 0; ok && i < SHARDS; i++) {
         ok = log_truncate(db, i, e);
     }

@@ -25,7 +25,7 @@ static void series_write(const struct wal_checkpoint *c, struct outfile *file)
         buf_clear(&records);
         lock_take(&c->head->lock);
         for (u32 i = from; i < c->head->count && i < from + HEAD_SLICE; i++) {
-            if (c->head->labels_at[i] != 0) {
+            if (head_live(c->head, i)) {
                 ordinals[n++] = i;
             }
         }

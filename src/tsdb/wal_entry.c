@@ -15,82 +15,71 @@
 #include <stdlib.h>
 
 #define SERIES_PER_RECORD  256U
+#define STRING_PLACES      1024U
 #define SAMPLES_PER_RECORD 1024U
 #define FRAGMENT_MIN       3U // Fewer values of a row are cheaper as single samples.
 #define DECODE_BYTES_MAX   ((size_t)256 << 20)
 
-// Strings of one series record: each is written once and named by its number afterwards.
-// Threads: owned by one record.
+// Strings of one series record: each is written once and named by its number afterwards, unless
+// another one with the same place in the table came in between. Threads: owned by one call.
 struct string_table {
-    u32 *symbols;
     u32 n;
+    u32 record; // Places filled in for an earlier record do not count.
+    struct string_place {
+        u32 symbol;
+        u32 record;
+        u32 number;
+    } places[STRING_PLACES];
+    u32 symbols[2 * (HEAD_LABELS_MAX + 1)]; // Of one series.
 };
-
-#define STRING_LOOK_BACK 64U
 
 static void put_string(struct buf *out, struct string_table *t, const struct head *h, u32 symbol)
 {
-    u32 stop = t->n > STRING_LOOK_BACK ? t->n - STRING_LOOK_BACK : 0;
-    for (u32 i = t->n; i > stop; i--) {
-        if (t->symbols[i - 1] == symbol) {
-            buf_varint(out, t->n - i + 1);
-            return;
-        }
+    struct string_place *p = &t->places[symbol % STRING_PLACES];
+    if (p->record == t->record && p->symbol == symbol) {
+        buf_varint(out, t->n - p->number);
+        return;
     }
     buf_varint(out, 0);
     buf_lenstr(out, symtab_get(h->index.symbols, symbol));
-    t->symbols[t->n++] = symbol;
+    *p = (struct string_place){.symbol = symbol, .record = t->record, .number = t->n++};
 }
 
-static u32 string_count_max(const struct head *h, const u32 *ordinals, u32 n)
+static void put_series_record(struct buf *out, struct string_table *t, const struct head *h,
+                              const u32 *ordinals, u32 n)
 {
-    u32 strings = 0;
-    for (u32 i = 0; i < n; i++) {
-        strings += 2 * head_label_count(h, ordinals[i]);
-    }
-    return strings;
-}
-
-static void put_series_record(struct buf *out, const struct head *h, const u32 *ordinals, u32 n,
-                              u32 salt)
-{
-    size_t mark = wal_record_begin(out);
-    struct string_table strings = {.symbols = MEM_NEW_N(u32, string_count_max(h, ordinals, n) + 1)};
+    t->n = 0;
+    t->record++;
     buf_varint(out, n);
     for (u32 i = 0; i < n; i++) {
-        u32 count;
-        const u32 *symbols = head_label_symbols(h, ordinals[i], &count);
-        u64 tenant = 0;
-        CHECK(parse_u64(symtab_get(h->index.symbols, symbols[1]), &tenant));
+        u32 count = head_label_symbols(h, ordinals[i], t->symbols);
         buf_varint(out, ordinals[i]);
-        buf_varint(out, tenant);
+        buf_varint(out, h->rows[ordinals[i]].tenant);
         buf_varint(out, count - 1);
         for (u32 k = 2; k < 2 * count; k++) {
-            put_string(out, &strings, h, symbols[k]);
+            put_string(out, t, h, t->symbols[k]);
         }
     }
-    mem_free(strings.symbols);
-    wal_record_end(out, mark, WAL_SERIES, salt);
 }
 
 // Records stay small: the series of one are at most SERIES_PER_RECORD and a quarter of the limit.
 void wal_put_series(struct buf *out, const struct head *h, const u32 *ordinals, u32 n, u32 salt)
 {
+    struct string_table *strings = n > 0 ? MEM_NEW(struct string_table) : NULL;
     u32 from = 0;
     while (from < n) {
         u64 bytes = 0;
         u32 to = from;
         while (to < n && to - from < SERIES_PER_RECORD && bytes < WAL_RECORD_MAX / 4) {
-            u32 count;
-            const u32 *symbols = head_label_symbols(h, ordinals[to], &count);
-            for (u32 k = 2; k < 2 * count; k++) {
-                bytes += symtab_get(h->index.symbols, symbols[k]).len + 10;
-            }
+            bytes += head_label_bytes(h, ordinals[to]) + head_label_count(h, ordinals[to]) * 20ULL;
             to++;
         }
-        put_series_record(out, h, ordinals + from, to - from, salt);
+        size_t mark = wal_record_begin(out);
+        put_series_record(out, strings, h, ordinals + from, to - from);
+        wal_record_end(out, mark, WAL_SERIES, salt);
         from = to;
     }
+    mem_free(strings);
 }
 
 void wal_put_metadata(struct buf *out, struct tenant_id tenant, const struct metadata *m, u32 n,
@@ -144,7 +133,7 @@ static void put_samples(struct buf *out, struct head *h, const struct wal_cell *
             buf_f64(out, w->value);
             ordinal = w->ordinal;
             t = w->t;
-            h->wal_epoch[w->ordinal] = 0; // The next fragment states it whole.
+            h->rows[w->ordinal].wal_epoch = 0; // The next fragment states it whole.
         }
         wal_record_end(out, mark, WAL_SAMPLES, salt);
     }
@@ -172,7 +161,7 @@ static u32 cells_of(const struct head *h, const struct head_plan *plan, struct w
     u32 single = 0;
     for (u32 i = 0; i < plan->n; i++) {
         const struct head_write *w = &plan->writes[i];
-        if (w->late || h->group[w->ordinal] == 0) {
+        if (w->late || h->rows[w->ordinal].group == 0) {
             cells[single++] = (struct wal_cell){.group = 0, .write = w};
         }
     }
@@ -180,8 +169,8 @@ static u32 cells_of(const struct head *h, const struct head_plan *plan, struct w
     bool sorted = true;
     for (u32 i = 0; i < plan->n; i++) {
         const struct head_write *w = &plan->writes[i];
-        if (!w->late && h->group[w->ordinal] != 0) {
-            cells[n] = (struct wal_cell){.group = h->group[w->ordinal], .write = w};
+        if (!w->late && h->rows[w->ordinal].group != 0) {
+            cells[n] = (struct wal_cell){.group = h->rows[w->ordinal].group, .write = w};
             sorted = sorted && (n == single || by_cell(&cells[n - 1], &cells[n]) <= 0);
             n++;
         }

@@ -136,8 +136,8 @@ static void put_values(struct buf *out, struct head *h, const struct wal_cell *c
     u32 tag_count = 0;
     for (u32 i = 0; i < n; i++) {
         const struct head_write *w = cells[i].write;
-        bool known = h->wal_epoch[w->ordinal] == epoch;
-        h->wal_epoch[w->ordinal] = epoch;
+        bool known = h->rows[w->ordinal].wal_epoch == epoch;
+        h->rows[w->ordinal].wal_epoch = epoch;
         if (known && bits_of_f64(w->value) == bits_of_f64(w->v_was)) {
             continue;
         }

@@ -31,8 +31,7 @@ static void on_sample(void *ctx, u32 ordinal, i64 t, f64 value)
     struct target *target = ctx;
     struct head *h = target->head;
     target->samples++;
-    if (ordinal < h->count && h->labels_at[ordinal] != 0 && t > -((i64)1 << 60) &&
-        t < (i64)1 << 60) {
+    if (head_live(h, ordinal) && t > -((i64)1 << 60) && t < (i64)1 << 60) {
         head_replay(h, ordinal, t, value);
     }
 }

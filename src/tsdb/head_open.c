@@ -1,0 +1,354 @@
+#include "tsdb/head_open.h"
+
+#include "base/bits.h"
+
+#include <math.h>
+
+#define EXPONENTS  18
+#define INT_LIMIT  9007199254740992.0 // 2^53
+#define SHIFT_MIN  8U                 // A smaller one saves less than its token costs.
+#define RETRY_MASK 7U                 // Among raw values, one in so many looks for an exponent.
+
+enum open_form {
+    FORM_INT, // The last value is an integer over 10^exponent.
+    FORM_RAW,
+    FORM_REPEAT = 2, // Bit: the last token counts repeats.
+};
+
+enum token {
+    TOKEN_14 = 0x80,
+    TOKEN_5 = 0xC0,
+    TOKEN_20 = 0xE0,
+    TOKEN_BYTES = 0xF0,
+    TOKEN_WHOLE = 0xF8,
+    TOKEN_RAW = 0xF9,
+    TOKEN_SHIFT = 0xFA,
+    TOKEN_GAP = 0xFB,
+    TOKEN_XOR = 0xFC, // And the lowest 5 bytes; one more for each of the next two.
+};
+
+static const f64 powers[EXPONENTS] = {1e0, 1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,
+                                      1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17};
+
+void open_cells_init(struct open_cells *c)
+{
+    *c = (struct open_cells){.free = CELL_NONE};
+}
+
+void open_cells_fini(struct open_cells *c)
+{
+    for (u32 i = 0; i < c->block_count; i++) {
+        mem_free(c->blocks[i]);
+    }
+    mem_free(c->blocks);
+    open_cells_init(c);
+}
+
+u64 open_cells_bytes(const struct open_cells *c)
+{
+    return (u64)c->block_count * (CELLS_BLOCK * sizeof(struct open_cell) + sizeof(void *));
+}
+
+static inline struct open_cell *cell_at(const struct open_cells *c, u32 cell)
+{
+    return &c->blocks[cell / CELLS_BLOCK][cell % CELLS_BLOCK];
+}
+
+static u32 cell_take(struct open_cells *c)
+{
+    u32 cell = c->free;
+    if (cell != CELL_NONE) {
+        c->free = cell_at(c, cell)->previous;
+        return cell;
+    }
+    if (c->used == c->block_count * CELLS_BLOCK) {
+        CHECK(c->used < CELL_NONE - CELLS_BLOCK);
+        c->blocks = MEM_GROW(c->blocks, c->block_count + 1, struct open_cell *);
+        c->blocks[c->block_count++] = MEM_GROW(NULL, CELLS_BLOCK, struct open_cell);
+    }
+    return c->used++;
+}
+
+// Tokens on their way into a chunk.
+struct token_bytes {
+    u8 bytes[16];
+    u32 n;
+};
+
+static inline void token_byte(struct token_bytes *t, u32 byte)
+{
+    t->bytes[t->n++] = (u8)byte;
+}
+
+static inline void token_low(struct token_bytes *t, u64 bits, u32 bytes)
+{
+    memcpy(t->bytes + t->n, &bits, sizeof(bits)); // n is at most 5 here.
+    t->n += bytes;
+}
+
+static void tokens_put(struct open_cells *c, struct open_chunk *o, const struct token_bytes *t)
+{
+    o->bytes = (u16)(o->bytes + t->n);
+    if (LIKELY(o->n > 0 && o->used + sizeof(t->bytes) <= CELL_BYTES)) {
+        memcpy(cell_at(c, o->tail)->bytes + o->used, t->bytes, sizeof(t->bytes));
+        o->used = (u8)(o->used + t->n);
+        return;
+    }
+    for (u32 i = 0; i < t->n; i++) {
+        if ((o->n == 0 && i == 0) || o->used == CELL_BYTES) {
+            u32 cell = cell_take(c);
+            cell_at(c, cell)->previous = o->tail;
+            o->tail = cell;
+            o->used = 0;
+        }
+        cell_at(c, o->tail)->bytes[o->used++] = t->bytes[i];
+    }
+}
+
+// To the nearest, without a call; what it makes of the largest numbers does not matter, since
+// everything is verified.
+static inline i64 rounded(f64 scaled)
+{
+    return (i64)(scaled + copysign(0.5, scaled));
+}
+
+// The integer that is v times 10^exponent, if dividing it gives v back bit for bit.
+static inline bool whole_at(f64 v, u32 exponent, i64 *out)
+{
+    f64 scaled = v * powers[exponent];
+    if (!(scaled > -INT_LIMIT && scaled < INT_LIMIT)) {
+        return false;
+    }
+    i64 i = rounded(scaled);
+    f64 back = exponent == 0 ? (f64)i : (f64)i / powers[exponent];
+    if (bits_of_f64(back) != bits_of_f64(v)) {
+        return false;
+    }
+    *out = i;
+    return true;
+}
+
+static bool exponent_find(f64 v, u32 skip, u32 *exponent, i64 *whole)
+{
+    for (u32 e = 0; e < EXPONENTS && fabs(v) * powers[e] < INT_LIMIT; e++) {
+        if (e != skip && whole_at(v, e, whole)) {
+            *exponent = e;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void token_whole(struct token_bytes *t, struct open_chunk *o, u32 exponent, i64 whole)
+{
+    u64 z = bits_zigzag(whole);
+    u32 bytes = (bits_width(z) + 7) / 8;
+    token_byte(t, TOKEN_WHOLE);
+    token_byte(t, exponent | bytes << 5);
+    token_low(t, z, bytes);
+    o->exponent = (u8)exponent;
+    o->shift = 0;
+    o->form = FORM_INT;
+}
+
+static void token_difference(struct token_bytes *t, struct open_chunk *o, i64 difference)
+{
+    u32 zeroes = (u32)__builtin_ctzll((u64)difference);
+    if (UNLIKELY(zeroes < o->shift || (o->shift == 0 && zeroes >= SHIFT_MIN))) {
+        o->shift = (u8)(zeroes < SHIFT_MIN ? 0 : zeroes);
+        token_byte(t, TOKEN_SHIFT);
+        token_byte(t, o->shift);
+    }
+    u64 z = bits_zigzag(difference >> o->shift);
+    u32 width = bits_width(z);
+    if (width <= 5) {
+        token_byte(t, TOKEN_5 | (u32)z);
+    } else if (width <= 14) {
+        token_byte(t, TOKEN_14 | (u32)(z >> 8));
+        token_byte(t, (u32)z & 0xff);
+    } else if (width <= 20) {
+        token_byte(t, TOKEN_20 | (u32)(z >> 16));
+        token_low(t, z, 2);
+    } else {
+        u32 bytes = (width + 7) / 8;
+        token_byte(t, TOKEN_BYTES + bytes - 1);
+        token_low(t, z, bytes);
+    }
+}
+
+static void token_raw(struct token_bytes *t, struct open_chunk *o, u64 before, u64 bits)
+{
+    u32 bytes = o->n > 0 ? (bits_width(bits ^ before) + 7) / 8 : 8;
+    if (bytes == 8) {
+        token_byte(t, TOKEN_RAW);
+        token_low(t, bits, 8);
+    } else {
+        bytes = MAX(bytes, 5U);
+        token_byte(t, TOKEN_XOR + bytes - 5);
+        token_low(t, bits ^ before, bytes);
+    }
+    o->form = FORM_RAW;
+}
+
+static void token_other(struct token_bytes *t, struct open_chunk *o, f64 before, f64 value)
+{
+    i64 whole;
+    u32 exponent = o->exponent;
+    bool raw = o->n > 0 && (o->form & FORM_RAW);
+    if (raw && whole_at(value, exponent, &whole)) {
+        token_whole(t, o, exponent, whole);
+        return;
+    }
+    if ((!raw || (o->n & RETRY_MASK) == 0) &&
+        exponent_find(value, o->n > 0 ? exponent : EXPONENTS, &exponent, &whole)) {
+        token_whole(t, o, exponent, whole);
+        return;
+    }
+    token_raw(t, o, bits_of_f64(before), bits_of_f64(value));
+}
+
+void open_chunk_add(struct open_cells *c, struct open_chunk *o, u32 row, f64 before, f64 value)
+{
+    struct token_bytes t = {.n = 0};
+    i64 whole;
+    DCHECK(row < ROWS_MAX && (o->n == 0 || row > o->last));
+    if (o->n == 0) {
+        o->first = (u8)row;
+        o->tail = CELL_NONE;
+        o->exponent = 0;
+    } else if (UNLIKELY(row != o->last + 1U)) {
+        token_byte(&t, TOKEN_GAP);
+        token_byte(&t, row - o->last - 1U);
+    }
+    if (o->n > 0 && bits_of_f64(before) == bits_of_f64(value)) {
+        u8 *count = &cell_at(c, o->tail)->bytes[o->used - 1U];
+        if (t.n == 0 && (o->form & FORM_REPEAT) && *count < 0x7f) {
+            ++*count;
+        } else {
+            token_byte(&t, 0);
+            tokens_put(c, o, &t);
+            o->form |= FORM_REPEAT;
+        }
+    } else {
+        if (o->n > 0 && !(o->form & FORM_RAW) && whole_at(value, o->exponent, &whole)) {
+            // The value before was verified when it came.
+            token_difference(&t, o, whole - rounded(before * powers[o->exponent]));
+            o->form = FORM_INT;
+        } else {
+            token_other(&t, o, before, value);
+        }
+        tokens_put(c, o, &t);
+    }
+    o->n++;
+    o->last = (u8)row;
+}
+
+void open_chunk_reset(struct open_cells *c, struct open_chunk *o)
+{
+    if (o->n > 0) {
+        u32 cell = o->tail;
+        struct open_cell *first = cell_at(c, cell);
+        while (first->previous != CELL_NONE) {
+            first = cell_at(c, first->previous);
+        }
+        first->previous = c->free;
+        c->free = cell;
+    }
+    *o = (struct open_chunk){.flags = o->flags};
+}
+
+void open_chunk_copy(const struct open_cells *c, const struct open_chunk *o, u8 *out)
+{
+    u32 at = o->bytes;
+    u32 part = o->used;
+    CHECK(at <= OPEN_BYTES_MAX);
+    for (u32 cell = o->tail; at > 0; cell = cell_at(c, cell)->previous) {
+        at -= part;
+        memcpy(out + at, cell_at(c, cell)->bytes, part);
+        part = CELL_BYTES;
+    }
+}
+
+// What a reader of tokens knows. Threads: owned.
+struct token_state {
+    const u8 *at;
+    const u8 *end;
+    u64 bits;
+    i64 whole;
+    u32 exponent;
+    u32 shift;
+};
+
+static u64 low_get(struct token_state *s, u32 bytes)
+{
+    u64 v = 0;
+    CHECK((size_t)(s->end - s->at) >= bytes); // Ours, in memory.
+    memcpy(&v, s->at, bytes);
+    s->at += bytes;
+    return v;
+}
+
+static void difference_get(struct token_state *s, u64 z)
+{
+    s->whole += (i64)((u64)bits_unzigzag(z) << s->shift);
+    f64 v = s->exponent == 0 ? (f64)s->whole : (f64)s->whole / powers[s->exponent];
+    s->bits = bits_of_f64(v);
+}
+
+// A token that changes the value; false: it said something else about the next one.
+static bool value_get(struct token_state *s, u8 token)
+{
+    if (token < TOKEN_5) {
+        difference_get(s, (u64)(token & 0x3fU) << 8 | low_get(s, 1));
+    } else if (token < TOKEN_20) {
+        difference_get(s, token & 0x1fU);
+    } else if (token < TOKEN_BYTES) {
+        difference_get(s, (u64)(token & 0x0fU) << 16 | low_get(s, 2));
+    } else if (token < TOKEN_WHOLE) {
+        difference_get(s, low_get(s, token - TOKEN_BYTES + 1U));
+    } else if (token == TOKEN_WHOLE) {
+        u64 how = low_get(s, 1);
+        s->exponent = (u32)how & 31U;
+        s->shift = 0;
+        s->whole = 0;
+        CHECK(s->exponent < EXPONENTS);
+        difference_get(s, low_get(s, (u32)how >> 5));
+    } else if (token == TOKEN_RAW) {
+        s->bits = low_get(s, 8);
+    } else if (token == TOKEN_SHIFT) {
+        s->shift = (u32)low_get(s, 1);
+        return false;
+    } else {
+        s->bits ^= low_get(s, token - TOKEN_XOR + 5U);
+    }
+    return true;
+}
+
+void open_tokens_decode(str tokens, u32 n, f64 *values, u8 *present, u32 first)
+{
+    const u8 *start = (const u8 *)tokens.ptr;
+    struct token_state s = {.at = start, .end = start + tokens.len};
+    u32 row = first;
+    u32 k = 0;
+    while (s.at < s.end) {
+        u8 token = *s.at++;
+        u32 times = 1;
+        if (token == TOKEN_GAP) {
+            row += (u32)low_get(&s, 1);
+            continue;
+        }
+        if (token < TOKEN_14) {
+            times = token + 1U;
+        } else if (!value_get(&s, token)) {
+            continue;
+        }
+        CHECK(times <= n - k);
+        for (; times > 0; times--, row++) {
+            values[k++] = f64_of_bits(s.bits);
+            if (present) {
+                present[row / 8] |= (u8)(1U << (row % 8));
+            }
+        }
+    }
+    CHECK(k == n);
+}

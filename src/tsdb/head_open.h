@@ -1,0 +1,83 @@
+// head_open.h: the open chunk: the values of one series that are still being collected, as tokens.
+//
+//   row of the series ─► last cell ─► cell before ─► … (28 bytes of tokens each)
+//
+// A value is told by what changed: nothing (counted up in place), a small difference of integers or
+// of decimals at the chunk's exponent, or the bits that differ. Adding a value is O(1) and needs
+// only the value before it; every form is verified while it is chosen, so what comes out is what
+// went in, bit for bit. Cells have one size, so that whatever a sealed chunk gave back serves the
+// next one, whichever series that is.
+//
+//   00-7F  the value before again, 1 … 128 times          80-BF  14-bit difference (1 byte follows)
+//   C0-DF  5-bit difference    E0-EF  20-bit difference (2 follow)    F0-F7  1 … 8 bytes follow
+//   F8     exponent and a whole integer     F9  eight raw bytes       FA     new shift
+//   FB     rows passed over                 FC-FE  the lowest 5, 6, 7 bytes of the XOR
+//
+// Differences are zigzag, of integers shifted right; F8 sets the shift to zero.
+// Memory: cells of 32 bytes in blocks that are kept until fini.
+// Threads: guarded by the shard's lock; the functions on copied bytes are pure.
+#ifndef TSDB_HEAD_OPEN_H
+#define TSDB_HEAD_OPEN_H
+
+#include "tsdb/head_window.h"
+
+#define CELL_BYTES     28U
+#define CELL_NONE      UINT32_MAX
+#define CELLS_BLOCK    4096U
+#define OPEN_BYTES_MAX (ROWS_MAX * 12U) // A shift and eight bytes, and a gap before it.
+
+// Threads: guarded by the shard's lock.
+struct open_cell {
+    u32 previous; // Of the same chunk, or the next free one.
+    u8 bytes[CELL_BYTES];
+};
+static_assert(sizeof(struct open_cell) == 32, "two to a cache line");
+
+// Threads: guarded by the shard's lock.
+struct open_cells {
+    struct open_cell **blocks;
+    u32 block_count;
+    u32 used; // Cells ever given out.
+    u32 free; // Chained; CELL_NONE at the end.
+};
+void open_cells_init(struct open_cells *c);
+void open_cells_fini(struct open_cells *c);
+u64 open_cells_bytes(const struct open_cells *c);
+
+// One value of a series is being collected here. Threads: guarded by the shard's lock.
+struct open_chunk {
+    struct segment *segment; // NULL = nothing open.
+    u32 tail;                // Cell; of no meaning while n is 0.
+    u16 bytes;               // Of all tokens.
+    u8 used;                 // Bytes of the tail.
+    u8 n;
+    u8 first; // Rows of the segment.
+    u8 last;
+    u8 exponent;
+    u8 shift;
+    u8 form;  // enum open_form
+    u8 flags; // Of the series table, not of the chunk.
+};
+
+// The next value will be written there. While the turn is held.
+static inline void open_chunk_prefetch(const struct open_cells *c, const struct open_chunk *o)
+{
+    if (o->n > 0) {
+        __builtin_prefetch(&c->blocks[o->tail / CELLS_BLOCK][o->tail % CELLS_BLOCK], 1);
+    }
+}
+// Adds a value at a row past the last one. before: the value added last (of no meaning at first).
+void open_chunk_add(struct open_cells *c, struct open_chunk *o, u32 row, f64 before, f64 value);
+void open_chunk_reset(struct open_cells *c, struct open_chunk *o);
+// Copies the tokens: o->bytes of them, at most OPEN_BYTES_MAX.
+void open_chunk_copy(const struct open_cells *c, const struct open_chunk *o, u8 *out);
+static inline bool open_chunk_gaps(const struct open_chunk *o)
+{
+    return o->n != o->last - o->first + 1;
+}
+
+// Writes n values from copied tokens, and, unless NULL, the bits of their rows (PRESENCE_BYTES,
+// zeroed by the caller) counted from `first`.
+void open_tokens_decode(str tokens, u32 n, f64 *values, u8 *present, u32 first);
+
+#endif

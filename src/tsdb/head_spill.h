@@ -1,0 +1,25 @@
+// head_spill.h: moves the full extents of a shard's windows into files, in the background.
+//
+// A round writes at most one file for each window and frees the memory of the round before as soon
+// as no reader from before it is left. What cannot be written stays in memory and is tried again.
+// Threads: one background thread; takes the shard's lock and turn for moments only.
+#ifndef TSDB_HEAD_SPILL_H
+#define TSDB_HEAD_SPILL_H
+
+#include "base/base.h"
+
+struct error;
+struct fs;
+struct head;
+
+#define SPILL_SUFFIX ".chunks" // Files of a dead process; every start sweeps them.
+
+// *did: something was moved, so a later head_spill_reap has something to free.
+bool head_spill(struct head *h, struct fs *fs, const char *dir, bool *did,
+                struct error *e) MUST_USE;
+// No reader is left from before the last head_spill.
+void head_spill_reap(struct head *h);
+// Removes what a dead process left in dir.
+bool head_spill_sweep(struct fs *fs, const char *dir, struct error *e) MUST_USE;
+
+#endif
