@@ -59,7 +59,8 @@ struct server {
     struct stop *stop;
     struct thr *background;
     char external_url[512];
-    char retention[64]; // As a text, for the status page.
+    char route_prefix[256]; // "" or "/prom".
+    char retention[64];     // As a text, for the status page.
 
     struct lock reload_lock;
     struct cond reload_done;
@@ -299,7 +300,7 @@ static bool start_http(struct server *s, struct error *e)
                     .reload_state = control_reload_state,
                     .retention_text = str_c(s->retention)},
         .replay = &s->replay,
-        .prefix = o->route_prefix,
+        .prefix = str_c(s->route_prefix),
         .lifecycle = o->enable_lifecycle,
         .remote_write = o->enable_remote_write,
         .lookback_ms = o->lookback_ms,
@@ -315,7 +316,7 @@ static bool start_http(struct server *s, struct error *e)
     char address[300];
     (void)snprintf(address, sizeof(address), "%.*s", STR_ARG(o->listen_address));
     struct http_server_opts http = {.address = address,
-                                    .prefix = o->route_prefix,
+                                    .prefix = str_c(s->route_prefix),
                                     .cors_origin = s->cors,
                                     .connections_max = (u32)MIN(o->connections_max, (u64)100000),
                                     .clk = clk_real(),
@@ -548,6 +549,28 @@ static void wait_for_signals(struct server *s)
 
 // ---- the whole ----
 
+// What the user says, else the path of the external URL, as upstream has it.
+static void route_prefix_set(struct server *s)
+{
+    const struct options *o = s->options;
+    str path = o->route_prefix;
+    if (path.len == 0) {
+        const size_t scheme = str_find_str(o->external_url, STR("://"));
+        const size_t host = scheme == STR_NONE ? 0 : scheme + 3;
+        const str rest = str_sub(o->external_url, host, o->external_url.len);
+        const size_t slash = str_find(rest, '/');
+        path = slash == STR_NONE ? STR_EMPTY : str_sub(rest, slash, rest.len);
+    }
+    while (str_starts(path, STR("/"))) {
+        path = str_sub(path, 1, path.len);
+    }
+    while (str_ends(path, STR("/"))) {
+        path = str_sub(path, 0, path.len - 1);
+    }
+    (void)snprintf(s->route_prefix, sizeof(s->route_prefix), "%s%.*s", path.len > 0 ? "/" : "",
+                   STR_ARG(path));
+}
+
 // http://<address>, or what the user says.
 static void external_url_set(struct server *s)
 {
@@ -559,8 +582,8 @@ static void external_url_set(struct server *s)
     char host[256];
     const bool any = o->listen_address.len > 0 && o->listen_address.ptr[0] == ':';
     const str name = any ? proc_hostname(host) : STR_EMPTY;
-    (void)snprintf(s->external_url, sizeof(s->external_url), "http://%.*s%.*s%.*s", STR_ARG(name),
-                   STR_ARG(o->listen_address), STR_ARG(o->route_prefix));
+    (void)snprintf(s->external_url, sizeof(s->external_url), "http://%.*s%.*s%s", STR_ARG(name),
+                   STR_ARG(o->listen_address), s->route_prefix);
 }
 
 static int fail(const char *what, const struct error *e, int code)
@@ -605,6 +628,7 @@ int server_run(const struct options *o)
     rng_init_system(&s.rng);
     lock_init(&s.reload_lock, LOCK_RELOAD, "reload");
     cond_init(&s.reload_done);
+    route_prefix_set(&s);
     external_url_set(&s);
     server_metrics_register(s.registry, memory_limit(o));
     LOGF(s.log, LOG_INFO, "Tidemark " TIDEMARK_VERSION " starts, data in %.*s",

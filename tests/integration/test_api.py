@@ -147,6 +147,17 @@ def test_http_manners():
             assert "access-control-allow-origin" not in server.get("/api/v1/labels", headers={"Origin": origin}).headers, origin
 
 
+def test_path_of_the_external_url_is_the_prefix():
+    """As upstream: behind a proxy one flag is enough; "/" alone takes the prefix off again."""
+    for flags, prefix in ((["--web.external-url=http://proxy.example/mon/"], "/mon"), (["--web.route-prefix=mon/"], "/mon"),
+                          (["--web.external-url=http://proxy.example/mon", "--web.route-prefix=/"], "")):
+        with Server(flags=flags, prefix=prefix) as server:
+            assert server.get("/-/ready").status == 200, flags
+            server.prefix = "" if prefix else "/mon"
+            assert server.get("/-/ready").status == 404, flags
+            server.prefix = prefix
+
+
 def test_prefix_moves_everything():
     with Server(flags=["--web.route-prefix=/mon"], prefix="/mon") as server:
         assert server.get("/api/v1/query", {"query": "1"}).status == 200
