@@ -54,8 +54,8 @@ function answer(path, q, state) {
     case 'labels': return ['__name__', 'instance', 'job', 'mode'];
     case 'metadata': return { node_load1: [{ type: 'gauge', help: '1m load average.', unit: '' }] };
     case 'status/buildinfo': return { version: '3.14.0', tidemarkVersion: '0.1.0', revision: 'abcdef', branch: 'main', buildDate: '2026-11-21', compiler: 'gcc 12.2' };
-    case 'status/runtimeinfo': return { startTime: new Date(Date.now() - 4e6).toISOString(), serverTime: new Date().toISOString(), reloadConfigSuccess: true, lastConfigTime: new Date(Date.now() - 3e6).toISOString(), storageRetention: '15d', hostname: 'build-7' };
-    case 'status/flags': return w.flags ?? { 'storage.tsdb.path': './data', 'web.listen-address': '127.0.0.1:9090', 'log.level': 'info', 'web.enable-lifecycle': 'false', 'alertmanager.config': '' };
+    case 'status/runtimeinfo': return { startTime: new Date(Date.now() - 4e6).toISOString(), serverTime: new Date().toISOString(), reloadConfigSuccess: w.reloaded ?? true, lastConfigTime: new Date(Date.now() - 3e6).toISOString(), storageRetention: '15d', hostname: 'build-7' };
+    case 'status/flags': return w.flags ?? { 'storage.tsdb.path': './data', 'web.listen-address': '127.0.0.1:9090', 'log.level': 'info', 'web.enable-lifecycle': 'false', 'alertmanager.config': '/etc/tidemark/alertmanager.yml', 'config.file': '/etc/tidemark/prometheus.yml', 'collect.host': 'true' };
     case 'status/config': return { yaml: w.yaml };
     case 'status/tsdb': return w.tsdb;
     case 'status/tsdb/blocks': return { blocks: w.empty ? [] : [6, 4, 2].map((h, i) => ({ ulid: `01B${i}`, minTime: Date.now() - (h + 2) * 3.6e6, maxTime: Date.now() - h * 3.6e6, stats: { numSamples: 5.7e6, numSeries: 12000 }, compaction: { level: 1 } })) };

@@ -35,6 +35,44 @@ async function paging(run) {
   });
 }
 
+async function notifier(run) {
+  for (const size of ['wide', 'phone']) await run.check(`an alert tells that no notifier is configured, ${size}`, { size }, async (page) => {
+    const mock = await told(() => ({ deliveries: [], flags: { 'alertmanager.config': '' } }));
+    await open(page, mock.url + 'alerts', '.trouble');
+    need(/nobody is told .*--alertmanager\.config/.test(await textOf(page, '.trouble')), 'the page does not name the flag');
+    await page.locator('.fold-head').first().click();
+    await page.waitForSelector('.detail');
+    const detail = await page.locator('.detail').textContent();
+    need(/nobody is told: no notifier is configured.*--alertmanager\.config/.test(detail) && !/group_wait/.test(detail), 'the alert promises a page that never comes');
+    await run.shot(page, `told-mute-${size}`);
+    await run.accessible(page);
+    mock.state.world.flags = { 'alertmanager.config': 'am.yml' };
+    await page.reload();
+    await until(page, () => /group_wait/.test(document.querySelector('.detail')?.textContent ?? ''));
+    need(await page.locator('.trouble').count() === 0, 'a configured notifier is said to be missing');
+    mock.close();
+  });
+}
+
+async function reload(run) {
+  await run.check('a failed reload is told where its effects are looked for', {}, async (page) => {
+    const mock = await told((w) => ({ reloaded: false, groups: [], deliveries: [], targets: w.targets.filter((t) => t.health === 'up') }));
+    for (const [path, wanted] of [['', 'h1.verdict.pending'], ['alerts', 'main h1'], ['alerts?tab=rules', 'main h1'], ['status?tab=configuration', '.config']]) {
+      await open(page, mock.url + path, wanted);
+      await page.waitForSelector('.trouble');
+      need(/The last reload failed\./.test(await textOf(page, '.trouble')), `/${path} does not tell it`);
+      await run.shot(page, `told-reload-${path.replace(/\W+/g, '-')}`);
+      await run.accessible(page);
+    }
+    mock.state.world.reloaded = true;
+    await open(page, mock.url, 'h1.verdict.ok');
+    need(await page.locator('.trouble').count() === 0, 'a reload that went well is called failed');
+    mock.close();
+  });
+}
+
 export async function toldWalks(run) {
   await paging(run);
+  await notifier(run);
+  await reload(run);
 }

@@ -13,7 +13,7 @@ import { Age, Expr, LabelSet, Time } from '../widgets/bits';
 import { Panel } from '../widgets/panel';
 import { State } from '../widgets/state';
 
-export function AlertDetail({ row, sent }: { row: AlertRow; sent: Delivery[] | undefined }) {
+export function AlertDetail({ row, sent, off }: { row: AlertRow; sent: Delivery[] | undefined; off: boolean }) {
   const split = splitThreshold(row.rule.query);
   const left = split?.left ?? row.rule.query;
   const unit = guessUnit(valueSide(row.rule.query));
@@ -39,7 +39,7 @@ export function AlertDetail({ row, sent }: { row: AlertRow; sent: Delivery[] | u
         <h3>Labels</h3>
         <LabelSet labels={row.labels} first={['alertname', 'severity']} />
         <h3>Sent</h3>
-        <Sent all={sent} />
+        <Sent all={sent} off={off} />
       </div>
     </div>
   );
@@ -50,7 +50,8 @@ function linked(text: string) {
   return /^https?:\/\/\S+$/.test(text) ? <a href={text} rel="noreferrer noopener" target="_blank">{text}</a> : text;
 }
 
-function Sent({ all }: { all: Delivery[] | undefined }) {
+function Sent({ all, off }: { all: Delivery[] | undefined; off: boolean }) {
+  if (off && !all?.length) return <p>Nothing is sent and nobody is told: no notifier is configured. It is switched on by the flag <code>--alertmanager.config</code>, which names an <code>alertmanager.yml</code> with a receiver and a route.</p>;
   if (!all) return <p class="dim">This server keeps no list of deliveries.</p>;
   if (all.length === 0) return <p>Nothing was sent for this alert yet. A receiver in the notifier's configuration, matched by the route, gets it after <code>group_wait</code>.</p>;
   return (

@@ -6,7 +6,7 @@ import { showDuration } from '../model/duration';
 import { clock } from '../model/frame';
 import { matchesWords, selector } from '../model/labels';
 import { useResource } from '../model/resource';
-import { whyNot } from '../model/paging';
+import { notifierOff, whyNot } from '../model/paging';
 import { rfcTime } from '../model/time';
 import { href, param } from '../model/url';
 import { AlertValue } from '../widgets/alert_value';
@@ -14,6 +14,7 @@ import { Age, Empty, LabelSet, Loaded, Tabs } from '../widgets/bits';
 import { Choices, Search, toggleOpen } from '../widgets/filter';
 import { Icon } from '../widgets/icon';
 import { State } from '../widgets/state';
+import { ReloadFailed } from '../widgets/reload';
 import { VList } from '../widgets/vlist';
 import { AlertDetail } from './alert_detail';
 import { Rules } from './rules';
@@ -23,9 +24,11 @@ const TABS: [string, string][] = [['alerts', 'Alerts'], ['rules', 'Rules']];
 export function Alerts() {
   const tab = param('tab') === 'rules' ? 'rules' : 'alerts';
   const rules = useResource('rules', (stop) => api.rules(stop));
+  const runtime = useResource('runtime', (stop) => api.runtime(stop));
   return (
     <div class="page">
       <div class="page-head"><h1>Alerts</h1><Tabs tabs={TABS} now={tab} link={(id) => href('/alerts', { tab: id === 'alerts' ? undefined : id })} /></div>
+      <ReloadFailed of={runtime.data} />
       <Loaded of={rules} what="The rules could not be read." height={400}>
         {(data: RulesData) => (tab === 'rules' ? <Rules data={data} /> : <Active data={data} />)}
       </Loaded>
@@ -43,6 +46,7 @@ function Active({ data }: { data: RulesData }) {
   const all = alertRows(data.groups);
   const quiet = quietRules(data.groups);
   const deliveries = useResource('deliveries', (stop) => api.deliveries(stop), { on: all.length > 0 });
+  const off = notifierOff(useResource('flags', (stop) => api.flags(stop), { live: false }).data);
   const state = param('state'), q = param('q'), open = param('open');
   const hit = (row: AlertRow) => (!state || row.state === state) && (!q || matchesWords(`${selector(row.labels)} ${row.name} ${row.rule.query} ${row.group.name} ${row.group.file} ${Object.values(row.annotations).join(' ')}`, q));
   const rows = all.filter(hit);
@@ -59,10 +63,11 @@ function Active({ data }: { data: RulesData }) {
           { id: 'inactive', word: 'inactive', of: 'quiet', count: quiet.length },
         ]} />
       </div>
+      {off && all.length > 0 && <div class="trouble"><p><strong>No notifier is configured: nobody is told of these alerts.</strong> Start the server with <code>--alertmanager.config=alertmanager.yml</code>.</p></div>}
       <h2 class="offscreen">Active alerts</h2>
       {state !== 'inactive' && rows.length > 0 && (
         <VList items={rows} keyOf={(row) => row.id + row.group.file + row.group.name + row.rule.name} guess={62} label="Active alerts"
-          row={(row) => <Row row={row} open={open === row.id} sent={sent ? deliveriesFor(row.labels, sent)[0] : undefined} all={sent} />} />
+          row={(row) => <Row row={row} open={open === row.id} sent={sent ? deliveriesFor(row.labels, sent)[0] : undefined} all={sent} off={off} />} />
       )}
       {state !== 'inactive' && rows.length === 0 && (
         <p class="calm">{all.length === 0 ? <State of="ok" word="Nothing fires and nothing is pending." /> : 'No active alert matches.'}</p>
@@ -83,8 +88,8 @@ function Active({ data }: { data: RulesData }) {
   );
 }
 
-function Row({ row, open, sent, all }: {
-  row: AlertRow; open: boolean; sent: ReturnType<typeof deliveriesFor>[number] | undefined; all: ReturnType<typeof deliveriesFor> | undefined;
+function Row({ row, open, sent, all, off }: {
+  row: AlertRow; open: boolean; sent: ReturnType<typeof deliveriesFor>[number] | undefined; all: ReturnType<typeof deliveriesFor> | undefined; off: boolean;
 }) {
   const next = rfcTime(row.group.lastEvaluation) + row.group.interval;
   const id = `alert-${row.id}`;
@@ -104,7 +109,7 @@ function Row({ row, open, sent, all }: {
         <span class="right dim wide meta">{row.group.name}<br />{Number.isFinite(next) && <NextRun at={next} every={row.group.interval} />}</span>
         <Icon name={open ? 'down' : 'right'} />
       </button>
-      <div id={id}>{open && <AlertDetail row={row} sent={all ? deliveriesFor(row.labels, all) : undefined} />}</div>
+      <div id={id}>{open && <AlertDetail row={row} sent={all ? deliveriesFor(row.labels, all) : undefined} off={off} />}</div>
     </article>
   );
 }

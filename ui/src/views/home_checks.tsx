@@ -6,17 +6,24 @@ import type { Answer, Delivery } from '../api_types';
 import { clock } from '../model/frame';
 import { undelivered, whyNot } from '../model/paging';
 import { href } from '../model/url';
+import { ReloadFailed } from '../widgets/reload';
 
 export interface Checks { mood: 'ok' | 'pending' | 'firing'; said: ComponentChildren; banner: ComponentChildren }
 
 export async function homeChecks(stop: AbortSignal): Promise<Answer<Checks>> {
-  const answer = await api.deliveries(stop).catch((why: unknown) => {
+  const sent = api.deliveries(stop).catch((why: unknown) => {
     if (why instanceof ApiError && why.kind === 'missing') return undefined; // an older server keeps no list
     throw why;
   });
+  const [answer, runtime] = await Promise.all([sent, api.runtime(stop)]);
   const lost = undelivered(answer?.data.deliveries ?? [], clock.peek());
-  const data: Checks = { mood: lost.length ? 'firing' : 'ok', said: lost.length ? <Undelivered lost={lost} /> : null, banner: null };
-  return { data, warnings: [], infos: [], took: answer?.took ?? 0 };
+  const stuck = runtime.data.reloadConfigSuccess === false;
+  const data: Checks = {
+    mood: lost.length ? 'firing' : stuck ? 'pending' : 'ok',
+    said: lost.length ? <Undelivered lost={lost} /> : null,
+    banner: <ReloadFailed of={runtime.data} />,
+  };
+  return { ...runtime, data };
 }
 
 function Undelivered({ lost }: { lost: Delivery[] }) {

@@ -9,6 +9,7 @@ import { href, param } from '../model/url';
 import { Copy, Loaded, Tabs, Time } from '../widgets/bits';
 import { Search } from '../widgets/filter';
 import { Panel, type PanelProps } from '../widgets/panel';
+import { ReloadFailed } from '../widgets/reload';
 import { Tsdb } from './status_tsdb';
 
 const TABS: [string, string][] = [['build', 'Build'], ['flags', 'Flags'], ['configuration', 'Configuration'], ['tsdb', 'TSDB']];
@@ -106,10 +107,9 @@ function Flags() {
 function Configuration() {
   const config = useResource('config', (stop) => api.config(stop), { live: false });
   const runtime = useResource('runtime', (stop) => api.runtime(stop));
-  const failed = runtime.data?.reloadConfigSuccess === false;
   return (
     <>
-      {failed && <div class="trouble" role="alert"><p><strong>The last reload failed.</strong> What runs is the configuration below, loaded <Time time={rfcTime(String(runtime.data?.lastConfigTime ?? ''))} />. The server's log names the file, line and column.</p></div>}
+      <ReloadFailed of={runtime.data} below />
       <Loaded of={config} what="The configuration could not be read." height={400}>
         {(data: { yaml: string }) => (data.yaml.trim() === ''
           ? <p class="calm">The configuration is empty: everything is at its default.</p>
