@@ -71,8 +71,21 @@ async function reload(run) {
   });
 }
 
+async function target(run) {
+  await run.check('a refused page without a broken line names none', {}, async (page) => {
+    const mock = await told((w) => ({ targets: w.targets.map((t) => (t.bodyExcerpt ? { ...t, status: 500, lastReason: 'status', lastError: 'server returned HTTP status 500 Internal Server Error', bodyExcerpt: 'boom\n', errorLine: 0 } : t)) }));
+    await open(page, mock.url + 'targets?q=pay-1', '.fold-head.target-row');
+    await page.locator('.fold-head.target-row').first().click();
+    await page.waitForSelector('.excerpt');
+    const detail = await page.locator('.detail').textContent();
+    need(/First bytes of the body/.test(detail) && !/line 0|cannot be read|is marked/.test(detail), 'a line is named that nobody knows');
+    mock.close();
+  });
+}
+
 export async function toldWalks(run) {
   await paging(run);
   await notifier(run);
   await reload(run);
+  await target(run);
 }

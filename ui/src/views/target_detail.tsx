@@ -22,7 +22,7 @@ export function advice(target: Target): string {
   if (/certificate|tls|ssl|x509/.test(text)) return 'The TLS handshake failed: check the certificate, its names and ca_file in tls_config.';
   if (/\b401\b|\b403\b|unauthori|forbidden/.test(text)) return 'The target wants credentials: set authorization or basic_auth for this job.';
   if (/\b404\b|not found/.test(text)) return 'The address answers but has no such page: check metrics_path.';
-  if (/parse|expected|invalid|syntax|exposition|utf-8/.test(text)) return 'The target answers something that is no valid exposition; the whole scrape was refused. The line is marked below.';
+  if (/parse|expected|invalid|syntax|exposition|utf-8/.test(text)) return 'The target answers something that is no valid exposition; the whole scrape was refused.' + (target.errorLine ? ' The line is marked below.' : '');
   if (/limit|too (many|large|big)|exceed/.test(text)) return 'The answer is beyond a limit of this job; the message names it.';
   return 'Ask the address by hand from the machine that Tidemark runs on, as shown below.';
 }
@@ -72,7 +72,7 @@ export function TargetDetail({ target }: { target: Target }) {
     <div class="detail">
       <div class="detail-main">
         {target.lastError && <div class="trouble"><p><strong>{target.lastError}</strong></p><p>{advice(target)}</p></div>}
-        {target.bodyExcerpt !== undefined && target.bodyExcerpt !== '' && <><h3>First bytes of the body{target.errorLine !== undefined && <span class="dim">, line {target.errorLine} cannot be read</span>}</h3><Excerpt body={target.bodyExcerpt} line={target.errorLine} /></>}
+        {target.bodyExcerpt !== undefined && target.bodyExcerpt !== '' && <><h3>First bytes of the body{!!target.errorLine && <span class="dim">, line {target.errorLine} cannot be read</span>}</h3><Excerpt body={target.bodyExcerpt} line={target.errorLine} /></>}
         {target.phases ? <><h3>Last scrape</h3><PhaseBars phases={target.phases} /></> : null}
         <Panel title="Scrape duration" queries={[{ expr: `scrape_duration_seconds{${match}}`, legend: 'duration' }]} look={{ unit: 'seconds', height: 120 }} />
       </div>
