@@ -83,9 +83,29 @@ async function target(run) {
   });
 }
 
+async function host(run) {
+  await run.check('a host that is not collected says how it would be', {}, async (page) => {
+    const nothing = (flags) => () => ({ flags, series: (q) => (/node_/.test(q) ? [] : undefined) });
+    const mock = await told(nothing({ 'config.file': 'prometheus.yml', 'collect.host': 'auto' }));
+    for (const path of ['', 'dashboards/host']) {
+      await open(page, mock.url + path, 'main h1');
+      await until(page, () => /--collect\.host=true/.test(document.querySelector('main')?.textContent ?? ''));
+      need(!/by itself|within one interval|not collected yet/.test(await page.locator('main').textContent()), `/${path} promises a host that never comes`);
+      await run.shot(page, `told-host-${path.replace(/\W+/g, '-')}`);
+      await run.accessible(page);
+      mock.state.world = { ...mock.state.world, flags: { 'config.file': '', 'collect.host': 'auto' } };
+      await page.reload();
+      await until(page, () => /within one interval/.test(document.querySelector('main')?.textContent ?? ''));
+      mock.state.world = { ...mock.state.world, flags: { 'config.file': 'prometheus.yml', 'collect.host': 'auto' } };
+    }
+    mock.close();
+  });
+}
+
 export async function toldWalks(run) {
   await paging(run);
   await notifier(run);
   await reload(run);
   await target(run);
+  await host(run);
 }

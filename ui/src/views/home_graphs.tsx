@@ -6,7 +6,7 @@ import { useResource, type Resource } from '../model/resource';
 import { parseValue } from '../model/series';
 import { show } from '../model/units';
 import { href } from '../model/url';
-import { Empty } from '../widgets/bits';
+import { Loaded } from '../widgets/bits';
 import { Panel, type PanelProps } from '../widgets/panel';
 
 const HEIGHT = 84;
@@ -109,6 +109,7 @@ export function HomeHost() {
   const shrink = `(-delta(node_filesystem_avail_bytes{${HOST},${MOUNTS}}[6h]) / 21600 > 0)`;
   const first = useInstant(`bottomk(1, node_filesystem_avail_bytes{${HOST},${MOUNTS}} / ${shrink})`);
   const empty = known.data?.resultType === 'vector' && known.data.result.length === 0;
+  const why = useResource('host-absent', async (stop) => (await import('./host_absent')).hostAbsent(stop), { on: empty, live: false });
   const full = first.data?.resultType === 'vector' ? first.data.result[0] : undefined;
   const seconds = full?.value ? parseValue(full.value[1]) : undefined;
   const left = seconds === undefined ? (first.data ? 'no file system shrinks' : '–') : `${daysLeft(seconds, -1, 1)} (${full!.metric.mountpoint ?? '?'})`;
@@ -117,9 +118,7 @@ export function HomeHost() {
       <h2 id="home-host"><a href={href('/dashboards/host')}>This host</a></h2>
       {!empty && <dl class="facts"><Fact name="Disk full in" alarm={seconds !== undefined && seconds < 3 * 86400 ? 'firing' : undefined}>{left}</Fact></dl>}
       {empty ? (
-        <Empty title="This host is not collected yet." >
-          <p>Tidemark collects the machine it runs on natively, as <code>job="host"</code>. The first values come within one interval.</p>
-        </Empty>
+        <Loaded of={why} what="The flags could not be read.">{(text) => text}</Loaded>
       ) : <div class="smalls">{HOST_PANELS.map((panel) => <Panel key={panel.title} {...panel} small />)}</div>}
     </section>
   );

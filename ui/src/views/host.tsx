@@ -6,6 +6,7 @@ import { useResource } from '../model/resource';
 import { param, setParams } from '../model/url';
 import { Empty, Loaded } from '../widgets/bits';
 import { Panel } from '../widgets/panel';
+import { hostAbsent } from './host_absent';
 
 const KNOWN = 'count by (job, instance) (node_load1)';
 
@@ -30,12 +31,14 @@ function Dashboard({ hosts }: { hosts: HostName[] }) {
   const found = hosts.find((h) => (!asked.instance || h.instance === asked.instance) && (!asked.job || h.job === asked.job));
   // A host that is gone keeps its page: the link may ask for a time when it lived.
   const host = asked.instance ? found ?? { job: asked.job || 'host', instance: asked.instance } : found;
+  const why = useResource('host-absent', (stop) => hostAbsent(stop), { on: !host, live: false });
   if (!host) {
     return (
       <>
         <h1>Host</h1>
-        <Empty title="No host is collected." config={'# prometheus.yml: other machines, through their node_exporter\nscrape_configs:\n  - job_name: node\n    static_configs:\n      - targets: ["machine-1:9100"]'}>
-          <p>The machine that Tidemark runs on comes by itself as <code>job="host"</code>, within one interval of the start. For others:</p>
+        <Loaded of={why} what="The flags could not be read." height={80}>{(text) => text}</Loaded>
+        <Empty title="No other host is collected." config={'# prometheus.yml: other machines, through their node_exporter\nscrape_configs:\n  - job_name: node\n    static_configs:\n      - targets: ["machine-1:9100"]'}>
+          <p>Other machines come through their exporters:</p>
         </Empty>
       </>
     );
