@@ -28,7 +28,7 @@ struct api {
     struct http_lane lanes[API_LANE_COUNT];
     struct tmk_counter *write_outcomes[APPEND_OUTCOME_COUNT];
     struct tmk_counter *write_requests_bad;
-    struct tmk_counter *write_histograms; // Of pushes: refused, and exemplars: dropped.
+    struct tmk_counter *write_histograms; // Of pushes: not stored yet, as exemplars.
     struct tmk_counter *write_exemplars;
 };
 

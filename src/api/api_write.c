@@ -3,7 +3,8 @@
 //
 //   what happened                              answer
 //   stored, too old, out of order, duplicate   204, X-Prometheus-Remote-Write-Samples-Written
-//   some refused: limit, invalid, histograms   400 with the first reason; the good ones are stored
+//   histograms, exemplars: not stored yet      the same, their Written headers say 0; counted by kind
+//   some refused: limit, invalid               400 with the first reason; the good ones are stored
 //   not snappy, not protobuf                   400
 //   too large                                  413
 //   disk full, log broken                      503 with Retry-After: nothing is stored
@@ -45,11 +46,6 @@ static void answer_stored(struct http_response *rs, const struct push_result *r)
     if (refused > 0) {
         http_text(rs, 400, "%llu samples were refused, %llu were stored: %s",
                   (unsigned long long)refused, (unsigned long long)stored, r->first_error.text);
-    } else if (r->histograms > 0) { // 204 would say that they are kept.
-        http_text(rs, 400,
-                  "%llu native histograms were refused: this release does not store them; %llu "
-                  "samples were stored",
-                  (unsigned long long)r->histograms, (unsigned long long)stored);
     } else {
         api_empty(rs);
     }

@@ -5,11 +5,7 @@
 
 #include "base/base.h"
 
-enum sig_event {
-    SIG_EVENT_NONE,
-    SIG_EVENT_STOP,
-    SIG_EVENT_RELOAD
-};
+enum sig_event { SIG_EVENT_NONE, SIG_EVENT_STOP, SIG_EVENT_RELOAD };
 
 void sig_init(void); // TERM, INT → stop; HUP → reload; PIPE ignored.
 // The most urgent pending event (stop, reload), each told once; SIG_EVENT_NONE on time-out.
