@@ -39,6 +39,7 @@ const SHAPES = [
   [/iterations_missed/, () => [[{}, 0, 0]]],
   [/memory_limit/, () => [[{ __name__: 'tidemark_memory_limit_bytes', ...OWN }, 4.8e9, 4.8e9]]],
   [/process_resident/, () => [[{ __name__: 'process_resident_memory_bytes', ...OWN }, 58e6, 61e6]]],
+  [/^tidemark_build_info$/, () => [[{ __name__: 'tidemark_build_info', version: '0.1.0', ...OWN }, 1, 1]]],
   [/process_cpu/, () => [[OWN, 0.01, 0.03]]],
   [/head_series/, () => [[{ __name__: 'prometheus_tsdb_head_series', ...OWN }, 11800, 12100]]],
   [/samples_appended/, () => [[OWN, 760, 820]]],

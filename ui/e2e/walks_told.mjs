@@ -102,10 +102,36 @@ async function host(run) {
   });
 }
 
+async function own(run) {
+  await run.check('Tidemark finds its own figures, or says why there are none', {}, async (page) => {
+    const mock = await told(() => ({ series: (q) => (q === 'tidemark_build_info' ? [[{ job: 'self', instance: 'a:1' }, 1, 1]] : undefined) }));
+    for (const path of ['', 'status']) {
+      const asked = [];
+      const note = (request) => asked.push(decodeURIComponent((request.postData() ?? '').replaceAll('+', ' ')));
+      page.on('request', note);
+      await open(page, mock.url + path, 'main h1');
+      await page.locator('.panel', { hasText: 'Active series' }).first().scrollIntoViewIfNeeded();
+      for (let i = 0; i < 200 && !asked.some((q) => q.includes('head_series{job="self",instance="a:1"}')); i++) await page.waitForTimeout(50);
+      need(asked.some((q) => q.includes('head_series{job="self",instance="a:1"}')), `/${path} does not ask for its own job`);
+      need(!asked.some((q) => q.includes('job="tidemark"')), `/${path} asks for a job of a name that nobody gave`);
+      page.off('request', note);
+    }
+    mock.state.world = { ...mock.state.world, series: (q) => (/tidemark_|prometheus_|process_/.test(q) ? [] : undefined) };
+    for (const path of ['', 'status']) {
+      await open(page, mock.url + path, 'main h1');
+      await until(page, () => /Tidemark is not scraped\./.test(document.querySelector('main')?.textContent ?? ''));
+      await run.shot(page, `told-own-${path}`);
+      await run.accessible(page);
+    }
+    mock.close();
+  });
+}
+
 export async function toldWalks(run) {
   await paging(run);
   await notifier(run);
   await reload(run);
   await target(run);
   await host(run);
+  await own(run);
 }

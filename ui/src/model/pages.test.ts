@@ -3,6 +3,7 @@ import type { RuleGroup, Target } from '../api_types';
 import { alertRows, deliveriesFor, splitThreshold, valueSide } from './alerts';
 import { findBase } from './base';
 import { commonLabels, fillLegend, labelKey, matchesWords, selector, seriesName } from './labels';
+import { ownMatch } from './own';
 import { notifierOff, undelivered, whyNot } from './paging';
 import { fillQuery } from './range_query';
 import { heatCells } from './sketch';
@@ -193,6 +194,17 @@ describe('paging', () => {
     expect(notifierOff({ 'alertmanager.config': 'am.yml' })).toBe(false);
     expect(notifierOff({})).toBe(false);
     expect(notifierOff(undefined)).toBe(false);
+  });
+});
+
+describe('Tidemark itself', () => {
+  const one = (job: string, instance: string) => ({ job, instance });
+  it('is found under any name of its job', () => {
+    expect(ownMatch([one('self', 'a:1')], 'x')).toBe('job="self",instance="a:1"');
+    expect(ownMatch([one('tidemark', 'a:1'), one('fleet', 'b:1')], 'b:1')).toBe('job="fleet",instance="b:1"');
+    expect(ownMatch([one('fleet', 'b:1'), one('tidemark', 'a:1')], 'x')).toBe('job="tidemark"');
+    expect(ownMatch([one('a"b', 'i')], 'x')).toBe('job="a\\"b",instance="i"');
+    expect(ownMatch([], 'x')).toBe('');
   });
 });
 

@@ -11,7 +11,6 @@ import { Panel, type PanelProps } from '../widgets/panel';
 
 const HEIGHT = 84;
 const HOST = 'job="host"';
-const OWN = 'job="tidemark"';
 const MOUNTS = 'fstype!~"tmpfs|ramfs|squashfs|overlay|devtmpfs|nsfs|autofs"';
 
 const HOST_PANELS: Omit<PanelProps, 'small'>[] = [
@@ -44,7 +43,7 @@ const HOST_PANELS: Omit<PanelProps, 'small'>[] = [
   },
 ];
 
-const OWN_PANELS: Omit<PanelProps, 'small'>[] = [
+const ownPanels = (OWN: string): Omit<PanelProps, 'small'>[] => [
   {
     title: 'Active series', look: { unit: 'count', height: HEIGHT, compact: true },
     queries: [{ expr: `prometheus_tsdb_head_series{${OWN}}`, legend: 'series' }],
@@ -124,7 +123,21 @@ export function HomeHost() {
   );
 }
 
+/** "Tidemark itself": found by what only it writes, since its job may have any name. */
 export function HomeOwn() {
+  const own = useResource('own', async (stop) => (await import('../model/own')).ownSeries(stop));
+  const absent = useResource('own-absent', async () => ({ ...own.answer!, data: (await import('./own_absent')).OwnAbsent }), { on: own.data === '', live: false });
+  return (
+    <section class="block" aria-labelledby="home-own">
+      <h2 id="home-own"><a href={href('/status')}>Tidemark itself</a></h2>
+      <Loaded of={own} what="Its own figures could not be found." height={340}>
+        {(found) => (found ? <OwnFigures key={found} OWN={found} /> : absent.data && <absent.data />)}
+      </Loaded>
+    </section>
+  );
+}
+
+function OwnFigures({ OWN }: { OWN: string }) {
   const names = 'process_resident_memory_bytes|tidemark_memory_limit_bytes|tidemark_data_disk_free_bytes|tidemark_data_disk_size_bytes|prometheus_tsdb_storage_blocks_bytes|prometheus_tsdb_wal_storage_size_bytes';
   const now = useInstant(`{__name__=~"${names}",${OWN}}`);
   const shrink = useInstant(`min(delta(tidemark_data_disk_free_bytes{${OWN}}[6h]))`);
@@ -137,8 +150,7 @@ export function HomeOwn() {
   const skipped = single(missed);
   const bytes = (x: number | undefined) => (x === undefined ? '–' : show(x, 'bytes', 3));
   return (
-    <section class="block" aria-labelledby="home-own">
-      <h2 id="home-own"><a href={href('/status')}>Tidemark itself</a></h2>
+    <>
       <dl class="facts">
         <Fact name="Memory" alarm={rss !== undefined && limit && rss > 0.9 * limit ? 'firing' : undefined}>{bytes(rss)}{limit !== undefined && <span class="dim"> of {bytes(limit)}</span>}</Fact>
         <Fact name="Data">{bytes(blocks === undefined && wal === undefined ? undefined : (blocks ?? 0) + (wal ?? 0))}</Fact>
@@ -146,7 +158,7 @@ export function HomeOwn() {
         <Fact name="Disk full in">{daysLeft(free, single(shrink), 21600)}</Fact>
         <Fact name="Rule runs missed, 1 h" alarm={skipped !== undefined && skipped >= 1 ? 'firing' : undefined}>{skipped === undefined ? '–' : show(Math.round(skipped), 'count')}</Fact>
       </dl>
-      <div class="smalls">{OWN_PANELS.map((panel) => <Panel key={panel.title} {...panel} small />)}</div>
-    </section>
+      <div class="smalls">{ownPanels(OWN).map((panel) => <Panel key={panel.title} {...panel} small />)}</div>
+    </>
   );
 }

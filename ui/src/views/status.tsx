@@ -3,6 +3,7 @@ import { api } from '../api';
 import type { Labels } from '../api_types';
 import { useResource } from '../model/resource';
 import { matchesWords } from '../model/labels';
+import { ownSeries } from '../model/own';
 import { rfcTime } from '../model/time';
 import { show } from '../model/units';
 import { href, param } from '../model/url';
@@ -10,6 +11,7 @@ import { Copy, Loaded, Tabs, Time } from '../widgets/bits';
 import { Search } from '../widgets/filter';
 import { Panel, type PanelProps } from '../widgets/panel';
 import { ReloadFailed } from '../widgets/reload';
+import { OwnAbsent } from './own_absent';
 import { Tsdb } from './status_tsdb';
 
 const TABS: [string, string][] = [['build', 'Build'], ['flags', 'Flags'], ['configuration', 'Configuration'], ['tsdb', 'TSDB']];
@@ -27,8 +29,7 @@ export function Status() {
   );
 }
 
-const OWN = 'job="tidemark"';
-const GRAPHS: PanelProps[] = [
+const graphs = (OWN: string): PanelProps[] => [
   {
     title: 'Memory against its budget', look: { unit: 'bytes', height: 150 }, queries: [
       { expr: `process_resident_memory_bytes{${OWN}}`, legend: 'resident' },
@@ -70,6 +71,7 @@ function Facts({ facts, first = [] }: { facts: Record<string, unknown>; first?: 
 function Build() {
   const build = useResource('build', (stop) => api.build(stop), { live: false });
   const runtime = useResource('runtime', (stop) => api.runtime(stop));
+  const own = useResource('own', ownSeries);
   return (
     <>
       <div class="pair">
@@ -77,7 +79,9 @@ function Build() {
         <section class="block"><h2>Runtime</h2><Loaded of={runtime} what="The runtime facts could not be read." height={160}>{(data: Record<string, unknown>) => <Facts facts={data} first={['startTime', 'serverTime', 'lastConfigTime', 'reloadConfigSuccess']} />}</Loaded></section>
       </div>
       <section class="block" aria-label="Own graphs"><h2>What it costs</h2>
-        <div class="panels">{GRAPHS.map((panel) => <div class="use" key={panel.title}><Panel {...panel} /></div>)}</div>
+        <Loaded of={own} what="The server's own figures could not be found." height={600}>
+          {(found) => (found ? <div class="panels" key={found}>{graphs(found).map((panel) => <div class="use" key={panel.title}><Panel {...panel} /></div>)}</div> : <OwnAbsent />)}
+        </Loaded>
       </section>
     </>
   );
