@@ -3,7 +3,7 @@
 //
 //   what happened                              answer
 //   stored, too old, out of order, duplicate   204, X-Prometheus-Remote-Write-Samples-Written
-//   histograms, exemplars: not stored yet      the same, their Written headers say 0; counted by kind
+//   histograms, exemplars: not stored yet      the same; their headers say 0, counted by kind
 //   some refused: limit, invalid               400 with the first reason; the good ones are stored
 //   not snappy, not protobuf                   400
 //   too large                                  413
