@@ -29,7 +29,7 @@ test: release
 	tools/test.py --build $(BUILD) --suite units,tools,ui,integration
 
 # Style and sanitizers: tidy, clang-format, clang-tidy, units and short integration.
-check: setup tidy
+check: setup tidy $(BUILD)/build.ninja
 	tools/lint.sh $(BUILD)
 	[ -f $(CHECK)/build.ninja ] || meson setup $(CHECK) -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
 	ninja -C $(CHECK)
