@@ -86,7 +86,7 @@ static bool sparse_plain(struct dec *d, bool mb, u32 count, u64 *out)
         there[at] = true;
         before = at;
     }
-    u64 values[INT_PACK_MAX];
+    u64 values[INT_PACK_MAX] = {0};
     if (found != set || !residuals_plain(d, mb, false, (u32)set, values)) {
         return false;
     }
@@ -117,7 +117,7 @@ static bool column_plain(struct dec *d, u8 header, u32 n, i64 *ints)
     const bool twice = plan == 4 || plan == 6;
     u64 delta = twice ? (u64)dec_varsint(d) : 0;
     const u32 skipped = plan == 2 ? 0 : twice ? 2 : 1;
-    u64 r[INT_PACK_MAX];
+    u64 r[INT_PACK_MAX] = {0};
     if (plan == 7 || n < 3 || gcd == 0) {
         return false;
     }

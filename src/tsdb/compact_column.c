@@ -199,7 +199,7 @@ static bool parts_join(struct compact_columns *c, u32 ordinal, u32 from, u32 to,
     struct chunk_rows rows = {.column = c->parts[from].column};
     for (u32 i = from; i < to; i++) {
         const struct compact_part *p = &c->parts[i];
-        f64 values[CHUNK_VALUES_MAX];
+        f64 values[CHUNK_VALUES_MAX] = {0};
         u32 at = 0;
         if (!part_decode(c, p, values, e)) {
             return false;
@@ -274,7 +274,7 @@ static bool loose_add(struct compact_columns *c, u32 part, struct compact_sample
                       struct error *e)
 {
     const struct compact_part *p = &c->parts[part];
-    f64 values[CHUNK_VALUES_MAX];
+    f64 values[CHUNK_VALUES_MAX] = {0};
     u32 at = 0;
     if (!part_decode(c, p, values, e)) {
         return false;
