@@ -580,9 +580,9 @@ static void info_update(struct page *p, const struct http_reply *reply, const st
     i->phase_parse_s = v->parse_s;
     i->phase_store_s = v->store_s;
     i->samples = p->samples;
-    i->last_reason = v->ok ? STR_EMPTY : str_c(v->reason);
     const bool limited = v->ok && p->samples_limited > 0;
-    i->last_reason = limited ? STR("series_limit") : i->last_reason;
+    const str trouble = limited ? STR("series_limit") : STR_EMPTY;
+    i->last_reason = v->ok ? trouble : str_c(v->reason);
     buf_clear(&t->error_text);
     buf_clear(&t->excerpt);
     i->error_line = 0;

@@ -60,7 +60,7 @@ struct tsdb_opts {
     i64 too_new_ms;                        // 5 min
     enum wal_sync wal_sync;
     u64 wal_segment_bytes; // 64 MiB
-    u32 series_max;        // 0 = 10 million; an eighth of it is kept for rules
+    u32 series_max;        // 0 = 10 million; an eighth is kept for rules, STREAM_OWN may pass it
     u64 memory_max;        // New series are refused beyond it, an eighth likewise; 0 = no limit
     u64 symbol_bytes_max;  // 1 GiB
     u32 queriers_max;      // 4096
