@@ -45,6 +45,47 @@ TEST(budgets_stop_a_query_and_are_charged)
     fixture_down(&f);
 }
 
+// Counts how often it is read. Threads: owned by the test.
+struct watched_clk {
+    struct clk clk;
+    u32 looks;
+};
+
+static i64 watched_wall_ms(struct clk *c)
+{
+    (void)c;
+    return 0;
+}
+
+static i64 watched_mono_ns(struct clk *c)
+{
+    ((struct watched_clk *)c)->looks++;
+    return 1;
+}
+
+// One series can be minutes of work: a deadline must not have to wait for its end.
+TEST(deadlines_are_looked_at_within_a_series)
+{
+    static const struct clk_ops ops = {.wall_ms = watched_wall_ms, .mono_ns = watched_mono_ns};
+    struct watched_clk watched = {.clk = {.ops = &ops}};
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    promql_engine_free(f.engine);
+    f.engine = promql_engine_new((struct promql_engine_opts){.clk = &watched.clk});
+    char values[4096] = "";
+    memset(values, ' ', 3999);
+    for (u32 i = 0; i < 4000; i += 2) {
+        values[i] = '1';
+    }
+    fixture_load(&f, "x", 1000, values);
+    // 2,000 windows of up to 1,000 samples, 1.5 million in all.
+    ASSERT_OK(fixture_range(&f, "quantile_over_time(0.9, x[1000s])", 0, 1999000, 1000), f.error);
+    u32 of_long = watched.looks;
+    ASSERT_OK(fixture_range(&f, "quantile_over_time(0.9, x[1s])", 0, 1999000, 1000), f.error);
+    assert_true(of_long > watched.looks - of_long + 4);
+    fixture_down(&f);
+}
+
 TEST(points_held_at_once_are_limited)
 {
     struct fixture f;

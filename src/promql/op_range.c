@@ -280,6 +280,9 @@ static bool call_step(struct op_range *o, struct run *r, struct range_call *c,
         return true;
     }
     run_count(r, &o->base.grid, step, w.count + w.hist_count);
+    if (!run_work(r, w.count + w.hist_count)) {
+        return false;
+    }
     for (u32 i = 0; i < ARRAY_LEN(o->params); i++) {
         c->params[i] = o->call.params[i] ? o->params[i].values[step] : 0;
     }
