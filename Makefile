@@ -39,7 +39,7 @@ tidy:
 	tools/tidy.py
 
 tsan: setup
-	[ -f $(TSAN)/build.ninja ] || meson setup $(TSAN) -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dui=disabled
+	[ -f $(TSAN)/build.ninja ] || meson setup $(TSAN) -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
 	ninja -C $(TSAN)
 	tools/test.py --build $(TSAN) --suite units,integration --short
 

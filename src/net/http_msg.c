@@ -102,7 +102,7 @@ str http_route_param(const struct http_request *rq, str name)
     return STR_EMPTY;
 }
 
-const volatile int *http_cancel_flag(const struct http_request *rq)
+const int *http_cancel_flag(const struct http_request *rq)
 {
     return &rq->cancelled;
 }

@@ -65,7 +65,7 @@ struct http_request {
 str http_header_get(const struct http_request *rq, str name); // First; empty if absent.
 str http_param_get(const struct http_request *rq, str name);  // First; empty if absent.
 str http_route_param(const struct http_request *rq, str name);
-const volatile int *http_cancel_flag(const struct http_request *rq); // For query_budget.cancel.
+const int *http_cancel_flag(const struct http_request *rq); // For query_budget.cancel.
 bool http_is_cancelled(const struct http_request *rq);
 // Whether coding (gzip, br) is accepted by the request's Accept-Encoding with q > 0.
 bool http_accepts(const struct http_request *rq, str coding);

@@ -33,7 +33,7 @@ bool query_tick(struct run *r)
     if (r->failed) {
         return false;
     }
-    if (r->budget.cancel && *r->budget.cancel) {
+    if (query_is_cancelled(&r->budget)) {
         return run_fail(r, ERR_CANCELLED, "query was canceled in expression evaluation");
     }
     if (r->budget.deadline_mono_ns != 0 && r->opts->clk &&

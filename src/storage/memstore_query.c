@@ -75,7 +75,7 @@ static bool budget_charge(struct query_budget *b, struct clk *clk, u64 series, u
     b->series += series;
     b->samples += samples;
     b->bytes += samples * (sizeof(i64) + sizeof(f64));
-    if (b->cancel && *b->cancel) {
+    if (query_is_cancelled(b)) {
         return err_set(e, ERR_CANCELLED, "the query was cancelled");
     }
     if (b->deadline_mono_ns != 0 && clk && clk_mono_ns(clk) > b->deadline_mono_ns) {

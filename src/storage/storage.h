@@ -126,8 +126,12 @@ struct query_budget {
     u64 series_max;
     u64 series;
     i64 deadline_mono_ns;       // 0 = none.
-    const volatile int *cancel; // Non-zero = stop; NULL = never. Written by another thread.
+    const int *cancel;          // Non-zero = stop; NULL = never. Stored atomically by others.
 };
+static inline bool query_is_cancelled(const struct query_budget *b)
+{
+    return b->cancel && __atomic_load_n(b->cancel, __ATOMIC_RELAXED) != 0;
+}
 
 #define WARNINGS_MAX 16
 struct storage_warnings { // Texts live in the cursor's or the caller's arena.

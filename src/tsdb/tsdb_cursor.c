@@ -93,7 +93,7 @@ static bool budget_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 by
     b->series += series;
     b->samples += samples;
     b->bytes += bytes;
-    if (b->cancel && *b->cancel) {
+    if (query_is_cancelled(b)) {
         return err_set(e, ERR_CANCELLED, "the query was cancelled");
     }
     if (b->deadline_mono_ns != 0 && clk_mono_ns(c->s.db->opts.clk) > b->deadline_mono_ns) {
