@@ -125,8 +125,8 @@ struct query_budget {
     u64 samples;
     u64 series_max;
     u64 series;
-    i64 deadline_mono_ns;       // 0 = none.
-    const int *cancel;          // Non-zero = stop; NULL = never. Stored atomically by others.
+    i64 deadline_mono_ns; // 0 = none.
+    const int *cancel;    // Non-zero = stop; NULL = never. Stored atomically by others.
 };
 static inline bool query_is_cancelled(const struct query_budget *b)
 {
