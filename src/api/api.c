@@ -2,6 +2,7 @@
 #include "api/api_inner.h"
 #include "base/str.h"
 #include "client/tidemark.h"
+#include "ingest/ingest.h"
 #include "os/clk.h"
 
 #define QUERY  API_LANE_QUERY
@@ -73,6 +74,8 @@ static void defaults_fill(struct api_opts *o)
     o->query_threads = o->query_threads ? o->query_threads : 4;
     o->query_queue_max = o->query_queue_max ? o->query_queue_max : 64;
     o->write_bytes_max = o->write_bytes_max ? o->write_bytes_max : (u64)32 << 20;
+    o->write_cache_bytes = o->write_cache_bytes ? o->write_cache_bytes : (size_t)256 << 20;
+    o->write_cache_bytes = MIN(o->write_cache_bytes, o->query_bytes_max);
     if (o->push_limits.labels_max == 0) {
         o->push_limits = (struct labels_limits){40, 256, 4096};
     }
@@ -129,6 +132,7 @@ struct api *api_new(const struct api_opts *opts, struct error *e)
     api->opts = *opts;
     defaults_fill(&api->opts);
     api->start_ms = clk_wall_ms(api->opts.clk);
+    api->write_cache = api->opts.remote_write ? push_cache_new(api->opts.write_cache_bytes) : NULL;
     api->route_count = ARRAY_LEN(route_table);
     api->routes = MEM_NEW_N(struct http_route, api->route_count);
     memcpy(api->routes, route_table, sizeof(route_table));
@@ -157,6 +161,7 @@ struct api *api_new(const struct api_opts *opts, struct error *e)
 void api_free(struct api *api)
 {
     if (api != NULL) {
+        push_cache_free(api->write_cache);
         mem_free(api->routes);
         mem_free(api);
     }

@@ -68,6 +68,7 @@ struct api_opts {
     u32 query_threads;                         // 4
     u32 query_queue_max;                       // 64
     u64 write_bytes_max;                       // 32 MiB, decoded; also the bound of what is sent
+    size_t write_cache_bytes;                  // 256 MiB, at most query_bytes_max
     struct labels_limits push_limits;          // 40 labels, 256 B names, 4 KiB values
 };
 

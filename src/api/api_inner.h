@@ -10,6 +10,7 @@
 
 struct hist;
 struct promql_point;
+struct push_cache;
 struct tmk_counter;
 
 // Queries; what walks the index; what is only looked up (so that the pages stay there when the
@@ -26,6 +27,7 @@ struct api {
     struct http_route *routes;
     u32 route_count;
     struct http_lane lanes[API_LANE_COUNT];
+    struct push_cache *write_cache; // NULL: pushes are not taken.
     struct tmk_counter *write_outcomes[APPEND_OUTCOME_COUNT];
     struct tmk_counter *write_requests_bad;
     struct tmk_counter *write_histograms; // Of pushes: not stored yet, as exemplars.

@@ -136,6 +136,7 @@ void api_write(struct http_request *rq, struct http_response *rs)
         return;
     }
     const struct push_opts opts = {.storage = svc->storage,
+                                   .cache = api->write_cache,
                                    .tenant = TENANT_DEFAULT,
                                    .limits = api->opts.push_limits,
                                    .decoded_bytes_max = api->opts.write_bytes_max};

@@ -57,9 +57,16 @@ bool expo_close(struct expo *x, u32 *error_line, struct error *e);
 
 // ---- push ----
 
+// What pushes have spelt, so that known series cost little; at most bytes_max of memory. One serves
+// one storage, whatever the tenant, and one set of limits. Threads: guarded inside.
+struct push_cache;
+struct push_cache *push_cache_new(size_t bytes_max) MUST_USE;
+void push_cache_free(struct push_cache *c); // Accepts NULL.
+
 // Threads: frozen; one for all requests.
 struct push_opts {
     struct storage *storage;
+    struct push_cache *cache; // NULL = every label is read.
     struct tenant_id tenant;
     struct labels_limits limits;
     u64 decoded_bytes_max; // 32 MiB.

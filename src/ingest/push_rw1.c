@@ -5,29 +5,52 @@
 //                  Histogram histograms = 4 }
 //   Label { string name = 1, value = 2 }   Sample { double value = 1; int64 timestamp = 2 }
 //
-// Two walks over the decoded request: the first reads labels and samples into columns (labels are
-// borrowed from the decoded bytes), then every series is resolved in one call and the columns are
-// staged. Memory: the decoded request, and in the arena 20 bytes a sample and 60 a series, twice
-// while a column grows. Two bytes on the wire make a sample or a series, so the arena's maximum is
-// asked for, never passed: a request that needs more is refused.
+// One walk over the decoded request reads samples into columns and notes where the labels of each
+// series stand; they are only read if the cache does not know these bytes (push_cache.h). Then the
+// series are resolved in one call and the columns are staged. A series that the cache knew and
+// storage has forgotten meanwhile is resolved anew, and its samples follow in a second commit.
+// Memory: the decoded request, and in the arena 20 bytes a sample and 90 a series, twice while a
+// column grows. Two bytes on the wire make a sample or a series, so the arena's maximum is asked
+// for, never passed: a request that needs more is refused.
 #include "base/arena.h"
+#include "base/bits.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "ingest/ingest.h"
+#include "ingest/push_cache.h"
 #include "wire/pb.h"
 #include "wire/snappy.h"
 
 #include <stdlib.h>
 
 #define PUSH_LABELS_MAX 1024 // Of one series; more is a bad label set.
+#define SAMPLE_GUESS    128U // Decoded bytes of a series with one sample, for the first columns.
+#define COLUMN_MAX      4096U
+
+enum series_state {
+    SERIES_ASKED, // Of the cache; its labels were not read.
+    SERIES_READ,
+    SERIES_BAD, // Its labels are refused.
+};
+
+// One series of the request. Threads: owned.
+struct pushed {
+    str span;            // Its label fields; with other fields between them if key is empty.
+    struct push_key key; // Empty: unfit for the cache.
+    struct labels labels;
+    struct series_ref ref;
+    u8 state;
+    u8 outcome; // Of resolve, while ref is none.
+};
 
 // Everything of one request as columns.
 struct request {
     struct arena *a;
+    const struct push_opts *opts;
+    str decoded;
     struct label *found; // PUSH_LABELS_MAX labels of the series that is being read.
-    struct labels *series;
-    u8 *bad; // The series' labels are refused.
+    struct pushed *series;
     u32 series_count;
     u32 series_cap;
     u32 *owner; // Series of each sample.
@@ -52,10 +75,16 @@ static void *column_grow(struct request *q, const void *old, u32 count, u32 cap,
     return column;
 }
 
+// How many rows a column begins with.
+static u32 column_first(const struct request *q)
+{
+    return (u32)MIN(q->decoded.len / SAMPLE_GUESS + 64, COLUMN_MAX);
+}
+
 static void sample_add(struct request *q, u32 series, i64 t_ms, f64 value)
 {
     if (q->sample_count == q->sample_cap) {
-        const u32 cap = MAX(1024, q->sample_cap * 2);
+        const u32 cap = MAX(column_first(q), q->sample_cap * 2);
         q->owner = column_grow(q, q->owner, q->sample_cap, cap, sizeof(*q->owner));
         q->t_ms = column_grow(q, q->t_ms, q->sample_cap, cap, sizeof(*q->t_ms));
         q->values = column_grow(q, q->values, q->sample_cap, cap, sizeof(*q->values));
@@ -88,6 +117,74 @@ static bool sample_read(struct pb_reader *outer, struct request *q, u32 series)
     return true;
 }
 
+// ---- the usual form: labels, then samples with value and time ----
+
+#define KEY_LABELS  0x0aU // Of the protobuf: field 1, bytes.
+#define KEY_SAMPLES 0x12U
+#define KEY_VALUE   0x09U
+#define KEY_TIME    0x10U
+#define TIME_LONG   9U // Bytes of a time that is not negative.
+
+// Where the label fields at the start of a series end.
+static const u8 *labels_end(const u8 *at, const u8 *end)
+{
+    while (end - at >= 3 && at[0] == KEY_LABELS) {
+        const bool wide = at[1] >= 0x80;
+        if (wide && at[2] >= 0x80) {
+            break;
+        }
+        const size_t len = wide ? (at[1] & 0x7fU) | (size_t)at[2] << 7 : at[1];
+        const u8 *body = at + (wide ? 3 : 2);
+        if (len > (size_t)(end - body)) {
+            break;
+        }
+        at = body + len;
+    }
+    return at;
+}
+
+// The time that these bytes are, all of them; false: pb shall see.
+static bool time_quick(const u8 *at, size_t len, i64 *t_ms)
+{
+    u64 t = 0;
+    if (len == 0 || len > TIME_LONG || at[len - 1] >= 0x80) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (at[i] < 0x80 && i + 1 < len) {
+            return false;
+        }
+        t |= (u64)(at[i] & 0x7fU) << (7 * i);
+    }
+    *t_ms = (i64)t;
+    return true;
+}
+
+// Takes the samples at d as long as they have the usual form (a value of zero is left out); the
+// rest is left to pb.
+static void samples_quick(struct dec *d, struct request *q, u32 series)
+{
+    while (d->end - d->at >= 2 && d->at[0] == KEY_SAMPLES && !q->full) {
+        const u8 *at = d->at + 2;
+        const u32 len = d->at[1];
+        if (len < 2 || len > (size_t)(d->end - at)) {
+            return;
+        }
+        const u8 *end = at + len;
+        f64 value = 0;
+        i64 t_ms;
+        if (at[0] == KEY_VALUE && end - at > 9) {
+            value = f64_of_bits(load_le64(at + 1));
+            at += 9;
+        }
+        if (at[0] != KEY_TIME || !time_quick(at + 1, (size_t)(end - at - 1), &t_ms)) {
+            return;
+        }
+        sample_add(q, series, t_ms, value);
+        d->at = end;
+    }
+}
+
 static bool label_read(struct pb_reader *outer, struct label *out)
 {
     struct pb_reader r = pb_enter(outer);
@@ -117,67 +214,119 @@ static int label_order(const void *a, const void *b)
     return str_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
 }
 
-// Keeps the labels of the series: sorted, without empty values. Sets bad when they are refused.
-static void labels_keep_pushed(struct request *q, u32 series, struct label *found, u32 count,
-                               const struct labels_limits *limits, struct push_result *out)
+static void series_refuse(struct pushed *s, struct push_result *out, const struct error *why)
 {
-    u32 n = 0;
-    for (u32 i = 0; i < count; i++) {
-        found[n] = found[i];
-        n += found[i].value.len > 0;
+    s->state = SERIES_BAD;
+    out->series_bad_labels++;
+    if (out->first_error.code == ERR_NONE) {
+        out->first_error = *why;
     }
-    if (!is_sorted(found, n)) {
-        qsort(found, n, sizeof(*found), label_order);
+}
+
+// Keeps the labels of the series: sorted, without empty values; or refuses them.
+static void labels_keep_pushed(struct request *q, struct pushed *s, u32 count,
+                               struct push_result *out)
+{
+    struct error why = {0};
+    u32 n = 0;
+    if (count > PUSH_LABELS_MAX) {
+        (void)err_set(&why, ERR_LIMIT, "a series has more than %d labels", PUSH_LABELS_MAX);
+        series_refuse(s, out, &why);
+        return;
+    }
+    for (u32 i = 0; i < count; i++) {
+        q->found[n] = q->found[i];
+        n += q->found[i].value.len > 0;
+    }
+    if (!is_sorted(q->found, n)) {
+        qsort(q->found, n, sizeof(*q->found), label_order);
     }
     struct label *kept = arena_try(q->a, n + 1U, sizeof(*kept));
     if (!kept) {
         q->full = true;
         return;
     }
-    memcpy(kept, found, n * sizeof(*kept));
-    q->series[series] = (struct labels){kept, n};
-    struct error why = {0};
-    bool good = count <= PUSH_LABELS_MAX && labels_check(q->series[series], limits, &why);
-    if (good && !labels_has(q->series[series], LABEL_NAME)) {
+    memcpy(kept, q->found, n * sizeof(*kept));
+    s->labels = (struct labels){kept, n};
+    s->state = SERIES_READ;
+    bool good = labels_check(s->labels, &q->opts->limits, &why);
+    if (good && !labels_has(s->labels, LABEL_NAME)) {
         good = err_set(&why, ERR_INVALID, "a series has no metric name");
     }
-    q->bad[series] = !good;
     if (!good) {
-        out->series_bad_labels++;
-        if (out->first_error.code == ERR_NONE) {
-            out->first_error = why;
+        series_refuse(s, out, &why);
+    }
+}
+
+static bool broken_tell(const struct request *q, const char *at, struct error *e)
+{
+    return err_set(e, ERR_INVALID, "remote write: broken protobuf at byte %zu of %zu",
+                   (size_t)(at - q->decoded.ptr), q->decoded.len);
+}
+
+static bool full_tell(struct error *e)
+{
+    return err_set(e, ERR_LIMIT,
+                   "remote write: the request needs more memory than one may use: send fewer "
+                   "series and samples at once");
+}
+
+// Reads the labels of one series.
+static bool labels_read(struct request *q, struct pushed *s, struct push_result *out,
+                        struct error *e)
+{
+    struct pb_reader r = pb_of(s->span);
+    u32 count = 0;
+    if (!q->found) {
+        q->found = arena_try(q->a, PUSH_LABELS_MAX, sizeof(*q->found));
+        if (!q->found) {
+            return full_tell(e);
         }
     }
+    while (pb_next(&r)) {
+        struct label l;
+        if (r.field != 1 || !label_read(&r, &l)) {
+            continue; // A failure ends pb_next.
+        }
+        if (count < PUSH_LABELS_MAX) {
+            q->found[count] = l;
+        }
+        count += count <= PUSH_LABELS_MAX;
+    }
+    if (!pb_ok(&r)) {
+        return broken_tell(q, s->span.ptr + dec_offset(&r.dec), e);
+    }
+    labels_keep_pushed(q, s, count, out);
+    return q->full ? full_tell(e) : true;
 }
 
-static u32 series_add(struct request *q)
+static struct pushed *series_add(struct request *q)
 {
     if (q->series_count == q->series_cap) {
-        const u32 cap = MAX(256, q->series_cap * 2);
+        const u32 cap = MAX(column_first(q), q->series_cap * 2);
         q->series = column_grow(q, q->series, q->series_cap, cap, sizeof(*q->series));
-        q->bad = column_grow(q, q->bad, q->series_cap, cap, sizeof(*q->bad));
         q->series_cap = cap;
     }
-    return q->series_count++;
+    return q->full ? NULL : &q->series[q->series_count++];
 }
 
-static bool series_read(struct pb_reader *outer, struct request *q, const struct push_opts *opts,
-                        struct push_result *out)
+static bool series_read(struct pb_reader *outer, struct request *q, struct push_result *out)
 {
     struct pb_reader r = pb_enter(outer);
-    u32 count = 0;
-    const u32 series = series_add(q);
+    struct pushed *s = series_add(q);
+    if (!s || !pb_ok(&r)) {
+        return false;
+    }
+    const u32 series = q->series_count - 1;
+    const u8 *start = r.dec.at;
+    r.dec.at = labels_end(start, r.dec.end);
+    str span = str_make((const char *)start, (size_t)(r.dec.at - start));
+    bool strewn = false;
+    samples_quick(&r.dec, q, series);
     while (!q->full && pb_next(&r)) {
-        struct label l;
         switch (r.field) {
         case 1:
-            if (!label_read(&r, &l)) {
-                break;
-            }
-            if (count < PUSH_LABELS_MAX) {
-                q->found[count] = l;
-            }
-            count++;
+            strewn = true;
             break;
         case 2:
             (void)!sample_read(&r, q, series); // A failure ends pb_next.
@@ -195,12 +344,14 @@ static bool series_read(struct pb_reader *outer, struct request *q, const struct
     if (q->full || !pb_leave(outer, &r)) {
         return false;
     }
-    const u32 kept = MIN(count, (u32)PUSH_LABELS_MAX);
-    labels_keep_pushed(q, series, q->found, kept, &opts->limits, out);
-    if (!q->full && count > PUSH_LABELS_MAX) {
-        q->bad[series] = true;
+    if (strewn) {
+        span = str_make((const char *)start, (size_t)(r.dec.end - start));
     }
-    return !q->full;
+    *s = (struct pushed){.span = span};
+    if (!strewn && q->opts->cache) {
+        s->key = push_key_of(q->opts->tenant, span);
+    }
+    return true;
 }
 
 // MetricMetadata { MetricType type = 1; string metric_family_name = 2; help = 4; unit = 5 }; the
@@ -239,20 +390,12 @@ static bool metadata_read(struct pb_reader *outer, struct request *q)
     return true;
 }
 
-static bool full_tell(struct error *e)
+static bool request_read(struct request *q, struct push_result *out, struct error *e)
 {
-    return err_set(e, ERR_LIMIT,
-                   "remote write: the request needs more memory than one may use: send fewer "
-                   "series and samples at once");
-}
-
-static bool request_read(struct request *q, str decoded, const struct push_opts *opts,
-                         struct push_result *out, struct error *e)
-{
-    struct pb_reader r = pb_of(decoded);
+    struct pb_reader r = pb_of(q->decoded);
     while (!q->full && pb_next(&r)) {
         if (r.field == 1) {
-            (void)!series_read(&r, q, opts, out); // A failure ends pb_next.
+            (void)!series_read(&r, q, out); // A failure ends pb_next.
         } else if (r.field == 3) {
             (void)!metadata_read(&r, q);
         }
@@ -260,74 +403,157 @@ static bool request_read(struct request *q, str decoded, const struct push_opts 
     if (q->full) {
         return full_tell(e);
     }
-    if (!pb_ok(&r)) {
-        return err_set(e, ERR_INVALID, "remote write: broken protobuf at byte %zu of %zu",
-                       dec_offset(&r.dec), decoded.len);
+    return pb_ok(&r) || broken_tell(q, q->decoded.ptr + dec_offset(&r.dec), e);
+}
+
+// Asks the cache for all series of the request.
+static bool series_ask(struct request *q, struct error *e)
+{
+    const size_t n = q->series_count + (size_t)1;
+    if (!q->opts->cache) {
+        return true;
+    }
+    struct push_key *keys = arena_try(q->a, n, sizeof(*keys));
+    struct series_ref *refs = arena_try(q->a, n, sizeof(*refs));
+    if (!keys || !refs) {
+        return full_tell(e);
+    }
+    for (u32 i = 0; i < q->series_count; i++) {
+        keys[i] = q->series[i].key;
+    }
+    push_cache_find(q->opts->cache, q->opts->tenant, keys, q->series_count, refs);
+    for (u32 i = 0; i < q->series_count; i++) {
+        q->series[i].ref = refs[i];
     }
     return true;
 }
 
-// Resolves the good series and stages their samples; what is refused here is counted.
+// Reads the labels of what the cache does not know and gets their series from storage.
+static bool series_resolve(struct request *q, struct storage_appender *app, struct push_result *out,
+                           struct error *e)
+{
+    u32 n = 0;
+    for (u32 i = 0; i < q->series_count; i++) {
+        struct pushed *s = &q->series[i];
+        if (series_ref_is_none(s->ref) && s->state == SERIES_ASKED && !labels_read(q, s, out, e)) {
+            return false;
+        }
+        n += series_ref_is_none(s->ref) && s->state == SERIES_READ;
+    }
+    if (n == 0) {
+        return true;
+    }
+    u32 *which = arena_try(q->a, n, sizeof(*which));
+    struct labels *sets = arena_try(q->a, n, sizeof(*sets));
+    struct series_ref *refs = arena_try(q->a, n, sizeof(*refs));
+    struct push_key *keys = arena_try(q->a, n, sizeof(*keys));
+    u8 *outcomes = arena_try(q->a, n, sizeof(*outcomes));
+    if (!which || !sets || !refs || !keys || !outcomes) {
+        return full_tell(e);
+    }
+    n = 0;
+    for (u32 i = 0; i < q->series_count; i++) {
+        const struct pushed *s = &q->series[i];
+        if (series_ref_is_none(s->ref) && s->state == SERIES_READ) {
+            which[n] = i;
+            sets[n++] = s->labels;
+        }
+    }
+    app->ops->resolve(app, sets, n, refs, outcomes);
+    u32 kept = 0;
+    for (u32 i = 0; i < n; i++) {
+        struct pushed *s = &q->series[which[i]];
+        s->ref = refs[i];
+        s->outcome = outcomes[i];
+        keys[kept] = s->key;
+        refs[kept] = refs[i];
+        kept += !series_ref_is_none(refs[i]);
+    }
+    if (q->opts->cache) {
+        push_cache_put(q->opts->cache, q->opts->tenant, keys, refs, kept);
+    }
+    return true;
+}
+
+// Stages the samples of the series that storage has; what is refused here is counted.
 static bool request_stage(struct request *q, struct storage_appender *app,
                           struct append_batch *batch, struct push_result *out, struct error *e)
 {
-    const size_t series = q->series_count + (size_t)1;
     const size_t samples = q->sample_count + (size_t)1;
-    struct series_ref *refs = arena_try(q->a, series, sizeof(*refs));
-    u8 *outcomes = arena_try(q->a, series, sizeof(*outcomes));
-    struct labels *good = arena_try(q->a, series, sizeof(*good));
-    u32 *index = arena_try(q->a, series, sizeof(*index));
-    struct series_ref *sample_refs = arena_try(q->a, samples, sizeof(*sample_refs));
-    u8 *sample_outcomes = arena_try(q->a, samples, sizeof(*sample_outcomes));
-    if (!refs || !outcomes || !good || !index || !sample_refs || !sample_outcomes) {
+    struct series_ref *refs = arena_try(q->a, samples, sizeof(*refs));
+    u8 *outcomes = arena_try(q->a, samples, sizeof(*outcomes));
+    if (!refs || !outcomes) {
         return full_tell(e);
-    }
-    u32 good_count = 0;
-    for (u32 i = 0; i < q->series_count; i++) {
-        index[i] = good_count;
-        good[good_count] = q->series[i];
-        good_count += !q->bad[i];
-    }
-    if (good_count > 0) {
-        app->ops->resolve(app, good, good_count, refs, outcomes);
     }
     u32 n = 0;
     for (u32 i = 0; i < q->sample_count; i++) {
-        const u32 s = q->owner[i];
-        if (q->bad[s]) {
+        const struct pushed *s = &q->series[q->owner[i]];
+        if (s->state == SERIES_BAD) {
             out->outcomes[APPEND_INVALID]++;
             continue;
         }
-        if (series_ref_is_none(refs[index[s]])) {
-            out->outcomes[outcomes[index[s]]]++;
+        if (series_ref_is_none(s->ref)) {
+            out->outcomes[s->outcome]++;
             continue;
         }
-        sample_refs[n] = refs[index[s]];
+        refs[n] = s->ref;
+        q->owner[n] = q->owner[i];
         q->t_ms[n] = q->t_ms[i];
         q->values[n++] = q->values[i];
     }
-    *batch = (struct append_batch){.refs = sample_refs,
-                                   .t_ms = q->t_ms,
-                                   .values = q->values,
-                                   .n = n,
-                                   .outcomes = sample_outcomes};
-    return app->ops->append(app, batch, e) &&
-           (q->metadata_count == 0 || app->ops->metadata(app, q->metadata, q->metadata_count, e));
+    q->sample_count = n;
+    *batch = (struct append_batch){
+        .refs = refs, .t_ms = q->t_ms, .values = q->values, .n = n, .outcomes = outcomes};
+    return app->ops->append(app, batch, e);
 }
 
-static bool request_store(struct request *q, const struct push_opts *opts, struct push_result *out,
-                          struct error *e)
+// Counts what became of the batch. Samples whose series storage no longer had stay as the columns,
+// to be tried again, and their series forget their refs.
+static void batch_count(struct request *q, const struct append_batch *b, bool again,
+                        struct push_result *out)
+{
+    u32 n = 0;
+    for (u32 i = 0; i < b->n; i++) {
+        if (b->outcomes[i] != APPEND_INVALID || !again) {
+            out->outcomes[b->outcomes[i]]++;
+            continue;
+        }
+        q->series[q->owner[i]].ref = (struct series_ref){0, 0};
+        q->owner[n] = q->owner[i];
+        q->t_ms[n] = q->t_ms[i];
+        q->values[n++] = q->values[i];
+    }
+    q->sample_count = n;
+}
+
+static bool request_commit(struct request *q, struct storage_appender *app, bool again,
+                           struct push_result *out, struct error *e)
+{
+    struct append_batch batch = {0};
+    if (!series_resolve(q, app, out, e) || !request_stage(q, app, &batch, out, e)) {
+        return false;
+    }
+    if (q->metadata_count > 0 && !app->ops->metadata(app, q->metadata, q->metadata_count, e)) {
+        return false;
+    }
+    q->metadata_count = 0;
+    if (!app->ops->commit(app, DURABILITY_SYNC, &out->wal_position, e)) {
+        return false;
+    }
+    batch_count(q, &batch, again, out);
+    return true;
+}
+
+static bool request_store(struct request *q, struct push_result *out, struct error *e)
 {
     struct storage_appender *app =
-        storage_appender_open(opts->storage, opts->tenant, STREAM_PUSH, e);
+        storage_appender_open(q->opts->storage, q->opts->tenant, STREAM_PUSH, e);
     if (!app) {
         return false;
     }
-    struct append_batch batch = {0};
-    const bool ok = request_stage(q, app, &batch, out, e) &&
-                    app->ops->commit(app, DURABILITY_SYNC, &out->wal_position, e);
-    for (u32 i = 0; ok && i < batch.n; i++) {
-        out->outcomes[batch.outcomes[i]]++;
+    bool ok = request_commit(q, app, true, out, e);
+    if (ok && q->sample_count > 0) {
+        ok = request_commit(q, app, false, out, e);
     }
     storage_appender_close(app);
     if (ok && out->outcomes[APPEND_LIMIT] > 0 && out->first_error.code == ERR_NONE) {
@@ -344,14 +570,14 @@ bool push_remote_write_1(const struct push_opts *opts, str body, struct arena *a
     struct buf decoded;
     buf_init(&decoded, opts->decoded_bytes_max);
     struct push_result result = {0};
-    struct request q = {.a = a, .found = ARENA_NEW_N(a, struct label, PUSH_LABELS_MAX)};
     bool ok = snappy_decode(body, opts->decoded_bytes_max, &decoded, e);
     if (!ok) {
         (void)err_in(e, "remote write");
     }
-    ok = ok && request_read(&q, buf_get(&decoded), opts, &result, e);
+    struct request q = {.a = a, .opts = opts, .decoded = buf_get(&decoded)};
+    ok = ok && request_read(&q, &result, e);
     result.samples = q.sample_count;
-    ok = ok && request_store(&q, opts, &result, e);
+    ok = ok && series_ask(&q, e) && request_store(&q, &result, e);
     buf_fini(&decoded);
     if (ok) {
         *out = result;

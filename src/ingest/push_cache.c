@@ -1,0 +1,297 @@
+// push_cache.c: see push_cache.h.
+//
+//   slots   │ tag, place │ tag, place │ …   linear probing, at most 3/4 full, nothing is deleted
+//   chunks  │ record: tenant, length, ref, key bytes │ record │ …   256 KiB each, filled in order
+#include "ingest/push_cache.h"
+
+#include "base/hash.h"
+#include "base/str.h"
+#include "ingest/ingest.h"
+#include "os/thr.h"
+
+#define CHUNK_BYTES ((u32)256 << 10)
+#define KEY_MAX     ((u32)16 << 10)
+#define CHUNKS_MAX  2048U // 512 MiB a generation.
+#define SLOTS_MIN   1024U
+#define PROBES_MAX  32U
+#define FIND_SLICE  512U // Keys looked for in one hold of the lock.
+#define AHEAD       16U  // Keys whose memory is fetched before the first is compared.
+
+// Threads: guarded by the cache's lock.
+struct record {
+    u32 tenant;
+    u32 len;
+    struct series_ref ref;
+};
+
+// Threads: guarded by the cache's lock.
+struct slot {
+    u32 tag;   // Upper half of the hash.
+    u32 place; // Of the record: bytes / 8 over all chunks, + 1; 0 = empty.
+};
+
+// Threads: guarded by the cache's lock.
+struct generation {
+    struct slot *slots;
+    u32 mask; // 0 = no slots.
+    u32 count;
+    u8 *chunks[CHUNKS_MAX];
+    u32 chunk_count;
+    u32 used; // Of the last chunk.
+};
+
+struct push_cache {
+    struct lock lock; // Guards all below.
+    size_t half_max;  // Bytes of one generation. Frozen.
+    struct generation *young;
+    struct generation *old;
+};
+
+static size_t generation_bytes(const struct generation *g)
+{
+    return (size_t)g->chunk_count * CHUNK_BYTES + (g->mask ? g->mask + (size_t)1 : 0) * 8;
+}
+
+static void generation_clear(struct generation *g)
+{
+    for (u32 i = 0; i < g->chunk_count; i++) {
+        mem_free(g->chunks[i]);
+    }
+    mem_free(g->slots);
+    *g = (struct generation){0};
+}
+
+struct push_cache *push_cache_new(size_t bytes_max)
+{
+    struct push_cache *c = MEM_NEW(struct push_cache);
+    lock_init(&c->lock, LOCK_LEAF, "push_cache");
+    c->half_max = MIN(bytes_max / 2, (size_t)CHUNKS_MAX * CHUNK_BYTES);
+    c->young = MEM_NEW(struct generation);
+    c->old = MEM_NEW(struct generation);
+    return c;
+}
+
+void push_cache_free(struct push_cache *c)
+{
+    if (!c) {
+        return;
+    }
+    generation_clear(c->young);
+    generation_clear(c->old);
+    mem_free(c->young);
+    mem_free(c->old);
+    lock_fini(&c->lock);
+    mem_free(c);
+}
+
+struct push_key push_key_of(struct tenant_id tenant, str bytes)
+{
+    if (bytes.len == 0 || bytes.len > KEY_MAX) {
+        return (struct push_key){0};
+    }
+    return (struct push_key){.bytes = bytes, .hash = hash_mix(hash_str(bytes), tenant.v)};
+}
+
+static u32 tag_of(u64 hash)
+{
+    return (u32)(hash >> 32);
+}
+
+static struct record *record_at(const struct generation *g, u32 place)
+{
+    const u64 at = (u64)(place - 1) * 8;
+    return (struct record *)(void *)(g->chunks[at / CHUNK_BYTES] + at % CHUNK_BYTES);
+}
+
+static bool record_is(const struct record *r, struct tenant_id tenant, const struct push_key *k)
+{
+    return r->len == k->bytes.len && r->tenant == tenant.v &&
+           memcmp(r + 1, k->bytes.ptr, r->len) == 0;
+}
+
+// The first slot of the tag, from the i-th on; NULL at the end of the search.
+static const struct slot *slot_next(const struct generation *g, u32 tag, u32 *i)
+{
+    for (; g->mask != 0 && *i < PROBES_MAX; (*i)++) {
+        const struct slot *s = &g->slots[(tag + *i) & g->mask];
+        if (s->place == 0) {
+            return NULL;
+        }
+        if (s->tag == tag) {
+            (*i)++;
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static struct record *record_find(const struct generation *g, struct tenant_id tenant,
+                                  const struct push_key *k)
+{
+    const struct slot *s;
+    for (u32 i = 0; (s = slot_next(g, tag_of(k->hash), &i)) != NULL;) {
+        struct record *r = record_at(g, s->place);
+        if (record_is(r, tenant, k)) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+static struct slot *slot_free(const struct generation *g, u32 tag)
+{
+    for (u32 i = 0; i < PROBES_MAX; i++) {
+        struct slot *s = &g->slots[(tag + i) & g->mask];
+        if (s->place == 0) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+// What finds no slot near its place is left out: it is not known then, and costs what it did.
+static void slots_grow(struct generation *g)
+{
+    const struct slot *was = g->slots;
+    const u32 count = g->mask ? g->mask + 1 : 0;
+    const u32 grown = MAX(SLOTS_MIN, count * 2);
+    g->slots = MEM_NEW_N(struct slot, grown);
+    g->mask = grown - 1;
+    g->count = 0;
+    for (u32 i = 0; i < count; i++) {
+        struct slot *s = was[i].place ? slot_free(g, was[i].tag) : NULL;
+        if (s) {
+            *s = was[i];
+            g->count++;
+        }
+    }
+    mem_free(was);
+}
+
+// Room for one more key of this record size; the young generation becomes the old one if it has to.
+static struct generation *young_room(struct push_cache *c, u32 bytes)
+{
+    for (u32 attempt = 0; attempt < 2; attempt++) {
+        struct generation *g = c->young;
+        const bool slots = g->count >= g->mask - g->mask / 4;
+        const bool chunk = g->chunk_count == 0 || g->used + bytes > CHUNK_BYTES;
+        const size_t more =
+            (slots ? MAX(SLOTS_MIN, g->mask + (size_t)1) * 8 : 0) + (chunk ? CHUNK_BYTES : 0);
+        if (generation_bytes(g) + more <= c->half_max) {
+            if (slots) {
+                slots_grow(g);
+            }
+            if (chunk) {
+                g->chunks[g->chunk_count++] = mem_new(CHUNK_BYTES, 1);
+                g->used = 0;
+            }
+            return g;
+        }
+        generation_clear(c->old);
+        c->young = c->old;
+        c->old = g;
+    }
+    return NULL; // Even an empty one is too small.
+}
+
+static void record_put(struct push_cache *c, struct tenant_id tenant, const struct push_key *k,
+                       struct series_ref ref)
+{
+    struct record *known = record_find(c->young, tenant, k);
+    if (known) {
+        known->ref = ref;
+        return;
+    }
+    const u32 bytes = (u32)(sizeof(struct record) + k->bytes.len + 7) & ~7U;
+    struct generation *g = young_room(c, bytes);
+    struct slot *s = g ? slot_free(g, tag_of(k->hash)) : NULL;
+    if (!s) {
+        return;
+    }
+    const u64 at = (u64)(g->chunk_count - 1) * CHUNK_BYTES + g->used;
+    *s = (struct slot){.tag = tag_of(k->hash), .place = (u32)(at / 8) + 1};
+    struct record *r = record_at(g, s->place);
+    *r = (struct record){.tenant = tenant.v, .len = (u32)k->bytes.len, .ref = ref};
+    memcpy(r + 1, k->bytes.ptr, k->bytes.len);
+    g->used += bytes;
+    g->count++;
+}
+
+// Fetches the slots of some keys, then the records that these are likely to be.
+static void keys_fetch(const struct generation *g, const struct push_key *keys, u32 n)
+{
+    for (u32 i = 0; i < n && g->mask != 0; i++) {
+        __builtin_prefetch(&g->slots[tag_of(keys[i].hash) & g->mask]);
+    }
+    for (u32 i = 0; i < n; i++) {
+        u32 probe = 0;
+        const struct slot *s = slot_next(g, tag_of(keys[i].hash), &probe);
+        if (s) {
+            const char *r = (const char *)record_at(g, s->place);
+            __builtin_prefetch(r);
+            __builtin_prefetch(r + 64);
+        }
+    }
+}
+
+static struct series_ref key_find(struct push_cache *c, struct tenant_id tenant,
+                                  const struct push_key *k)
+{
+    const struct series_ref none = {0, 0};
+    if (k->bytes.len == 0) {
+        return none;
+    }
+    const struct record *r = record_find(c->young, tenant, k);
+    if (r) {
+        return r->ref;
+    }
+    r = record_find(c->old, tenant, k);
+    if (!r) {
+        return none;
+    }
+    const struct series_ref ref = r->ref; // The record may go with its generation.
+    record_put(c, tenant, k, ref);
+    return ref;
+}
+
+u32 push_cache_find(struct push_cache *c, struct tenant_id tenant, const struct push_key *keys,
+                    u32 n, struct series_ref *refs)
+{
+    u32 found = 0;
+    for (u32 from = 0; from < n; from += FIND_SLICE) {
+        const u32 to = MIN(n, from + FIND_SLICE);
+        lock_take(&c->lock);
+        for (u32 i = from; i < to; i++) {
+            if ((i - from) % AHEAD == 0) {
+                keys_fetch(c->young, keys + i, MIN(AHEAD, to - i));
+            }
+            refs[i] = key_find(c, tenant, &keys[i]);
+            found += !series_ref_is_none(refs[i]);
+        }
+        lock_drop(&c->lock);
+    }
+    return found;
+}
+
+void push_cache_put(struct push_cache *c, struct tenant_id tenant, const struct push_key *keys,
+                    const struct series_ref *refs, u32 n)
+{
+    for (u32 from = 0; from < n; from += FIND_SLICE) {
+        const u32 to = MIN(n, from + FIND_SLICE);
+        lock_take(&c->lock);
+        for (u32 i = from; i < to; i++) {
+            if (keys[i].bytes.len > 0) {
+                record_put(c, tenant, &keys[i], refs[i]);
+            }
+        }
+        lock_drop(&c->lock);
+    }
+}
+
+size_t push_cache_bytes(struct push_cache *c)
+{
+    lock_take(&c->lock);
+    const size_t bytes = generation_bytes(c->young) + generation_bytes(c->old);
+    lock_drop(&c->lock);
+    return bytes;
+}
