@@ -73,19 +73,31 @@ u32 window_extend(const struct window *w, bool smoothed, i64 *t_ms, f64 *values)
 
 // ---- extrapolation -----------------------------------------------------------------------------
 
+static f64 stretch_average(const struct stretch *s)
+{
+    f64 sampled = (f64)(s->last_ms - s->first_ms) / 1000;
+    return s->count > 1 ? sampled / (f64)(s->count - 1) : 0;
+}
+
+// Near an end the series is taken to reach it; else half an interval beyond its last sample.
+static f64 stretch_by(f64 distance, f64 average)
+{
+    f64 threshold = average * 1.1;
+    return distance >= threshold ? average / 2 : distance;
+}
+
+f64 stretch_to_start(const struct window *w, const struct stretch *s)
+{
+    return stretch_by((f64)(s->first_ms - w->start_ms) / 1000, stretch_average(s));
+}
+
 f64 stretch_factor(const struct range_call *c, const struct window *w, const struct stretch *s,
                    struct rate_kind k)
 {
-    f64 to_start = (f64)(s->first_ms - w->start_ms) / 1000;
-    f64 to_end = (f64)(w->end_ms - s->last_ms) / 1000;
+    f64 to_start = stretch_to_start(w, s);
+    f64 to_end = stretch_by((f64)(w->end_ms - s->last_ms) / 1000, stretch_average(s));
     f64 sampled = (f64)(s->last_ms - s->first_ms) / 1000;
-    f64 average = s->count > 1 ? sampled / (f64)(s->count - 1) : 0;
-    f64 threshold = average * 1.1;
 
-    // Near an end the series is taken to reach it; else half an interval beyond its last sample.
-    if (to_start >= threshold) {
-        to_start = average / 2;
-    }
     if (k.is_counter) {
         // A counter cannot have been below zero: it does not reach further back than there.
         f64 to_zero = to_start;
@@ -95,9 +107,6 @@ f64 stretch_factor(const struct range_call *c, const struct window *w, const str
         if (to_zero < to_start) {
             to_start = to_zero;
         }
-    }
-    if (to_end >= threshold) {
-        to_end = average / 2;
     }
     if (s->zero_ms != 0) { // Nothing needs to be guessed there.
         sampled = (f64)(s->last_ms - s->zero_ms) / 1000;

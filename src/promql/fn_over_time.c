@@ -177,6 +177,23 @@ static int by_value_nan_first(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+void sort_values(f64 *values, u32 count)
+{
+    if (count > 1) {
+        qsort(values, count, sizeof(f64), by_value_nan_first);
+    }
+}
+
+f64 quantile_of_sorted(f64 q, const f64 *values, u32 count)
+{
+    f64 n = (f64)count;
+    f64 rank = q * (n - 1);
+    f64 lower = fmax(0, floor(rank));
+    f64 upper = fmin(n - 1, lower + 1);
+    f64 weight = rank - floor(rank);
+    return values[(u32)lower] * (1 - weight) + values[(u32)upper] * weight;
+}
+
 f64 quantile_of(f64 q, f64 *values, u32 count)
 {
     if (count == 0 || isnan(q)) {
@@ -188,13 +205,8 @@ f64 quantile_of(f64 q, f64 *values, u32 count)
     if (q > 1) {
         return INFINITY;
     }
-    qsort(values, count, sizeof(f64), by_value_nan_first);
-    f64 n = (f64)count;
-    f64 rank = q * (n - 1);
-    f64 lower = fmax(0, floor(rank));
-    f64 upper = fmin(n - 1, lower + 1);
-    f64 weight = rank - floor(rank);
-    return values[(u32)lower] * (1 - weight) + values[(u32)upper] * weight;
+    sort_values(values, count);
+    return quantile_of_sorted(q, values, count);
 }
 
 struct range_value fn_quantile_over_time(const struct range_call *c, const struct window *w)

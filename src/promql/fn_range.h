@@ -94,6 +94,8 @@ struct stretch {
     f64 change;
     i64 zero_ms; // Where a start timestamp says that the counter was zero; 0 if it says nothing.
 };
+// How many seconds before its first sample a series is taken to begin, zero or not.
+f64 stretch_to_start(const struct window *w, const struct stretch *s);
 // By what the change is multiplied to stand for the whole range.
 f64 stretch_factor(const struct range_call *c, const struct window *w, const struct stretch *s,
                    struct rate_kind k);
@@ -114,6 +116,8 @@ range_fn fn_ts_of_first_over_time, fn_ts_of_last_over_time;
 range_fn fn_ts_of_min_over_time, fn_ts_of_max_over_time;
 // Sorts values, NaN first. NaN for none; ∓Inf for q outside 0..1.
 f64 quantile_of(f64 q, f64 *values, u32 count);
+f64 quantile_of_sorted(f64 q, const f64 *values, u32 count); // The same of sorted values.
+void sort_values(f64 *values, u32 count);                    // NaN first, equal ones as they were.
 
 // fn_regression.c
 range_fn fn_deriv, fn_predict_linear, fn_double_exponential_smoothing;

@@ -1,15 +1,21 @@
 // op_range.c: functions over range vectors: windows of a selector's or a subquery's samples.
 //
-// The bounds of the windows depend on timestamps alone: they are found once per timestamp column
-// with two fingers, O(samples + steps), and used for all series that share it.
+// What depends on timestamps alone is found once per timestamp column (range_frame.h) and used for
+// all series that share it. A series of floats alone is calculated at once (fn_series.h), all
+// others window by window (fn_range.h).
 #include "base/arena.h"
 #include "base/checked.h"
 #include "base/str.h"
 #include "model/hist.h"
 #include "model/sample.h"
 #include "promql/fn_hist.h"
+#include "promql/fn_series.h"
 #include "promql/ops.h"
 #include "promql/query_run.h"
+#include "promql/range_frame.h"
+
+// Samples looked at between two looks at the clock.
+#define SLICE_SAMPLES ((u64)1 << 18)
 
 // A series' samples, floats and histograms apart, staleness markers left out. Threads: owned.
 struct split {
@@ -35,12 +41,6 @@ struct split_room {
     u32 cap;
 };
 
-// Windows as [from, to) by step. Threads: owned.
-struct bounds {
-    u32 *from;
-    u32 *to;
-};
-
 // Threads: owned by the run.
 struct op_range {
     struct op base;
@@ -51,13 +51,16 @@ struct op_range {
     struct feed feed;
     struct column inner; // A subquery's series.
     struct split_room room;
-    struct bounds bounds;
-    struct bounds hist_bounds;
+    struct range_frame frame;
+    struct range_frame hist_frame;
+    const struct series_fn_row *whole; // NULL: window by window.
     bool has_bounds; // Of a series without histograms whose samples were borrowed.
     u32 inner_count; // Samples of the subquery's series before, if it had all its steps.
     struct column params[2];
     f64 *scratch;
     u32 scratch_cap;
+    u32 *places;
+    u32 places_cap;
 };
 
 static struct op_range *range_of(struct op *o)
@@ -70,11 +73,31 @@ static bool keeps_name(const struct op_range *o)
     return o->call.fn->id == FN_LAST_OVER_TIME || o->call.fn->id == FN_FIRST_OVER_TIME;
 }
 
-static bool new_bounds(struct run *r, struct bounds *b, u32 steps)
+// Can series of floats be calculated at once? Not where each window may have something to tell.
+static bool is_whole(const struct op_range *o, const struct run *r)
 {
-    b->from = RUN_NEW_N(r, u32, MAX(steps, 1U));
-    b->to = RUN_NEW_N(r, u32, MAX(steps, 1U));
-    return b->from && b->to;
+    if (r->opts->window_by_window || o->source.anchored || o->source.smoothed ||
+        !series_fn_get(o->call.fn->id)->fn) {
+        return false;
+    }
+    const struct column *param = &o->params[0];
+    for (u32 i = 0; o->call.params[0] && i < param->steps; i++) {
+        if (!(param->values[i] >= 0 && param->values[i] <= 1)) { // Of quantiles.
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool make_frames(struct op_range *o, struct run *r)
+{
+    const struct series_fn_row *row = is_whole(o, r) ? series_fn_get(o->call.fn->id) : NULL;
+    const struct range_frame_need need = {.least = row ? row->least : 1,
+                                          .has_factors = row && row->has_factors};
+    const struct range_frame_need of_hists = {.least = 1};
+    o->whole = row;
+    return range_frame_init(&o->frame, r, &o->base.grid, &o->source, need) &&
+           range_frame_init(&o->hist_frame, r, &o->base.grid, &o->source, of_hists);
 }
 
 static bool range_open(struct op *base, struct run *r)
@@ -96,8 +119,7 @@ static bool range_open(struct op *base, struct run *r)
         from = o->feed.series;
         count = o->feed.series_count;
     }
-    if (!op_make_series(base, r, count) || !new_bounds(r, &o->bounds, base->grid.steps) ||
-        !new_bounds(r, &o->hist_bounds, base->grid.steps)) {
+    if (!op_make_series(base, r, count)) {
         return false;
     }
     for (u32 i = 0; i < count; i++) {
@@ -112,7 +134,7 @@ static bool range_open(struct op *base, struct run *r)
             return false;
         }
     }
-    return true;
+    return make_frames(o, r);
 }
 
 static bool split_make_room(struct split_room *room, struct run *r, u32 count)
@@ -215,29 +237,6 @@ static bool split_inner(struct op_range *o, struct run *r, struct split *out)
     return true;
 }
 
-static void find_bounds(const struct op_range *o, const struct run *r, const i64 *t_ms, u32 count,
-                        struct bounds *b)
-{
-    const struct grid *g = &o->base.grid;
-    i64 before = o->source.anchored || o->source.smoothed ? r->lookback_ms : 0;
-    i64 behind = o->source.smoothed ? r->lookback_ms : 0;
-    u32 from = 0;
-    u32 to = 0;
-    for (u32 step = 0; step < g->steps; step++) {
-        i64 end = time_ref_get(&o->source.ref, g, step);
-        i64 start = sat_sub_i64(sat_sub_i64(end, o->source.range_ms), before);
-        end = sat_add_i64(end, behind);
-        while (to < count && t_ms[to] <= end) {
-            to++;
-        }
-        while (from < to && t_ms[from] <= start) {
-            from++;
-        }
-        b->from[step] = from;
-        b->to[step] = to;
-    }
-}
-
 static bool falls_somewhere(const f64 *values, u32 count)
 {
     bool falls = false;
@@ -249,33 +248,33 @@ static bool falls_somewhere(const f64 *values, u32 count)
 
 static bool scratch_for(struct op_range *o, struct run *r, u32 count)
 {
-    if (!range_fn_needs_scratch(o->call.fn->id) || count <= o->scratch_cap) {
-        return true;
+    u32 cap = MAX(512U, count + count / 2);
+    if (range_fn_needs_scratch(o->call.fn->id) && count > o->scratch_cap) {
+        o->scratch_cap = cap;
+        o->scratch = RUN_NEW_N(r, f64, cap);
     }
-    o->scratch_cap = MAX(512U, count);
-    o->scratch = RUN_NEW_N(r, f64, o->scratch_cap);
-    return o->scratch != NULL;
+    if (o->whole && o->whole->needs_places && count > o->places_cap) {
+        o->places_cap = cap;
+        o->places = RUN_NEW_N(r, u32, cap);
+    }
+    return !r->failed;
 }
 
 static bool call_step(struct op_range *o, struct run *r, struct range_call *c,
                       const struct split *s, u32 step, struct column *out)
 {
-    u32 from = o->bounds.from[step];
-    u32 hist_from = s->hist_count > 0 ? o->hist_bounds.from[step] : 0;
-    i64 end = time_ref_get(&o->source.ref, &o->base.grid, step);
-    struct window w = {
-        .t_ms = s->t_ms + from,
-        .values = s->values + from,
-        .starts = s->starts ? s->starts + from : NULL,
-        .count = o->bounds.to[step] - from,
-        .hist_t_ms = s->hist_count > 0 ? s->hist_t_ms + hist_from : NULL,
-        .hists = s->hist_count > 0 ? s->hists + hist_from : NULL,
-        .hist_starts = s->hist_count > 0 && s->hist_starts ? s->hist_starts + hist_from : NULL,
-        .hist_count = s->hist_count > 0 ? o->hist_bounds.to[step] - hist_from : 0,
-        .start_ms = sat_sub_i64(end, o->source.range_ms),
-        .end_ms = end,
-        .eval_ms = grid_time(&o->base.grid, step),
-    };
+    u32 from = o->frame.from[step];
+    struct window w = range_frame_window(&o->frame, step);
+    w.t_ms = s->t_ms + from;
+    w.values = s->values + from;
+    w.starts = s->starts ? s->starts + from : NULL;
+    if (s->hist_count > 0) {
+        u32 hist_from = o->hist_frame.from[step];
+        w.hist_t_ms = s->hist_t_ms + hist_from;
+        w.hists = s->hists + hist_from;
+        w.hist_starts = s->hist_starts ? s->hist_starts + hist_from : NULL;
+        w.hist_count = o->hist_frame.to[step] - hist_from;
+    }
     if (w.count + w.hist_count == 0) {
         return true;
     }
@@ -300,6 +299,67 @@ static bool call_step(struct op_range *o, struct run *r, struct range_call *c,
         column_set(out, step, v.value);
     }
     return true;
+}
+
+// The next slice of steps: how far it goes.
+static u32 slice_end(const struct range_frame *f, u32 step, u64 *samples)
+{
+    *samples = 0;
+    for (; step < f->grid.steps && *samples < SLICE_SAMPLES; step++) {
+        *samples += f->to[step] - f->from[step];
+    }
+    return step;
+}
+
+// All windows of a series of floats.
+static bool call_whole(struct op_range *o, struct run *r, const struct range_call *c,
+                       const struct split *s, struct column *out)
+{
+    const struct range_frame *f = &o->frame;
+    struct series_call call = {.call = c,
+                               .frame = f,
+                               .t_ms = s->t_ms,
+                               .values = s->values,
+                               .count = s->count,
+                               .param = o->call.params[0] ? o->params[0].values : NULL,
+                               .room = o->scratch,
+                               .places = o->places};
+    for (u32 step = 0; step < f->grid.steps;) {
+        u64 samples;
+        u32 end = slice_end(f, step, &samples);
+        o->whole->fn(&call, step, end, out->values);
+        if (!run_work(r, samples + end - step)) {
+            return false;
+        }
+        step = end;
+    }
+    memcpy(out->present, f->present, column_words(out->steps) * sizeof(u64));
+    run_count_all(r, &o->base.grid, f->from, f->to, f->samples);
+    return true;
+}
+
+static bool call_windows(struct op_range *o, struct run *r, struct range_call *c,
+                         const struct split *s, struct column *out)
+{
+    for (u32 step = 0; step < out->steps; step++) {
+        if (!call_step(o, r, c, s, step, out)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void find_windows(struct op_range *o, const struct range_call *c, const struct split *s)
+{
+    if (!s->same_times) {
+        range_frame_fill(&o->frame, s->t_ms, s->count);
+        if (o->frame.factor) {
+            range_frame_stretch(&o->frame, c, s->t_ms, o->whole->kind);
+        }
+    }
+    if (s->hist_count > 0) {
+        range_frame_fill(&o->hist_frame, s->hist_t_ms, s->hist_count);
+    }
 }
 
 static bool ends_like_counter(str name)
@@ -354,12 +414,6 @@ static bool range_next(struct op *base, struct run *r, struct column *out)
     if (!run_hold(r, held) || !scratch_for(o, r, s.count)) {
         return false;
     }
-    if (!s.same_times) {
-        find_bounds(o, r, s.t_ms, s.count, &o->bounds);
-    }
-    if (s.hist_count > 0) {
-        find_bounds(o, r, s.hist_t_ms, s.hist_count, &o->hist_bounds);
-    }
     struct range_call c = {.run = r,
                            .fn = o->call.fn,
                            .range_seconds = seconds_of_range(o->source.range_ms),
@@ -369,10 +423,10 @@ static bool range_next(struct op *base, struct run *r, struct column *out)
                            .arg_span = o->call.arg_span,
                            .metric = metric,
                            .scratch = o->scratch};
-    for (u32 step = 0; step < base->grid.steps; step++) {
-        if (!call_step(o, r, &c, &s, step, out)) {
-            return false;
-        }
+    find_windows(o, &c, &s);
+    bool at_once = o->whole && s.hist_count == 0 && !s.starts;
+    if (!(at_once ? call_whole(o, r, &c, &s, out) : call_windows(o, r, &c, &s, out))) {
+        return false;
     }
     tell_if_no_counter(o, r, metric, out);
     run_release(r, held);

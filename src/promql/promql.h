@@ -42,6 +42,7 @@ struct promql_engine_opts {
     bool no_duration_exprs;
     bool no_extended_ranges;
     bool no_fill;
+    bool window_by_window; // No fast paths: what tests compare with.
 };
 struct promql_engine *promql_engine_new(struct promql_engine_opts opts);
 void promql_engine_free(struct promql_engine *g); // Accepts NULL.

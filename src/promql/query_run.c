@@ -117,3 +117,14 @@ void run_count(struct run *r, const struct grid *g, u32 step, u64 samples)
         r->samples_per_step[step] += samples;
     }
 }
+
+void run_count_all(struct run *r, const struct grid *g, const u32 *from, const u32 *to, u64 total)
+{
+    if (!r->samples_per_step) {
+        r->samples_total += total;
+        return;
+    }
+    for (u32 step = 0; step < g->steps; step++) {
+        run_count(r, g, step, to[step] - from[step]);
+    }
+}

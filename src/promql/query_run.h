@@ -74,5 +74,7 @@ bool run_hold(struct run *r, u64 samples) MUST_USE;
 void run_release(struct run *r, u64 samples);
 // Samples that an operator of grid g looked at in one of its steps.
 void run_count(struct run *r, const struct grid *g, u32 step, u64 samples);
+// The same of all steps at once: windows [from, to), total samples together.
+void run_count_all(struct run *r, const struct grid *g, const u32 *from, const u32 *to, u64 total);
 
 #endif
