@@ -10,6 +10,7 @@
 
 #define SHOWN_MAX        72 // Characters of the line.
 #define SHOWN_LEAD       48 // Of them at most so many before the caret.
+#define BLANK_LINES_MAX  64 // So far above a blank line something to show is looked for.
 #define SECRET_LINES_MAX 64 // So far above a line its key is looked for.
 #define MESSAGE_MAX      sizeof(((struct error *)NULL)->text)
 
@@ -144,19 +145,42 @@ static void show(struct buf *out, str text, struct yaml_spot spot)
     buf_byte(out, '^');
 }
 
+// Where there is something to see: the place itself, or, if its line is blank (as the end of a file
+// is), the end of the last line above that is not. Line 0 if there is none near.
+static struct yaml_spot spot_seen(str text, struct yaml_spot spot)
+{
+    const u32 first = spot.line > BLANK_LINES_MAX ? spot.line - BLANK_LINES_MAX : 0;
+    while (spot.line > 0 && str_trim(line_of(text, spot.line)).len == 0) {
+        if (spot.line == first) {
+            return (struct yaml_spot){0, 0};
+        }
+        spot.line--;
+        const str above = line_of(text, spot.line);
+        size_t pos = 0;
+        u32 c;
+        for (spot.column = 1; pos < above.len; spot.column++) {
+            (void)utf8_next(above, &pos, &c);
+        }
+    }
+    return spot;
+}
+
 bool yaml_error_at(struct error *e, const struct yaml_doc *doc, struct yaml_spot spot,
                    enum err code, const char *message)
 {
     struct buf picture;
     buf_init(&picture, 1024);
-    show(&picture, doc->text, spot);
+    const struct yaml_spot shown = spot_seen(doc->text, spot);
+    if (shown.line > 0) {
+        show(&picture, doc->text, shown);
+    }
     // A message that leaves no room for the picture goes without it.
     const size_t room = MESSAGE_MAX;
     const int len =
         snprintf(NULL, 0, "%.*s:%u:%u: %s", STR_ARG(doc->file), spot.line, spot.column, message);
     const bool fits = buf_ok(&picture) && (size_t)len + picture.len < room;
     (void)err_set(e, code, "%.*s:%u:%u: %s%s", STR_ARG(doc->file), spot.line, spot.column, message,
-                  fits ? picture.bytes : "");
+                  fits && picture.len > 0 ? picture.bytes : "");
     buf_fini(&picture);
     return false;
 }

@@ -454,3 +454,20 @@ TEST(yaml_print_keeps_meaning)
     expect_print("[]", "[]\n");
     expect_print("- a\n-\n- |\n  b\n  c\n", "- a\n-\n- |\n  b\n  c\n");
 }
+
+TEST(yaml_error_on_a_blank_line_shows_the_end_of_what_stands_above)
+{
+    struct arena *a = arena_new(1 << 20);
+    struct error e = {0};
+    const struct yaml_doc *doc = yaml_parse(a, STR("t.yml"), STR("\n  \n"), &e);
+    assert_non_null(doc);
+    assert_false(yaml_error(&e, doc->root, "nothing stands here"));
+    assert_null(strchr(e.text, '\n'));
+    assert_true(str_ends(str_c(e.text), STR("nothing stands here")));
+    assert_null(yaml_parse(a, STR("t.yml"), STR("a:\n  ä: [2\n\n"), &e));
+    if (!strstr(e.text, "t.yml:4:1: ") ||
+        !str_ends(str_c(e.text), STR("\n      ä: [2\n           ^"))) {
+        fail_msg("%s", e.text);
+    }
+    arena_free(a);
+}
