@@ -111,13 +111,20 @@ static const struct conf_field top_fields[] = {
 static const struct conf_struct top_conf =
     CONF_TABLE(notify_conf, "alertmanager configuration", top_fields);
 
+// Entry i of the receivers, as the file has it.
+static const struct yaml_node *receiver_node(const struct yaml_node *root, u32 i)
+{
+    return &conf_value(root, "receivers")->items[i];
+}
+
 static bool receivers_check(struct notify_plan *p, const struct yaml_node *root, struct error *e)
 {
     const struct notify_conf *c = &p->conf;
     for (u32 i = 0; i < c->receiver_count; i++) {
         for (u32 k = 0; k < i; k++) {
             if (str_eq(c->receivers[i].name, c->receivers[k].name)) {
-                return conf_error(e, root, "notification config name \"%.*s\" is not unique",
+                return conf_error(e, conf_value(receiver_node(root, i), "name"),
+                                  "notification config name \"%.*s\" is not unique",
                                   STR_ARG(c->receivers[i].name));
             }
         }
@@ -126,7 +133,7 @@ static bool receivers_check(struct notify_plan *p, const struct yaml_node *root,
         }
     }
     if (!p->receiver) {
-        return conf_error(e, yaml_get(root, STR("route")),
+        return conf_error(e, conf_value(conf_value(root, "route"), "receiver"),
                           "undefined receiver \"%.*s\" used in route", STR_ARG(c->route.receiver));
     }
     return true;
@@ -136,21 +143,25 @@ static bool route_check(struct notify_plan *p, const struct yaml_node *root, str
 {
     const struct route_section *r = &p->conf.route;
     const struct yaml_node *node = yaml_get(root, STR("route"));
-    if (r->group_interval_ms <= 0 || r->repeat_interval_ms <= 0) {
-        return conf_error(e, node, "group_interval and repeat_interval cannot be zero");
+    if (r->group_interval_ms <= 0) {
+        return conf_error(e, conf_value(node, "group_interval"), "group_interval cannot be zero");
+    }
+    if (r->repeat_interval_ms <= 0) {
+        return conf_error(e, conf_value(node, "repeat_interval"), "repeat_interval cannot be zero");
     }
     for (u32 i = 0; i < r->group_by_count; i++) {
         p->group_by_all = p->group_by_all || str_eq(r->group_by[i], STR("..."));
         for (u32 k = 0; k < i; k++) {
             if (str_eq(r->group_by[i], r->group_by[k])) {
-                return conf_error(e, node, "duplicated label \"%.*s\" in group_by",
-                                  STR_ARG(r->group_by[i]));
+                return conf_error(e, &conf_value(node, "group_by")->items[i],
+                                  "duplicated label \"%.*s\" in group_by", STR_ARG(r->group_by[i]));
             }
         }
     }
     if (p->group_by_all && r->group_by_count > 1) {
         return conf_error(
-            e, node, "cannot have the wildcard group_by (...) and other labels at the same time");
+            e, conf_value(node, "group_by"),
+            "cannot have the wildcard group_by (...) and other labels at the same time");
     }
     return true;
 }
@@ -215,24 +226,29 @@ static const char *path_below(struct arena *a, str config, str path)
 static bool integration_make(struct notify *n, struct notify_plan *p, struct integration *in,
                              const struct yaml_node *root, struct error *e)
 {
+    const struct yaml_node *receiver = receiver_node(root, (u32)(p->receiver - p->conf.receivers));
+    const struct yaml_node *node = &conf_value(receiver, "webhook_configs")->items[in->index];
+    struct error why = {0};
     in->url = secret_reveal(in->section->url);
     if (in->url.len > 0 && in->section->url_file.len > 0) {
-        return conf_error(e, root, "receiver \"%.*s\": at most one of url and url_file may be set",
+        return conf_error(e, conf_value(node, "url_file"),
+                          "receiver \"%.*s\": at most one of url and url_file may be set",
                           STR_ARG(p->receiver->name));
     }
     if (in->section->url_file.len > 0) {
         in->url_path = path_below(p->memory, root->doc->file, in->section->url_file);
-        if (!url_read(n, in, e)) {
-            return err_in(e, "receiver %.*s", STR_ARG(p->receiver->name));
+        if (!url_read(n, in, &why)) {
+            return conf_error(e, conf_value(node, "url_file"), "receiver \"%.*s\": %s",
+                              STR_ARG(p->receiver->name), why.text);
         }
     }
     if (in->url.len == 0) {
-        return conf_error(e, root, "receiver \"%.*s\": one of url and url_file must be set",
+        return conf_error(e, node, "receiver \"%.*s\": one of url and url_file must be set",
                           STR_ARG(p->receiver->name));
     }
-    struct error why = {0};
     return integration_slot_make(n, in, &in->slots[0], &why) ||
-           conf_error(e, root, "receiver \"%.*s\": %s", STR_ARG(p->receiver->name), why.text);
+           conf_error(e, conf_value(node, in->url_path ? "url_file" : "url"),
+                      "receiver \"%.*s\": %s", STR_ARG(p->receiver->name), why.text);
 }
 
 // A webhook's URL is a secret: an error that quotes its line must not tell it.

@@ -34,27 +34,39 @@ TEST(notify_refuses_configurations_by_name_and_place)
 {
     refuse("", "am.yml:1:", "lacks 'route'"); // Paging must not end without a word.
     refuse("# nothing yet\n", "am.yml:1:", "lacks 'route'");
-    refuse("route: {receiver: b}\n" HOOK, "am.yml:1:", "undefined receiver \"b\"");
+    refuse("route: {receiver: b}\n" HOOK, "am.yml:1:19:", "undefined receiver \"b\"");
     refuse("route: {receiver: a}\nreceivers: [{name: a}, {name: a}]\n",
-           "am.yml:", "\"a\" is not unique");
+           "am.yml:2:31:", "\"a\" is not unique");
     refuse("route: {receiver: a, routes: []}\n" HOOK, "am.yml:1:", "routes");
     refuse("route: {receiver: a}\ninhibit_rules: []\n" HOOK, "am.yml:2:", "inhibit_rules");
     refuse("route: {receiver: a}\nreceivers: [{name: a, slack_configs: []}]\n",
            "am.yml:2:", "slack_configs");
-    refuse("route: {receiver: a, group_by: [x, x]}\n" HOOK, "am.yml:1:", "duplicated label \"x\"");
-    refuse("route: {receiver: a, group_by: [x, '...']}\n" HOOK, "am.yml:1:", "wildcard");
-    refuse("route: {receiver: a, group_interval: 0s}\n" HOOK, "am.yml:1:", "cannot be zero");
+    refuse("route: {receiver: a, group_by: [x, x]}\n" HOOK,
+           "am.yml:1:36:", "duplicated label \"x\"");
+    refuse("route: {receiver: a, group_by: [x, '...']}\n" HOOK, "am.yml:1:32:", "wildcard");
+    refuse("route: {receiver: a, group_interval: 0s}\n" HOOK,
+           "am.yml:1:38:", "group_interval cannot be zero");
     refuse("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{}]}]\n",
-           "am.yml:", "one of url and url_file");
+           "am.yml:2:41:", "one of url and url_file");
     refuse("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url_file: /no}]}]\n",
-           "/no", "receiver a");
+           "am.yml:2:52:", "/no");
+    refuse("route: {receiver: a}\nreceivers:\n- {name: b, webhook_configs: [{url: http://x}]}\n"
+           "- name: a\n  webhook_configs:\n  - url: http://y/\n  - url: 's3cr3t'\n",
+           "am.yml:7:10:", "\"a\": the webhook's URL cannot be used");
     refuse("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: 'http://s3cr3t/', "
            "url_file: x}]}]\n",
-           "am.yml:", "at most one of url and url_file");
+           "am.yml:2:75:", "at most one of url and url_file");
     refuse("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: "
            "'http://x:s3cr3t/'}]}]\n",
-           "am.yml:", "URL cannot be used");
+           "am.yml:2:47:", "URL cannot be used");
     refuse("route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: s3cr3t}]}]\n",
-           "am.yml:", "URL cannot be used");
+           "am.yml:2:47:", "URL cannot be used");
     refuse(HOOK, "am.yml:", "route");
+}
+
+TEST(notify_names_all_that_is_not_built_at_once)
+{
+    refuse("route:\n  receiver: a\n  routes: []\n" HOOK "inhibit_rules: []\ntemplates: [x]\n",
+           "am.yml:3:3: key 'routes'",
+           "not built either: 'inhibit_rules' (5:1), 'templates' (6:1)");
 }

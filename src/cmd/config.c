@@ -13,6 +13,7 @@
 #define CONFIG_BYTES_MAX  ((size_t)16 << 20)
 #define CONFIG_MEMORY_MAX ((size_t)1 << 30)
 #define FILES_MAX         10000U
+#define WARNINGS_MAX      100U
 
 // ---- tables ----
 
@@ -108,7 +109,8 @@ static const struct conf_field top_fields[] = {
     CONF_LIST(top_section, "rule_files", CONF_STR_LIST, rule_files, rule_file_count),
     CONF_LIST(top_section, "scrape_config_files", CONF_STR_LIST, scrape_config_files,
               scrape_config_file_count),
-    CONF_LIST(top_section, "scrape_configs", CONF_NODE_LIST, scrape_configs, scrape_config_count),
+    CONF_LIST(top_section, "scrape_configs", CONF_NODE_LIST, scrape_configs, scrape_config_count,
+              .sub = &scrape_config_conf),
     CONF_FIELD(top_section, "storage", CONF_STRUCT, storage, .sub = &storage_conf),
     CONF_REFUSED("runtime"),
     CONF_REFUSED_FOR("alerting", "give an alertmanager.yml to --alertmanager.config"),
@@ -120,7 +122,8 @@ static const struct conf_field top_fields[] = {
 static const struct conf_struct top_conf = CONF_TABLE(top_section, "configuration", top_fields);
 
 static const struct conf_field scrape_file_fields[] = {
-    CONF_LIST(top_section, "scrape_configs", CONF_NODE_LIST, scrape_configs, scrape_config_count),
+    CONF_LIST(top_section, "scrape_configs", CONF_NODE_LIST, scrape_configs, scrape_config_count,
+              .sub = &scrape_config_conf),
 };
 static const struct conf_struct scrape_file_conf =
     CONF_TABLE(top_section, "scrape_config_file", scrape_file_fields);
@@ -132,9 +135,40 @@ static bool is_env_byte(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-// $NAME and ${NAME}; $$ is a dollar. Unset names give nothing, as upstream.
-static str env_expand(str text, const char *(*env)(const char *name), struct arena *a)
+// What could be a slip and is none that keeps the server from starting.
+static void warning_add(struct config *c, str text)
 {
+    if (c->warning_count < WARNINGS_MAX) {
+        c->warnings[c->warning_count++] = text;
+    }
+}
+
+// The value of one external label. Threads: owned.
+struct env_text {
+    struct config *config;
+    str label;
+    const struct yaml_node *node; // Of its value.
+    const char *(*env)(const char *name);
+};
+
+static const char *env_value(const struct env_text *x, str name)
+{
+    struct config *c = x->config;
+    const char *value = x->env(arena_cstr(c->memory, name));
+    if (!value) {
+        warning_add(c, arena_printf(c->memory,
+                                    "%.*s:%u:%u: external label %.*s: the environment has no %.*s, "
+                                    "nothing stands in its place",
+                                    STR_ARG(c->path), x->node->line, x->node->column,
+                                    STR_ARG(x->label), STR_ARG(name)));
+    }
+    return value ? value : "";
+}
+
+// $NAME and ${NAME}; $$ is a dollar. Unset names give nothing, as upstream, and a warning.
+static str env_expand(const struct env_text *x)
+{
+    const str text = x->node->scalar;
     struct buf out;
     buf_init(&out, CONFIG_BYTES_MAX);
     buf_c(&out, "");
@@ -154,11 +188,10 @@ static str env_expand(str text, const char *(*env)(const char *name), struct are
         while (to < text.len && is_env_byte(text.ptr[to])) {
             to++;
         }
-        const char *value = env(arena_cstr(a, str_sub(text, from, to)));
-        buf_c(&out, value ? value : "");
+        buf_c(&out, env_value(x, str_sub(text, from, to)));
         i = braces && to < text.len && text.ptr[to] == '}' ? to : to - 1;
     }
-    const str expanded = arena_str(a, buf_get(&out));
+    const str expanded = arena_str(x->config->memory, buf_get(&out));
     buf_fini(&out);
     return expanded;
 }
@@ -166,11 +199,13 @@ static str env_expand(str text, const char *(*env)(const char *name), struct are
 static void external_labels_set(struct config *c, const struct labels *from,
                                 const char *(*env)(const char *name))
 {
+    const struct yaml_node *map = conf_value(conf_value(c->doc->root, "global"), "external_labels");
     struct labels_builder b;
     labels_builder_init(&b, c->memory, (struct labels){0});
     for (u32 i = 0; i < from->count; i++) {
-        labels_builder_set(&b, from->items[i].name,
-                           env_expand(from->items[i].value, env, c->memory));
+        const str name = from->items[i].name;
+        const struct env_text x = {c, name, yaml_get(map, name), env};
+        labels_builder_set(&b, name, env_expand(&x));
     }
     c->scrape.external_labels = labels_builder_take(&b);
 }
@@ -216,22 +251,35 @@ static bool has_glob(str s)
            str_find(s, '[') != STR_NONE;
 }
 
-// A pattern's files, sorted by name. A name without a glob must exist; a glob may match nothing.
-static bool glob_add(struct config *c, struct fs *fs, str pattern, struct path_list *l,
-                     struct error *e)
+// A name without a glob, which must exist.
+static bool name_add(struct config *c, struct fs *fs, const struct yaml_node *node, str path,
+                     struct path_list *l, struct error *e)
 {
-    const str path = path_join(c, pattern);
+    struct fs_info info;
+    struct error why = {0};
+    if (!fs_stat(fs, arena_cstr(c->memory, path), &info, &why)) {
+        return conf_error(e, node, "%s", why.text);
+    }
+    if (info.is_dir) {
+        return conf_error(e, node, "%.*s is a folder", STR_ARG(path));
+    }
+    return path_add(c, l, path, e);
+}
+
+// A pattern's files, sorted by name. A name without a glob must exist; a glob may match nothing.
+static bool glob_add(struct config *c, struct fs *fs, const struct yaml_node *node,
+                     struct path_list *l, struct error *e)
+{
+    const str path = path_join(c, node->scalar);
     if (!has_glob(path)) {
-        return path_add(c, l, path, e);
+        return name_add(c, fs, node, path, l, e);
     }
     const size_t slash = str_find_last(path, '/');
     const str dir = slash == STR_NONE ? STR(".") : str_sub(path, 0, MAX(slash, 1));
     const str last = slash == STR_NONE ? path : str_sub(path, slash + 1, path.len);
     if (has_glob(dir)) {
-        return err_set(e, ERR_UNSUPPORTED,
-                       "%.*s: \"%.*s\": globs are built for the last part of a "
-                       "path only",
-                       STR_ARG(c->path), STR_ARG(pattern));
+        return conf_error(e, node, "\"%.*s\": globs are built for the last part of a path only",
+                          STR_ARG(node->scalar));
     }
     struct fs_info *infos = NULL;
     size_t count = 0;
@@ -252,11 +300,12 @@ static bool glob_add(struct config *c, struct fs *fs, str pattern, struct path_l
     return true;
 }
 
-static bool globs_add(struct config *c, struct fs *fs, const str *patterns, u32 count,
+// The patterns that stand under a key at the top.
+static bool globs_add(struct config *c, struct fs *fs, const char *key, u32 count,
                       struct path_list *l, struct error *e)
 {
     for (u32 i = 0; i < count; i++) {
-        if (!glob_add(c, fs, patterns[i], l, e)) {
+        if (!glob_add(c, fs, &conf_value(c->doc->root, key)->items[i], l, e)) {
             return false;
         }
     }
@@ -312,13 +361,16 @@ static bool globals_set(struct config *c, const struct global_section *g, struct
 {
     const struct yaml_node *node = yaml_get(c->doc->root, STR("global"));
     node = node ? node : c->doc->root;
-    if (g->scrape_interval_ms <= 0 || g->evaluation_interval_ms <= 0 || g->scrape_timeout_ms <= 0) {
-        return conf_error(
-            e, node,
-            "scrape_interval, scrape_timeout and evaluation_interval must be greater than 0");
+    const char *zero = g->scrape_interval_ms <= 0       ? "scrape_interval"
+                       : g->scrape_timeout_ms <= 0      ? "scrape_timeout"
+                       : g->evaluation_interval_ms <= 0 ? "evaluation_interval"
+                                                        : NULL;
+    if (zero) {
+        return conf_error(e, conf_value(node, zero), "%s must be greater than 0", zero);
     }
     if (g->scrape_timeout_ms > g->scrape_interval_ms && yaml_get(node, STR("scrape_timeout"))) {
-        return conf_error(e, node, "global scrape timeout greater than scrape interval");
+        return conf_error(e, conf_value(node, "scrape_timeout"),
+                          "global scrape timeout greater than scrape interval");
     }
     c->scrape.interval_ms = g->scrape_interval_ms;
     c->scrape.timeout_ms = MIN(g->scrape_timeout_ms, g->scrape_interval_ms);
@@ -348,8 +400,8 @@ static bool files_resolve(struct config *c, struct fs *fs, const struct top_sect
 {
     struct path_list rules = {0};
     struct path_list scrapes = {0};
-    if (!globs_add(c, fs, s->rule_files, s->rule_file_count, &rules, e) ||
-        !globs_add(c, fs, s->scrape_config_files, s->scrape_config_file_count, &scrapes, e) ||
+    if (!globs_add(c, fs, "rule_files", s->rule_file_count, &rules, e) ||
+        !globs_add(c, fs, "scrape_config_files", s->scrape_config_file_count, &scrapes, e) ||
         !scrape_files_load(c, fs, &scrapes, e)) {
         return false;
     }
@@ -401,6 +453,7 @@ struct config *config_load(struct fs *fs, str path, str listen_address,
 {
     struct config *c = MEM_NEW(struct config);
     c->memory = arena_new(CONFIG_MEMORY_MAX);
+    c->warnings = ARENA_NEW_N(c->memory, str, WARNINGS_MAX);
     str text;
     struct top_section s = {0};
     bool ok = text_read(c, fs, path, listen_address, &text, e);

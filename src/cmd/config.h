@@ -33,6 +33,8 @@ struct config {
     i64 retention_ms; // 0 = the flag's.
     u64 retention_bytes;
     i64 ooo_window_ms;
+    str *warnings; // What to tell, with places; nothing of it keeps the server from starting.
+    u32 warning_count;
 };
 
 // path empty: the built-in configuration, which scrapes listen_address. NULL with file:line:col.

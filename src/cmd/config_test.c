@@ -10,16 +10,19 @@ static const char *test_env(const char *name)
     return strcmp(name, "REGION") == 0 ? "north" : NULL;
 }
 
+static void file_put(struct fs *fs, const char *path, const char *text)
+{
+    struct error e = {0};
+    ASSERT_OK(fs_make_dir(fs, "/c", &e), e);
+    struct file *f = fs_open(fs, path, FS_TRUNCATE, &e);
+    assert_non_null(f);
+    ASSERT_OK(fs_write_at(fs, f, 0, str_c(text), &e), e);
+    fs_close(fs, f);
+}
+
 static struct config *load(struct fs *fs, const char *text, struct error *e)
 {
-    struct error write_error = {0};
-    if (!fs_make_dir(fs, "/c", &write_error)) {
-        fail_msg("%s", write_error.text);
-    }
-    struct file *f = fs_open(fs, "/c/prometheus.yml", FS_TRUNCATE, &write_error);
-    assert_non_null(f);
-    ASSERT_OK(fs_write_at(fs, f, 0, str_c(text), &write_error), write_error);
-    fs_close(fs, f);
+    file_put(fs, "/c/prometheus.yml", text);
     return config_load(fs, STR("/c/prometheus.yml"), STR("127.0.0.1:9090"), test_env, e);
 }
 
@@ -27,6 +30,7 @@ TEST(config_reads_upstreams_file)
 {
     struct fs *fs = fs_mem_new(1 << 20);
     struct error e = {0};
+    file_put(fs, "/c/rules.yml", "groups: []\n");
     struct config *c =
         load(fs,
              "global:\n"
@@ -49,6 +53,9 @@ TEST(config_reads_upstreams_file)
     assert_int_equal(c->retention_ms, 30LL * 86400000);
     ASSERT_STR_EQ(labels_get(c->scrape.external_labels, STR("region")), STR("north-$1"));
     assert_false(labels_has(c->scrape.external_labels, STR("gone")));
+    assert_int_equal(c->warning_count, 1); // And not without a word.
+    ASSERT_STR_EQ(c->warnings[0], STR("/c/prometheus.yml:3:52: external label gone: the "
+                                      "environment has no NOPE, nothing stands in its place"));
     assert_int_equal(c->scrape_config_count, 1);
     assert_int_equal(c->rule_file_count, 1);
     ASSERT_STR_EQ(c->rule_files[0].path, STR("/c/rules.yml"));
@@ -72,7 +79,18 @@ TEST(config_errors_carry_file_line_column_and_a_hint)
         {"remote_write:\n  - url: http://x\n", "not built"},
         {"global:\n  scrape_interval: 15\n", "/c/prometheus.yml:2:20: "},
         {"scrape_configs:\n\t- x\n", "/c/prometheus.yml:2:"},
-        {"global:\n  scrape_interval: 5s\n  scrape_timeout: 6s\n", "greater than scrape interval"},
+        {"global:\n  scrape_interval: 5s\n  scrape_timeout: 6s\n",
+         "/c/prometheus.yml:3:19: global scrape timeout greater than scrape interval"},
+        {"global:\n  evaluation_interval: 0s\n", "/c/prometheus.yml:2:24: evaluation_interval"},
+        {"rule_files:\n  - '*.yml'\n  - gone.yml\n", "/c/prometheus.yml:3:5: "},
+        {"rule_files:\n  - '*.yml'\n  - gone.yml\n", "/c/gone.yml"},
+        {"rule_files: [../c]\n", "/c/prometheus.yml:1:14: "},
+        {"scrape_config_files: [gone.yml]\n", "/c/prometheus.yml:1:23: "},
+        {"tracing: {}\nscrape_configs:\n- job_name: a\n  oauth2: {}\n- job_name: b\n"
+         "  dns_sd_configs: []\n  bearer_token: s3cr3t\n",
+         "'oauth2' (4:3), 'dns_sd_configs' (6:3), 'bearer_token' (7:3)"},
+        {"scrape_configs: [{job_name: a, bearer_token: x}]\n",
+         "write authorization: {credentials: …}"},
     };
     struct fs *fs = fs_mem_new(1 << 20);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

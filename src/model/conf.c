@@ -3,6 +3,7 @@
 #include "model/conf.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "model/duration.h"
@@ -305,6 +306,12 @@ static bool decode_struct_list(const struct conf_at *at)
     return true;
 }
 
+static bool unbuilt_error(struct error *e, const struct yaml_node *key, const struct conf_field *f)
+{
+    return conf_error(e, key, "key '%s' is known to Prometheus but not built in this release%s%s",
+                      f->name, f->help ? ": " : "", f->help ? f->help : "");
+}
+
 // NOLINTNEXTLINE(readability-function-size): one case a type.
 static bool decode_field(const struct conf_at *at)
 {
@@ -348,9 +355,7 @@ static bool decode_field(const struct conf_at *at)
     case CONF_NODE_LIST:
         return decode_node_list(at);
     case CONF_UNBUILT:
-        return conf_error(
-            at->e, n, "key '%s' is known to Prometheus but not built in this release%s%s",
-            at->field->name, at->field->help ? ": " : "", at->field->help ? at->field->help : "");
+        return unbuilt_error(at->e, n, at->field);
     }
     return err_set(at->e, ERR_INTERNAL, "field %s has no known type", at->field->name);
 }
@@ -459,12 +464,106 @@ static bool check_required(const struct conf_struct *t, const struct yaml_node *
     return true;
 }
 
+// ---- all that is not built, at once ----
+
+// Keys of a file that are known but not built, in its order. Threads: owned.
+struct unbuilt {
+    const struct yaml_node *keys[CONF_UNBUILT_TOLD];
+    const struct conf_field *fields[CONF_UNBUILT_TOLD];
+    u32 count; // Of those kept.
+    u32 all;
+};
+
+static void unbuilt_note(struct unbuilt *u, const struct yaml_node *key, const struct conf_field *f)
+{
+    for (u32 i = 0; i < u->count; i++) {
+        if (u->keys[i]->line == key->line && u->keys[i]->column == key->column) {
+            return; // Met again through an alias.
+        }
+    }
+    u->all++;
+    if (u->count < CONF_UNBUILT_TOLD) {
+        u->keys[u->count] = key;
+        u->fields[u->count++] = f;
+    }
+}
+
+// Recursion: as conf_decode.
+static void unbuilt_find(const struct conf_struct *t, const struct yaml_node *node,
+                         struct unbuilt *u)
+{
+    if (node->kind == YAML_SEQ) {
+        for (u32 i = 0; i < node->count; i++) {
+            unbuilt_find(t, &node->items[i], u);
+        }
+    }
+    for (u32 i = 0; node->kind == YAML_MAP && i < node->count; i++) {
+        const struct conf_field *f = field_find(t, node->keys[i].scalar);
+        if (f && f->type == CONF_UNBUILT) {
+            unbuilt_note(u, &node->keys[i], f);
+        } else if (f && f->sub) {
+            unbuilt_find(f->sub, &node->items[i], u);
+        }
+    }
+}
+
+// The first with its line and what to do instead, the others by name and place.
+static bool unbuilt_check(const struct conf_struct *t, const struct yaml_node *root,
+                          struct error *e)
+{
+    struct unbuilt u = {.count = 0};
+    unbuilt_find(t, root, &u);
+    if (u.count == 0) {
+        return true;
+    }
+    struct error first = {0};
+    (void)unbuilt_error(&first, u.keys[0], u.fields[0]);
+    struct buf more;
+    buf_init(&more, sizeof(first.text));
+    for (u32 i = 1; i < u.count; i++) {
+        buf_printf(&more, "%s '%s' (%u:%u)",
+                   i > 1 ? "," : "\n  not built either:", u.fields[i]->name, u.keys[i]->line,
+                   u.keys[i]->column);
+    }
+    if (u.all > u.count) {
+        buf_printf(&more, " and %u more", u.all - u.count);
+    }
+    const bool fits = buf_ok(&more) && strlen(first.text) + more.len < sizeof(first.text);
+    const size_t line_end = str_find(str_c(first.text), '\n');
+    const str head = str_sub(str_c(first.text), 0, fits ? STR_NONE : line_end);
+    (void)err_set(e, first.code, "%.*s%s", STR_ARG(head), more.len > 0 ? more.bytes : "");
+    buf_fini(&more);
+    return false;
+}
+
+const struct yaml_node *conf_value(const struct yaml_node *map, const char *key)
+{
+    const struct yaml_node *value = map->kind == YAML_MAP ? yaml_get(map, str_c(key)) : NULL;
+    return value ? value : map;
+}
+
+bool conf_not_both(const struct yaml_node *map, const char *section, const char *one,
+                   const char *other, struct error *e)
+{
+    const struct yaml_node *a = yaml_get(map, str_c(one));
+    const struct yaml_node *b = yaml_get(map, str_c(other));
+    if (!a || !b || yaml_is_null(a) || yaml_is_null(b)) {
+        return true;
+    }
+    const bool b_last = b->line > a->line || (b->line == a->line && b->column > a->column);
+    return conf_error(e, b_last ? b : a, "%s: at most one of %s and %s may be set", section, one,
+                      other);
+}
+
 // Recursion: as deep as tables nest, and never deeper than the tree (YAML_DEPTH_MAX).
 bool conf_decode(const struct conf_struct *t, const struct yaml_node *node, void *target,
                  struct arena *a, struct error *e)
 {
     if (node->kind != YAML_MAP && !yaml_is_null(node)) {
         return conf_error(e, node, "%s: expected a mapping, got %s", t->name, yaml_kind_text(node));
+    }
+    if (node == node->doc->root && !unbuilt_check(t, node, e)) {
+        return false;
     }
     if (!conf_defaults(t, target, a, e) || !decode_present(t, node, target, a, e) ||
         !check_required(t, node, e)) {

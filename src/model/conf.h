@@ -3,7 +3,8 @@
 // Each service exports the table of its section; cmd/config.c joins them. Unknown keys, wrong
 // types, keys given twice and values out of range are errors with file:line:col and a hint
 // (nearest name, allowed values). Upstream keys that exist but are not built are listed with
-// CONF_UNBUILT and refused by name. Strings are copied into the arena. Absent keys, and keys whose
+// CONF_UNBUILT and refused by name, those of a whole file at once (at most CONF_UNBUILT_TOLD of
+// them). Strings are copied into the arena. Absent keys, and keys whose
 // value is null, take the default text. Depth is bounded by the tables' own nesting; an arena that
 // is full is ERR_LIMIT.
 // Threads: tables are frozen constants.
@@ -33,7 +34,8 @@ enum conf_type {
     CONF_STRUCT_LIST, // struct *, u32 count at count_offset, `sub`
     CONF_STR_LISTS,   // struct conf_strings *, u32 count: a mapping of names to lists of strings
     CONF_NODE,        // const struct yaml_node *: left as it is, for another table; NULL if absent
-    CONF_NODE_LIST,   // const struct yaml_node **, u32 count: the items of a sequence, as they are
+    CONF_NODE_LIST,   // const struct yaml_node **, u32 count: the items of a sequence, as they are;
+                      // `sub`, if given, says which of their keys are not built
     CONF_MATCHERS,    // str *, count: kept as text for the section to parse
     CONF_UNBUILT      // known upstream, refused by name
 };
@@ -96,6 +98,8 @@ struct conf_struct {
         .field_count = ARRAY_LEN(list), .place_offset = SIZE_MAX                                   \
     }
 
+enum { CONF_UNBUILT_TOLD = 10 }; // Keys that one error names.
+
 struct conf_strings {
     str name;
     str *values;
@@ -116,5 +120,10 @@ bool conf_defaults(const struct conf_struct *t, void *target, struct arena *a,
 // "file:line:col: " + message + the line with a caret; the way every configuration error reads.
 bool conf_error(struct error *e, const struct yaml_node *node, const char *format, ...)
     PRINTF_LIKE(3, 4);
+// Where the value of a key stands, for errors about it; the mapping itself if the key is absent.
+const struct yaml_node *conf_value(const struct yaml_node *map, const char *key);
+// Both keys given, of which at most one may be: false, with the place of the second.
+bool conf_not_both(const struct yaml_node *map, const char *section, const char *one,
+                   const char *other, struct error *e) MUST_USE;
 
 #endif

@@ -110,6 +110,20 @@ static const struct conf_struct outer_conf = {.name = "outer",
                                               .check = outer_check,
                                               .place_offset = offsetof(struct outer, place)};
 
+static const struct conf_field many_fields[] = {
+    {.name = "a", .type = CONF_UNBUILT, .help = "use b"},
+    {.name = "more", .type = CONF_STRUCT, AT(embedded), .sub = &soft_conf},
+    {.name = "items",
+     .type = CONF_STRUCT_LIST,
+     AT(items),
+     .count_offset = offsetof(struct outer, item_count),
+     .sub = &outer_conf},
+};
+static const struct conf_struct many_conf = {.name = "many",
+                                             .bytes = sizeof(struct outer),
+                                             .fields = many_fields,
+                                             .field_count = ARRAY_LEN(many_fields)};
+
 static bool decode(struct arena *a, const char *text, struct outer *o, struct error *e)
 {
     const struct yaml_doc *doc = yaml_parse(a, STR("t.yml"), str_c(text), e);
@@ -329,4 +343,51 @@ TEST(conf_decode_meets_the_arenas_maximum_with_an_error)
     }
     arena_free(docs);
     buf_fini(&b);
+}
+
+TEST(conf_names_all_unbuilt_keys_of_a_file_at_once)
+{
+    struct arena *a = arena_new(1 << 22);
+    struct outer o = {0};
+    struct error e = {0};
+    // In the order of the file, each place once, before anything else that is wrong with it.
+    static const char few[] = "more: {unknown: 1}\nitems:\n- remote_read:\n- &x\n  remote_read: 1\n"
+                              "- *x\na: 2\n";
+    const struct yaml_doc *doc = yaml_parse(a, STR("t.yml"), str_c(few), &e);
+    assert_non_null(doc);
+    assert_false(conf_decode(&many_conf, doc->root, &o, a, &e));
+    assert_string_equal(e.text,
+                        "t.yml:3:3: key 'remote_read' is known to Prometheus but not built in this "
+                        "release\n    - remote_read:\n      ^\n"
+                        "  not built either: 'remote_read' (5:3), 'a' (7:1)");
+    // Twelve: ten are named, the others are counted.
+    struct buf text;
+    buf_init(&text, 4096);
+    buf_c(&text, "a:\nitems:\n");
+    for (int i = 0; i < 11; i++) {
+        buf_c(&text, "- remote_read:\n");
+    }
+    doc = yaml_parse(a, STR("t.yml"), buf_get(&text), &e);
+    assert_non_null(doc);
+    assert_false(conf_decode(&many_conf, doc->root, &o, a, &e));
+    assert_true(str_starts(str_c(e.text), STR("t.yml:1:1: key 'a' is known to Prometheus but not "
+                                              "built in this release: use b\n")));
+    assert_true(str_ends(str_c(e.text), STR("'remote_read' (11:3) and 2 more")));
+    buf_fini(&text);
+    arena_free(a);
+}
+
+TEST(conf_keys_that_exclude_each_other_are_told_at_the_later_one)
+{
+    struct arena *a = arena_new(1 << 22);
+    struct error e = {0};
+    const struct yaml_doc *doc = yaml_parse(a, STR("t.yml"), STR("b: 1\na: 2\nc:\n"), &e);
+    assert_non_null(doc);
+    assert_false(conf_not_both(doc->root, "part", "a", "b", &e));
+    assert_true(str_starts(str_c(e.text), STR("t.yml:2:4: part: at most one of a and b")));
+    ASSERT_OK(conf_not_both(doc->root, "part", "a", "c", &e), e); // Null is not given.
+    ASSERT_OK(conf_not_both(doc->root, "part", "x", "a", &e), e);
+    assert_ptr_equal(conf_value(doc->root, "a"), yaml_get(doc->root, STR("a")));
+    assert_ptr_equal(conf_value(doc->root, "x"), doc->root);
+    arena_free(a);
 }

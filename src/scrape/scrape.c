@@ -327,7 +327,8 @@ static bool job_names_unique(const struct scrape_plan *plan, u32 added,
 {
     for (u32 i = 0; i < added; i++) {
         if (str_eq(plan->pools[i]->config->job_name, plan->pools[added]->config->job_name)) {
-            return conf_error(e, node, "found multiple scrape configs with job name \"%.*s\"",
+            return conf_error(e, conf_value(node, "job_name"),
+                              "found multiple scrape configs with job name \"%.*s\"",
                               STR_ARG(plan->pools[added]->config->job_name));
         }
     }

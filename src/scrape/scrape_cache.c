@@ -76,6 +76,21 @@ struct cache_entry *scrape_cache_get(struct scrape_cache *c, str text)
     return &c->entries[index];
 }
 
+struct cache_entry *scrape_cache_expected(const struct scrape_cache *c, str *text)
+{
+    if (c->position >= c->order_count) {
+        return NULL;
+    }
+    struct cache_entry *e = &c->entries[c->order[c->position]];
+    *text = entry_text(c, e);
+    return e->dropped || !series_ref_is_none(e->ref) ? e : NULL;
+}
+
+void scrape_cache_pass(struct scrape_cache *c)
+{
+    c->position++;
+}
+
 struct cache_entry *scrape_cache_add(struct scrape_cache *c, str text)
 {
     if (c->count == CACHE_ENTRIES_MAX || c->texts.len + text.len > CACHE_TEXT_MAX) {

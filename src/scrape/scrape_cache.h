@@ -43,6 +43,10 @@ void scrape_cache_fini(struct scrape_cache *c);
 void scrape_cache_begin(struct scrape_cache *c); // A new page.
 // The entry of this series text, or NULL. Moves the position.
 struct cache_entry *scrape_cache_get(struct scrape_cache *c, str text);
+// The entry that this position had in the page before, if storage knows it or relabelling drops it,
+// with its text; NULL if there is none. scrape_cache_pass moves on behind it.
+struct cache_entry *scrape_cache_expected(const struct scrape_cache *c, str *text);
+void scrape_cache_pass(struct scrape_cache *c);
 // Adds one behind a miss; NULL when the cache holds as much as it may.
 struct cache_entry *scrape_cache_add(struct scrape_cache *c, str text);
 // After a page, good or failed: forgets what is long gone.

@@ -13,8 +13,19 @@ static const struct conf_field basic_auth_fields[] = {
     CONF_REFUSED("username_ref"),
     CONF_REFUSED("password_ref"),
 };
-static const struct conf_struct basic_auth_conf =
-    CONF_TABLE(scrape_basic_auth, "basic_auth", basic_auth_fields);
+
+static bool basic_auth_check(UNUSED void *target, const struct yaml_node *node,
+                             UNUSED struct arena *a, struct error *e)
+{
+    return conf_not_both(node, "basic_auth", "password", "password_file", e);
+}
+
+static const struct conf_struct basic_auth_conf = {.name = "basic_auth",
+                                                   .bytes = sizeof(struct scrape_basic_auth),
+                                                   .fields = basic_auth_fields,
+                                                   .field_count = ARRAY_LEN(basic_auth_fields),
+                                                   .check = basic_auth_check,
+                                                   .place_offset = SIZE_MAX};
 
 static const struct conf_field authorization_fields[] = {
     CONF_FIELD(scrape_authorization, "type", CONF_STR, type, .fallback = "Bearer"),
@@ -28,10 +39,12 @@ static bool authorization_check(void *target, const struct yaml_node *node, UNUS
 {
     const struct scrape_authorization *auth = target;
     if (!str_eq_nocase(auth->type, STR("Bearer"))) {
-        return conf_error(e, node, "authorization type \"%.*s\" is not built: use Bearer",
-                          STR_ARG(auth->type));
+        const bool basic = str_eq_nocase(auth->type, STR("Basic"));
+        return conf_error(e, conf_value(node, "type"),
+                          "authorization type \"%.*s\" is not built: use %s", STR_ARG(auth->type),
+                          basic ? "basic_auth" : "Bearer");
     }
-    return true;
+    return conf_not_both(node, "authorization", "credentials", "credentials_file", e);
 }
 
 static const struct conf_struct authorization_conf = {.name = "authorization",
@@ -60,7 +73,32 @@ static const struct conf_field tls_fields[] = {
     CONF_REFUSED("cert_ref"),
     CONF_REFUSED("key_ref"),
 };
-static const struct conf_struct tls_conf = CONF_TABLE(scrape_tls, "tls_config", tls_fields);
+
+static bool tls_check(void *target, const struct yaml_node *node, UNUSED struct arena *a,
+                      struct error *e)
+{
+    const struct scrape_tls *tls = target;
+    const bool cert = secret_reveal(tls->cert).len > 0 || tls->cert_file.len > 0;
+    const bool key = secret_reveal(tls->key).len > 0 || tls->key_file.len > 0;
+    if (!conf_not_both(node, "tls_config", "ca", "ca_file", e) ||
+        !conf_not_both(node, "tls_config", "cert", "cert_file", e) ||
+        !conf_not_both(node, "tls_config", "key", "key_file", e)) {
+        return false;
+    }
+    if (cert != key) {
+        return conf_error(
+            e, node, "tls_config: a client certificate and its key belong together: %s is missing",
+            cert ? "key or key_file" : "cert or cert_file");
+    }
+    return true;
+}
+
+static const struct conf_struct tls_conf = {.name = "tls_config",
+                                            .bytes = sizeof(struct scrape_tls),
+                                            .fields = tls_fields,
+                                            .field_count = ARRAY_LEN(tls_fields),
+                                            .check = tls_check,
+                                            .place_offset = SIZE_MAX};
 
 static const char *const schemes[] = {"http", "https", NULL};
 // In the order of enum expo_format; the first is "none given".
@@ -111,6 +149,8 @@ static const struct conf_field fields[] = {
     CONF_REFUSED("metric_name_validation_scheme"),
     CONF_REFUSED("metric_name_escaping_scheme"),
     CONF_REFUSED("extra_scrape_metrics"),
+    CONF_REFUSED_FOR("bearer_token", "write authorization: {credentials: …}"),
+    CONF_REFUSED_FOR("bearer_token_file", "write authorization: {credentials_file: …}"),
     CONF_REFUSED("oauth2"),
     CONF_REFUSED("no_proxy"),
     CONF_REFUSED("proxy_from_environment"),
@@ -162,13 +202,15 @@ static bool check(void *target, const struct yaml_node *node, struct arena *a, s
 {
     struct scrape_config *c = target;
     if (c->job_name.len == 0) {
-        return conf_error(e, node, "job_name is empty");
+        return conf_error(e, conf_value(node, "job_name"), "job_name is empty");
     }
-    if (c->basic_auth && c->authorization) {
-        return conf_error(e, node, "at most one of basic_auth and authorization may be set");
+    if (!conf_not_both(node, "scrape_config", "basic_auth", "authorization", e)) {
+        return false;
     }
     if (c->interval_ms < 0 || c->timeout_ms < 0) {
-        return conf_error(e, node, "scrape_interval and scrape_timeout must not be negative");
+        return conf_error(
+            e, conf_value(node, c->interval_ms < 0 ? "scrape_interval" : "scrape_timeout"),
+            "scrape_interval and scrape_timeout must not be negative");
     }
     if (c->file_config_count + 1U > SD_PROVIDERS_MAX) {
         return conf_error(e, node, "more than %u discovery sections in one job",

@@ -89,12 +89,13 @@ struct scrape_pool *scrape_pool_new(struct scrape *s, const struct scrape_global
                                         .redirects_max = c->follow_redirects ? REDIRECTS_MAX : 0,
                                         .proxy = c->proxy_url};
     if (p->timeout_ms > p->interval_ms) {
-        (void)conf_error(e, node, "scrape timeout greater than scrape interval for job \"%.*s\"",
+        (void)conf_error(e, conf_value(node, "scrape_timeout"),
+                         "scrape timeout greater than scrape interval for job \"%.*s\"",
                          STR_ARG(c->job_name));
         scrape_pool_unref(p);
         return NULL;
     }
-    if (!scrape_secrets_read(p, e) || !providers_make(p, e)) {
+    if (!scrape_secrets_read(p, node, e) || !providers_make(p, e)) {
         scrape_pool_unref(p);
         return NULL;
     }

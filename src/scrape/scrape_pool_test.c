@@ -3,6 +3,8 @@
 #include "base/str.h"
 #include "scrape/scrape_rig.h"
 
+#include <stdio.h>
+
 #define JOB "- job_name: j\n  static_configs: [{targets: ['h:1']}]\n"
 
 static void write_file(struct fs *fs, const char *path, const char *text)
@@ -310,10 +312,54 @@ TEST(scrape_refuses_configurations_by_name)
     refuse(&r, "- job_name: j\n  scrape_timeout: 1m\n", "timeout greater than scrape interval");
     refuse(&r, "- job_name: j\n  scrape_intervall: 1m\n", "t.yml:2:3");
     refuse(&r, "- job_name: j\n  kubernetes_sd_configs: []\n", "kubernetes_sd_configs");
-    refuse(&r, "- {job_name: ''}\n", "job_name is empty");
+    refuse(&r, "- {job_name: ''}\n", "t.yml:1:14: job_name is empty");
+    refuse(&r, "- {job_name: j}\n- {job_name: j}\n", "t.yml:2:14: found multiple");
+    rig_fini(&r);
+}
+
+TEST(scrape_names_the_key_whose_file_cannot_be_read)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    refuse(&r, "- job_name: j\n  basic_auth:\n    username: u\n    password_file: secret\n",
+           "t.yml:4:20: job j: password_file: opening /etc/secret");
+    refuse(&r, "- job_name: j\n  authorization:\n    credentials_file: /x/token\n",
+           "t.yml:3:23: job j: credentials_file: opening /x/token");
+    refuse(&r, "- job_name: j\n  tls_config:\n    ca_file: ca.pem\n",
+           "t.yml:3:14: job j: ca_file: opening /etc/ca.pem");
+    write_file(r.fs, "/etc/cert", "x");
+    refuse(&r, "- job_name: j\n  tls_config:\n    cert_file: cert\n    key_file: key\n",
+           "t.yml:4:15: job j: key_file: opening /etc/key");
     write_file(r.fs, "/etc/secret", " pw\n");
     load(&r, "- job_name: j\n  basic_auth: {username: u, password_file: secret}\n");
     ASSERT_STR_EQ(r.scrape->pools[0]->http.password, STR("pw"));
+    rig_fini(&r);
+}
+
+TEST(scrape_refuses_keys_that_exclude_each_other)
+{
+    static const struct {
+        const char *keys;
+        const char *why;
+    } cases[] = {
+        {"basic_auth: {password: a, password_file: b}", "t.yml:2:44: basic_auth: at most one of "},
+        {"authorization: {credentials_file: b, credentials: a}", "at most one of credentials and"},
+        {"tls_config: {ca: a, ca_file: b}", "at most one of ca and ca_file"},
+        {"tls_config: {cert: a, cert_file: b}", "at most one of cert and cert_file"},
+        {"tls_config: {key: a, key_file: b}", "at most one of key and key_file"},
+        {"tls_config: {key: a}", "cert or cert_file is missing"},
+        {"tls_config: {cert_file: a}", "key or key_file is missing"},
+        {"basic_auth: {}\n  authorization: {}", "at most one of basic_auth and authorization"},
+        {"authorization: {type: Basic}", "use basic_auth"},
+        {"bearer_token_file: /x", "write authorization: {credentials_file: …}"},
+    };
+    struct rig r;
+    rig_init(&r, 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char yaml[256];
+        (void)snprintf(yaml, sizeof(yaml), "- job_name: j\n  %s\n", cases[i].keys);
+        refuse(&r, yaml, cases[i].why);
+    }
     rig_fini(&r);
 }
 

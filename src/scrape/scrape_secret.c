@@ -21,8 +21,16 @@
 struct secret_round {
     struct scrape_pool *pool;
     struct arena *memory;
-    u64 hash; // Of what came from files.
+    const struct yaml_node *node; // NULL: no place is known any more.
+    u64 hash;                     // Of what came from files.
     u32 files;
+};
+
+// Where a secret comes from: the section, the key of its file, and what that names.
+struct secret_file {
+    const char *section;
+    const char *key;
+    str path;
 };
 
 static str path_below(const struct secret_round *r, str path)
@@ -35,16 +43,20 @@ static str path_below(const struct secret_round *r, str path)
 }
 
 // The value itself, or the trimmed content of the file named beside it.
-static bool secret_read(struct secret_round *r, struct secret inlined, str file, str *out,
-                        struct error *e)
+static bool secret_read(struct secret_round *r, struct secret inlined, struct secret_file file,
+                        str *out, struct error *e)
 {
-    if (file.len == 0) {
+    if (file.path.len == 0) {
         *out = secret_reveal(inlined);
         return true;
     }
-    const char *path = arena_cstr(r->memory, path_below(r, file));
-    if (!fs_read_file(r->pool->owner->deps.fs, path, SECRET_BYTES_MAX, r->memory, out, e)) {
-        return err_in(e, "job %.*s", STR_ARG(r->pool->config->job_name));
+    const char *path = arena_cstr(r->memory, path_below(r, file.path));
+    struct error why = {0};
+    if (!fs_read_file(r->pool->owner->deps.fs, path, SECRET_BYTES_MAX, r->memory, out, &why)) {
+        (void)err_in(&why, "job %.*s: %s", STR_ARG(r->pool->config->job_name), file.key);
+        return r->node ? conf_error(e, conf_value(conf_value(r->node, file.section), file.key),
+                                    "%s", why.text)
+                       : err_set(e, why.code, "%s", why.text);
     }
     *out = str_trim(*out);
     r->hash = hash_mix(r->hash, hash_str(*out));
@@ -58,10 +70,13 @@ static bool auth_read(struct secret_round *r, struct http_target_opts *http, str
     const struct scrape_authorization *bearer = r->pool->config->authorization;
     if (basic) {
         http->user = basic->username;
-        return secret_read(r, basic->password, basic->password_file, &http->password, e);
+        const struct secret_file file = {"basic_auth", "password_file", basic->password_file};
+        return secret_read(r, basic->password, file, &http->password, e);
     }
     if (bearer) {
-        return secret_read(r, bearer->credentials, bearer->credentials_file, &http->bearer, e);
+        const struct secret_file file = {"authorization", "credentials_file",
+                                         bearer->credentials_file};
+        return secret_read(r, bearer->credentials, file, &http->bearer, e);
     }
     return true;
 }
@@ -75,15 +90,18 @@ static bool tls_read(struct secret_round *r, struct http_target_opts *http, stru
     http->tls.server_name = tls->server_name;
     http->tls.insecure = tls->insecure_skip_verify;
     http->tls.min_version = tls->min_version ? (u32)tls->min_version + 9 : 0;
-    return secret_read(r, tls->ca, tls->ca_file, &http->tls.ca_pem, e) &&
-           secret_read(r, tls->cert, tls->cert_file, &http->tls.cert_pem, e) &&
-           secret_read(r, tls->key, tls->key_file, &http->tls.key_pem, e);
+    const struct secret_file ca = {"tls_config", "ca_file", tls->ca_file};
+    const struct secret_file cert = {"tls_config", "cert_file", tls->cert_file};
+    const struct secret_file key = {"tls_config", "key_file", tls->key_file};
+    return secret_read(r, tls->ca, ca, &http->tls.ca_pem, e) &&
+           secret_read(r, tls->cert, cert, &http->tls.cert_pem, e) &&
+           secret_read(r, tls->key, key, &http->tls.key_pem, e);
 }
 
-bool scrape_secrets_read(struct scrape_pool *p, struct error *e)
+bool scrape_secrets_read(struct scrape_pool *p, const struct yaml_node *node, struct error *e)
 {
     struct http_target_opts http = p->http;
-    struct secret_round r = {.pool = p, .memory = arena_new(SECRETS_BYTES_MAX)};
+    struct secret_round r = {.pool = p, .memory = arena_new(SECRETS_BYTES_MAX), .node = node};
     if (!auth_read(&r, &http, e) || !tls_read(&r, &http, e)) {
         arena_free(r.memory);
         return false;
@@ -108,7 +126,7 @@ void scrape_secrets_look(struct scrape_pool *p, i64 mono_ms)
     }
     struct error e = {0};
     p->secrets.next_look_mono_ms = mono_ms + LOOK_EVERY_MS;
-    const bool ok = scrape_secrets_read(p, &e);
+    const bool ok = scrape_secrets_read(p, NULL, &e);
     if (!ok && !p->secrets.fails) {
         LOGF(p->owner->deps.log, LOG_ERROR, "what was read before goes on to be used: %s", e.text);
     }

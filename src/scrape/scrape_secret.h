@@ -8,6 +8,7 @@
 struct arena;
 struct error;
 struct scrape_pool;
+struct yaml_node;
 
 struct scrape_secrets {
     struct arena *memory; // Of what came from files.
@@ -18,8 +19,10 @@ struct scrape_secrets {
     bool fails; // The last look did.
 };
 
-// Puts what the configuration names into the pool's http; false leaves the pool as it was.
-bool scrape_secrets_read(struct scrape_pool *p, struct error *e) MUST_USE;
+// Puts what the configuration names into the pool's http; false leaves the pool as it was. node is
+// the job's entry, for the place of the key that names an unreadable file; NULL once it is gone.
+bool scrape_secrets_read(struct scrape_pool *p, const struct yaml_node *node,
+                         struct error *e) MUST_USE;
 void scrape_secrets_look(struct scrape_pool *p, i64 mono_ms); // Whether a file has changed.
 
 #endif

@@ -157,16 +157,57 @@ static bool labels_final(struct page *p, struct expo *x, const struct expo_entry
     return limits_check(p, *set, e);
 }
 
-static bool sample_add(struct page *p, struct expo *x, const struct expo_entry *entry,
-                       struct error *e)
+static bool has_room(struct page *p, struct error *e)
 {
-    const struct scrape_pool *pool = p->t->pool;
-    struct scrape_cache *c = &p->t->cache;
-    struct cache_entry *known = scrape_cache_get(c, entry->series);
-    p->samples++;
     if (arena_bytes(p->a) > SCRAPE_RUN_BYTES_MAX / 4) {
         p->reason = "memory";
         return err_set(e, ERR_LIMIT, "the page needs more memory than a scrape may use");
+    }
+    return true;
+}
+
+// One sample of a series that the cache has, without or with a time of its own.
+static void sample_take(struct page *p, struct cache_entry *known, const i64 *own_t_ms, f64 value)
+{
+    const struct scrape_pool *pool = p->t->pool;
+    if (known->dropped) {
+        known->seen = p->t->cache.iteration;
+        return;
+    }
+    p->samples_post++;
+    if (pool->sample_limit > 0 && p->samples_post > pool->sample_limit) {
+        return; // Counted on, so that the report says how many there are: see page_read.
+    }
+    row_add(p, scrape_cache_index(&p->t->cache, known), own_t_ms ? *own_t_ms : p->scrape_t_ms,
+            value, !own_t_ms || pool->config->track_timestamps_staleness);
+}
+
+// The lines that stand where they stood in the page before.
+static bool samples_known(struct page *p, struct expo *x, struct error *e)
+{
+    struct scrape_cache *c = &p->t->cache;
+    struct cache_entry *known;
+    str text;
+    f64 value;
+    while ((known = scrape_cache_expected(c, &text)) != NULL && expo_known(x, text, &value)) {
+        scrape_cache_pass(c);
+        p->samples++;
+        if (!has_room(p, e)) {
+            return false;
+        }
+        sample_take(p, known, NULL, value);
+    }
+    return true;
+}
+
+static bool sample_add(struct page *p, struct expo *x, const struct expo_entry *entry,
+                       struct error *e)
+{
+    struct scrape_cache *c = &p->t->cache;
+    struct cache_entry *known = scrape_cache_get(c, entry->series);
+    p->samples++;
+    if (!has_room(p, e)) {
+        return false;
     }
     const bool resolve = !known || (!known->dropped && series_ref_is_none(known->ref));
     if (resolve && !(known && known->staged == c->iteration)) {
@@ -187,17 +228,8 @@ static bool sample_add(struct page *p, struct expo *x, const struct expo_entry *
             fresh_add(p, set, scrape_cache_index(c, known));
         }
     }
-    if (known->dropped) {
-        known->seen = c->iteration;
-        return true;
-    }
-    p->samples_post++;
-    if (pool->sample_limit > 0 && p->samples_post > pool->sample_limit) {
-        return true; // Counted on, so that the report says how many there are: see page_read.
-    }
-    const bool own_time = entry->has_t && pool->config->honor_timestamps;
-    row_add(p, scrape_cache_index(c, known), own_time ? entry->t_ms : p->scrape_t_ms, entry->value,
-            !own_time || pool->config->track_timestamps_staleness);
+    const bool own_time = entry->has_t && p->t->pool->config->honor_timestamps;
+    sample_take(p, known, own_time ? &entry->t_ms : NULL, entry->value);
     return true;
 }
 
@@ -247,7 +279,7 @@ static bool page_read(struct page *p, str body, enum expo_format format, struct 
     struct expo *x = expo_open(body, format);
     struct expo_entry entry;
     bool ok = true;
-    while (ok && expo_next(x, &entry)) {
+    while ((ok = samples_known(p, x, e)) && expo_next(x, &entry)) {
         if (entry.kind != EXPO_SAMPLE) {
             if (entry.kind != EXPO_COMMENT) {
                 metadata_add(p, &entry);
