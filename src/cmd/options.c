@@ -13,6 +13,11 @@
         .name = (flag), .type = (t), .offset = offsetof(struct options, member),                   \
         .fallback = (def), .help = (text)                                                          \
     }
+#define BOUNDED(flag, t, member, def, text, ...)                                                   \
+    {                                                                                              \
+        .name = (flag), .type = (t), .offset = offsetof(struct options, member),                   \
+        .fallback = (def), .help = (text), __VA_ARGS__                                             \
+    }
 #define CHOICE(flag, member, def, list, text)                                                      \
     {                                                                                              \
         .name = (flag), .type = OPTION_ENUM, .offset = offsetof(struct options, member),           \
@@ -22,6 +27,8 @@
     {                                                                                              \
         .name = (flag), .type = OPTION_UNBUILT                                                     \
     }
+
+#define MEMORY_LIMIT_MIN ((u64)64 << 20) // Less, and the first query or page meets the end of it.
 
 static const char *const wal_syncs[] = {"always", "1s", NULL};
 static const char *const collects[] = {"auto", "true", "false", NULL};
@@ -39,11 +46,13 @@ const struct option options_table[] = {
     CHOICE(
         "storage.tsdb.wal-sync", wal_sync, "always", wal_syncs,
         "When a push is answered: once it is on disk (always), or with a sync each second (1s)."),
-    ROW("storage.tsdb.series-limit", OPTION_U64, series_max, "0",
-        "Most series in memory; new ones beyond it are refused and counted. 0 = 10 million. An "
-        "eighth is kept for what rules write."),
-    ROW("memory.limit", OPTION_BYTES, memory_limit, "0",
-        "Memory budget; 0 = 60 % of the machine or cgroup."),
+    BOUNDED("storage.tsdb.series-limit", OPTION_U64, series_max, "0",
+            "Most series in memory; new ones beyond it are refused and counted. 0 = 10 million. An "
+            "eighth is kept for what rules write.",
+            .high = UINT32_MAX),
+    BOUNDED("memory.limit", OPTION_BYTES, memory_limit, "0",
+            "Memory budget, at least 64MB; 0 = 60 % of the machine or cgroup.",
+            .low = MEMORY_LIMIT_MIN, .or_zero = true),
     ROW("web.listen-address", OPTION_STR, listen_address, "127.0.0.1:9090",
         "Address and port of the API and the pages."),
     ROW("web.external-url", OPTION_STR, external_url, "",
@@ -56,22 +65,26 @@ const struct option options_table[] = {
         "Take remote write at /api/v1/write."),
     ROW("web.cors.origin", OPTION_STR, cors_origin, ".*",
         "Regular expression of the origins that may call the API; anchored."),
-    ROW("web.max-connections", OPTION_U64, connections_max, "512", "Most connections at once."),
+    BOUNDED("web.max-connections", OPTION_U64, connections_max, "512",
+            "Most connections at once; 1 to 100000.", .low = 1, .high = 100000),
     ROW("alertmanager.config", OPTION_STR, alertmanager_config, "",
         "alertmanager.yml of the built-in notifier. Without it alerts show on the pages only."),
-    ROW("rules.alert.resend-delay", OPTION_DURATION, resend_delay_ms, "1m",
-        "How often a firing alert is sent again."),
+    BOUNDED("rules.alert.resend-delay", OPTION_DURATION, resend_delay_ms, "1m",
+            "How often a firing alert is sent again.", .low = 1),
     ROW("rules.alert.for-outage-tolerance", OPTION_DURATION, outage_tolerance_ms, "1h",
         "How old the state of an alert may be to be restored at the start."),
     ROW("rules.alert.for-grace-period", OPTION_DURATION, grace_period_ms, "10m",
         "Alerts with a shorter `for` are not restored."),
-    ROW("query.lookback-delta", OPTION_DURATION, lookback_ms, "5m",
-        "How far back a sample still counts."),
-    ROW("query.timeout", OPTION_DURATION, query_timeout_ms, "2m", "Longest run of a query."),
-    ROW("query.max-concurrency", OPTION_U64, query_concurrency, "4",
-        "Queries that run at once; the others wait their turn."),
-    ROW("query.max-samples", OPTION_U64, query_samples_max, "50000000",
-        "Most samples that one query may hold."),
+    BOUNDED("query.lookback-delta", OPTION_DURATION, lookback_ms, "5m",
+            "How far back a sample still counts.", .low = 1),
+    BOUNDED("query.timeout", OPTION_DURATION, query_timeout_ms, "2m", "Longest run of a query.",
+            .low = 1),
+    BOUNDED("query.max-concurrency", OPTION_U64, query_concurrency, "4",
+            "Queries that run at once, 1 to 64; the others wait their turn.", .low = 1, .high = 64),
+    BOUNDED("query.max-samples", OPTION_U64, query_samples_max, "50000000",
+            "Most samples that one query may hold; at least 1.", .low = 1),
+    ROW("query.slow-log-threshold", OPTION_DURATION, query_slow_ms, "10s",
+        "A query that runs so long is logged with what it read; 0s = none is."),
     CHOICE("collect.host", collect_host, "auto", collects,
            "Collect this host natively; auto = when there is no config.file."),
     ROW("path.procfs", OPTION_STR, collect_procfs, "/proc", "Where /proc is mounted."),
@@ -178,6 +191,36 @@ static bool bytes_parse(str text, u64 *out)
     return true;
 }
 
+static void bound_print(struct buf *out, const struct option *row, u64 v)
+{
+    if (row->type == OPTION_DURATION) {
+        duration_print(out, (i64)v);
+    } else if (row->type == OPTION_BYTES) {
+        buf_printf(out, "%lluMB", (unsigned long long)(v >> 20));
+    } else {
+        buf_printf(out, "%llu", (unsigned long long)v);
+    }
+}
+
+static bool bounds_check(const struct option *row, str text, u64 v, struct error *e)
+{
+    if ((v == 0 && row->or_zero) || (v >= row->low && (row->high == 0 || v <= row->high))) {
+        return true;
+    }
+    struct buf b;
+    buf_init(&b, 256);
+    buf_printf(&b, "%s ", v < row->low ? "less than the least," : "more than the most,");
+    bound_print(&b, row, v < row->low ? row->low : row->high);
+    if (row->or_zero) {
+        buf_c(&b, " (0 = the default)");
+    }
+    (void)err_set(e, ERR_INVALID, "--%s: \"%.*s\" is %.*s", row->name, STR_ARG(text),
+                  STR_ARG(buf_get(&b)));
+    buf_fini(&b);
+    return false;
+}
+
+// NOLINTNEXTLINE(readability-function-size): one case a type.
 static bool value_set(struct options *o, const struct option *row, str text, struct arena *a,
                       struct error *e)
 {
@@ -197,20 +240,20 @@ static bool value_set(struct options *o, const struct option *row, str text, str
             return err_set(e, ERR_INVALID, "--%s: \"%.*s\" is not a whole number", row->name,
                            STR_ARG(text));
         }
-        return true;
+        return bounds_check(row, text, *(u64 *)member(o, row), e);
     case OPTION_DURATION: {
         struct error why = {0};
         if (!duration_parse(text, member(o, row), &why)) {
             return err_set(e, ERR_INVALID, "--%s: %s (write 30s, 5m, 15d …)", row->name, why.text);
         }
-        return true;
+        return bounds_check(row, text, (u64) * (i64 *)member(o, row), e);
     }
     case OPTION_BYTES:
         if (!bytes_parse(text, member(o, row))) {
             return err_set(e, ERR_INVALID, "--%s: \"%.*s\" is not a size (write 512MB, 2GB …)",
                            row->name, STR_ARG(text));
         }
-        return true;
+        return bounds_check(row, text, *(u64 *)member(o, row), e);
     case OPTION_ENUM:
         return enum_set(row, text, member(o, row), e);
     case OPTION_UNBUILT:

@@ -27,10 +27,15 @@ enum option_source { OPTION_FROM_DEFAULT, OPTION_FROM_ENVIRONMENT, OPTION_FROM_F
 struct option {
     const char *name; // Without the dashes.
     enum option_type type;
+    bool or_zero;  // See low.
     size_t offset; // In struct options.
     const char *fallback;
     const char *const *names; // OPTION_ENUM, NULL-terminated.
     const char *help;
+    // OPTION_U64, _BYTES, _DURATION: what is refused otherwise; high 0 = no bound above. With
+    // `or_zero` 0 is allowed as well: it stands for a default.
+    u64 low;
+    u64 high;
 };
 
 enum { OPTION_COUNT_MAX = 160 };
@@ -59,6 +64,7 @@ struct options {
     i64 query_timeout_ms;
     u64 query_concurrency;
     u64 query_samples_max;
+    i64 query_slow_ms;
     int collect_host; // enum collect_choice
     str collect_procfs;
     str collect_sysfs;
@@ -79,6 +85,9 @@ bool options_parse(int argc, char **argv, const char *(*env)(const char *name), 
 void options_help(struct buf *out);
 // The value of table row i as text.
 str options_value(const struct options *o, u32 i, struct arena *a);
+// What is probably a slip but keeps nothing from starting: variables named TIDEMARK_… that no flag
+// reads, and feature names that switch on nothing. variables: NAME=value texts, NULL at the end.
+u32 options_doubts(const struct options *o, char *const *variables, struct arena *a, str **texts);
 // TIDEMARK_STORAGE_TSDB_PATH
 void option_env_name(const struct option *o, char *out, size_t size);
 

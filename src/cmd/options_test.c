@@ -65,6 +65,16 @@ TEST(options_say_what_is_wrong_and_what_would_be_right)
         {"--storage.tsdb.retention.size=12Q",
          "--storage.tsdb.retention.size: \"12Q\" is not a size (write 512MB, 2GB …)"},
         {"--storage.tsdb.path", "--storage.tsdb.path wants a value"},
+        {"--memory.limit=1KB",
+         "--memory.limit: \"1KB\" is less than the least, 64MB (0 = the default)"},
+        {"--query.max-samples=0", "--query.max-samples: \"0\" is less than the least, 1"},
+        {"--query.max-concurrency=0", "--query.max-concurrency: \"0\" is less than the least, 1"},
+        {"--query.max-concurrency=65", "--query.max-concurrency: \"65\" is more than the most, 64"},
+        {"--query.timeout=0s", "--query.timeout: \"0s\" is less than the least, 1ms"},
+        {"--query.lookback-delta=0", "--query.lookback-delta: \"0\" is less than the least, 1ms"},
+        {"--web.max-connections=0", "--web.max-connections: \"0\" is less than the least, 1"},
+        {"--storage.tsdb.series-limit=5000000000",
+         "--storage.tsdb.series-limit: \"5000000000\" is more than the most, 4294967295"},
         {"stray", "unexpected argument \"stray\": flags begin with --"},
     };
     struct arena *a = arena_new(1 << 20);
@@ -90,4 +100,36 @@ TEST(options_help_names_every_built_flag_and_no_other)
                          options_table[i].type != OPTION_UNBUILT);
     }
     buf_fini(&b);
+}
+
+TEST(options_doubt_what_nothing_reads)
+{
+    char *const variables[] = {(char[]){"TIDEMARK_QUERY_TIMEOUT=1m"},
+                               (char[]){"TIDEMARK_QUERY_TIMEUOT=1m"},
+                               (char[]){"PATH=/bin"},
+                               (char[]){"TIDEMARK_WEB_CONFIG_FILE=refused elsewhere"},
+                               (char[]){"TIDEMARK_ZZZZZZZZZZZZZZZZZZZZZZZZ"},
+                               NULL};
+    static const char *const want[] = {
+        "--enable-feature: unknown feature \"promql-experimental-function\": did you mean "
+        "promql-experimental-functions?",
+        "--enable-feature=exemplar-storage is known to Prometheus but switches on nothing in this "
+        "release",
+        "no flag reads the environment variable TIDEMARK_QUERY_TIMEUOT: did you mean "
+        "TIDEMARK_QUERY_TIMEOUT?",
+        "no flag reads the environment variable TIDEMARK_ZZZZZZZZZZZZZZZZZZZZZZZZ",
+    };
+    struct arena *a = arena_new(1 << 20);
+    struct options o;
+    struct error e = {0};
+    const char *const args[] = {"--enable-feature=promql-experimental-function, exemplar-storage,"
+                                "promql-duration-expr"};
+    ASSERT_OK(parse(a, args, 1, &o, &e), e);
+    str *texts = NULL;
+    assert_int_equal(options_doubts(&o, variables, a, &texts), ARRAY_LEN(want));
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        ASSERT_STR_EQ(texts[i], str_c(want[i]));
+    }
+    assert_int_equal(options_doubts(&o, NULL, a, &texts), 2);
+    arena_free(a);
 }

@@ -34,6 +34,7 @@
 enum { STEP_EVERY_MS = 2000, DRAIN_MS = 5000, SIGNAL_POLL_MS = 1000, NOTIFY_SHARDS = 4 };
 #define ALERTMANAGER_BYTES_MAX ((size_t)4 << 20)
 #define BALLAST_BYTES          ((u64)16 << 20)
+#define DOUBTS_BYTES_MAX       ((size_t)4 << 20)
 
 // Everything that runs. Threads: built and torn down on the main thread; `reload_lock` guards what
 // stands behind it. A reload runs outside of it (files are read, services wait): `reloading` keeps
@@ -61,6 +62,7 @@ struct server {
     char external_url[512];
     char route_prefix[256]; // "" or "/prom".
     char retention[64];     // As a text, for the status page.
+    char query_journal[4200];
 
     struct lock reload_lock;
     struct cond reload_done;
@@ -196,6 +198,9 @@ static bool server_load(struct server *s, struct error *e)
         parts_swap(s, &p);
     }
     reload_end(s, ok ? p.config : NULL);
+    for (u32 i = 0; ok && i < p.config->warning_count; i++) {
+        LOGF(s->log, LOG_WARN, "%.*s", STR_ARG(p.config->warnings[i]));
+    }
     if (ok) {
         LOGF(s->log, LOG_INFO, "configuration loaded");
     }
@@ -287,6 +292,8 @@ static bool start_http(struct server *s, struct error *e)
 {
     const struct options *o = s->options;
     retention_print(s);
+    (void)snprintf(s->query_journal, sizeof(s->query_journal), "%.*s/queries.active",
+                   STR_ARG(o->storage_path));
     const struct api_opts api = {
         .clk = clk_real(),
         .log = s->log,
@@ -306,7 +313,10 @@ static bool start_http(struct server *s, struct error *e)
         .lookback_ms = o->lookback_ms,
         .query_timeout_ms = o->query_timeout_ms,
         .query_bytes_max = memory_limit(o) / 16,
-        .query_threads = (u32)MIN(o->query_concurrency, (u64)64),
+        .query_threads = (u32)o->query_concurrency,
+        .query_slow_ms = o->query_slow_ms,
+        .fs = fs_real(),
+        .query_journal = s->query_journal,
     };
     s->api = api_new(&api, e);
     s->cors = s->api ? re_new(o->cors_origin, e) : NULL;
@@ -318,7 +328,7 @@ static bool start_http(struct server *s, struct error *e)
     struct http_server_opts http = {.address = address,
                                     .prefix = str_c(s->route_prefix),
                                     .cors_origin = s->cors,
-                                    .connections_max = (u32)MIN(o->connections_max, (u64)100000),
+                                    .connections_max = (u32)o->connections_max,
                                     .clk = clk_real(),
                                     .log = s->log,
                                     .registry = s->registry};
@@ -344,7 +354,7 @@ static bool start_storage(struct server *s, struct error *e)
                                  .retention_bytes = o->retention_bytes,
                                  .ooo_window_ms = s->config->ooo_window_ms,
                                  .wal_sync = (enum wal_sync)o->wal_sync,
-                                 .series_max = (u32)MIN(o->series_max, (u64)UINT32_MAX),
+                                 .series_max = (u32)o->series_max,
                                  .memory_max = memory_limit(o) / 10 * 4,
                                  .ballast_bytes = BALLAST_BYTES,
                                  .wal_thread = true};
@@ -614,6 +624,18 @@ static int server_start(struct server *s, struct error *e)
     return start_threads(s, e) ? EXIT_OK : fail("cannot start", e, EXIT_RUNTIME);
 }
 
+// What the user probably meant otherwise; nothing of it keeps the server from starting.
+static void doubts_tell(const struct server *s)
+{
+    struct arena *a = arena_new(DOUBTS_BYTES_MAX);
+    str *texts = NULL;
+    const u32 count = options_doubts(s->options, proc_environ(), a, &texts);
+    for (u32 i = 0; i < count; i++) {
+        LOGF(s->log, LOG_WARN, "%.*s", STR_ARG(texts[i]));
+    }
+    arena_free(a);
+}
+
 int server_run(const struct options *o)
 {
     struct error e = {0};
@@ -633,6 +655,7 @@ int server_run(const struct options *o)
     server_metrics_register(s.registry, memory_limit(o));
     LOGF(s.log, LOG_INFO, "Tidemark " TIDEMARK_VERSION " starts, data in %.*s",
          STR_ARG(o->storage_path));
+    doubts_tell(&s);
     const int code = server_start(&s, &e);
     if (code == EXIT_OK) {
         LOGF(s.log, LOG_INFO, "ready: %s", s.external_url);

@@ -147,6 +147,11 @@ const char *proc_env(const char *name)
     return getenv(name);
 }
 
+char *const *proc_environ(void)
+{
+    return environ;
+}
+
 i64 proc_pid(void)
 {
     return (i64)getpid();

@@ -16,6 +16,7 @@ u64 proc_max_fds(void);
 i64 proc_start_ms(void); // Unix milliseconds.
 str proc_hostname(char out[256]);
 const char *proc_env(const char *name); // NULL if unset.
+char *const *proc_environ(void);        // NAME=value texts, NULL at the end.
 i64 proc_pid(void);
 
 #endif

@@ -52,6 +52,8 @@ def test_wrong_flags_end_with_a_hint():
             (["--log.level=loud"], "none of debug, info, warn, error"),
             (["--web.enable-lifecycle=perhaps"], "is not true or false"),
             (["--storage.tsdb.retention.size=much"], "is not a size"),
+            (["--memory.limit=1KB"], "--memory.limit: \"1KB\" is less than the least, 64MB"),
+            (["--query.max-samples=0"], "--query.max-samples: \"0\" is less than the least, 1"),
             (["--config.file"], "wants a value"),
             (["--web.config.file=web.yml"], "--web.config.file is known to Prometheus but not built"),
             (["surprise"], 'unexpected argument "surprise"')):
@@ -62,11 +64,26 @@ def test_wrong_flags_end_with_a_hint():
     assert code == 2 and "TIDEMARK_QUERY_TIMEOUT" in one_line(err), err
 
 
+def test_slips_are_told_and_keep_nothing_from_starting():
+    config = "global:\n  external_labels: {region: '${NO_SUCH_VARIABLE}'}\n"
+    with Server(config=config, flags=["--enable-feature=promql-experimental-function"],
+                env={"TIDEMARK_QUERY_TIMEUOT": "1m"}) as server:
+        log = server.log()
+        assert "did you mean promql-experimental-functions?" in log, log
+        assert "did you mean TIDEMARK_QUERY_TIMEOUT?" in log, log
+        assert "prometheus.yml:2:29: external label region: the environment has no NO_SUCH_VARIABLE" in log, log
+
+
 # ---- the configuration file ----
 
 BROKEN = {
     "an unknown key": ("global:\n  scrape_intervall: 5s\n", r":2:3: .*scrape_intervall.*", "scrape_interval"),
     "a key that is not built": ("remote_read:\n  - url: http://x\n", r":1:1: .*remote_read.*", "not built"),
+    "several that are not built": ("tracing: {}\nscrape_configs:\n  - job_name: a\n    oauth2: {}\notlp: {}\n",
+                                   r":1:1: .*tracing.*", "not built either: 'oauth2' (4:5), 'otlp' (5:1)"),
+    "a rule file that is not there": ("rule_files:\n  - gone.yml\n", r":2:5: .*gone\.yml", "gone.yml"),
+    "a password file that is not there": ("scrape_configs:\n  - job_name: a\n    basic_auth:\n      username: u\n"
+                                          "      password_file: gone\n", r":5:22: .*gone", "password_file"),
     "an Alertmanager beside us": ("alerting: {alertmanagers: []}\n", r":1:1: .*alerting.*not built",
                                   "give an alertmanager.yml to --alertmanager.config"),
     "a wrong duration": ("global:\n  scrape_interval: 5 parsecs\n", r":2:20: .*", "5 parsecs"),
