@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "ingest/expo_decimal.h"
 #include "ingest/expo_labels.h"
 #include "ingest/ingest.h"
 
@@ -430,6 +431,25 @@ bool expo_next(struct expo *x, struct expo_entry *out)
     }
     *out = (struct expo_entry){.line = x->line};
     return line.ptr[0] == '#' ? hash_line(x, out, line) : sample_line(x, out, line);
+}
+
+// What expo_next would make of the line is the same: a series ends where it ended before unless a
+// brace follows its name, and here a number does.
+bool expo_known(struct expo *x, str series, f64 *value)
+{
+    const char *at = x->body.ptr + x->at;
+    const char *end = x->body.ptr + x->body.len;
+    if (x->failed || x->ended || (size_t)(end - at) < series.len + 3 || at[series.len] != ' ' ||
+        memcmp(at, series.ptr, series.len) != 0) {
+        return false;
+    }
+    const char *stop = decimal_read(at + series.len + 1, end, value);
+    if (!stop || stop == end || *stop != '\n' || created_line(x, series)) {
+        return false;
+    }
+    x->line++;
+    x->at = (size_t)(stop + 1 - x->body.ptr);
+    return true;
 }
 
 // ---- labels ----

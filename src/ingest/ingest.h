@@ -47,6 +47,9 @@ struct expo_entry {
 struct expo;
 struct expo *expo_open(str body, enum expo_format format);
 bool expo_next(struct expo *x, struct expo_entry *out); // false: the end or an error.
+// If the next line is this series (the text of an entry of any earlier page), one space and a short
+// number: takes it, with neither time nor exemplar. Else takes nothing, and expo_next shall see.
+bool expo_known(struct expo *x, str series, f64 *value);
 // Parses the labels of entry->series into the arena, sorted, __name__ included; le and quantile
 // normalised as floats (1 → 1.0). blank (may be NULL) gets, unsorted, the labels that stand there
 // with an empty value: they are no labels, but with honor_labels they keep the target's out.

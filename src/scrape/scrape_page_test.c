@@ -3,6 +3,8 @@
 #include "base/str.h"
 #include "scrape/scrape_rig.h"
 
+#include <math.h>
+
 #define JOB "- job_name: j\n  static_configs: [{targets: ['h:1']}]\n"
 
 // Loads, and goes to just behind the first scrape.
@@ -55,6 +57,27 @@ TEST(scrape_stores_the_page_and_reports_on_itself)
         e);
     assert_int_equal(n, 0); // The page of now says nothing of it.
     arena_free(a);
+    rig_fini(&r);
+}
+
+// The lines of a page stay known while others come and go around them, however they are written.
+TEST(scrape_follows_lines_that_move)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a 1\nb{x=\"y\"} 2\nc 3\n";
+    load(&r, JOB);
+    r.body = "a 2.5\nb{x=\"y\"} 1e+06\nc -7\n";
+    rig_run(&r, 10000);
+    assert_true(rig_last(&r, "a") == 2.5 && rig_last(&r, "b") == 1e6 && rig_last(&r, "c") == -7);
+    r.body = "c 4\r\nnew 5\na  3\nb{x=\"y\"} 0x\n";
+    rig_run(&r, 10000); // Refused whole.
+    assert_true(rig_last(&r, "up") == 0 && isnan(rig_last(&r, "c")));
+    r.body = "c 4\r\nnew 5\na  3\nb{x=\"y\"} +Inf\n";
+    rig_run(&r, 10000);
+    assert_true(rig_last(&r, "up") == 1 && rig_last(&r, "a") == 3 && rig_last(&r, "c") == 4);
+    assert_true(rig_last(&r, "new") == 5 && isinf(rig_last(&r, "b")));
+    assert_true(rig_last(&r, "scrape_samples_scraped") == 4);
     rig_fini(&r);
 }
 

@@ -241,7 +241,7 @@ static struct metadata *metadata_of(struct page *p, str family)
         return &p->metadata[p->metadata_count - 1];
     }
     if (p->metadata_count == SCRAPE_METADATA_MAX) {
-        return &p->metadata[p->metadata_count - 1]; // More families than that share the last.
+        return NULL;
     }
     if (p->metadata_count == p->metadata_cap) {
         const u32 cap = MAX(64, p->metadata_cap * 2);
@@ -256,6 +256,9 @@ static struct metadata *metadata_of(struct page *p, str family)
 static void metadata_add(struct page *p, const struct expo_entry *entry)
 {
     struct metadata *m = metadata_of(p, entry->family);
+    if (!m) {
+        return; // More families than are kept: their samples are stored, their help is not.
+    }
     switch (entry->kind) {
     case EXPO_TYPE:
         m->type = entry->type;
@@ -279,7 +282,7 @@ static bool page_read(struct page *p, str body, enum expo_format format, struct 
     struct expo *x = expo_open(body, format);
     struct expo_entry entry;
     bool ok = true;
-    while ((ok = samples_known(p, x, e)) && expo_next(x, &entry)) {
+    while (ok && (ok = samples_known(p, x, e)) && expo_next(x, &entry)) {
         if (entry.kind != EXPO_SAMPLE) {
             if (entry.kind != EXPO_COMMENT) {
                 metadata_add(p, &entry);
