@@ -14,6 +14,7 @@
 #define SHARED (HTTP_CORS | HTTP_FORM)
 
 #define FORM_BYTES_MAX ((u64)10 << 20) // A query of 64 KiB, or thousands of match[].
+#define ABSENT_BYTES_MAX ((u64)32 << 20) // So that the answer says why, and not "too large".
 #define RELOAD_MS      ((i64)300000)
 #define V1(path)       "/api/v1" path
 
@@ -52,6 +53,9 @@ static const struct http_route route_table[] = {
     {HTTP_GET, V1("/features"), INLINE, 0, HTTP_READ, HTTP_CORS, 0, api_features, NULL},
     {HTTP_GET, V1("/notifications"), META, 0, HTTP_READ, HTTP_CORS, 0, api_notifications, NULL},
     {HTTP_POST, V1("/write"), WRITE, 0, HTTP_WRITE, HTTP_SHED_429 | HTTP_RETRY_SLOW, 0, api_write,
+     NULL},
+    {HTTP_POST, V1("/read"), WRITE, ABSENT_BYTES_MAX, HTTP_READ, 0, 0, api_absent, NULL},
+    {HTTP_POST, V1("/otlp/v1/metrics"), WRITE, ABSENT_BYTES_MAX, HTTP_WRITE, 0, 0, api_absent,
      NULL},
     {HTTP_GET, "/federate", INDEX, 0, HTTP_READ, 0, 0, api_federate, NULL},
     {HTTP_GET, "/metrics", META, 0, HTTP_READ, 0, 0, api_metrics, NULL},

@@ -65,6 +65,7 @@ struct api_opts {
     i64 lookback_ms;                           // 5 m
     i64 query_timeout_ms;                      // 2 m
     u64 query_bytes_max;                       // 256 MiB: of one query
+    u64 memory_limit;                          // As the status page tells it; the machine's
     u32 query_threads;                         // 4
     u32 query_queue_max;                       // 64
     u64 write_bytes_max;                       // 32 MiB, decoded; also the bound of what is sent

@@ -123,7 +123,7 @@ http_handler api_rules, api_alerts, api_alertmanagers, api_deliveries;
 http_handler api_status_config, api_status_flags, api_status_runtime, api_status_build,
     api_status_tsdb, api_status_blocks, api_status_walreplay, api_features, api_notifications;
 http_handler api_write, api_federate, api_metrics, api_version;
-http_handler api_healthy, api_readiness, api_reload, api_quit, api_debug;
+http_handler api_healthy, api_readiness, api_reload, api_quit, api_debug, api_absent;
 http_handler api_graph, api_page;
 
 #endif

@@ -78,7 +78,7 @@ struct api_rig *api_rig_new_bare(bool lifecycle, bool attached)
     struct api_rig *rig = MEM_NEW(struct api_rig);
     struct error e = {0};
     rig->clk = clk_manual_new(RIG_NOW_MS);
-    rig->store = memstore_new((struct memstore_opts){0});
+    rig->store = memstore_new((struct memstore_opts){.clk = rig->clk});
     rig->engine = promql_engine_new((struct promql_engine_opts){.clk = rig->clk});
     rig->registry = tmk_registry_new(NULL);
     store_fill(rig->store);

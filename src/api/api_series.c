@@ -238,6 +238,18 @@ static bool series_write(struct api_out *o, struct merge *m, u32 limit)
     return true;
 }
 
+// An answer that has not begun says by its status what went wrong; one that has is cut.
+static void series_fail(struct api_out *o, const struct error *e)
+{
+    if (o->rs->streaming) {
+        api_out_abort(o, e->text);
+        return;
+    }
+    buf_fini(&o->buf);
+    buf_clear(&o->rs->body);
+    api_error_of(o->rs, e);
+}
+
 void api_series(struct http_request *rq, struct http_response *rs)
 {
     const struct api *api = rq->ctx;
@@ -260,11 +272,10 @@ void api_series(struct http_request *rq, struct http_response *rs)
     const bool closed = merge_close(m, &o, rq->arena, &closing);
     if (sent && closed) {
         api_out_end(&o);
+    } else if (!opened || !closed) {
+        series_fail(&o, opened ? &closing : &e);
     } else {
-        const char *text = !opened   ? e.text
-                           : !closed ? closing.text
-                                     : "the answer could not be sent";
-        api_out_abort(&o, text);
+        api_out_abort(&o, "the answer could not be sent");
     }
     storage_querier_close(k.querier);
 }

@@ -168,8 +168,10 @@ void api_targets(struct http_request *rq, struct http_response *rs)
     const struct api_services *svc = api_ready(rq, rs);
     const str state = http_param_get(rq, STR("state"));
     const str pool = http_param_get(rq, STR("scrapePool"));
-    const bool only_active = str_eq_nocase(state, STR("active"));
-    const bool only_dropped = str_eq_nocase(state, STR("dropped"));
+    // As upstream: a state that there is not has no targets.
+    const bool all = state.len == 0 || str_eq_nocase(state, STR("any"));
+    const bool active = all || str_eq_nocase(state, STR("active"));
+    const bool dropped = all || str_eq_nocase(state, STR("dropped"));
     struct scrape_snapshot snap = {0};
     struct scrape_snapshot none = {0};
     struct api_out o;
@@ -182,13 +184,12 @@ void api_targets(struct http_request *rq, struct http_response *rs)
     const struct api_services nothing = {0};
     api_out_begin(&o, rs);
     jsonw_object(&o.w);
-    if (!active_write(&o, only_dropped ? &nothing : svc, rq->arena, only_dropped ? &none : &snap,
-                      pool) ||
-        !dropped_write(&o, only_active ? &none : &snap, pool)) {
+    if (!active_write(&o, active ? svc : &nothing, rq->arena, active ? &snap : &none, pool) ||
+        !dropped_write(&o, dropped ? &snap : &none, pool)) {
         api_out_abort(&o, "the answer could not be sent");
         return;
     }
-    dropped_counts_write(&o.w, only_active ? &none : &snap, pool);
+    dropped_counts_write(&o.w, dropped ? &snap : &none, pool);
     jsonw_object_end(&o.w);
     api_out_end(&o);
 }

@@ -72,6 +72,14 @@ TEST(api_lists_series)
     api_rig_free(rig);
 }
 
+TEST(api_tells_by_its_status_why_series_could_not_be_listed)
+{
+    struct api_rig *rig = api_rig_new();
+    rig->api->opts.query_timeout_ms = -1; // Its time is over before it begins.
+    api_rig_expect_part(rig, "/api/v1/series?match[]=up", 503, "\"errorType\":\"timeout\"");
+    api_rig_free(rig);
+}
+
 TEST(api_lists_metadata)
 {
     struct api_rig *rig = api_rig_new();
@@ -109,6 +117,8 @@ TEST(api_shows_targets)
                         "\"health\":\"up\",\"scrapeInterval\":\"15s\",\"scrapeTimeout\":\"10s\"");
     api_rig_expect_part(rig, "/api/v1/targets?state=active", 200, "\"droppedTargets\":[]");
     api_rig_expect_part(rig, "/api/v1/targets?state=dropped", 200, "\"activeTargets\":[]");
+    api_rig_expect(rig, "/api/v1/targets?state=nonsense", 200,
+                   OK("{\"activeTargets\":[],\"droppedTargets\":[],\"droppedTargetCounts\":{}}"));
     api_rig_expect(rig, "/api/v1/scrape_pools", 200, OK("{\"scrapePools\":[\"a\",\"b\"]}"));
     api_rig_free(rig);
 }
@@ -186,6 +196,9 @@ TEST(api_shows_status)
     api_rig_expect_part(rig, "/api/v1/status/runtimeinfo", 200,
                         "{\"startTime\":\"2020-09-13T12:26:40Z\"");
     api_rig_expect_part(rig, "/api/v1/status/runtimeinfo", 200, "\"storageRetention\":\"15d\"");
+    rig->api->opts.memory_limit = 12345678; // What is in force, not what the machine has.
+    api_rig_expect_part(rig, "/api/v1/status/runtimeinfo", 200, "\"GOMEMLIMIT\":12345678");
+    api_rig_expect_part(rig, "/api/v1/status/runtimeinfo", 200, "\"memoryLimitBytes\":12345678");
     api_rig_expect_part(rig, "/api/v1/status/buildinfo", 200, "{\"version\":\"3.");
     api_rig_expect_part(rig, "/version", 200, "{\"version\":\"3.");
     struct http_fake *f = api_rig_ask(rig, "GET", "/api/v1/status/buildinfo", STR_EMPTY);
@@ -406,6 +419,20 @@ TEST(api_tells_what_of_a_push_it_does_not_store)
                         "tidemark_remote_write_not_stored_total{kind=\"exemplar\"} 1\n");
     buf_fini(&b);
     buf_fini(&raw);
+    api_rig_free(rig);
+}
+
+TEST(api_says_what_is_not_built)
+{
+    struct api_rig *rig = api_rig_new();
+    static const char *const paths[] = {"/api/v1/read", "/api/v1/otlp/v1/metrics"};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        struct http_fake *f = api_rig_ask(rig, "POST", paths[i], STR("\x01\x02"));
+        assert_int_equal(http_fake_status(f), 404);
+        assert_true(str_starts(http_fake_body(f), str_c(paths[i])));
+        assert_true(str_contains(http_fake_body(f), STR("not built in this release")));
+        http_fake_free(f);
+    }
     api_rig_free(rig);
 }
 

@@ -313,6 +313,7 @@ static bool start_http(struct server *s, struct error *e)
         .lookback_ms = o->lookback_ms,
         .query_timeout_ms = o->query_timeout_ms,
         .query_bytes_max = memory_limit(o) / 16,
+        .memory_limit = memory_limit(o),
         .query_threads = (u32)o->query_concurrency,
         .query_slow_ms = o->query_slow_ms,
         .fs = fs_real(),
