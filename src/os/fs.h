@@ -11,6 +11,8 @@
 
 #include "base/base.h"
 
+#include <stdatomic.h>
+
 struct error;
 struct arena;
 struct file;
@@ -32,11 +34,18 @@ struct fs_info {
 };
 
 // A read-only view of a whole file; bytes[len .. len + 63] are readable zeroes.
+// Where it was cut short meanwhile, or cannot be read, the bytes read as zeroes (map_guard.h).
 struct fs_map {
     const u8 *bytes;
     size_t len;
-    void *handle; // The implementation's.
+    void *handle;             // The implementation's.
+    const _Atomic u32 *holes; // Pages that turned out so. NULL: it cannot happen.
 };
+// Whoever read wrong bytes is told so from then on.
+static inline u32 fs_map_holes(const struct fs_map *map)
+{
+    return map->holes ? atomic_load(map->holes) : 0;
+}
 
 struct fs {
     const struct fs_ops *ops;

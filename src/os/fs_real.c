@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "os/fs.h"
 #include "os/fs_inner.h"
+#include "os/map_guard.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -376,7 +377,12 @@ static bool map_fd(int fd, const char *path, struct fs_map *map, struct error *e
         (void)munmap(base, map_span(len));
         return fs_fail(e, reason, "mapping", path);
     }
-    *map = (struct fs_map){.bytes = base, .len = len, .handle = base};
+    const _Atomic u32 *holes = NULL;
+    if (len > 0 && !map_guard_add(base, len, &holes, e)) {
+        (void)munmap(base, map_span(len));
+        return err_in(e, "mapping %s", path);
+    }
+    *map = (struct fs_map){.bytes = base, .len = len, .handle = base, .holes = holes};
     return true;
 }
 
@@ -395,6 +401,7 @@ static bool real_map(struct fs *fs, const char *path, struct fs_map *map, struct
 static void real_unmap(struct fs *fs, struct fs_map *map)
 {
     (void)fs;
+    map_guard_remove(map->handle);
     CHECK(munmap(map->handle, map_span(map->len)) == 0);
 }
 

@@ -192,10 +192,11 @@ struct thr *thr_start(const char *name, void (*fn)(void *arg), void *arg, struct
     t->fn = fn;
     t->arg = arg;
     memcpy(t->name, name, strlen(name));
-    // Inherited by the new thread: signals belong to the main one.
+    // Inherited by the new thread: signals belong to the main one. Not so SIGBUS, which comes to
+    // the thread that read a lost page (map_guard.h); were it blocked, it would end the process.
     sigset_t all;
     sigset_t before;
-    CHECK(sigfillset(&all) == 0);
+    CHECK(sigfillset(&all) == 0 && sigdelset(&all, SIGBUS) == 0);
     CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     int status = pthread_create(&t->id, NULL, thr_main, t);
     CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
