@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#define TRUNCATED STR("results truncated due to limit")
+#define TRUNCATED       STR("results truncated due to limit")
+#define LABEL_BYTES_MAX ((u64)256 << 20) // Of one answer; half of what a request may hold.
 
 // start, end, limit, match[] and a querier over them. Threads: owned.
 struct look {
@@ -17,6 +18,8 @@ struct look {
     struct api_matchers *sets;
     u32 set_count;
     struct storage_querier *querier;
+    struct query_budget budget;
+    struct storage_warnings warnings;
 };
 
 static bool look_take(struct http_request *rq, struct http_response *rs, struct look *k)
@@ -34,6 +37,10 @@ static bool look_take(struct http_request *rq, struct http_response *rs, struct 
         api_error_of(rs, &e);
         return false;
     }
+    k->budget = api_budget(rq->ctx, rq, 0);
+    k->budget.bytes_max = MIN(k->budget.bytes_max, LABEL_BYTES_MAX);
+    k->querier->budget = &k->budget;
+    k->querier->warnings = &k->warnings;
     return true;
 }
 
@@ -57,11 +64,15 @@ static u32 join_sorted(str *all, u32 count)
     return kept;
 }
 
-static void names_write(struct http_response *rs, const str *names, u32 count, u32 limit)
+static void names_write(struct http_response *rs, const struct look *k, const str *names, u32 count)
 {
     struct api_out o;
+    const u32 limit = k->limit;
     const bool cut = limit > 0 && count > limit;
     api_out_begin(&o, rs);
+    for (u32 i = 0; i < k->warnings.count; i++) {
+        api_out_warn(&o, k->warnings.texts[i]);
+    }
     if (cut) {
         api_out_warn(&o, TRUNCATED);
     }
@@ -119,7 +130,7 @@ static void names_answer(struct http_request *rq, struct http_response *rs, str 
         ok = names_add(&names, &k, label, &sets[i], &e);
     }
     if (ok) {
-        names_write(rs, names.all, join_sorted(names.all, names.count), k.limit);
+        names_write(rs, &k, names.all, join_sorted(names.all, names.count));
     } else {
         api_error_of(rs, &e);
     }

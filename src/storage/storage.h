@@ -21,6 +21,7 @@
 #include "model/labels.h"
 #include "model/match.h"
 #include "model/sample.h"
+#include "storage/query_budget.h"
 
 struct arena;
 struct error;
@@ -117,22 +118,6 @@ struct select_hints {
     u32 limit;    // Series; 0 = none.
 };
 
-// The account of one query: every store charges it and stops when it is spent.
-struct query_budget {
-    u64 bytes_max; // 0 = no limit.
-    u64 bytes;
-    u64 samples_max;
-    u64 samples;
-    u64 series_max;
-    u64 series;
-    i64 deadline_mono_ns; // 0 = none.
-    const int *cancel;    // Non-zero = stop; NULL = never. Stored atomically by others.
-};
-static inline bool query_is_cancelled(const struct query_budget *b)
-{
-    return b->cancel && __atomic_load_n(b->cancel, __ATOMIC_RELAXED) != 0;
-}
-
 #define WARNINGS_MAX 16
 struct storage_warnings { // Texts live in the cursor's or the caller's arena.
     str texts[WARNINGS_MAX];
@@ -172,8 +157,10 @@ struct storage_querier_ops {
                      struct metadata **out, u32 *n, struct error *e); // Empty metric = all.
     void (*close)(struct storage_querier *q);
 };
-struct storage_querier {
+struct storage_querier { // What calls without a cursor charge, and tell; NULL until set.
     const struct storage_querier_ops *ops;
+    struct query_budget *budget;
+    struct storage_warnings *warnings;
 };
 struct storage_ops {
     struct storage_appender *(*appender)(struct storage *s, struct tenant_id tenant,

@@ -239,6 +239,14 @@ void block_close(struct block *b)
     mem_free(b);
 }
 
+bool block_is_whole(const struct block *b, struct error *e)
+{
+    u32 holes = fs_map_holes(&b->data) + fs_map_holes(&b->index.map);
+    return holes == 0 ? true
+                      : err_set(e, ERR_CORRUPT, "%s: %u pages of its files cannot be read any more",
+                                b->path, holes);
+}
+
 u64 block_bytes(const struct block *b)
 {
     return b->meta.data_bytes + b->meta.index_bytes + META_BYTES +
@@ -277,8 +285,8 @@ static bool page_get(struct block *b, const struct page_entry *p, u32 state, str
 {
     *page = (str){(const char *)b->data.bytes + p->offset, p->bytes};
     u8 known = atomic_load(&b->states[state]);
-    if (known == STATE_GOOD) {
-        return true;
+    if (known == STATE_GOOD && fs_map_holes(&b->data) == 0) {
+        return true; // With holes, what was good before may be one of them.
     }
     if (known != STATE_BAD && page_check(*page, p, e)) {
         atomic_store(&b->states[state], STATE_GOOD);
@@ -326,7 +334,7 @@ static bool page_load(struct block_reader *r, u32 page, struct error *e)
 {
     struct block *b = r->block;
     str bytes;
-    if (r->page == page + 1) {
+    if (r->page == page + 1 && fs_map_holes(&b->data) == 0) {
         return true;
     }
     struct page_view v;
@@ -433,7 +441,7 @@ static bool times_load(struct block_reader *r, u32 page, struct error *e)
 {
     str bytes;
     struct block *b = r->block;
-    if (r->times_page == page + 1) {
+    if (r->times_page == page + 1 && fs_map_holes(&b->data) == 0) {
         return true;
     }
     r->times_page = 0;
@@ -454,6 +462,7 @@ const i64 *block_reader_column(struct block_reader *r, u32 column, u32 *n, struc
         return s->t_ms;
     }
     u32 page = page_find(b->times, b->time_pages, column);
+    const u32 holes = fs_map_holes(&b->data);
     i64 times[COLUMN_ROWS_MAX];
     u32 rows = 0;
     if (page == b->time_pages) {
@@ -461,6 +470,10 @@ const i64 *block_reader_column(struct block_reader *r, u32 column, u32 *n, struc
     }
     if (!times_load(r, page, e) ||
         !page_column(&r->times, &b->times[page], column, times, &rows, e)) {
+        return NULL;
+    }
+    if (fs_map_holes(&b->data) != holes) { // Perhaps while it was decoded.
+        (void)block_is_whole(b, e);
         return NULL;
     }
     if (r->column_count * 2 >= r->column_slots) {

@@ -74,6 +74,9 @@ struct block {
 struct block *block_open(struct fs *fs, const char *path, u32 uid, struct error *e) MUST_USE;
 void block_close(struct block *b); // Accepts NULL.
 u64 block_bytes(const struct block *b);
+// Whether all its pages could be read so far. Who used bytes of them asks afterwards: a page that
+// went away after its checksum was looked at reads as zeroes.
+bool block_is_whole(const struct block *b, struct error *e);
 // Looks at every page's checksum; O(bytes).
 bool block_verify(struct block *b, struct error *e) MUST_USE;
 

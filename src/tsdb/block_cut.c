@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "os/clk.h"
+#include "os/map_guard.h"
 #include "tsdb/block.h"
 #include "tsdb/block_columns.h"
 #include "tsdb/block_dir.h"
@@ -231,7 +232,11 @@ static bool block_publish(struct cut *c, struct block_meta *m, struct error *e)
     if (!block_dir_make(&d, c->opts->fs, c->opts->dir, m, e)) {
         return false;
     }
+    u64 holes = map_guard_holes();
     bool ok = files_write(c, &d, m, e);
+    if (ok && map_guard_holes() != holes) {
+        ok = sealed_damaged(e); // It may be one of the chunks' files, looked at before.
+    }
     index_writer_close(&c->index);
     data_writer_close(&c->data);
     column_writer_fini(&c->columns);

@@ -257,6 +257,17 @@ static bool series_merge(struct compact_run *r, struct error *e)
     }
 }
 
+// What was copied from a page that went away meanwhile would carry a good checksum from now on.
+static bool sources_whole(const struct compact_run *r, struct error *e)
+{
+    for (u32 i = 0; i < r->opts->count; i++) {
+        if (!block_is_whole(r->opts->blocks[i], e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool files_fill(struct compact_run *r, const struct block_dir *d, struct block_meta *m,
                        struct error *e)
 {
@@ -274,8 +285,8 @@ static bool files_fill(struct compact_run *r, const struct block_dir *d, struct 
             return false;
         }
     }
-    return symbols_merge(r, e) && series_merge(r, e) && block_dir_dead(d, &r->dead, e) &&
-           block_dir_finish(d, &r->index, &r->data, m, e);
+    return symbols_merge(r, e) && series_merge(r, e) && sources_whole(r, e) &&
+           block_dir_dead(d, &r->dead, e) && block_dir_finish(d, &r->index, &r->data, m, e);
 }
 
 static struct block_meta meta_of(const struct compact *c)

@@ -66,6 +66,16 @@ void pins_note(struct head_pins *p, u32 ordinal, i64 t, u32 *newest)
     *newest = (u32)p->next++;
 }
 
+bool pins_all_seen(const struct head_pins *p, const struct pin_ask *ask)
+{
+    const u64 newest = note_number(p, ask->newest);
+    if (p->lost_commit > ask->commit || newest < p->first || newest >= p->next) {
+        return p->lost_commit <= ask->commit;
+    }
+    const struct pin_note *note = &p->notes[newest % p->cap];
+    return note->ordinal != ask->ordinal || note->commit <= ask->commit;
+}
+
 bool pins_hidden(const struct head_pins *p, const struct pin_ask *ask, struct arena *a,
                  struct pin_hidden *out, struct error *e)
 {

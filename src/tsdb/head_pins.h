@@ -54,6 +54,8 @@ struct pin_ask {
     u32 newest;
     u32 ordinal;
 };
+// Whether a reader pinned at commit sees every sample of the series; false if that is not known.
+bool pins_all_seen(const struct head_pins *p, const struct pin_ask *ask);
 struct pin_hidden {
     i64 *t; // In the arena.
     u32 n;

@@ -10,7 +10,6 @@
 #include "model/labels.h"
 #include "tsdb/head_pins.h"
 #include "tsdb/head_window.h"
-#include "tsdb/index_select.h"
 
 struct arena;
 struct error;
@@ -52,12 +51,5 @@ struct head_read {
 // The series of a set, in order of ordinals; those without any chunk in the range are left out.
 bool head_read_series(const struct head_read *r, const struct postings *set,
                       struct head_series **out, u32 *n, struct error *e) MUST_USE;
-
-// The shard's index as a source of index_select. Threads: takes the shard's lock in each call.
-struct head_source {
-    struct index_source source;
-    struct head *head;
-};
-void head_source_init(struct head_source *s, struct head *h);
 
 #endif

@@ -4,12 +4,13 @@
 // symbol numbers, then finish. Reading: mapped; open checks every section's checksum and the shape
 // of every table, so that later reads only check what they decode.
 // Cost: symbol by number ≤ 16 steps; by text O(log n); postings of a pair O(log n) and a decode.
-// Memory: writing holds the postings, reading holds nothing but the map.
+// Memory: writing holds the postings, reading the map and what match_cache.h allows.
 // Bytes: docs/format/index.md
 // Threads: a writer is owned; a reader is frozen after open, symbol readers are owned.
 #ifndef TSDB_INDEX_FILE_H
 #define TSDB_INDEX_FILE_H
 
+#include "base/bits.h"
 #include "base/buf.h"
 #include "base/map.h"
 #include "model/labels.h"
@@ -73,7 +74,21 @@ u64 index_writer_bytes(const struct index_writer *w); // Memory held, about.
 bool index_writer_finish(struct index_writer *w, struct error *e) MUST_USE;
 void index_writer_close(struct index_writer *w);
 
-// Threads: frozen after open.
+// An entry of the values or names table. Threads: a value.
+struct index_entry {
+    u32 symbol;
+    u32 count; // Bytes of the postings, or how many values.
+    u64 first; // Offset of the postings, or the first value.
+};
+#define INDEX_ENTRY_BYTES 16U
+static inline struct index_entry index_entry_at(str table, u32 index)
+{
+    const char *p = table.ptr + (size_t)index * INDEX_ENTRY_BYTES;
+    return (struct index_entry){
+        .symbol = load_le32(p), .count = load_le32(p + 4), .first = load_le64(p + 8)};
+}
+
+// Threads: frozen after open, but for the cache of `source`, which guards itself.
 struct index_file {
     struct index_source source;
     struct fs *fs;
@@ -85,9 +100,13 @@ struct index_file {
     u32 value_count;
     u32 name_count;
 };
+extern const struct index_ops index_file_ops; // index_source.c
 bool index_file_open(struct index_file *x, struct fs *fs, const char *path,
                      struct error *e) MUST_USE;
 void index_file_close(struct index_file *x);
+// ERR_CORRUPT once a page of it could not be read: then what it says means nothing. Reads of series
+// end with it; who used the source asks index_whole.
+bool index_file_whole(const struct index_file *x, struct error *e);
 
 // Reads symbols, fast when their numbers rise. Threads: owned.
 struct symbol_reader {

@@ -6,9 +6,8 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "tsdb/index_file.h"
-#include "tsdb/postings.h"
+#include "tsdb/match_cache.h"
 
-#define ENTRY_BYTES  16U
 #define FOOTER_BYTES (INDEX_SECTION_COUNT * 24U + 8U)
 
 static const char index_magic[8] = {'T', 'M', 'I', 'N', 'D', 'E', 'X', '1'};
@@ -16,20 +15,6 @@ static const char index_magic[8] = {'T', 'M', 'I', 'N', 'D', 'E', 'X', '1'};
 static u32 word_at(str section, u64 at)
 {
     return load_le32(section.ptr + at * 4);
-}
-
-// An entry of the values or names table.
-struct entry {
-    u32 symbol;
-    u32 count; // Bytes of the postings, or how many values.
-    u64 first; // Offset of the postings, or the first value.
-};
-
-static struct entry entry_at(str table, u32 index)
-{
-    const char *p = table.ptr + (size_t)index * ENTRY_BYTES;
-    return (struct entry){
-        .symbol = load_le32(p), .count = load_le32(p + 4), .first = load_le64(p + 8)};
 }
 
 static bool bad(struct error *e, const char *what)
@@ -105,24 +90,24 @@ static bool tables_check(struct index_file *x, struct error *e)
 {
     str values = x->sections[INDEX_VALUES];
     str names = x->sections[INDEX_NAMES];
-    if (values.len % ENTRY_BYTES != 0 || names.len % ENTRY_BYTES != 0 ||
-        values.len / ENTRY_BYTES > UINT32_MAX || names.len / ENTRY_BYTES > UINT32_MAX) {
+    if (values.len % INDEX_ENTRY_BYTES != 0 || names.len % INDEX_ENTRY_BYTES != 0 ||
+        values.len / INDEX_ENTRY_BYTES > UINT32_MAX || names.len / INDEX_ENTRY_BYTES > UINT32_MAX) {
         return bad(e, "tables");
     }
-    x->value_count = (u32)(values.len / ENTRY_BYTES);
-    x->name_count = (u32)(names.len / ENTRY_BYTES);
+    x->value_count = (u32)(values.len / INDEX_ENTRY_BYTES);
+    x->name_count = (u32)(names.len / INDEX_ENTRY_BYTES);
     u64 next = 0;
     u64 postings = x->sections[INDEX_POSTINGS].len;
     for (u32 i = 0; i < x->name_count; i++) {
-        struct entry n = entry_at(names, i);
+        struct index_entry n = index_entry_at(names, i);
         if (n.symbol >= x->symbol_count || n.first != next || n.count > x->value_count - next ||
-            (i > 0 && n.symbol <= entry_at(names, i - 1).symbol)) {
+            (i > 0 && n.symbol <= index_entry_at(names, i - 1).symbol)) {
             return bad(e, "label names");
         }
         for (u64 k = next; k < next + n.count; k++) {
-            struct entry v = entry_at(values, (u32)k);
+            struct index_entry v = index_entry_at(values, (u32)k);
             if (v.symbol >= x->symbol_count || v.first > postings || v.count > postings - v.first ||
-                (k > next && v.symbol <= entry_at(values, (u32)k - 1).symbol)) {
+                (k > next && v.symbol <= index_entry_at(values, (u32)k - 1).symbol)) {
                 return bad(e, "label values");
             }
         }
@@ -131,8 +116,6 @@ static bool tables_check(struct index_file *x, struct error *e)
     return next == x->value_count ? true : bad(e, "label values");
 }
 
-static const struct index_ops index_file_ops;
-
 bool index_file_open(struct index_file *x, struct fs *fs, const char *path, struct error *e)
 {
     *x = (struct index_file){.fs = fs, .source = {.ops = &index_file_ops}};
@@ -140,6 +123,7 @@ bool index_file_open(struct index_file *x, struct fs *fs, const char *path, stru
         return false;
     }
     x->mapped = true;
+    x->source.cache = match_cache_new();
     str file = {(const char *)x->map.bytes, x->map.len};
     if (!sections_read(x, file, e) || !counts_check(x, e) || !tables_check(x, e)) {
         index_file_close(x);
@@ -150,10 +134,19 @@ bool index_file_open(struct index_file *x, struct fs *fs, const char *path, stru
 
 void index_file_close(struct index_file *x)
 {
+    match_cache_free(x->source.cache);
     if (x->mapped) {
         fs_map_close(x->fs, &x->map);
     }
     *x = (struct index_file){0};
+}
+
+bool index_file_whole(const struct index_file *x, struct error *e)
+{
+    u32 holes = fs_map_holes(&x->map);
+    return holes == 0
+               ? true
+               : err_set(e, ERR_CORRUPT, "%u pages of the index cannot be read any more", holes);
 }
 
 void symbol_reader_init(struct symbol_reader *r, const struct index_file *x)
@@ -206,153 +199,6 @@ bool symbol_read(struct symbol_reader *r, u32 symbol, str *text, struct error *e
     return true;
 }
 
-// The first symbol that is not below text; symbol_count if none.
-static u32 symbol_lower(struct symbol_reader *r, str text)
-{
-    u32 low = 0;
-    u32 high = (r->index->symbol_count + INDEX_RESTART - 1) / INDEX_RESTART;
-    str found;
-    while (low < high) { // The last restart below text.
-        u32 mid = (low + high) / 2;
-        if (!symbol_read(r, mid * INDEX_RESTART, &found, NULL)) {
-            return r->index->symbol_count;
-        }
-        if (str_cmp(found, text) < 0) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
-    }
-    u32 at = low == 0 ? 0 : (low - 1) * INDEX_RESTART;
-    while (at < r->index->symbol_count && symbol_read(r, at, &found, NULL) &&
-           str_cmp(found, text) < 0) {
-        at++;
-    }
-    return at;
-}
-
-// The index of a symbol's entry in [from, to) of a table; to if absent, unless lower is wanted.
-static u32 entry_find(str table, u32 from, u32 to, u32 symbol, bool lower)
-{
-    u32 end = to;
-    while (from < to) {
-        u32 mid = from + (to - from) / 2;
-        if (entry_at(table, mid).symbol < symbol) {
-            from = mid + 1;
-        } else {
-            to = mid;
-        }
-    }
-    return lower || (from < end && entry_at(table, from).symbol == symbol) ? from : end;
-}
-
-static struct index_file *file_of(struct index_source *s)
-{
-    return CONTAINER_OF(s, struct index_file, source);
-}
-
-static bool name_find(struct index_file *x, struct symbol_reader *r, str name, struct entry *out)
-{
-    u32 symbol = symbol_lower(r, name);
-    str text;
-    if (symbol == x->symbol_count || !symbol_read(r, symbol, &text, NULL) || !str_eq(text, name)) {
-        return false;
-    }
-    u32 at = entry_find(x->sections[INDEX_NAMES], 0, x->name_count, symbol, false);
-    if (at == x->name_count) {
-        return false;
-    }
-    *out = entry_at(x->sections[INDEX_NAMES], at);
-    return true;
-}
-
-static bool file_pair(struct index_source *s, str name, str value, u64 *handle)
-{
-    struct index_file *x = file_of(s);
-    struct symbol_reader r;
-    struct entry n;
-    str text;
-    bool found = false;
-    symbol_reader_init(&r, x);
-    if (name_find(x, &r, name, &n)) {
-        u32 symbol = symbol_lower(&r, value);
-        u32 to = (u32)n.first + n.count;
-        if (symbol < x->symbol_count && symbol_read(&r, symbol, &text, NULL) &&
-            str_eq(text, value)) {
-            u32 at = entry_find(x->sections[INDEX_VALUES], (u32)n.first, to, symbol, false);
-            found = at < to;
-            *handle = at;
-        }
-    }
-    symbol_reader_fini(&r);
-    return found;
-}
-
-static bool file_values(struct index_source *s, str name, str prefix, index_value_fn *fn, void *ctx,
-                        struct error *e)
-{
-    struct index_file *x = file_of(s);
-    struct symbol_reader r;
-    struct entry n;
-    bool ok = true;
-    symbol_reader_init(&r, x);
-    if (name_find(x, &r, name, &n)) {
-        u32 at = (u32)n.first;
-        u32 to = at + n.count;
-        if (prefix.len > 0) {
-            at = entry_find(x->sections[INDEX_VALUES], at, to, symbol_lower(&r, prefix), true);
-        }
-        bool more = true;
-        for (; ok && more && at < to; at++) {
-            str text = STR_EMPTY;
-            ok = symbol_read(&r, entry_at(x->sections[INDEX_VALUES], at).symbol, &text, e);
-            more = ok && (prefix.len == 0 || str_starts(text, prefix)) && fn(ctx, text, at);
-        }
-    }
-    symbol_reader_fini(&r);
-    return ok;
-}
-
-static bool file_names(struct index_source *s, index_value_fn *fn, void *ctx, struct error *e)
-{
-    struct index_file *x = file_of(s);
-    struct symbol_reader r;
-    bool ok = true;
-    symbol_reader_init(&r, x);
-    bool more = true;
-    for (u32 i = 0; ok && more && i < x->name_count; i++) {
-        str text = STR_EMPTY;
-        ok = symbol_read(&r, entry_at(x->sections[INDEX_NAMES], i).symbol, &text, e);
-        more = ok && (text.len == 0 || fn(ctx, text, i));
-    }
-    symbol_reader_fini(&r);
-    return ok;
-}
-
-static bool file_gather(struct index_source *s, const u64 *handles, u32 n, struct postings *into,
-                        struct error *e)
-{
-    struct index_file *x = file_of(s);
-    for (u32 i = 0; i < n; i++) {
-        struct entry v = entry_at(x->sections[INDEX_VALUES], (u32)handles[i]);
-        str bytes = str_sub(x->sections[INDEX_POSTINGS], v.first, v.first + v.count);
-        struct postings *p = postings_decode(bytes, x->series_count, e);
-        if (!p) {
-            return false;
-        }
-        postings_or(into, p);
-        postings_free(p);
-    }
-    return true;
-}
-
-static const struct index_ops index_file_ops = {
-    .pair = file_pair,
-    .values = file_values,
-    .names = file_names,
-    .gather = file_gather,
-};
-
 // The bytes of a series.
 static str series_bytes(const struct index_file *x, u32 ordinal)
 {
@@ -376,7 +222,7 @@ bool index_file_pairs(const struct index_file *x, u32 ordinal, u32 *pairs, u32 p
         pairs[i] = (u32)symbol;
     }
     *count = (u32)n;
-    return true;
+    return index_file_whole(x, e);
 }
 
 bool index_file_labels(const struct index_file *x, struct symbol_reader *r, u32 ordinal,
@@ -411,5 +257,5 @@ bool index_file_labels(const struct index_file *x, struct symbol_reader *r, u32 
         items[i - 1].value = arena_str(a, text);
     }
     *out = (struct labels){.items = items, .count = (u32)count - 1};
-    return true;
+    return index_file_whole(x, e);
 }

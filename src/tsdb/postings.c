@@ -75,6 +75,16 @@ void postings_add(struct postings *p, u32 ordinal)
     roaring_bitmap_add(p->set, ordinal);
 }
 
+void postings_add_all(struct postings *p, const u32 *ordinals, u32 n)
+{
+    if (n == 1) {
+        postings_add(p, ordinals[0]);
+    } else if (n > 1) {
+        set_make(p);
+        roaring_bitmap_add_many(p->set, n, ordinals);
+    }
+}
+
 void postings_remove(struct postings *p, u32 ordinal)
 {
     if (p->set) {
@@ -154,6 +164,21 @@ bool postings_intersects(const struct postings *a, const struct postings *b)
         return b->has_one && postings_has(a, b->one);
     }
     return roaring_bitmap_intersect(a->set, b->set);
+}
+
+bool postings_next(const struct postings *p, u32 from, u32 *ordinal)
+{
+    if (!p->set) {
+        *ordinal = p->one;
+        return p->has_one && p->one >= from;
+    }
+    roaring_uint32_iterator_t it;
+    roaring_init_iterator(p->set, &it);
+    if (!roaring_move_uint32_iterator_equalorlarger(&it, from)) {
+        return false;
+    }
+    *ordinal = it.current_value;
+    return true;
 }
 
 void postings_list(const struct postings *p, u32 *out)

@@ -20,6 +20,7 @@ void postings_free(struct postings *p); // Accepts NULL.
 struct postings *postings_copy(const struct postings *p);
 
 void postings_add(struct postings *p, u32 ordinal);
+void postings_add_all(struct postings *p, const u32 *ordinals, u32 n); // Rising.
 void postings_remove(struct postings *p, u32 ordinal);
 bool postings_has(const struct postings *p, u32 ordinal);
 u64 postings_count(const struct postings *p);
@@ -29,6 +30,7 @@ void postings_or(struct postings *into, const struct postings *from);
 void postings_and(struct postings *into, const struct postings *from);
 void postings_andnot(struct postings *into, const struct postings *from);
 bool postings_intersects(const struct postings *a, const struct postings *b);
+bool postings_next(const struct postings *p, u32 from, u32 *ordinal); // The least at or above from.
 // All ordinals, rising; out holds postings_count of them.
 void postings_list(const struct postings *p, u32 *out);
 

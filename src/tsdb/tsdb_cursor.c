@@ -4,9 +4,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "os/clk.h"
+#include "os/map_guard.h"
 #include "tsdb/block.h"
 #include "tsdb/head.h"
-#include "tsdb/head_read.h"
+#include "tsdb/head_source.h"
 #include "tsdb/postings.h"
 #include "tsdb/tombstone.h"
 #include "tsdb/tsdb_inner.h"
@@ -31,6 +32,8 @@ struct part {
     str bytes;         // Packed, or the tokens of an open chunk.
     bool tokens;
     u64 column_id; // 0 = private.
+    bool mapped;   // The bytes may be of a file.
+    u64 holes;     // How many pages files had lost when the bytes were last checked.
 };
 
 // Threads: owned.
@@ -68,6 +71,7 @@ struct tsdb_cursor {
     f64 *run_values;
     f64 decoded[CHUNK_VALUES_MAX];
     struct storage_warnings warnings;
+    u64 holes; // When it was opened.
     bool failed;
     struct error error;
 };
@@ -138,6 +142,15 @@ static int by_labels(const void *a, const void *b)
                       ((const struct head_series *)b)->labels);
 }
 
+// A source's series; the caller's. at: its place in `given`.
+static struct postings *source_select(struct tsdb_cursor *c, struct index_source *index, u32 at,
+                                      struct error *e)
+{
+    const struct tsdb_selection *s = &c->s;
+    return s->given ? postings_copy(s->given[at])
+                    : index_select(index, s->tenant, s->ms, s->matcher_count, e);
+}
+
 static bool head_select(struct tsdb_cursor *c, u32 shard)
 {
     struct head *h = c->s.db->heads[shard];
@@ -147,8 +160,7 @@ static bool head_select(struct tsdb_cursor *c, u32 shard)
         return true;
     }
     head_source_init(&index, h);
-    struct postings *set =
-        index_select(&index.source, c->s.tenant, c->s.ms, c->s.matcher_count, &c->error);
+    struct postings *set = source_select(c, &index.source, c->s.pin->blocks->n + shard, &c->error);
     if (!set) {
         return cursor_fail(c);
     }
@@ -168,11 +180,11 @@ static bool head_select(struct tsdb_cursor *c, u32 shard)
     return ok ? true : cursor_fail(c);
 }
 
-static bool block_select(struct tsdb_cursor *c, struct block *b, const struct tombstones *dead)
+static bool block_select(struct tsdb_cursor *c, u32 at)
 {
     struct error why = {0};
-    struct postings *set =
-        index_select(&b->index.source, c->s.tenant, c->s.ms, c->s.matcher_count, &why);
+    struct block *b = c->s.pin->blocks->blocks[at];
+    struct postings *set = source_select(c, &b->index.source, at, &why);
     if (!set && why.code != ERR_CORRUPT) {
         c->error = why;
         return cursor_fail(c);
@@ -185,7 +197,7 @@ static bool block_select(struct tsdb_cursor *c, struct block *b, const struct to
     if (n > 0 && budget_charge(c, 0, 0, n * sizeof(u32))) {
         struct source *s = &c->sources[c->source_count++];
         s->is_block = true;
-        s->dead = dead;
+        s->dead = c->s.pin->blocks->dead[at];
         s->ordinals = ARENA_NEW_N(c->arena, u32, n);
         s->count = (u32)n;
         postings_list(set, s->ordinals);
@@ -220,6 +232,7 @@ struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct er
     struct tsdb_cursor *c = MEM_NEW(struct tsdb_cursor);
     c->base.ops = &tsdb_cursor_ops;
     c->s = *s;
+    c->holes = map_guard_holes();
     c->arena = arena_new(QUERY_ARENA_MAX);
     c->series_arena = arena_new(SERIES_ARENA_MAX);
     c->label_arenas[0] = arena_new(SERIES_ARENA_MAX);
@@ -231,7 +244,7 @@ struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct er
     for (u32 i = 0; ok && i < blocks->n; i++) {
         const struct block_meta *m = &blocks->blocks[i]->meta;
         if (m->min_ms <= s->max_ms && m->max_ms > s->min_ms) {
-            ok = block_select(c, blocks->blocks[i], blocks->dead[i]);
+            ok = block_select(c, i);
         }
     }
     for (u32 i = 0; ok && i < SHARDS; i++) {
@@ -362,6 +375,8 @@ static void parts_of_head(struct tsdb_cursor *c, const struct head_series *s, u6
         p->values = h->values;
         p->bytes = h->bytes;
         p->tokens = h->tokens;
+        p->mapped = !h->tokens && !h->values;
+        p->holes = c->holes;
         p->column_id = h->present ? 0 : source_id | (u64)h->segment->id << 18;
         part_cut(c, p, h->last - h->first + 1, min_ms);
     }
@@ -377,6 +392,7 @@ static void parts_of_head(struct tsdb_cursor *c, const struct head_series *s, u6
 static void parts_of_block(struct tsdb_cursor *c, struct source *s, u32 ordinal)
 {
     struct error why = {0};
+    const u64 holes = map_guard_holes();
     struct chunk_list list = block_reader_chunks(&s->reader, ordinal, c->series_arena, &why);
     if (list.missing) {
         warn_partial(c, why.text);
@@ -397,6 +413,8 @@ static void parts_of_block(struct tsdb_cursor *c, struct source *s, u32 ordinal)
         p->present = r->present;
         p->present_base = r->first;
         p->bytes = list.items[i].packed;
+        p->mapped = true;
+        p->holes = holes;
         p->column_id = r->present ? 0 : block_source_id(s->reader.block) | (u64)r->column << 18;
         part_cut(c, p, span, c->s.min_ms);
     }
@@ -435,6 +453,10 @@ static const f64 *part_values(struct tsdb_cursor *c, const struct part *p)
     if (p->chunk_n > CHUNK_VALUES_MAX ||
         !chunk_pack_decode(p->bytes, p->chunk_n, c->decoded, &why)) {
         warn_partial(c, why.text[0] ? why.text : "a chunk is too long");
+        return NULL;
+    }
+    if (p->mapped && map_guard_holes() != p->holes) { // Its page may have read as zeroes.
+        warn_partial(c, "pages of mapped files went away while they were read");
         return NULL;
     }
     return c->decoded;

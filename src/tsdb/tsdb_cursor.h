@@ -12,6 +12,7 @@
 #include "storage/storage.h"
 
 struct arena;
+struct postings;
 struct tsdb;
 struct tsdb_pin;
 
@@ -23,6 +24,8 @@ struct tsdb_selection {
     struct tenant_id tenant;
     const struct matcher *ms;
     u32 matcher_count;
+    // Of each block of the pin, then of each shard: what was selected already. NULL: matchers do.
+    struct postings *const *given;
     i64 min_ms;
     i64 max_ms;
     bool sorted;

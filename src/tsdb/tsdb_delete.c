@@ -19,7 +19,7 @@
 #include "tsdb/block.h"
 #include "tsdb/compact.h"
 #include "tsdb/head.h"
-#include "tsdb/head_read.h"
+#include "tsdb/head_source.h"
 #include "tsdb/index_select.h"
 #include "tsdb/postings.h"
 #include "tsdb/tombstone.h"

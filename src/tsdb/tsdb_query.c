@@ -1,9 +1,9 @@
-// tsdb_query.c: the reading half of storage.h: queriers, label lists, counts, metadata.
+// tsdb_query.c: the reading half of storage.h: queriers, selections, metadata.
+#include "tsdb/tsdb_query.h"
+
 #include "base/arena.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/str.h"
-#include "tsdb/block.h"
 #include "tsdb/head.h"
 #include "tsdb/tsdb_cursor.h"
 #include "tsdb/tsdb_inner.h"
@@ -11,22 +11,6 @@
 #include <stdlib.h>
 
 #define TEXT_BYTES_MAX ((size_t)16 << 20)
-
-// Threads: owned.
-struct tsdb_querier {
-    struct storage_querier base;
-    struct tsdb *db;
-    struct tenant_id tenant;
-    i64 min_ms;
-    i64 max_ms;
-    struct tsdb_pin pin;
-    struct arena *texts; // Of warnings, until the querier is closed.
-};
-
-static struct tsdb_querier *querier_of(struct storage_querier *q)
-{
-    return CONTAINER_OF(q, struct tsdb_querier, base);
-}
 
 void tsdb_pin_open(struct tsdb *db, struct tsdb_pin *p)
 {
@@ -66,10 +50,11 @@ void tsdb_pin_close(struct tsdb *db, struct tsdb_pin *p)
     block_set_unref(db, p->blocks);
 }
 
-static struct series_cursor *select_range(struct tsdb_querier *q, const struct matcher *ms,
-                                          u32 count, const struct select_hints *h,
-                                          struct query_budget *budget, struct error *e)
+static struct series_cursor *tsdb_select(struct storage_querier *base, const struct matcher *ms,
+                                         u32 count, const struct select_hints *h,
+                                         struct query_budget *budget, struct error *e)
 {
+    struct tsdb_querier *q = tsdb_querier_of(base);
     struct tsdb_selection s = {.db = q->db,
                                .pin = &q->pin,
                                .texts = q->texts,
@@ -83,134 +68,6 @@ static struct series_cursor *select_range(struct tsdb_querier *q, const struct m
                                .limit = h->limit,
                                .budget = budget};
     return tsdb_cursor_open(&s, e);
-}
-
-static struct series_cursor *tsdb_select(struct storage_querier *base, const struct matcher *ms,
-                                         u32 count, const struct select_hints *h,
-                                         struct query_budget *budget, struct error *e)
-{
-    return select_range(querier_of(base), ms, count, h, budget, e);
-}
-
-static struct series_cursor *select_labels(struct tsdb_querier *q, const struct matcher *ms,
-                                           u32 count, struct error *e)
-{
-    struct select_hints h = {.start_ms = q->min_ms, .end_ms = q->max_ms, .no_data = true};
-    return select_range(q, ms, count, &h, NULL, e);
-}
-
-// A set of texts in the caller's arena. Threads: owned.
-struct text_set {
-    struct arena *arena;
-    struct map index;
-    str *items;
-    u32 count;
-    u32 cap;
-};
-
-static bool text_eq(const void *ctx, u32 index, const void *key)
-{
-    const struct text_set *s = ctx;
-    return str_eq(s->items[index], *(const str *)key);
-}
-
-static u64 text_hash(const void *ctx, u32 index)
-{
-    const struct text_set *s = ctx;
-    return hash_str(s->items[index]);
-}
-
-static const struct map_ops text_ops = {.eq = text_eq, .hash_of = text_hash};
-
-static void text_add(struct text_set *s, str text)
-{
-    u64 hash = hash_str(text);
-    if (map_get(&s->index, hash, &text) != MAP_NONE) {
-        return;
-    }
-    if (s->count == s->cap) {
-        u32 cap = MAX(64U, s->cap * 2);
-        s->items = arena_grow(s->arena, s->items, s->cap, cap, sizeof(str));
-        s->cap = cap;
-    }
-    s->items[s->count] = arena_str(s->arena, text);
-    map_put(&s->index, hash, s->count++);
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return str_cmp(*(const str *)a, *(const str *)b);
-}
-
-// Walks all matching series and keeps names (name empty) or the values of one name.
-static bool texts_collect(struct tsdb_querier *q, str name, const struct matcher *ms, u32 count,
-                          struct text_set *set, struct error *e)
-{
-    struct series_cursor *c = select_labels(q, ms, count, e);
-    if (!c) {
-        return false;
-    }
-    map_init(&set->index, &text_ops, set);
-    while (c->ops->next(c)) {
-        struct labels ls = c->ops->labels(c);
-        for (u32 i = 0; i < ls.count; i++) {
-            if (name.len == 0) {
-                text_add(set, ls.items[i].name);
-            } else if (str_eq(ls.items[i].name, name)) {
-                text_add(set, ls.items[i].value);
-            }
-        }
-    }
-    bool ok = c->ops->close(c, NULL, e);
-    map_fini(&set->index);
-    if (ok && set->count > 1) {
-        qsort(set->items, set->count, sizeof(str), by_text);
-    }
-    return ok;
-}
-
-// NOLINTNEXTLINE(readability-function-size): the waist's signature
-static bool tsdb_label_names(struct storage_querier *base, const struct matcher *ms, u32 count,
-                             struct arena *a, str **names, u32 *n, struct error *e)
-{
-    struct text_set set = {.arena = a};
-    if (!texts_collect(querier_of(base), STR_EMPTY, ms, count, &set, e)) {
-        return false;
-    }
-    *names = set.items;
-    *n = set.count;
-    return true;
-}
-
-// NOLINTNEXTLINE(readability-function-size): the waist's signature
-static bool tsdb_label_values(struct storage_querier *base, str name, const struct matcher *ms,
-                              u32 count, struct arena *a, str **values, u32 *n, struct error *e)
-{
-    struct text_set set = {.arena = a};
-    if (name.len > 0 && !texts_collect(querier_of(base), name, ms, count, &set, e)) {
-        return false;
-    }
-    *values = set.items;
-    *n = set.count;
-    return true;
-}
-
-static bool tsdb_series_count(struct storage_querier *base, const struct matcher *ms, u32 count,
-                              u64 *series, struct error *e)
-{
-    struct series_cursor *c = select_labels(querier_of(base), ms, count, e);
-    u64 n = 0;
-    if (!c) {
-        return false;
-    }
-    while (c->ops->next(c)) {
-        n++;
-    }
-    if (!c->ops->close(c, NULL, e)) {
-        return false;
-    }
-    *series = n;
-    return true;
 }
 
 // NOLINTNEXTLINE(readability-function-size): the waist's signature
@@ -234,7 +91,7 @@ static bool tsdb_query_metadata(struct storage_querier *base, str metric, u32 li
                                 struct arena *a, struct metadata **out, u32 *n,
                                 UNUSED struct error *e)
 {
-    struct tsdb_querier *q = querier_of(base);
+    struct tsdb_querier *q = tsdb_querier_of(base);
     u32 kept = 0;
     lock_take(&q->db->lock);
     const struct meta_table *t = &q->db->metadata;
@@ -259,7 +116,7 @@ static bool tsdb_query_metadata(struct storage_querier *base, str metric, u32 li
 
 static void tsdb_querier_close(struct storage_querier *base)
 {
-    struct tsdb_querier *q = querier_of(base);
+    struct tsdb_querier *q = tsdb_querier_of(base);
     tsdb_pin_close(q->db, &q->pin);
     arena_free(q->texts);
     mem_free(q);

@@ -198,7 +198,8 @@ void tsdb_blocks_get(struct tsdb *db, struct arena *a, struct tsdb_block_info **
                                           .samples = b->meta.samples,
                                           .bytes = block_bytes(b),
                                           .level = b->meta.level,
-                                          .damaged = atomic_load(&b->bad_pages) > 0};
+                                          .damaged = atomic_load(&b->bad_pages) > 0 ||
+                                                     !block_is_whole(b, NULL)};
     }
     for (u32 i = 0; i < db->gap_count; i++) {
         const struct block_gap *g = &db->gaps[i];

@@ -1,0 +1,155 @@
+// tsdb_holes_test.c: files of a block are cut short under readers (map_guard.h).
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "model/match.h"
+#include "os/clk.h"
+#include "os/fs.h"
+#include "tsdb/tsdb_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SERIES 60
+#define STEPS  90
+
+// A store on the real file system with one block and a head. Threads: owned by the test.
+struct holes {
+    struct fixture f;
+    char dir[64];
+    char block[300];
+    i64 start;
+};
+
+static void history_feed(struct holes *h)
+{
+    char series[64];
+    for (i64 k = 0; k < STEPS * 2; k++) {
+        for (u32 i = 0; i < SERIES; i++) {
+            (void)snprintf(series, sizeof(series), "noise,a_long_label_name_%u=value-%u", i, i);
+            f64 v = rng_unit(&h->f.rng) / 2 + 0.25;
+            assert_true(append_is_stored(
+                fixture_put(&h->f, STREAM_SCRAPE, series, h->start + k * 1000, v)));
+        }
+    }
+}
+
+static void holes_init(struct holes *h, u64 seed)
+{
+    struct error e = {0};
+    *h = (struct holes){.dir = "/tmp/tsdb_holes_XXXXXX"};
+    assert_non_null(mkdtemp(h->dir));
+    fixture_init(&h->f, seed);
+    h->f.fs = fs_real();
+    h->f.opts.dir = h->dir;
+    h->start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 2 * FIXTURE_RANGE;
+    fixture_open(&h->f);
+    history_feed(h);
+    fixture_steps(&h->f);
+    struct arena *a = arena_new((size_t)1 << 20);
+    struct fs_info *infos = NULL;
+    size_t n = 0;
+    char blocks[100];
+    (void)snprintf(blocks, sizeof(blocks), "%s/blocks", h->dir);
+    ASSERT_OK(fs_list(fs_real(), blocks, a, &infos, &n, &e), e);
+    assert_true(n >= 1);
+    (void)snprintf(h->block, sizeof(h->block), "%s/%.*s", blocks, STR_ARG(infos[0].name));
+    arena_free(a);
+}
+
+static void holes_fini(struct holes *h)
+{
+    struct error e = {0};
+    fixture_fini(&h->f);
+    ASSERT_OK(fs_remove_tree(fs_real(), h->dir, &e), e);
+}
+
+static void file_cut(const struct holes *h, const char *name, off_t bytes)
+{
+    char path[400];
+    (void)snprintf(path, sizeof(path), "%s/%s", h->block, name);
+    assert_int_equal(truncate(path, bytes), 0);
+}
+
+// Threads: owned by the test.
+struct seen {
+    u64 samples;
+    struct storage_warnings warnings;
+};
+
+// Reads all series; cuts the file after so many of them.
+static void all_read(struct holes *h, const char *cut, u32 after, struct seen *seen)
+{
+    const struct select_hints hints = {.start_ms = INT64_MIN, .end_ms = INT64_MAX};
+    struct error e = {0};
+    struct storage_querier *q =
+        storage_querier_open(h->f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    struct series_cursor *c = q->ops->select(q, NULL, 0, &hints, NULL, &e);
+    *seen = (struct seen){0};
+    assert_non_null(c);
+    for (u32 i = 0; c->ops->next(c); i++) {
+        struct series_run run;
+        if (cut && i == after) {
+            file_cut(h, cut, 1000);
+        }
+        while (c->ops->run(c, &run)) {
+            for (u32 k = 0; k < run.n; k++) { // A page of zeroes would give others.
+                assert_true(run.values[k] > 0 && run.values[k] < 1);
+                assert_true(run.t_ms[k] >= h->start && run.t_ms[k] < h->start + STEPS * 2 * 1000);
+            }
+            seen->samples += run.n;
+        }
+    }
+    ASSERT_OK(c->ops->close(c, &seen->warnings, &e), e);
+    storage_querier_close(q);
+}
+
+TEST(tsdb_answers_in_part_when_a_blocks_data_is_cut_short)
+{
+    struct holes h;
+    struct seen seen;
+    holes_init(&h, 181);
+    all_read(&h, NULL, 0, &seen);
+    assert_int_equal(seen.samples, SERIES * STEPS * 2);
+    assert_false(seen.warnings.partial);
+    all_read(&h, "data", 7, &seen); // While it is being read, all of it found sound before.
+    assert_true(seen.warnings.partial);
+    assert_true(seen.samples < SERIES * STEPS * 2 && seen.samples > SERIES * STEPS / 2);
+    all_read(&h, NULL, 0, &seen); // And after.
+    assert_true(seen.warnings.partial);
+    assert_true(seen.samples < SERIES * STEPS * 2 && seen.samples > SERIES * STEPS / 2);
+    struct arena *a = arena_new((size_t)1 << 20);
+    struct tsdb_block_info *infos;
+    u32 n;
+    tsdb_blocks_get(h.f.db, a, &infos, &n);
+    assert_true(n > 0 && infos[0].damaged);
+    arena_free(a);
+    holes_fini(&h);
+}
+
+TEST(tsdb_answers_in_part_when_a_blocks_index_is_cut_short)
+{
+    struct holes h;
+    struct error e = {0};
+    holes_init(&h, 182);
+    struct storage_querier *q =
+        storage_querier_open(h.f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    struct storage_warnings warnings = {0};
+    struct seen seen;
+    struct arena *a = arena_new((size_t)1 << 20);
+    str *texts = NULL;
+    u32 n = 0;
+    file_cut(&h, "index", 0);
+    q->warnings = &warnings;
+    ASSERT_OK(q->ops->label_names(q, NULL, 0, a, &texts, &n, &e), e);
+    assert_int_equal(n, SERIES + 1); // The head knows them all.
+    assert_true(warnings.partial && warnings.count > 0);
+    assert_true(str_contains(warnings.texts[0], STR("cannot be read any more")));
+    storage_querier_close(q);
+    all_read(&h, NULL, 0, &seen);
+    assert_true(seen.warnings.partial);
+    assert_true(seen.samples >= SERIES * STEPS / 2);
+    arena_free(a);
+    holes_fini(&h);
+}
