@@ -1,5 +1,6 @@
 // api.c: the table of routes, and the life of the api. See api.h.
 #include "api/api_inner.h"
+#include "api/query_watch.h"
 #include "base/str.h"
 #include "client/tidemark.h"
 #include "ingest/ingest.h"
@@ -40,6 +41,10 @@ static const struct http_route route_table[] = {
     {HTTP_GET, V1("/alerts"), META, 0, HTTP_READ, HTTP_CORS, 0, api_alerts, NULL},
     {HTTP_GET, V1("/alertmanagers"), META, 0, HTTP_READ, HTTP_CORS, 0, api_alertmanagers, NULL},
     {HTTP_GET, V1("/deliveries"), META, 0, HTTP_READ, HTTP_CORS, 0, api_deliveries, NULL},
+    {HTTP_GET, V1("/status/active_queries"), META, 0, HTTP_READ, HTTP_CORS, 0, api_active_queries,
+     NULL},
+    {HTTP_DELETE, V1("/status/active_queries/:id"), META, 0, HTTP_ADMIN, 0, 0,
+     api_active_query_cancel, NULL},
     {HTTP_GET, V1("/status/config"), META, 0, HTTP_READ, HTTP_CORS, 0, api_status_config, NULL},
     {HTTP_GET, V1("/status/flags"), META, 0, HTTP_READ, HTTP_CORS, 0, api_status_flags, NULL},
     {HTTP_GET, V1("/status/runtimeinfo"), META, 0, HTTP_READ, HTTP_CORS, 0, api_status_runtime,
@@ -165,6 +170,7 @@ struct api *api_new(const struct api_opts *opts, struct error *e)
 void api_free(struct api *api)
 {
     if (api != NULL) {
+        query_watch_free(api->watch);
         push_cache_free(api->write_cache);
         mem_free(api->routes);
         mem_free(api);
@@ -175,6 +181,13 @@ void api_attach(struct api *api, const struct api_services *services)
 {
     CHECK(!api->ready);
     api->services = *services;
+    const struct query_watch_opts watch = {.clk = api->opts.clk,
+                                           .log = api->opts.log,
+                                           .fs = api->opts.fs,
+                                           .path = api->opts.query_journal,
+                                           .slots = api->opts.query_threads,
+                                           .slow_ms = api->opts.query_slow_ms};
+    api->watch = query_watch_new(&watch);
     __atomic_store_n(&api->ready, 1, __ATOMIC_RELEASE); // Partner: the acquire of api_ready.
 }
 

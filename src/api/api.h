@@ -23,6 +23,7 @@ struct arena;
 struct clk;
 struct collect;
 struct error;
+struct fs;
 struct log;
 struct notify;
 struct promql_engine;
@@ -68,6 +69,9 @@ struct api_opts {
     u64 memory_limit;                          // As the status page tells it; the machine's
     u32 query_threads;                         // 4
     u32 query_queue_max;                       // 64
+    i64 query_slow_ms;                         // Logged from here on; 0: never
+    struct fs *fs;                             // NULL: no journal of running queries
+    const char *query_journal;                 // Its path; written from api_attach on
     u64 write_bytes_max;                       // 32 MiB, decoded; also the bound of what is sent
     size_t write_cache_bytes;                  // 256 MiB, at most query_bytes_max
     struct labels_limits push_limits;          // 40 labels, 256 B names, 4 KiB values

@@ -11,6 +11,7 @@
 struct hist;
 struct promql_point;
 struct push_cache;
+struct query_watch;
 struct tmk_counter;
 
 // Queries; what walks the index; what is only looked up (so that the pages stay there when the
@@ -27,6 +28,7 @@ struct api {
     struct http_route *routes;
     u32 route_count;
     struct http_lane lanes[API_LANE_COUNT];
+    struct query_watch *watch; // NULL until services are there.
     struct push_cache *write_cache; // NULL: pushes are not taken.
     struct tmk_counter *write_outcomes[APPEND_OUTCOME_COUNT];
     struct tmk_counter *write_requests_bad;
@@ -117,6 +119,7 @@ struct query_budget api_budget(const struct api *api, const struct http_request 
 // ---- handlers ----
 
 http_handler api_query, api_query_range, api_query_exemplars, api_format_query, api_parse_query;
+http_handler api_active_queries, api_active_query_cancel;
 http_handler api_labels, api_label_values, api_series, api_metadata;
 http_handler api_targets, api_targets_metadata, api_scrape_pools;
 http_handler api_rules, api_alerts, api_alertmanagers, api_deliveries;

@@ -10,7 +10,7 @@ import time
 import urllib.parse
 
 import push
-from server import NOTHING, Server
+from server import NOTHING, Server, wait_for
 
 GOLDEN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden", "api.json")
 T0 = 1700000000  # Seconds; the data is old, and the same in every run.
@@ -280,6 +280,40 @@ def test_client_that_leaves_ends_its_query():
         began = time.monotonic()
         assert server.post("/api/v1/query", {"query": "1"}, timeout=50).status == 200
         print(f"the lane was free after {time.monotonic() - began:.1f} s")
+
+
+def running(server):
+    return server.api("status/active_queries")
+
+
+def test_queries_that_run_are_listed_cancelled_and_told_after_a_crash():
+    with filled_for_slow("--query.timeout=5m", "--query.slow-log-threshold=1ms") as server:
+        answers = []
+
+        def ask():
+            try:
+                answers.append(server.post("/api/v1/query_range", SLOW, timeout=100))
+            except (OSError, http.client.HTTPException):
+                pass  # The server died below it.
+
+        first = threading.Thread(target=ask)
+        first.start()
+        wait_for("the query in the list", lambda: running(server))
+        seen = running(server)[0]
+        assert (seen["query"], seen["peer"], seen["cancelled"]) == (SLOW["query"], "127.0.0.1", False), seen
+        assert server.request("DELETE", f"/api/v1/status/active_queries/{seen['id']}").status == 204
+        first.join(100)
+        assert [(a.status, a.json["errorType"]) for a in answers] == [(499, "canceled")], answers
+        wait_for("an empty list", lambda: not running(server))
+        assert "slow query" in server.log() and "quantile_over_time" in server.log()
+        second = threading.Thread(target=ask)
+        second.start()
+        wait_for("the second query in the list", lambda: running(server))
+        server.kill()
+        second.join(100)
+        server.start()
+        assert "a query was running when the last process ended" in server.log()
+        assert not running(server)
 
 
 def test_hostile_requests():
