@@ -17,7 +17,6 @@ struct storage_factory {
     void (*dispose)(void *ctx, struct storage *s);
     void *ctx;
     bool keeps_exemplars; // false: exemplars are taken and dropped.
-    bool refuses_hists;   // true: native histograms are answered with APPEND_INVALID.
 };
 
 struct storage_check {

@@ -1,5 +1,6 @@
 // storage_conformance_test.c: the checks; see storage_conformance.h.
 #include "base/arena.h"
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "base/test.h"
@@ -454,26 +455,84 @@ static void conform_columns(const struct storage_factory *f)
     rig_down(&r);
 }
 
+static const struct hist_span spans_some[] = {{-1, 2}, {3, 1}};
+static const struct hist_span spans_other[] = {{0, 1}};
+static const f64 counts_some[] = {1, 2, 4};
+static const f64 counts_odd[] = {0.25, 2.5, 1e300};
+static const f64 bounds_some[] = {-1.5, 0.1, 7};
+
+// Histograms of every kind that differ in one thing at least. Threads: frozen.
+static const struct hist hists_known[] = {
+    {.schema = 1,
+     .zero_threshold = 0.001,
+     .zero_count = 3,
+     .count = 10,
+     .sum = 12.5,
+     .positive = {spans_some, 2, counts_some, 3}},
+    {.schema = 1,
+     .reset = HIST_RESET_YES,
+     .zero_threshold = 0.001,
+     .zero_count = 3,
+     .count = 10,
+     .sum = 12.5,
+     .positive = {spans_some, 2, counts_some, 3}},
+    {.schema = 1,
+     .zero_threshold = 0.001,
+     .zero_count = 3,
+     .count = 10,
+     .sum = 12.75,
+     .positive = {spans_some, 2, counts_some, 3}},
+    {.schema = -4,
+     .is_float = true,
+     .reset = HIST_RESET_GAUGE,
+     .zero_threshold = 1e-300,
+     .zero_count = 0.5,
+     .count = 1e300,
+     .sum = -0.0,
+     .positive = {spans_other, 1, counts_odd, 1},
+     .negative = {spans_some, 2, counts_odd, 3}},
+    {.schema = HIST_SCHEMA_CUSTOM,
+     .reset = HIST_RESET_NO,
+     .count = 7,
+     .sum = 3,
+     .positive = {(const struct hist_span[]){{0, 3}}, 1, counts_some, 3},
+     .custom_bounds = bounds_some,
+     .custom_bound_count = 3},
+    {.schema = 8},
+};
+
+// One sample of either kind, with or without a start timestamp; its outcome.
+static enum append_outcome put_sample(struct rig *r, struct series_ref ref, i64 t_ms, f64 v,
+                                      const struct hist *h, const i64 *start_ms)
+{
+    u8 outcome;
+    u8 kind = h ? SAMPLE_HIST : SAMPLE_FLOAT;
+    struct append_batch b = {.refs = &ref,
+                             .t_ms = &t_ms,
+                             .start_t_ms = start_ms,
+                             .kinds = &kind,
+                             .values = &v,
+                             .hists = &h,
+                             .n = 1,
+                             .outcomes = &outcome};
+    stage(r, &b);
+    commit(r);
+    return (enum append_outcome)outcome;
+}
+
 static void conform_histograms(const struct storage_factory *f)
 {
     struct rig r;
     rig_up(&r, f, 0);
-    static const struct hist_span spans[] = {{0, 2}, {3, 1}};
-    static const f64 buckets[] = {1, 2, 4};
-    struct hist good = {.schema = 1,
-                        .zero_threshold = 0.001,
-                        .zero_count = 3,
-                        .count = 10,
-                        .sum = 12.5,
-                        .positive = {spans, 2, buckets, 3}};
-    struct hist bad = good;
+    const struct hist *good = &hists_known[0];
+    struct hist bad = *good;
     bad.positive.bucket_count = 2;
     struct series_ref ref = resolve(&r, "m", "a");
     struct series_ref refs[] = {ref, ref, ref};
     i64 t_ms[] = {T0, T0 + 1, T0 + 2};
     f64 values[] = {1, 0, 0};
     u8 kinds[] = {SAMPLE_FLOAT, SAMPLE_HIST, SAMPLE_HIST};
-    const struct hist *hists[] = {NULL, &good, &bad};
+    const struct hist *hists[] = {NULL, good, &bad};
     u8 outcomes[3];
     struct append_batch b = {.refs = refs,
                              .t_ms = t_ms,
@@ -485,14 +544,125 @@ static void conform_histograms(const struct storage_factory *f)
     stage(&r, &b);
     commit(&r);
     assert_int_equal(outcomes[0], APPEND_STORED);
-    assert_int_equal(outcomes[1], f->refuses_hists ? APPEND_INVALID : APPEND_STORED);
+    assert_int_equal(outcomes[1], APPEND_STORED);
     assert_int_equal(outcomes[2], APPEND_INVALID);
     struct read *got = read_range(&r, "m", T0, T0 + 10);
-    assert_int_equal(got->count, f->refuses_hists ? 1 : 2);
+    assert_int_equal(got->count, 2);
     assert_null(got->hists[0]);
-    if (!f->refuses_hists) {
-        assert_non_null(got->hists[1]);
-        assert_true(hist_eq(got->hists[1], &good));
+    assert_non_null(got->hists[1]);
+    assert_true(hist_eq(got->hists[1], good));
+    rig_down(&r);
+}
+
+// Every kind after every other in one series, floats between them; read as written.
+static void conform_histogram_kinds(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    struct series_ref ref = resolve(&r, "m", "a");
+    const u32 kinds = ARRAY_LEN(hists_known) + 2; // A float, a stale marker.
+    const u32 n = 400;
+    const i64 first = T0 - (i64)n * 1000;
+    struct hist stale = {.sum = stale_nan()};
+    for (u32 i = 0; i < n; i++) {
+        u32 k = (i * i + i / 7) % kinds;
+        const struct hist *h = k < ARRAY_LEN(hists_known)    ? &hists_known[k]
+                               : k == ARRAY_LEN(hists_known) ? &stale
+                                                             : NULL;
+        assert_int_equal(put_sample(&r, ref, first + i * 1000, i, h, NULL), APPEND_STORED);
+    }
+    struct read *got = read_range(&r, "m", first, T0);
+    assert_int_equal(got->count, n);
+    for (u32 i = 0; i < n; i++) {
+        u32 k = (i * i + i / 7) % kinds;
+        assert_int_equal(got->t_ms[i], first + i * 1000);
+        if (k == kinds - 1) {
+            assert_null(got->hists[i]);
+            assert_true(got->values[i] == i);
+            continue;
+        }
+        assert_non_null(got->hists[i]);
+        assert_true(hist_eq(got->hists[i], k < ARRAY_LEN(hists_known) ? &hists_known[k] : &stale));
+    }
+    assert_int_equal(read_range(&r, "m", first + 5000, first + 9999)->count, 5);
+    rig_down(&r);
+}
+
+// First write wins among histograms, and between them and floats (W2), in order and late.
+static void conform_histogram_conflicts(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 10 * MINUTE_MS);
+    struct series_ref ref = resolve(&r, "m", "a");
+    for (u32 i = 0; i < 2; i++) { // At the second round all of it is late.
+        i64 t = T0 - MINUTE_MS * (i64)i;
+        enum append_outcome stored = i == 0 ? APPEND_STORED : APPEND_STORED_OOO;
+        assert_int_equal(put_sample(&r, ref, t, 0, &hists_known[0], NULL), stored);
+        assert_int_equal(put_sample(&r, ref, t, 0, &hists_known[0], NULL), APPEND_DUPLICATE);
+        for (u32 k = 1; k < ARRAY_LEN(hists_known); k++) {
+            assert_int_equal(put_sample(&r, ref, t, 0, &hists_known[k], NULL), APPEND_CONFLICT);
+        }
+        assert_int_equal(put(&r, ref, t, 12.5), APPEND_CONFLICT);
+        t -= MINUTE_MS * 5;
+        assert_int_equal(put(&r, ref, t, 1), APPEND_STORED_OOO);
+        assert_int_equal(put_sample(&r, ref, t, 0, &hists_known[0], NULL), APPEND_CONFLICT);
+        assert_int_equal(put(&r, ref, t, 1), APPEND_DUPLICATE);
+    }
+    struct read *got = read_range(&r, "m", T0 - 20 * MINUTE_MS, T0);
+    assert_int_equal(got->count, 4);
+    assert_null(got->hists[0]);
+    assert_null(got->hists[1]);
+    assert_true(hist_eq(got->hists[2], &hists_known[0]));
+    assert_true(hist_eq(got->hists[3], &hists_known[0]));
+    rig_down(&r);
+}
+
+// Start timestamps come back where they were given, whatever stands between.
+static void conform_start_times(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    struct series_ref ref = resolve(&r, "m", "a");
+    const u32 n = 300;
+    const i64 first = T0 - (i64)n * 1000;
+    for (u32 i = 0; i < n; i++) {
+        i64 start = first - (i64)(i / 50);
+        assert_int_equal(put_sample(&r, ref, first + i * 1000, i,
+                                    i % 3 == 0 ? &hists_known[i % 5] : NULL,
+                                    i / 20 % 2 == 0 ? &start : NULL),
+                         APPEND_STORED);
+        assert_int_equal(put(&r, ref, first + i * 1000, i),
+                         i % 3 == 0 ? APPEND_CONFLICT : APPEND_DUPLICATE);
+    }
+    struct read *got = read_range(&r, "m", first, T0);
+    assert_int_equal(got->count, n);
+    for (u32 i = 0; i < n; i++) {
+        assert_int_equal(got->start_t_ms[i], i / 20 % 2 == 0 ? first - (i64)(i / 50) : -1);
+        assert_true(i % 3 == 0 ? hist_eq(got->hists[i], &hists_known[i % 5]) : got->values[i] == i);
+    }
+    rig_down(&r);
+}
+
+// Doubles are kept to the bit, whatever they may mean inside a store.
+static void conform_any_double(const struct storage_factory *f)
+{
+    static const u64 tops[] = {0x7ff3544c, 0x7ff3544d, 0x7ff3544e, 0x7ff3544f, 0x7ff80000,
+                               0xfff80000, 0x7ff00000, 0x80000000, 0,          0x7ff3544b};
+    struct rig r;
+    rig_up(&r, f, 0);
+    struct series_ref ref = resolve(&r, "m", "a");
+    const u32 n = 200;
+    for (u32 i = 0; i < n; i++) {
+        f64 v = f64_of_bits(tops[i % ARRAY_LEN(tops)] << 32 | i);
+        assert_int_equal(put(&r, ref, T0 - (i64)(n - i), v), APPEND_STORED);
+        assert_int_equal(put(&r, ref, T0 - (i64)(n - i), v), APPEND_DUPLICATE);
+        assert_int_equal(put(&r, ref, T0 - (i64)(n - i), 0.5), APPEND_CONFLICT);
+    }
+    struct read *got = read_range(&r, "m", T0 - n, T0);
+    assert_int_equal(got->count, n);
+    for (u32 i = 0; i < n; i++) {
+        assert_null(got->hists[i]);
+        assert_true(bits_of_f64(got->values[i]) == (tops[i % ARRAY_LEN(tops)] << 32 | i));
     }
     rig_down(&r);
 }
@@ -660,6 +830,10 @@ const struct storage_check storage_checks[] = {
     {"select", conform_select},
     {"columns", conform_columns},
     {"histograms", conform_histograms},
+    {"histogram_kinds", conform_histogram_kinds},
+    {"histogram_conflicts", conform_histogram_conflicts},
+    {"start_times", conform_start_times},
+    {"any_double", conform_any_double},
     {"labels", conform_labels},
     {"metadata", conform_metadata},
     {"exemplars", conform_exemplars},

@@ -97,6 +97,7 @@ struct collected {
     u32 ordinal;
     u32 place; // Index + 1 of the column they share, 0 = private.
     u32 n;
+    u64 weight;                // Of its boxes.
     i64 t[COLUMN_ROWS_MAX];    // Private only.
     u32 rows[COLUMN_ROWS_MAX]; // Shared only: of the column.
     f64 values[COLUMN_ROWS_MAX];
@@ -111,7 +112,7 @@ static void collected_flush(struct collected *c)
     if (c->place == 0) {
         u32 column = data_writer_column(w->data, c->t, c->n);
         struct chunk_rows rows = {.column = column, .span = c->n, .n = c->n, .whole = true};
-        data_writer_chunk(w->data, c->ordinal, &rows, c->values);
+        data_writer_chunk(w->data, c->ordinal, &rows, c->values, &w->boxes);
     } else {
         const struct column_place *p = &w->places[c->place - 1];
         u8 present[(COLUMN_ROWS_MAX + 7) / 8] = {0};
@@ -126,9 +127,19 @@ static void collected_flush(struct collected *c)
                                   .n = c->n,
                                   .present = present,
                                   .whole = c->n == p->rows};
-        data_writer_chunk(w->data, c->ordinal, &rows, c->values);
+        data_writer_chunk(w->data, c->ordinal, &rows, c->values, &w->boxes);
     }
     c->n = 0;
+    c->weight = 0;
+}
+
+// Makes a chunk of what there is if it has no room for this one.
+static void collected_weigh(struct collected *c, f64 value)
+{
+    if (!chunk_has_room(&c->w->boxes, value, &c->weight)) {
+        collected_flush(c);
+        CHECK(chunk_has_room(&c->w->boxes, value, &c->weight));
+    }
 }
 
 static void collected_private(struct collected *c, i64 t, f64 value)
@@ -137,6 +148,7 @@ static void collected_private(struct collected *c, i64 t, f64 value)
         collected_flush(c);
         c->place = 0;
     }
+    collected_weigh(c, value);
     c->t[c->n] = t;
     c->values[c->n++] = value;
 }
@@ -148,6 +160,7 @@ static void collected_shared(struct collected *c, u32 place, u32 row, f64 value)
         collected_flush(c);
         c->place = place;
     }
+    collected_weigh(c, value);
     c->rows[c->n] = p->row + row;
     c->values[c->n++] = value;
 }
@@ -173,9 +186,10 @@ static const struct sealed **chunks_of(struct column_writer *w, const struct cut
     return chunks;
 }
 
-static void chunk_values(const struct sealed *c, f64 values[ROWS_MAX])
+static void chunk_values(struct column_writer *w, const struct sealed *c, f64 values[ROWS_MAX])
 {
     CHECK(chunk_pack_decode(sealed_bytes(c), c->n, values, NULL)); // Ours, in memory.
+    box_store_open(&c->segment->window->boxes, values, c->n, &w->boxes);
 }
 
 static void series_plain(struct collected *out, const struct cut_source *source)
@@ -187,7 +201,7 @@ static void series_plain(struct collected *out, const struct cut_source *source)
         const u8 *present = sealed_presence(c);
         f64 values[ROWS_MAX];
         u32 at = 0;
-        chunk_values(c, values);
+        chunk_values(out->w, c, values);
         for (u32 row = c->first; row <= c->last; row++) {
             if (present && !presence_has(present, row)) {
                 continue;
@@ -233,7 +247,7 @@ static u64 loose_collect(struct column_writer *w, const struct cut_source *s, u3
             n += c->n;
             continue;
         }
-        chunk_values(c, values);
+        chunk_values(w, c, values);
         for (u32 row = c->first; row <= c->last; row++) {
             if (!present || presence_has(present, row)) {
                 out[n++] = (struct loose_sample){c->segment->t[row], values[at++], rank};
@@ -243,7 +257,9 @@ static u64 loose_collect(struct column_writer *w, const struct cut_source *s, u3
     const struct late_run *late = window_late(s->window, s->ordinal);
     for (u32 i = 0; late && i < late->n; i++, n++) {
         if (out) {
-            out[n] = (struct loose_sample){late->t[i], late->values[i], rank};
+            f64 value = late->values[i];
+            box_store_open(&s->window->boxes, &value, 1, &w->boxes);
+            out[n] = (struct loose_sample){late->t[i], value, rank};
         }
     }
     return n;
@@ -279,7 +295,9 @@ void column_writer_series(struct column_writer *w, u32 ordinal, const struct cut
     c.ordinal = ordinal;
     c.place = 0;
     c.n = 0;
+    c.weight = 0;
     arena_reset(w->scratch);
+    w->boxes = (struct box_list){.arena = w->scratch};
     if (n == 1 && !window_late(sources[0].window, sources[0].ordinal)) {
         series_plain(&c, &sources[0]);
     } else {

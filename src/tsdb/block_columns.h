@@ -5,6 +5,7 @@
 #define TSDB_BLOCK_COLUMNS_H
 
 #include "base/base.h"
+#include "tsdb/box.h"
 
 struct arena;
 struct data_writer;
@@ -28,6 +29,7 @@ struct column_writer {
     struct data_writer *data;
     struct arena *arena;   // Of the whole cut.
     struct arena *scratch; // Of one series.
+    struct box_list boxes; // Of one series, in scratch.
     struct column_place *places;
     u32 place_count;
     u32 place_cap;

@@ -1,12 +1,15 @@
 // block_fuzz.c: foreign bytes as a block's files. The first byte chooses: an index file whose
-// checksums are made right first, a page of the data file, a posting set, a list of deletions, or
-// a description.
+// checksums are made right first, a page of the data file, a posting set, a list of deletions, a
+// chunk of boxes, or a description.
 #include "base/arena.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/str.h"
+#include "model/hist.h"
 #include "os/fs.h"
 #include "tsdb/block.h"
+#include "tsdb/box_chunk.h"
 #include "tsdb/postings.h"
 #include "tsdb/tombstone.h"
 
@@ -86,6 +89,42 @@ static void feed_index(struct fs *fs, struct arena *a, u8 *bytes, size_t size)
     index_file_close(&x);
 }
 
+// What a chunk of boxes gives can be written, and gives the same again.
+static void feed_boxes(str packed, u32 n, struct box_list *list, f64 *values)
+{
+    struct error e;
+    struct buf again;
+    struct box_list second = {.arena = list->arena};
+    f64 *back = ARENA_NEW_N(list->arena, f64, CHUNK_VALUES_MAX);
+    if (!box_chunk_decode(packed, n, list, values, &e)) {
+        return;
+    }
+    u64 weight = 0;
+    for (u32 i = 0; i < list->n; i++) {
+        weight += box_weight(&list->items[i]);
+    }
+    if (weight > BOX_WEIGHT_MAX) {
+        return; // More than a writer puts into one chunk.
+    }
+    buf_init(&again, (size_t)16 << 20);
+    box_chunk_encode(values, n, list, &again);
+    CHECK(buf_ok(&again) && buf_room(&again, PAGE_SLACK));
+    CHECK(box_chunk_decode(buf_get(&again), n, &second, back, &e));
+    for (u32 i = 0; i < n; i++) {
+        CHECK(is_box(values[i]) == is_box(back[i]));
+        if (!is_box(values[i])) {
+            CHECK(bits_of_f64(values[i]) == bits_of_f64(back[i]));
+            continue;
+        }
+        const struct box *x = box_list_get(list, values[i]);
+        const struct box *y = box_list_get(&second, back[i]);
+        CHECK(x->has_start == y->has_start && x->start_ms == y->start_ms);
+        CHECK((x->hist != NULL) == (y->hist != NULL));
+        CHECK(x->hist ? hist_eq(x->hist, y->hist) : bits_of_f64(x->value) == bits_of_f64(y->value));
+    }
+    buf_fini(&again);
+}
+
 static void feed_page(struct arena *a, str input)
 {
     struct error e;
@@ -108,7 +147,12 @@ static void feed_page(struct arena *a, str input)
             f64 values[CHUNK_VALUES_MAX];
             CHECK(chunks[i].series >= p.first && chunks[i].series <= p.last);
             u32 rows = chunks[i].rows.whole ? 7 : chunks[i].rows.n;
-            (void)!chunk_pack_decode(chunks[i].packed, rows, values, &e);
+            struct box_list list = {.arena = a};
+            if (chunks[i].rows.boxes) {
+                feed_boxes(chunks[i].packed, rows, &list, values);
+            } else {
+                (void)!chunk_pack_decode(chunks[i].packed, rows, values, &e);
+            }
         }
     }
     for (u32 i = 0; i < 200; i++) {
@@ -141,12 +185,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct arena *a = arena_new((size_t)64 << 20);
     struct fs *fs = fs_mem_new((u64)64 << 20);
-    u8 *bytes = ARENA_NEW_N(a, u8, size);
+    u8 *bytes = ARENA_NEW_N(a, u8, size + PAGE_SLACK);
     str input = {(const char *)bytes, size - 1};
     struct block_meta m;
     struct error e;
     memcpy(bytes, data + 1, size - 1);
-    switch (data[0] % 5) {
+    struct box_list list = {.arena = a};
+    f64 values[CHUNK_VALUES_MAX];
+    switch (data[0] % 6) {
     case 0:
         feed_index(fs, a, bytes, size - 1);
         break;
@@ -158,6 +204,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 3:
         feed_tombstones(bytes, size - 1);
+        break;
+    case 4:
+        feed_boxes(str_sub(input, 1, input.len), 1 + bytes[0], &list, values);
         break;
     default:
         file_put(fs, "/meta", input);

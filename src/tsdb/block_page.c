@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "tsdb/box_chunk.h"
 #include "tsdb/int_pack.h"
 #include "wire/zst.h"
 
@@ -121,7 +122,10 @@ void data_writer_copy(struct data_writer *w, u32 series, const struct chunk_rows
     u32 bitmap = form == FORM_BITMAP ? (rows->span + 7) / 8 : 0;
     buf_varint(&p->directory, series - p->last);
     buf_varsint(&p->directory, (i64)rows->column - (i64)p->column);
-    buf_varint(&p->directory, (u64)(packed.len + bitmap) << 2 | form);
+    buf_varint(&p->directory, (u64)(packed.len + bitmap) << 2 | (rows->boxes ? FORM_BOXES : form));
+    if (rows->boxes) {
+        buf_byte(&p->directory, (u8)form);
+    }
     if (form != FORM_WHOLE) {
         buf_varint(&p->directory, rows->first);
         buf_varint(&p->directory, rows->span);
@@ -138,12 +142,30 @@ void data_writer_copy(struct data_writer *w, u32 series, const struct chunk_rows
     }
 }
 
-void data_writer_chunk(struct data_writer *w, u32 series, const struct chunk_rows *rows,
-                       const f64 *values)
+bool chunk_has_room(const struct box_list *boxes, f64 value, u64 *weight)
+{
+    u64 more = is_box(value) ? box_weight(box_list_get(boxes, value)) : 0;
+    if (more > 0 && *weight > 0 && *weight + more > BOX_WEIGHT_MAX) {
+        return false;
+    }
+    *weight += more;
+    return true;
+}
+
+void data_writer_chunk(struct data_writer *w, u32 series, struct chunk_rows *rows,
+                       const f64 *values, const struct box_list *boxes)
 {
     CHECK(rows->n > 0 && rows->n <= COLUMN_ROWS_MAX);
     buf_clear(&w->packed);
-    chunk_pack_encode(values, rows->n, &w->packed);
+    rows->boxes = false;
+    for (u32 i = 0; boxes->n > 0 && i < rows->n; i++) {
+        rows->boxes = rows->boxes || is_box(values[i]);
+    }
+    if (rows->boxes) {
+        box_chunk_encode(values, rows->n, boxes, &w->packed);
+    } else {
+        chunk_pack_encode(values, rows->n, &w->packed);
+    }
     CHECK(buf_ok(&w->packed));
     data_writer_copy(w, series, rows, buf_get(&w->packed));
 }

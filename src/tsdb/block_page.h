@@ -14,6 +14,7 @@
 #define TSDB_BLOCK_PAGE_H
 
 #include "base/buf.h"
+#include "tsdb/box.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/outfile.h"
 
@@ -21,7 +22,8 @@ struct arena;
 struct error;
 struct fs;
 
-#define DATA_VERSION      1U
+#define DATA_VERSION      2U // Version 1 had no chunks of boxes.
+#define DATA_VERSION_MIN  1U
 #define DATA_HEADER_BYTES 16U
 #define DATA_FOOTER_BYTES 24U
 #define PAGE_HEAD_BYTES   20U
@@ -39,8 +41,8 @@ static_assert(COLUMN_ROWS_MAX <= CHUNK_VALUES_MAX, "a chunk covers a column at m
 #define PAGE_PACKED    0x100U // Beside the kind in a page's head.
 #define PAGE_SLACK     64U    // Readable bytes behind whatever a decoder is given.
 
-// How a chunk's rows are told in a directory.
-enum chunk_form { FORM_WHOLE, FORM_RANGE, FORM_BITMAP };
+// How a chunk's rows are told in a directory. FORM_BOXES: a chunk of boxes; the form follows.
+enum chunk_form { FORM_WHOLE, FORM_RANGE, FORM_BITMAP, FORM_BOXES };
 enum page_kind { PAGE_TIMES = 1, PAGE_VALUES = 2 };
 
 // One line of the page table. first, last: columns, or series, in the page.
@@ -60,6 +62,7 @@ struct chunk_rows {
     u32 n;             // Values; n < span if the bitmap says where.
     const u8 *present; // Bit per row from first; NULL when n == span.
     bool whole;        // first 0 and every row of the column.
+    bool boxes;        // The chunk is one of boxes (box_chunk.h).
 };
 
 // Threads: owned.
@@ -91,11 +94,14 @@ struct data_writer {
 bool data_writer_open(struct data_writer *w, struct fs *fs, const char *path, int zstd_level,
                       struct error *e) MUST_USE;
 u32 data_writer_column(struct data_writer *w, const i64 *t_ms, u32 n); // Its number.
-// Series rise; chunks of one series rise by time.
-void data_writer_chunk(struct data_writer *w, u32 series, const struct chunk_rows *rows,
-                       const f64 *values);
+// Series rise; chunks of one series rise by time. What values refer to is in the list; their
+// weights are at most BOX_WEIGHT_MAX, or there is one.
+void data_writer_chunk(struct data_writer *w, u32 series, struct chunk_rows *rows,
+                       const f64 *values, const struct box_list *boxes);
 // The same for values that are packed already.
 void data_writer_copy(struct data_writer *w, u32 series, const struct chunk_rows *rows, str packed);
+// Whether a chunk that has this weight has room for one more value; *weight then has its too.
+bool chunk_has_room(const struct box_list *boxes, f64 value, u64 *weight);
 bool data_writer_finish(struct data_writer *w, u64 *bytes, struct error *e) MUST_USE;
 void data_writer_close(struct data_writer *w);
 

@@ -18,9 +18,10 @@ bool page_table(str file, struct arena *a, struct page_entry **out, u32 *n, stru
         memcmp(file.ptr + file.len - sizeof(data_magic), data_magic, sizeof(data_magic)) != 0) {
         return err_set(e, ERR_CORRUPT, "no data file (%zu bytes)", file.len);
     }
-    if (load_le32(file.ptr + 8) != DATA_VERSION) {
-        return err_set(e, ERR_UNSUPPORTED, "data format version %u; this release reads %u",
-                       load_le32(file.ptr + 8), DATA_VERSION);
+    u32 version = load_le32(file.ptr + 8);
+    if (version < DATA_VERSION_MIN || version > DATA_VERSION) {
+        return err_set(e, ERR_UNSUPPORTED, "data format version %u; this release reads %u to %u",
+                       version, DATA_VERSION_MIN, DATA_VERSION);
     }
     const char *footer = file.ptr + file.len - DATA_FOOTER_BYTES;
     u64 offset = load_le64(footer);
@@ -101,6 +102,8 @@ static bool chunk_entry_read(struct dec *d, struct dec *body, struct chunk_entry
     u64 length = dec_varint(d);
     u32 form = (u32)(length & 3);
     length >>= 2;
+    c->rows.boxes = form == FORM_BOXES;
+    form = c->rows.boxes ? dec_u8(d) : form;
     if (form != FORM_WHOLE) {
         u64 first = dec_varint(d);
         u64 span = dec_varint(d);

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "tsdb/block_page.h"
+#include "tsdb/box_chunk.h"
 
 #include <stdlib.h>
 
@@ -35,6 +36,7 @@ void compact_series_begin(struct compact_columns *c)
     c->part_count = 0;
     c->cut_count = 0;
     arena_reset(c->arena);
+    c->boxes = (struct box_list){.arena = c->arena};
 }
 
 void compact_series_cut(struct compact_columns *c, struct compact_cut cut)
@@ -171,13 +173,18 @@ static void columns_map(struct compact_columns *c)
     }
 }
 
-static bool part_decode(const struct compact_columns *c, const struct compact_part *p,
+static bool part_decode(struct compact_columns *c, const struct compact_part *p,
                         f64 values[CHUNK_VALUES_MAX], struct error *e)
 {
-    if (p->n > CHUNK_VALUES_MAX || !chunk_pack_decode(p->entry.packed, p->n, values, e)) {
-        return err_set(e, ERR_CORRUPT, "%s: a chunk is damaged", c->sources[p->source].block->path);
+    bool ok = p->n <= CHUNK_VALUES_MAX;
+    if (p->entry.rows.boxes) {
+        ok = ok && box_chunk_decode(p->entry.packed, p->n, &c->boxes, values, e);
+    } else {
+        ok = ok && chunk_pack_decode(p->entry.packed, p->n, values, e);
+        box_list_escape(&c->boxes, values, ok ? p->n : 0);
     }
-    return true;
+    return ok ||
+           err_set(e, ERR_CORRUPT, "%s: a chunk is damaged", c->sources[p->source].block->path);
 }
 
 static void part_copy(struct compact_columns *c, u32 ordinal, const struct compact_part *p)
@@ -187,16 +194,54 @@ static void part_copy(struct compact_columns *c, u32 ordinal, const struct compa
                               .span = p->span,
                               .n = p->n,
                               .present = p->n < p->span ? p->entry.rows.present : NULL,
-                              .whole = p->n == c->rows[p->column]};
+                              .whole = p->n == c->rows[p->column],
+                              .boxes = p->entry.rows.boxes};
     data_writer_copy(c->data, ordinal, &rows, p->entry.packed);
 }
 
-// The samples of parts [from, to), which share a column, as one chunk.
+// A chunk over some rows of one column. Threads: owned.
+struct joined {
+    struct chunk_rows rows;
+    u64 weight;
+    f64 values[COLUMN_ROWS_MAX];
+    u8 present[(COLUMN_ROWS_MAX + 7) / 8];
+};
+
+static void joined_begin(struct joined *j, u32 column)
+{
+    j->rows = (struct chunk_rows){.column = column};
+    j->weight = 0;
+    memset(j->present, 0, sizeof(j->present));
+}
+
+static void joined_write(struct compact_columns *c, u32 ordinal, struct joined *j)
+{
+    if (j->rows.n > 0) {
+        j->rows.present = j->rows.n < j->rows.span ? j->present : NULL;
+        j->rows.whole = j->rows.n == c->rows[j->rows.column];
+        data_writer_chunk(c->data, ordinal, &j->rows, j->values, &c->boxes);
+    }
+    joined_begin(j, j->rows.column);
+}
+
+static void joined_add(struct compact_columns *c, u32 ordinal, struct joined *j, u32 row, f64 v)
+{
+    if (!chunk_has_room(&c->boxes, v, &j->weight)) {
+        joined_write(c, ordinal, j);
+        CHECK(chunk_has_room(&c->boxes, v, &j->weight));
+    }
+    j->rows.first = j->rows.n == 0 ? row : j->rows.first;
+    u32 bit = row - j->rows.first;
+    j->present[bit / 8] |= (u8)(1U << (bit % 8));
+    j->rows.span = bit + 1;
+    j->values[j->rows.n++] = v;
+}
+
+// The samples of parts [from, to), which share a column, as one chunk, unless its boxes are large.
 static bool parts_join(struct compact_columns *c, u32 ordinal, u32 from, u32 to, struct error *e)
 {
-    f64 joined[COLUMN_ROWS_MAX];
-    u8 present[(COLUMN_ROWS_MAX + 7) / 8] = {0};
-    struct chunk_rows rows = {.column = c->parts[from].column};
+    struct joined j;
+    joined_begin(&j, c->parts[from].column);
     for (u32 i = from; i < to; i++) {
         const struct compact_part *p = &c->parts[i];
         f64 values[CHUNK_VALUES_MAX] = {0};
@@ -209,21 +254,12 @@ static bool parts_join(struct compact_columns *c, u32 ordinal, u32 from, u32 to,
                 continue;
             }
             f64 v = values[at++];
-            if (p->is_cut && is_out(c, p->source, p->t[row])) {
-                continue;
+            if (!p->is_cut || !is_out(c, p->source, p->t[row])) {
+                joined_add(c, ordinal, &j, p->row + row, v);
             }
-            rows.first = rows.n == 0 ? p->row + row : rows.first;
-            u32 bit = p->row + row - rows.first;
-            present[bit / 8] |= (u8)(1U << (bit % 8));
-            rows.span = bit + 1;
-            joined[rows.n++] = v;
         }
     }
-    if (rows.n > 0) {
-        rows.present = rows.n < rows.span ? present : NULL;
-        rows.whole = rows.n == c->rows[rows.column];
-        data_writer_chunk(c->data, ordinal, &rows, joined);
-    }
+    joined_write(c, ordinal, &j);
     return true;
 }
 
@@ -249,8 +285,12 @@ static u64 private_write(struct compact_columns *c, u32 ordinal, const struct co
     i64 times[COLUMN_ROWS_MAX];
     f64 values[COLUMN_ROWS_MAX];
     u32 n = 0;
+    u64 weight = 0;
     for (; from < count && n < COLUMN_ROWS_MAX; from++) {
         if (n == 0 || all[from].t != times[n - 1]) {
+            if (!chunk_has_room(&c->boxes, all[from].value, &weight)) {
+                break;
+            }
             times[n] = all[from].t;
             values[n++] = all[from].value;
         }
@@ -265,7 +305,7 @@ static u64 private_write(struct compact_columns *c, u32 ordinal, const struct co
     }
     c->rows[column] = (u16)n;
     struct chunk_rows rows = {.column = column, .span = n, .n = n, .whole = true};
-    data_writer_chunk(c->data, ordinal, &rows, values);
+    data_writer_chunk(c->data, ordinal, &rows, values, &c->boxes);
     return from;
 }
 

@@ -54,7 +54,8 @@ struct compact_source {
 struct compact_columns {
     struct data_writer *data;
     struct compact_source *sources;
-    struct arena *arena; // Of one series.
+    struct arena *arena;   // Of one series.
+    struct box_list boxes; // Of one series, in the arena.
     struct compact_part *parts;
     u32 part_count;
     u32 part_cap;

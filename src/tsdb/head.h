@@ -157,7 +157,7 @@ static inline void head_prefetch(const struct head *h, struct series_ref ref)
         __builtin_prefetch(&h->rows[ref.ordinal], 1);
     }
 }
-// With the turn. Plans the sample if it is good.
+// With the turn. Plans the sample if it is good. value: what is a box is a reference into the plan.
 enum append_outcome head_check(struct head *h, struct head_plan *plan,
                                const struct head_rules *rules, struct series_ref ref, i64 t,
                                f64 value);
@@ -166,6 +166,7 @@ void head_unplan(struct head *h, struct head_plan *plan); // Takes back what che
 void head_apply(struct head *h, struct head_plan *plan);
 // One sample of a replay: stored by time, in order or late; known times are passed over.
 void head_replay(struct head *h, u32 ordinal, i64 t, f64 value);
+void head_replay_box(struct head *h, u32 ordinal, i64 t, str bytes); // The bytes of a good box.
 
 // Takes the turn by slices. No sample below floor is taken any more; what is open there is
 // sealed, and the windows that end at or before it are frozen.

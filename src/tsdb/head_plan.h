@@ -5,12 +5,13 @@
 #ifndef TSDB_HEAD_PLAN_H
 #define TSDB_HEAD_PLAN_H
 
-#include "base/base.h"
+#include "base/buf.h"
+#include "tsdb/box.h"
 
 // A sample that was found good. Threads: owned by the turn.
 struct head_write {
     i64 t;
-    f64 value;
+    f64 value; // A planned reference until the plan is applied, if it is a box.
     i64 t_was;
     f64 v_was;
     u32 ordinal;
@@ -18,11 +19,31 @@ struct head_write {
     bool late;
 };
 
+// A box that a write may refer to. Threads: owned by the turn.
+struct head_box {
+    size_t at; // In the plan's bytes.
+    size_t len;
+    f64 kept; // The reference into its window's store, once it is there.
+};
+
 // Threads: owned by the turn.
 struct head_plan {
     struct head_write *writes;
     u32 n;
     u32 cap;
+    struct buf bytes; // Of boxes.
+    struct head_box *boxes;
+    u32 box_count;
+    u32 box_cap;
 };
+void head_plan_init(struct head_plan *p, size_t box_bytes_max);
+void head_plan_fini(struct head_plan *p);
+// A reference for head_check; false: more than box_bytes_max in one plan.
+bool head_plan_box(struct head_plan *p, const struct box *b, f64 *ref) MUST_USE;
+static inline str head_plan_bytes(const struct head_plan *p, f64 ref)
+{
+    const struct head_box *b = &p->boxes[box_index(ref)];
+    return (str){p->bytes.bytes + b->at, b->len};
+}
 
 #endif

@@ -37,6 +37,11 @@ static struct slice slice_make(const struct head_read *r)
     return s;
 }
 
+static const struct box_store *boxes_of(const struct segment *s)
+{
+    return box_store_empty(&s->window->boxes) ? NULL : &s->window->boxes;
+}
+
 // Counts the chunks that overlap, or puts them before `end`, newest first. false: damage.
 static bool chunks_walk(const struct head_read *r, const struct head_window *w, u32 newest,
                         struct head_piece *end, u32 *n)
@@ -56,6 +61,7 @@ static bool chunks_walk(const struct head_read *r, const struct head_window *w, 
             *(end - *n) = (struct head_piece){.segment = c->segment,
                                               .present = sealed_presence(c),
                                               .bytes = sealed_bytes(c),
+                                              .boxes = boxes_of(c->segment),
                                               .first = c->first,
                                               .last = c->last,
                                               .n = c->n};
@@ -111,6 +117,7 @@ static void open_copy(const struct head_read *r, u32 ordinal, struct head_series
     *p = (struct head_piece){.segment = o->segment,
                              .bytes = {(const char *)tokens, o->bytes},
                              .tokens = true,
+                             .boxes = boxes_of(o->segment),
                              .first = o->first,
                              .last = o->last,
                              .n = o->n};
@@ -123,25 +130,42 @@ static void open_copy(const struct head_read *r, u32 ordinal, struct head_series
     }
 }
 
+// The late samples of one window that are in the range.
+static void late_add(const struct head_read *r, const struct head_window *w,
+                     const struct late_run *late, struct head_series *s)
+{
+    for (u32 k = 0; k < late->n; k++) {
+        if (late->t[k] < r->min_ms || late->t[k] > r->max_ms) {
+            continue;
+        }
+        if (s->late_boxes) {
+            s->late_boxes[s->late_n] = &w->boxes;
+        }
+        s->late_t[s->late_n] = late->t[k];
+        s->late_values[s->late_n++] = late->values[k];
+    }
+}
+
 static void late_copy(const struct head_read *r, u32 ordinal, struct head_series *s)
 {
+    const struct head *h = r->head;
     u32 n = 0;
-    for (u32 i = 0; i < r->head->window_count; i++) {
-        const struct late_run *late = window_late(r->head->windows[i], ordinal);
+    bool boxed = false;
+    for (u32 i = 0; i < h->window_count; i++) {
+        const struct late_run *late = window_late(h->windows[i], ordinal);
         n += late ? late->n : 0;
+        boxed = boxed || (late && !box_store_empty(&h->windows[i]->boxes));
     }
     if (n == 0) {
         return;
     }
     s->late_t = ARENA_NEW_N(r->arena, i64, n);
     s->late_values = ARENA_NEW_N(r->arena, f64, n);
-    for (u32 i = 0; i < r->head->window_count; i++) {
-        const struct late_run *late = window_late(r->head->windows[i], ordinal);
-        for (u32 k = 0; late && k < late->n; k++) {
-            if (late->t[k] >= r->min_ms && late->t[k] <= r->max_ms) {
-                s->late_t[s->late_n] = late->t[k];
-                s->late_values[s->late_n++] = late->values[k];
-            }
+    s->late_boxes = boxed ? arena_alloc(r->arena, n, sizeof(void *)) : NULL;
+    for (u32 i = 0; i < h->window_count; i++) {
+        const struct late_run *late = window_late(h->windows[i], ordinal);
+        if (late) {
+            late_add(r, h->windows[i], late, s);
         }
     }
 }

@@ -23,6 +23,7 @@ struct head_piece {
     const f64 *values; // NULL: bytes.
     str bytes;         // Packed, or the tokens of an open chunk.
     bool tokens;
+    const struct box_store *boxes; // What its values may refer to; NULL = they do not.
     u32 first;
     u32 last;
     u32 n;
@@ -37,7 +38,8 @@ struct head_series {
     u32 late_n;
     i64 *late_t;
     f64 *late_values;
-    struct pin_hidden hidden; // Times that came after the pin.
+    const struct box_store **late_boxes; // Of each late sample's window; NULL = none refers.
+    struct pin_hidden hidden;            // Times that came after the pin.
 };
 
 // Threads: owned.

@@ -3,7 +3,8 @@
 //   window ── segments: a row of ≤ ROWS_MAX times, shared by the series of one column group, or
 //          │            private to one series
 //          ├─ sealed chunks: packed values over some rows of one segment, newest first per series
-//          └─ late runs: out-of-order samples of one series, sorted, unpacked
+//          ├─ late runs: out-of-order samples of one series, sorted, unpacked
+//          └─ boxes: what values refer to that are more than a double (box.h)
 //
 // A segment's rows are appended only, so a reader that copied (pointer, count) under the shard's
 // lock reads the times without it. Sealed chunks never change. Everything of a window dies with it.
@@ -11,12 +12,13 @@
 //   (I1) Times of a segment rise strictly; a chunk's rows are a subset of its segment's.
 //   (I2) A frozen window never changes.
 // Memory: an arena per window, 4 bytes per series that has data in it, its sealed chunks until they
-// are in files.
+// are in files, its boxes.
 // Threads: guarded by the shard's lock; frozen after window_freeze.
 #ifndef TSDB_HEAD_WINDOW_H
 #define TSDB_HEAD_WINDOW_H
 
 #include "base/base.h"
+#include "tsdb/box_store.h"
 #include "tsdb/head_sealed.h"
 
 struct arena;
@@ -59,6 +61,7 @@ struct head_window {
     struct segment *segments; // Newest first.
     u32 **chunks; // [ordinal / WINDOW_PAGE][ordinal % WINDOW_PAGE]: position of the newest.
     struct sealed_store sealed;
+    struct box_store boxes;
     struct late_run ***late;
     u32 chunk_pages;
     u32 late_pages;

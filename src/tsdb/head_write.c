@@ -47,8 +47,73 @@ static bool window_ensure(struct head *h, i64 t)
     return true;
 }
 
-static bool value_same(f64 a, f64 b)
+void head_plan_init(struct head_plan *p, size_t box_bytes_max)
 {
+    *p = (struct head_plan){0};
+    buf_init(&p->bytes, box_bytes_max);
+}
+
+void head_plan_fini(struct head_plan *p)
+{
+    mem_free(p->writes);
+    mem_free(p->boxes);
+    buf_fini(&p->bytes);
+}
+
+bool head_plan_box(struct head_plan *p, const struct box *b, f64 *ref)
+{
+    size_t at = p->bytes.len;
+    box_encode(b, &p->bytes);
+    if (!buf_ok(&p->bytes)) {
+        return false;
+    }
+    if (p->box_count == p->box_cap) {
+        p->box_cap = MAX(64U, p->box_cap * 2);
+        p->boxes = MEM_GROW(p->boxes, p->box_cap, struct head_box);
+    }
+    p->boxes[p->box_count] = (struct head_box){.at = at, .len = p->bytes.len - at};
+    *ref = box_ref(BOX_PLANNED, p->box_count++);
+    return true;
+}
+
+static void plan_empty(struct head_plan *p)
+{
+    p->n = 0;
+    p->box_count = 0;
+    buf_clear(&p->bytes);
+}
+
+// A value of some time, as whoever looks at it has it.
+struct value_at {
+    const struct head *head;
+    const struct head_plan *plan; // NULL: nothing of it is planned.
+    i64 t;
+};
+
+// The bytes of a box; none if its window has left.
+static str box_bytes(const struct value_at *at, f64 ref)
+{
+    if (box_is_planned(ref)) {
+        return head_plan_bytes(at->plan, ref);
+    }
+    const struct head_window *w = head_window_at(at->head, at->t);
+    return w ? box_store_get(&w->boxes, ref) : STR_EMPTY;
+}
+
+static bool boxes_same(const struct value_at *at, f64 a, f64 b)
+{
+    if (!is_box(a)) {
+        return box_is_float(box_bytes(at, b), a);
+    }
+    return is_box(b) ? box_same(box_bytes(at, a), box_bytes(at, b))
+                     : box_is_float(box_bytes(at, a), b);
+}
+
+static bool value_same(const struct value_at *at, f64 a, f64 b)
+{
+    if (is_box(a) || is_box(b)) {
+        return boxes_same(at, a, b);
+    }
     return bits_of_f64(a) == bits_of_f64(b);
 }
 
@@ -187,7 +252,8 @@ static enum append_outcome late_check(const struct head *h, const struct head_pl
         return APPEND_TOO_OLD;
     }
     if (stored_find(h, plan, at, t, &there)) {
-        return value_same(there, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
+        struct value_at place = {h, plan, t};
+        return value_same(&place, there, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
     }
     return APPEND_STORED_OOO;
 }
@@ -206,7 +272,8 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     i64 last = h->rows[at].t_last;
     enum append_outcome outcome = APPEND_STORED;
     if (last != T_NEVER && t == last) {
-        return value_same(h->rows[at].v_last, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
+        struct value_at place = {h, plan, t};
+        return value_same(&place, h->rows[at].v_last, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
     }
     if (last != T_NEVER && t < last) {
         outcome = late_check(h, plan, rules->ooo_window_ms, at, t, value);
@@ -217,7 +284,7 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     if (t < h->t_floor || t < T_OLDEST) {
         return APPEND_TOO_OLD;
     }
-    if (!window_ensure(h, t)) {
+    if (!window_ensure(h, t) || (is_box(value) && !box_store_room(&head_window_at(h, t)->boxes))) {
         return APPEND_LIMIT;
     }
     plan_add(h, plan, at, t, value);
@@ -232,6 +299,7 @@ void head_unplan(struct head *h, struct head_plan *plan)
         h->rows[w->ordinal].v_last = w->v_was;
         h->rows[w->ordinal].staged = w->older;
     }
+    plan_empty(plan);
 }
 
 static void chunk_seal(struct head *h, u32 ordinal)
@@ -354,9 +422,34 @@ static void write_apply(struct head *h, const struct head_write *w, bool note)
 #    define APPLY_SLICE 2048U
 #endif
 
+// Boxes move into their windows, and what refers to them learns where they are. With turn and lock.
+static void boxes_keep(struct head *h, struct head_plan *plan)
+{
+    for (u32 i = 0; i < plan->n; i++) {
+        const struct head_write *w = &plan->writes[i];
+        if (is_box(w->value)) {
+            struct head_box *b = &plan->boxes[box_index(w->value)];
+            b->kept =
+                box_store_add(&head_window_at(h, w->t)->boxes, head_plan_bytes(plan, w->value));
+        }
+    }
+    for (u32 i = 0; i < plan->n; i++) {
+        struct head_write *w = &plan->writes[i];
+        f64 *refs[] = {&w->value, &w->v_was, &h->rows[w->ordinal].v_last};
+        for (size_t k = 0; k < ARRAY_LEN(refs); k++) {
+            if (box_is_planned(*refs[k])) {
+                *refs[k] = plan->boxes[box_index(*refs[k])].kept;
+            }
+        }
+    }
+}
+
 void head_apply(struct head *h, struct head_plan *plan)
 {
     lock_take(&h->lock);
+    if (plan->box_count > 0) {
+        boxes_keep(h, plan);
+    }
     bool sliced = plan->n > APPLY_SLICE;
     if (sliced) {
         (void)pins_open(&h->pins); // Keeps the notes while a reader may open between slices.
@@ -373,16 +466,13 @@ void head_apply(struct head *h, struct head_plan *plan)
         pins_close(&h->pins);
     }
     lock_drop(&h->lock);
-    plan->n = 0;
+    plan_empty(plan);
 }
 
-void head_replay(struct head *h, u32 ordinal, i64 t, f64 value)
+// With turn and lock, in a window that is there.
+static void replay_value(struct head *h, u32 ordinal, i64 t, f64 value)
 {
-    if (t < h->t_floor || !window_ensure(h, t)) {
-        return;
-    }
     struct head_row *r = &h->rows[ordinal];
-    lock_take(&h->lock);
     if (r->t_last == T_NEVER || t > r->t_last) {
         struct head_sample before = {r->t_last, r->v_last};
         r->t_last = t;
@@ -395,6 +485,38 @@ void head_replay(struct head *h, u32 ordinal, i64 t, f64 value)
             (void)window_late_add(head_window_at(h, t), ordinal, t, value);
         }
     }
+}
+
+void head_replay_box(struct head *h, u32 ordinal, i64 t, str bytes)
+{
+    f64 there;
+    if (t < h->t_floor || !window_ensure(h, t)) {
+        return;
+    }
+    struct box_store *boxes = &head_window_at(h, t)->boxes;
+    bool known = h->rows[ordinal].t_last != T_NEVER && t <= h->rows[ordinal].t_last &&
+                 stored_find(h, NULL, ordinal, t, &there);
+    if (known || bytes.len > BOX_BYTES_MAX || boxes->count == BOX_EXTENTS_MAX) {
+        return; // Twice in the log: the same place is not taken up twice.
+    }
+    lock_take(&h->lock);
+    replay_value(h, ordinal, t, box_store_add(boxes, bytes));
+    lock_drop(&h->lock);
+}
+
+void head_replay(struct head *h, u32 ordinal, i64 t, f64 value)
+{
+    if (is_box(value)) { // A double that only looks like one: logs of version 1 had them plain.
+        u8 bytes[1 + sizeof(value)] = {0};
+        memcpy(bytes + 1, &value, sizeof(value));
+        head_replay_box(h, ordinal, t, (str){(const char *)bytes, sizeof(bytes)});
+        return;
+    }
+    if (t < h->t_floor || !window_ensure(h, t)) {
+        return;
+    }
+    lock_take(&h->lock);
+    replay_value(h, ordinal, t, value);
     lock_drop(&h->lock);
 }
 

@@ -161,21 +161,36 @@ static bool replay_series(void *ctx, struct tenant_id tenant, struct labels set,
     return true;
 }
 
+// Where a sample goes; false: nowhere.
+static bool replay_place(struct replay_target *r, u32 *ordinal, i64 t)
+{
+    if (t < r->head->t_floor) {
+        return false; // A block holds it.
+    }
+    if (*ordinal < r->alias_count && r->alias[*ordinal] != 0) {
+        *ordinal = r->alias[*ordinal] - 1;
+    }
+    if (!head_live(r->head, *ordinal)) {
+        r->lost++; // Its definition was damaged.
+        return false;
+    }
+    return true;
+}
+
 static void replay_sample(void *ctx, u32 ordinal, i64 t, f64 value)
 {
     struct replay_target *r = ctx;
-    struct head *h = r->head;
-    if (t < h->t_floor) {
-        return; // A block holds it.
+    if (replay_place(r, &ordinal, t)) {
+        head_replay(r->head, ordinal, t, value);
     }
-    if (ordinal < r->alias_count && r->alias[ordinal] != 0) {
-        ordinal = r->alias[ordinal] - 1;
+}
+
+static void replay_box(void *ctx, u32 ordinal, i64 t, str bytes)
+{
+    struct replay_target *r = ctx;
+    if (replay_place(r, &ordinal, t)) {
+        head_replay_box(r->head, ordinal, t, bytes);
     }
-    if (!head_live(h, ordinal)) {
-        r->lost++; // Its definition was damaged.
-        return;
-    }
-    head_replay(h, ordinal, t, value);
 }
 
 static void replay_metadata(void *ctx, struct tenant_id tenant, const struct metadata *m)
@@ -204,6 +219,7 @@ static bool shard_open(struct tsdb *db, u32 shard, struct error *e)
     struct wal_sink sink = {.ctx = &target,
                             .series = replay_series,
                             .sample = replay_sample,
+                            .box = replay_box,
                             .metadata = replay_metadata};
     wal_decoder_init(&decoder, sink, head_slots_max(db->opts.series_max));
     h->t_floor = db->head_min;

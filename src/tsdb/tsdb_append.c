@@ -6,7 +6,9 @@
 #include "base/buf.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "model/hist.h"
 #include "os/clk.h"
+#include "tsdb/box.h"
 #include "tsdb/head.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/wal.h"
@@ -136,6 +138,32 @@ static void metadata_keep(struct tsdb_appender *a)
     lock_drop(&a->db->lock);
 }
 
+// With the turn: a sample that is more than a double, or a double that looks like a reference.
+static enum append_outcome box_check(struct tsdb_appender *a, const struct head_rules *rules,
+                                     const struct append_batch *b, u32 i)
+{
+    f64 ref;
+    struct box box = {.has_start = b->start_t_ms != NULL};
+    box.start_ms = box.has_start ? b->start_t_ms[i] : 0;
+    if (b->kinds && b->kinds[i] == SAMPLE_HIST) {
+        box.hist = b->hists[i];
+        if (!hist_check(box.hist, NULL)) {
+            return APPEND_INVALID;
+        }
+    } else {
+        box.value = b->values[i];
+    }
+    if (!head_plan_box(&a->plan, &box, &ref)) {
+        return APPEND_LIMIT; // The commit is too long anyway: its log will be refused.
+    }
+    return head_check(a->head, &a->plan, rules, b->refs[i], b->t_ms[i], ref);
+}
+
+static bool batch_has_boxes(const struct append_batch *b)
+{
+    return b->kinds || b->start_t_ms;
+}
+
 // With the turn. Returns the newest time of the plan.
 static i64 batches_check(struct tsdb_appender *a)
 {
@@ -146,15 +174,14 @@ static i64 batches_check(struct tsdb_appender *a)
                                .ooo_window_ms = db->ooo_window_ms};
     for (u32 k = 0; k < a->batch_count; k++) {
         const struct append_batch *b = &a->batches[k];
+        const bool boxes = batch_has_boxes(b);
         for (u32 i = 0; i < b->n; i++) {
             head_prefetch(a->head, b->refs[MIN(i + PREFETCH_AHEAD, b->n - 1)]);
-            bool hist = b->kinds && b->kinds[i] == SAMPLE_HIST;
-            b->outcomes[i] = hist ? APPEND_INVALID
-                                  : (u8)head_check(a->head, &a->plan, &rules, b->refs[i],
-                                                   b->t_ms[i], b->values[i]);
-            if (hist) {
-                tsdb_count(db, COUNT_HIST_REFUSED, 1);
-            }
+            bool is_float = !boxes || (!b->start_t_ms && b->kinds[i] == SAMPLE_FLOAT);
+            b->outcomes[i] = is_float && !is_box(b->values[i])
+                                 ? (u8)head_check(a->head, &a->plan, &rules, b->refs[i], b->t_ms[i],
+                                                  b->values[i])
+                                 : (u8)box_check(a, &rules, b, i);
         }
     }
     i64 t_max = INT64_MIN;
@@ -167,11 +194,16 @@ static i64 batches_check(struct tsdb_appender *a)
 static void outcomes_count(struct tsdb_appender *a)
 {
     u64 seen[APPEND_OUTCOME_COUNT] = {0};
+    u64 hists = 0;
     for (u32 k = 0; k < a->batch_count; k++) {
-        for (u32 i = 0; i < a->batches[k].n; i++) {
-            seen[a->batches[k].outcomes[i]]++;
+        const struct append_batch *b = &a->batches[k];
+        for (u32 i = 0; i < b->n; i++) {
+            seen[b->outcomes[i]]++;
+            hists += b->kinds && b->kinds[i] == SAMPLE_HIST &&
+                     append_is_stored((enum append_outcome)b->outcomes[i]);
         }
     }
+    tsdb_count(a->db, COUNT_HIST_APPENDED, hists);
     tsdb_count(a->db, COUNT_APPENDED, seen[APPEND_STORED] + seen[APPEND_STORED_OOO]);
     tsdb_count(a->db, COUNT_OUT_OF_ORDER, seen[APPEND_OUT_OF_ORDER]);
     tsdb_count(a->db, COUNT_TOO_OLD, seen[APPEND_TOO_OLD]);
@@ -195,7 +227,7 @@ static bool commit_logged(struct tsdb_appender *a, u64 *position, struct error *
     wal_put_series(&a->records, h, h->pending, h->pending_count, salt);
     wal_put_metadata(&a->records, a->tenant, a->metadata, a->meta_count, salt);
     wal_put_plan(&a->records, h, &a->plan, place, salt);
-    bool ok = buf_ok(&a->records);
+    bool ok = buf_ok(&a->records) && buf_ok(&a->plan.bytes);
     if (!ok) {
         wal_abandon(a->wal);
         (void)err_set(e, ERR_LIMIT, "a commit of more than %zu bytes of log; send smaller batches",
@@ -246,7 +278,7 @@ static void tsdb_appender_close(struct storage_appender *base)
     struct tsdb_appender *a = appender_of(base);
     arena_free(a->arena);
     mem_free(a->batches);
-    mem_free(a->plan.writes);
+    head_plan_fini(&a->plan);
     buf_fini(&a->records);
     mem_free(a);
 }
@@ -275,5 +307,6 @@ struct storage_appender *tsdb_appender_open(struct storage *s, struct tenant_id 
     a->reserve = stream == STREAM_OWN;
     a->arena = arena_new(META_BYTES_MAX * 2);
     buf_init(&a->records, RECORDS_BYTES_MAX);
+    head_plan_init(&a->plan, RECORDS_BYTES_MAX);
     return &a->base;
 }

@@ -69,6 +69,27 @@ static f64 value_of(u32 series, i64 t)
     }
 }
 
+// The samples of some series are histograms now and then; the number of the one, 0 = none.
+static u64 hist_of(u32 series, i64 t)
+{
+    u64 h = hash_mix(series + 77, (u64)t);
+    return series % 4 == 1 && h % 3 != 0 ? h | 1 : 0;
+}
+
+static u64 wanted_hash(u32 series, i64 t)
+{
+    u64 number = hist_of(series, t);
+    f64 v = value_of(series, t);
+    struct fixture_hist made;
+    struct series_run run = {.values = &v};
+    const struct hist *h = &made.h;
+    if (number != 0) {
+        fixture_hist_make(number, &made);
+        run = (struct series_run){.kind = SAMPLE_HIST, .hists = &h};
+    }
+    return fixture_sample_hash(&run, 0);
+}
+
 static void world_init(struct world *w, u64 seed)
 {
     memset(w, 0, sizeof(*w));
@@ -150,6 +171,9 @@ static void world_write(struct world *w, bool rules, bool sync)
     u8 outcomes[SERIES];
     i64 t[SERIES];
     f64 values[SERIES];
+    u8 kinds[SERIES];
+    struct fixture_hist made[SERIES];
+    const struct hist *hists[SERIES];
     struct storage_appender *a =
         storage_appender_open(w->f.s, TENANT_DEFAULT, rules ? STREAM_RULES : STREAM_PUSH, &e);
     a->ops->resolve(a, sets, n, refs, outcomes);
@@ -157,9 +181,18 @@ static void world_write(struct world *w, bool rules, bool sync)
         assert_int_equal(outcomes[i], APPEND_STORED);
         t[i] = w->now + (scattered ? (i64)rng_below(r, 50) : 0);
         values[i] = value_of(which[i], t[i]);
+        u64 number = hist_of(which[i], t[i]);
+        kinds[i] = number != 0 ? SAMPLE_HIST : SAMPLE_FLOAT;
+        hists[i] = number != 0 ? &made[i].h : NULL;
+        fixture_hist_make(number, &made[i]);
     }
-    struct append_batch b = {
-        .refs = refs, .t_ms = t, .values = values, .n = n, .outcomes = outcomes};
+    struct append_batch b = {.refs = refs,
+                             .t_ms = t,
+                             .kinds = kinds,
+                             .values = values,
+                             .hists = hists,
+                             .n = n,
+                             .outcomes = outcomes};
     u64 position = 0;
     bool ok = a->ops->append(a, &b, &e) &&
               a->ops->commit(a, sync ? DURABILITY_SYNC : DURABILITY_PERIODIC, &position, &e);
@@ -284,7 +317,7 @@ static void world_check(struct world *w, bool after_crash)
                         i, (long long)run.t_ms[k], found[i] < s->n ? (long long)s->t[found[i]] : 0,
                         found[i], s->n, s->acked, (unsigned long long)fs_faulty_calls(w->faulty));
                 }
-                if (bits_of_f64(run.values[k]) != bits_of_f64(value_of(i, run.t_ms[k]))) {
+                if (fixture_sample_hash(&run, k) != wanted_hash(i, run.t_ms[k])) {
                     fail_msg("series %u: wrong value at %lld", i, (long long)run.t_ms[k]);
                 }
                 found[i]++;

@@ -6,6 +6,7 @@
 #include "os/clk.h"
 #include "os/map_guard.h"
 #include "tsdb/block.h"
+#include "tsdb/box_chunk.h"
 #include "tsdb/head.h"
 #include "tsdb/head_source.h"
 #include "tsdb/postings.h"
@@ -31,9 +32,12 @@ struct part {
     const f64 *values; // NULL: bytes.
     str bytes;         // Packed, or the tokens of an open chunk.
     bool tokens;
-    u64 column_id; // 0 = private.
-    bool mapped;   // The bytes may be of a file.
-    u64 holes;     // How many pages files had lost when the bytes were last checked.
+    bool mapped;    // The bytes may be of a file.
+    u64 holes;      // How many pages files had lost when the bytes were last checked.
+    bool boxed;     // values may refer to the cursor's boxes.
+    bool box_chunk; // bytes are one.
+    const struct box_store *boxes; // Of the head: what its values may refer to. May be NULL.
+    u64 column_id;                 // 0 = private.
 };
 
 // Threads: owned.
@@ -67,9 +71,10 @@ struct tsdb_cursor {
     u32 part_cap;
     u32 part_at;
     bool merged; // One run was made of all parts.
-    i64 *run_t;
-    f64 *run_values;
     f64 decoded[CHUNK_VALUES_MAX];
+    struct box_list boxes;  // Of one series, in its arena.
+    bool any_boxed;         // A part of the series may have some.
+    struct series_run rest; // Of the part at hand: what has not been given.
     struct storage_warnings warnings;
     u64 holes; // When it was opened.
     bool failed;
@@ -362,6 +367,17 @@ static u64 block_source_id(const struct block *b)
     return (u64)(1 + b->uid % 0x3ffd) << 50;
 }
 
+// Late samples of some windows, as values that refer to the cursor's boxes.
+static const f64 *late_open(struct tsdb_cursor *c, const struct head_series *s)
+{
+    f64 *values = ARENA_NEW_N(c->series_arena, f64, s->late_n);
+    memcpy(values, s->late_values, s->late_n * sizeof(f64));
+    for (u32 i = 0; i < s->late_n; i++) {
+        box_store_open(s->late_boxes[i], &values[i], 1, &c->boxes);
+    }
+    return values;
+}
+
 static void parts_of_head(struct tsdb_cursor *c, const struct head_series *s, u64 source_id)
 {
     i64 min_ms = MAX(c->s.min_ms, c->s.pin->head_min);
@@ -377,6 +393,9 @@ static void parts_of_head(struct tsdb_cursor *c, const struct head_series *s, u6
         p->tokens = h->tokens;
         p->mapped = !h->tokens && !h->values;
         p->holes = c->holes;
+        p->boxes = h->boxes;
+        p->boxed = h->boxes != NULL;
+        c->any_boxed = c->any_boxed || p->boxed;
         p->column_id = h->present ? 0 : source_id | (u64)h->segment->id << 18;
         part_cut(c, p, h->last - h->first + 1, min_ms);
     }
@@ -384,7 +403,9 @@ static void parts_of_head(struct tsdb_cursor *c, const struct head_series *s, u6
         struct part *p = part_add(c);
         p->t = s->late_t;
         p->chunk_n = s->late_n;
-        p->values = s->late_values;
+        p->boxed = s->late_boxes != NULL && !c->s.no_data;
+        p->values = p->boxed ? late_open(c, s) : s->late_values;
+        c->any_boxed = c->any_boxed || p->boxed;
         part_cut(c, p, s->late_n, min_ms);
     }
 }
@@ -415,6 +436,9 @@ static void parts_of_block(struct tsdb_cursor *c, struct source *s, u32 ordinal)
         p->bytes = list.items[i].packed;
         p->mapped = true;
         p->holes = holes;
+        p->box_chunk = r->boxes;
+        p->boxed = r->boxes;
+        c->any_boxed = c->any_boxed || p->boxed;
         p->column_id = r->present ? 0 : block_source_id(s->reader.block) | (u64)r->column << 18;
         part_cut(c, p, span, c->s.min_ms);
     }
@@ -439,19 +463,32 @@ static bool parts_overlap(const struct tsdb_cursor *c)
     return false;
 }
 
-// All values of a part's chunk, decoded; NULL: damaged.
-static const f64 *part_values(struct tsdb_cursor *c, const struct part *p)
+static void boxes_charge(struct tsdb_cursor *c, u32 from)
+{
+    u64 bytes = 0;
+    for (u32 i = from; i < c->boxes.n; i++) {
+        bytes += box_weight(&c->boxes.items[i]);
+    }
+    if (!budget_charge(c, 0, 0, bytes)) {
+        c->failed = true;
+    }
+}
+
+// All values of a part's chunk, decoded; NULL: damaged, or the budget is spent.
+static const f64 *part_decode(struct tsdb_cursor *c, const struct part *p)
 {
     struct error why = {0};
-    if (p->values) {
-        return p->values;
-    }
     if (p->tokens) {
         open_tokens_decode(p->bytes, p->chunk_n, c->decoded, NULL, 0);
         return c->decoded;
     }
-    if (p->chunk_n > CHUNK_VALUES_MAX ||
-        !chunk_pack_decode(p->bytes, p->chunk_n, c->decoded, &why)) {
+    bool ok = p->chunk_n <= CHUNK_VALUES_MAX;
+    if (p->box_chunk) {
+        ok = ok && box_chunk_decode(p->bytes, p->chunk_n, &c->boxes, c->decoded, &why);
+    } else {
+        ok = ok && chunk_pack_decode(p->bytes, p->chunk_n, c->decoded, &why);
+    }
+    if (!ok) {
         warn_partial(c, why.text[0] ? why.text : "a chunk is too long");
         return NULL;
     }
@@ -460,6 +497,27 @@ static const f64 *part_values(struct tsdb_cursor *c, const struct part *p)
         return NULL;
     }
     return c->decoded;
+}
+
+// The same, and what is a reference refers to the cursor's boxes.
+static const f64 *part_values(struct tsdb_cursor *c, const struct part *p)
+{
+    const u32 boxes = c->boxes.n;
+    if (p->values && !p->boxes) {
+        return p->values;
+    }
+    const f64 *values = p->values ? p->values : part_decode(c, p);
+    if (values && p->boxes) {
+        if (values != c->decoded) {
+            memcpy(c->decoded, values, p->chunk_n * sizeof(f64));
+        }
+        box_store_open(p->boxes, c->decoded, p->chunk_n, &c->boxes);
+        values = c->decoded;
+    }
+    if (c->boxes.n > boxes) {
+        boxes_charge(c, boxes);
+    }
+    return c->failed ? NULL : values;
 }
 
 // Copies the wanted rows of a part; returns how many.
@@ -480,6 +538,9 @@ static u32 part_copy(struct tsdb_cursor *c, const struct part *p, i64 *t, f64 *v
             values[n++] = all[at];
         }
         at++;
+    }
+    if (c->any_boxed && !p->boxed) {
+        box_list_escape(&c->boxes, values, n);
     }
     return n;
 }
@@ -538,7 +599,8 @@ static void parts_merge(struct tsdb_cursor *c)
         }
     }
     c->part_count = kept > 0;
-    c->parts[0] = (struct part){.t = t, .high = kept, .chunk_n = kept, .n = kept, .values = values};
+    c->parts[0] = (struct part){
+        .t = t, .high = kept, .chunk_n = kept, .n = kept, .values = values, .boxed = c->any_boxed};
 }
 
 // What of a series in one source is not to be seen. Threads: owned.
@@ -590,8 +652,8 @@ static void parts_hide(struct tsdb_cursor *c, u32 from, const struct veil *v)
             }
         }
         if (n > 0) {
-            c->parts[kept++] =
-                (struct part){.t = t, .high = n, .chunk_n = n, .n = n, .values = values};
+            c->parts[kept++] = (struct part){
+                .t = t, .high = n, .chunk_n = n, .n = n, .values = values, .boxed = c->any_boxed};
         }
     }
     c->part_count = kept;
@@ -647,7 +709,10 @@ static bool series_gather(struct tsdb_cursor *c)
     c->labels = c->sources[smallest].labels;
     c->part_count = 0;
     c->part_at = 0;
+    c->rest.n = 0;
+    c->any_boxed = false;
     arena_reset(c->series_arena);
+    c->boxes = (struct box_list){.arena = c->series_arena};
     for (u32 i = smallest; i < c->source_count; i++) {
         struct source *s = &c->sources[i];
         if (!s->live || (i != smallest && !labels_eq(s->labels, c->labels))) {
@@ -697,37 +762,111 @@ static struct labels tsdb_cursor_labels(struct series_cursor *base)
     return cursor_of(base)->labels;
 }
 
+// What may stand in one run with its neighbours.
+static bool same_kind(const struct tsdb_cursor *c, f64 a, f64 b)
+{
+    if (!is_box(a) && !is_box(b)) {
+        return true;
+    }
+    const struct box plain = {0};
+    const struct box *x = is_box(a) ? box_list_get(&c->boxes, a) : &plain;
+    const struct box *y = is_box(b) ? box_list_get(&c->boxes, b) : &plain;
+    return (x->hist != NULL) == (y->hist != NULL) && x->has_start == y->has_start;
+}
+
+// n boxes, and doubles among them, as the columns of a run.
+static void boxes_run(struct tsdb_cursor *c, const f64 *refs, struct series_run *out)
+{
+    f64 *values = ARENA_NEW_N(c->series_arena, f64, out->n);
+    i64 *starts = ARENA_NEW_N(c->series_arena, i64, out->n);
+    const struct hist **hists = arena_alloc(c->series_arena, out->n, sizeof(void *));
+    struct box b = {0};
+    for (u32 i = 0; i < out->n; i++) {
+        b = is_box(refs[i]) ? *box_list_get(&c->boxes, refs[i]) : (struct box){.value = refs[i]};
+        values[i] = b.value;
+        starts[i] = b.start_ms;
+        hists[i] = b.hist;
+    }
+    out->values = values;
+    out->kind = b.hist ? SAMPLE_HIST : SAMPLE_FLOAT;
+    out->hists = b.hist ? hists : NULL;
+    if (b.has_start) {
+        out->start_t_ms = starts;
+        out->column_id = 0;
+    }
+}
+
+// Gives the samples of c->rest that may stand in one run.
+static void rest_run(struct tsdb_cursor *c, struct series_run *out)
+{
+    struct series_run *rest = &c->rest;
+    u32 n = 1;
+    bool boxes = is_box(rest->values[0]);
+    while (n < rest->n && same_kind(c, rest->values[n - 1], rest->values[n])) {
+        boxes = boxes || is_box(rest->values[n]);
+        n++;
+    }
+    *out = *rest;
+    out->n = n;
+    out->column_id = n == rest->n ? rest->column_id : 0;
+    if (boxes) {
+        boxes_run(c, rest->values, out);
+    }
+    rest->column_id = 0;
+    rest->t_ms += n;
+    rest->values += n;
+    rest->n -= n;
+}
+
+// The next part as a run of values; false: nothing of it can be read.
+static bool part_run(struct tsdb_cursor *c, const struct part *p, struct series_run *out)
+{
+    *out = (struct series_run){.kind = SAMPLE_FLOAT, .n = p->n};
+    if (p->present) {
+        i64 *t = ARENA_NEW_N(c->series_arena, i64, p->n);
+        f64 *values = ARENA_NEW_N(c->series_arena, f64, p->n);
+        struct part q = *p;
+        q.boxed = true; // What looks like a reference is looked at only where one may be.
+        out->n = part_copy(c, &q, t, values);
+        out->t_ms = t;
+        out->values = values;
+        return out->n > 0;
+    }
+    const f64 *all = part_values(c, p);
+    if (!all) {
+        return false;
+    }
+    out->t_ms = p->t + p->low;
+    out->values = all + (p->low - p->first);
+    if (p->column_id != 0) {
+        out->column_id = p->column_id | (u64)p->low << 9 | p->n;
+    }
+    return true;
+}
+
 static bool tsdb_cursor_run(struct series_cursor *base, struct series_run *out)
 {
     struct tsdb_cursor *c = cursor_of(base);
     if (c->failed || c->s.no_data) {
         return false;
     }
-    while (c->part_at < c->part_count) {
+    while (c->rest.n == 0 && c->part_at < c->part_count) {
         const struct part *p = &c->parts[c->part_at++];
-        *out = (struct series_run){.kind = SAMPLE_FLOAT, .n = p->n};
-        if (p->present) {
-            i64 *t = ARENA_NEW_N(c->series_arena, i64, p->n);
-            f64 *values = ARENA_NEW_N(c->series_arena, f64, p->n);
-            out->n = part_copy(c, p, t, values);
-            out->t_ms = t;
-            out->values = values;
-        } else {
-            const f64 *all = part_values(c, p);
-            if (!all) {
-                continue;
+        if (part_run(c, p, out)) {
+            if (!p->boxed) {
+                return true;
             }
-            out->t_ms = p->t + p->low;
-            out->values = all + (p->low - p->first);
-            if (p->column_id != 0) {
-                out->column_id = p->column_id | (u64)p->low << 9 | p->n;
-            }
+            c->rest = *out;
         }
-        if (out->n > 0) {
-            return true;
+        if (c->failed) {
+            return false;
         }
     }
-    return false;
+    if (c->rest.n == 0) {
+        return false;
+    }
+    rest_run(c, out);
+    return true;
 }
 
 static bool series_cursor_close(struct series_cursor *base, struct storage_warnings *w,

@@ -1,7 +1,9 @@
 #include "tsdb/tsdb_fixture.h"
 
 #include "base/arena.h"
+#include "base/bits.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/str.h"
 #include "model/match.h"
 #include "os/clk.h"
@@ -155,6 +157,88 @@ u64 fixture_count(struct fixture *f, i64 min_ms, i64 max_ms)
     ASSERT_OK(c->ops->close(c, NULL, &e), e);
     storage_querier_close(q);
     return n;
+}
+
+static void side_make(u64 seed, struct fixture_hist *out, struct hist_side *side)
+{
+    const u32 spans = 1 + (u32)(seed >> 16) % 3;
+    const u32 n = spans + (u32)(seed >> 20) % 3;
+    for (u32 i = 0; i < spans; i++) {
+        out->spans[i] = (struct hist_span){.offset = i == 0 ? -2 : 1 + (i32)((seed >> 24) % 3),
+                                           .length = i + 1 == spans ? n - i : 1};
+    }
+    for (u32 i = 0; i < n; i++) {
+        out->buckets[i] = (f64)(hash_mix(seed, i) % 1000);
+        out->h.count += out->buckets[i];
+    }
+    *side = (struct hist_side){out->spans, spans, out->buckets, n};
+}
+
+void fixture_hist_make(u64 seed, struct fixture_hist *out)
+{
+    const u64 layout = hash_mix(seed % 5, 99); // Of spans and kind; counts are of the whole seed.
+    *out = (struct fixture_hist){.h.reset = (enum hist_reset)(seed / 5 % 4)};
+    struct hist *h = &out->h;
+    if (seed % 17 == 3) {
+        h->sum = stale_nan();
+        return;
+    }
+    u64 mixed = (hash_mix(seed, 1) & ~(u64)0xffffff0000) | (layout & 0xffffff0000);
+    if (seed % 5 == 4) {
+        h->schema = HIST_SCHEMA_CUSTOM;
+        for (u32 i = 0; i < 8; i++) {
+            out->bounds[i] = (f64)i * 0.25;
+        }
+        for (u32 i = 0; i < 5; i++) {
+            out->buckets[i] = (f64)(hash_mix(mixed, i) % 100);
+            h->count += out->buckets[i];
+        }
+        out->spans[0] = (struct hist_span){.length = 5};
+        h->positive = (struct hist_side){out->spans, 1, out->buckets, 5};
+        h->custom_bounds = out->bounds;
+        h->custom_bound_count = 8;
+    } else {
+        h->schema = (i32)(seed % 5) - 1;
+        h->zero_threshold = 1e-128;
+        h->zero_count = (f64)(seed % 3);
+        side_make(mixed, out, seed % 5 == 1 ? &h->negative : &h->positive);
+        h->count += h->zero_count;
+    }
+    h->sum = (f64)(mixed % 100000) / 8;
+    if (seed % 5 == 2) {
+        h->is_float = true;
+        h->count /= 3;
+    }
+}
+
+static u64 doubles_hash(u64 hash, const f64 *values, u32 n)
+{
+    for (u32 i = 0; i < n; i++) {
+        hash = hash_mix(hash, bits_of_f64(values[i]));
+    }
+    return hash_mix(hash, n);
+}
+
+static u64 side_hash(u64 hash, const struct hist_side *s)
+{
+    for (u32 i = 0; i < s->span_count; i++) {
+        hash = hash_mix(hash, (u64)(u32)s->spans[i].offset << 32 | s->spans[i].length);
+    }
+    return doubles_hash(hash_mix(hash, s->span_count), s->buckets, s->bucket_count);
+}
+
+u64 fixture_sample_hash(const struct series_run *run, u32 i)
+{
+    u64 hash = run->start_t_ms ? hash_mix(5, (u64)run->start_t_ms[i]) : 6;
+    if (run->kind == SAMPLE_FLOAT) {
+        return hash_mix(hash, bits_of_f64(run->values[i]));
+    }
+    const struct hist *h = run->hists[i];
+    const f64 numbers[] = {h->schema,     (f64)h->reset, h->is_float, h->zero_threshold,
+                           h->zero_count, h->count,      h->sum};
+    hash = doubles_hash(hash_mix(hash, SAMPLE_HIST), numbers, ARRAY_LEN(numbers));
+    hash = side_hash(side_hash(hash, &h->positive), &h->negative);
+    return doubles_hash(hash, h->custom_bounds, h->custom_bound_count);
 }
 
 void fixture_keep(struct fixture *f, struct tsdb_retention r)

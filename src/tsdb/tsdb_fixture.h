@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "base/test.h"
+#include "model/hist.h"
 #include "model/labels.h"
 #include "os/rng.h"
 #include "storage/storage.h"
@@ -40,6 +41,17 @@ enum append_outcome fixture_put(struct fixture *f, enum storage_stream stream, c
 // unless partial is given.
 bool fixture_get(struct fixture *f, const char *series, i64 t, f64 *value, bool *partial);
 u64 fixture_count(struct fixture *f, i64 min_ms, i64 max_ms); // Samples of all series.
+// A histogram told by a number: few layouts, many counts; sometimes the staleness marker.
+// Threads: owned; frozen once made.
+struct fixture_hist {
+    struct hist h;
+    struct hist_span spans[3];
+    f64 buckets[8];
+    f64 bounds[8];
+};
+void fixture_hist_make(u64 seed, struct fixture_hist *out);
+// All of a sample but its time.
+u64 fixture_sample_hash(const struct series_run *run, u32 i);
 void fixture_keep(struct fixture *f, struct tsdb_retention r);
 void fixture_steps(struct fixture *f); // Until nothing is left to do.
 

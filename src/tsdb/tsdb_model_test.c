@@ -24,6 +24,7 @@ struct pair {
     i64 t_last[MODEL_SERIES];
     struct gone *gone; // What is deleted; the oracle knows nothing of it.
     u32 gone_count;
+    u64 boxes; // Compared.
 };
 
 // Threads: a value.
@@ -51,6 +52,10 @@ static struct labels series_make(u32 i, struct label items[16], char bytes[512])
 static void write_to(struct storage *s, const u32 *series, const i64 *t, const f64 *values, u32 n,
                      u8 *outcomes)
 {
+    static struct fixture_hist made[MODEL_SERIES * 4];
+    const struct hist *hists[MODEL_SERIES * 4];
+    u8 kinds[MODEL_SERIES * 4];
+    i64 starts[MODEL_SERIES * 4];
     struct error e = {0};
     struct storage_appender *a = storage_appender_open(s, TENANT_DEFAULT, STREAM_PUSH, &e);
     struct series_ref refs[MODEL_SERIES * 4];
@@ -61,9 +66,22 @@ static void write_to(struct storage *s, const u32 *series, const i64 *t, const f
         u8 resolved;
         a->ops->resolve(a, &ls, 1, &refs[i], &resolved);
         assert_int_equal(resolved, APPEND_STORED);
+        // Some series are of histograms, some change.
+        bool hist = series[i] % 7 == 3 || (series[i] % 7 == 5 && values[i] > 0.5);
+        fixture_hist_make(series[i] * 8 + (u64)(values[i] * 4), &made[i]);
+        kinds[i] = hist ? SAMPLE_HIST : SAMPLE_FLOAT;
+        hists[i] = hist ? &made[i].h : NULL;
+        starts[i] = t[i] / 20000 * 20000;
     }
-    struct append_batch b = {
-        .refs = refs, .t_ms = t, .values = values, .n = n, .outcomes = outcomes};
+    bool plain = t[0] / 1000 % 3 == 0;
+    struct append_batch b = {.refs = refs,
+                             .t_ms = t,
+                             .start_t_ms = t[0] / 1000 % 5 == 1 ? starts : NULL,
+                             .kinds = plain ? NULL : kinds,
+                             .values = values,
+                             .hists = plain ? NULL : hists,
+                             .n = n,
+                             .outcomes = outcomes};
     u64 position;
     ASSERT_OK(a->ops->append(a, &b, &e), e);
     ASSERT_OK(a->ops->commit(a, DURABILITY_PERIODIC, &position, &e), e);
@@ -133,6 +151,7 @@ struct answer {
     u64 hash;
     u64 series;
     u64 samples;
+    u64 boxes; // Samples that are more than a double.
 };
 
 // deleted: whose deletions to apply, NULL = none.
@@ -163,7 +182,8 @@ static struct answer select_all(struct storage *s, const struct pair *deleted,
                     told = true;
                 }
                 out.hash = hash_mix(out.hash, (u64)run.t_ms[i]);
-                out.hash = hash_mix(out.hash, bits_of_f64(run.values[i]));
+                out.hash = hash_mix(out.hash, fixture_sample_hash(&run, i));
+                out.boxes += run.kind == SAMPLE_HIST || run.start_t_ms;
                 out.samples++;
             }
         }
@@ -364,7 +384,9 @@ static void pair_compare(struct pair *p)
     struct answer want = select_all(p->oracle, p, ms, n, from, to);
     assert_int_equal(got.series, want.series);
     assert_int_equal(got.samples, want.samples);
+    assert_int_equal(got.boxes, want.boxes);
     assert_true(got.hash == want.hash);
+    p->boxes += got.boxes;
     got = label_lists(p->f.s, ms, n, from, to);
     want = p->gone_count > 0 ? lists_walked(p, ms, n, from, to)
                              : label_lists(p->oracle, ms, n, from, to);
@@ -409,6 +431,7 @@ static void model_run(u64 seed, i64 ooo_window_ms, u32 rounds, bool deletes)
     }
     printf("# seed %llu: %u commits, %llu comparisons\n", (unsigned long long)seed, rounds,
            (unsigned long long)compared);
+    assert_true(p.boxes > 1000);
     memstore_free(p.oracle);
     mem_free(p.gone);
     fixture_fini(&p.f);

@@ -34,7 +34,7 @@ static void conformance(i64 range_ms, bool thread)
     f.opts.block_range_ms = range_ms;
     f.opts.wal_thread = thread;
     struct storage_factory factory = {
-        .make = conformance_make, .dispose = conformance_dispose, .ctx = &f, .refuses_hists = true};
+        .make = conformance_make, .dispose = conformance_dispose, .ctx = &f};
     storage_conformance_run(&factory);
     f.opts.clk = f.clk;
     fixture_fini(&f);

@@ -17,7 +17,8 @@
 #define SERIES_PER_RECORD  256U
 #define STRING_PLACES      1024U
 #define SAMPLES_PER_RECORD 1024U
-#define FRAGMENT_MIN       3U // Fewer values of a row are cheaper as single samples.
+#define BOX_RECORD_BYTES   ((size_t)1 << 20) // Closes a record of boxes.
+#define FRAGMENT_MIN       3U                // Fewer values of a row are cheaper as single samples.
 #define DECODE_BYTES_MAX   ((size_t)256 << 20)
 
 // Strings of one series record: each is written once and named by its number afterwards, unless
@@ -139,6 +140,43 @@ static void put_samples(struct buf *out, struct head *h, const struct wal_cell *
     }
 }
 
+static bool boxes_end(const struct buf *out, size_t mark, u32 n)
+{
+    return n == SAMPLES_PER_RECORD || out->len - mark >= BOX_RECORD_BYTES;
+}
+
+static void put_boxes(struct buf *out, const struct head_plan *plan, u32 salt)
+{
+    u32 n = 0; // Of the record at hand.
+    size_t mark = 0;
+    i64 t = 0;
+    i64 ordinal = 0;
+    for (u32 i = 0; i < plan->n; i++) {
+        const struct head_write *w = &plan->writes[i];
+        if (!is_box(w->value)) {
+            continue;
+        }
+        if (n == 0) {
+            mark = wal_record_begin(out);
+            t = 0;
+            ordinal = 0;
+        }
+        buf_varsint(out, (i64)w->ordinal - ordinal);
+        buf_varsint(out, w->t - t);
+        buf_lenstr(out, head_plan_bytes(plan, w->value));
+        ordinal = w->ordinal;
+        t = w->t;
+        n++;
+        if (boxes_end(out, mark, n)) {
+            wal_record_end(out, mark, WAL_BOXES, salt);
+            n = 0;
+        }
+    }
+    if (n > 0) {
+        wal_record_end(out, mark, WAL_BOXES, salt);
+    }
+}
+
 static int by_cell(const void *a, const void *b)
 {
     const struct wal_cell *x = a;
@@ -155,12 +193,17 @@ static int by_cell(const void *a, const void *b)
     return 0;
 }
 
-// Cells of samples without a row (late, or of no group) keep their order, at the front.
-static u32 cells_of(const struct head *h, const struct head_plan *plan, struct wal_cell *cells)
+// Cells of samples without a row (late, or of no group) keep their order, at the front. Boxes have
+// records of their own. *total: all cells.
+static u32 cells_of(const struct head *h, const struct head_plan *plan, struct wal_cell *cells,
+                    u32 *total)
 {
     u32 single = 0;
     for (u32 i = 0; i < plan->n; i++) {
         const struct head_write *w = &plan->writes[i];
+        if (is_box(w->value)) {
+            continue;
+        }
         if (w->late || h->rows[w->ordinal].group == 0) {
             cells[single++] = (struct wal_cell){.group = 0, .write = w};
         }
@@ -169,12 +212,13 @@ static u32 cells_of(const struct head *h, const struct head_plan *plan, struct w
     bool sorted = true;
     for (u32 i = 0; i < plan->n; i++) {
         const struct head_write *w = &plan->writes[i];
-        if (!w->late && h->rows[w->ordinal].group != 0) {
+        if (!w->late && h->rows[w->ordinal].group != 0 && !is_box(w->value)) {
             cells[n] = (struct wal_cell){.group = h->rows[w->ordinal].group, .write = w};
             sorted = sorted && (n == single || by_cell(&cells[n - 1], &cells[n]) <= 0);
             n++;
         }
     }
+    *total = n;
     if (!sorted) {
         qsort(cells + single, n - single, sizeof(*cells), by_cell);
     }
@@ -188,12 +232,13 @@ void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan,
         return;
     }
     struct wal_cell *cells = MEM_NEW_N(struct wal_cell, plan->n);
-    u32 single = cells_of(h, plan, cells);
+    u32 total;
+    u32 single = cells_of(h, plan, cells, &total);
     put_samples(out, h, cells, single, salt);
     u32 from = single;
-    while (from < plan->n) {
+    while (from < total) {
         u32 to = from + 1;
-        while (to < plan->n && cells[to].group == cells[from].group &&
+        while (to < total && cells[to].group == cells[from].group &&
                cells[to].write->t == cells[from].write->t) {
             to++;
         }
@@ -203,6 +248,9 @@ void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan,
             wal_put_fragment(out, h, cells + from, to - from, place, salt);
         }
         from = to;
+    }
+    if (total < plan->n) {
+        put_boxes(out, plan, salt);
     }
     mem_free(cells);
 }
@@ -309,6 +357,30 @@ static bool get_samples(struct wal_decoder *w, str payload, struct error *e)
     return dec_ok(&d) && dec_left(&d) == 0 ? true : bad(e, "samples");
 }
 
+static bool get_boxes(struct wal_decoder *w, str payload, struct error *e)
+{
+    struct dec d = dec_of(payload);
+    i64 ordinal = 0;
+    u64 t = 0; // Wraps: a difference may be any.
+    while (dec_ok(&d) && dec_left(&d) > 0) {
+        i64 step = dec_varsint(&d);
+        t += (u64)dec_varsint(&d);
+        str bytes = dec_lenstr(&d);
+        struct box b;
+        if (!dec_ok(&d) || step > (i64)WAL_ORDINAL_MAX || step < -(i64)WAL_ORDINAL_MAX) {
+            return bad(e, "boxes");
+        }
+        ordinal += step;
+        if (ordinal < 0 || ordinal > (i64)WAL_ORDINAL_MAX || !box_decode(bytes, w->scratch, &b)) {
+            return bad(e, "boxes");
+        }
+        w->samples++;
+        w->t_max = MAX(w->t_max, (i64)t);
+        w->sink.box(w->sink.ctx, (u32)ordinal, (i64)t, bytes);
+    }
+    return dec_ok(&d) ? true : bad(e, "boxes");
+}
+
 static bool get_metadata(struct wal_decoder *w, str payload, struct error *e)
 {
     struct dec d = dec_of(payload);
@@ -339,6 +411,8 @@ bool wal_decode(struct wal_decoder *d, u8 kind, str payload, struct error *e)
         return get_samples(d, payload, e);
     case WAL_METADATA:
         return get_metadata(d, payload, e);
+    case WAL_BOXES:
+        return get_boxes(d, payload, e);
     case WAL_KIND_COUNT:
         break;
     }

@@ -37,6 +37,7 @@ struct wal_sink {
     // false: the definition cannot be used (its ordinal is taken).
     bool (*series)(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal);
     void (*sample)(void *ctx, u32 ordinal, i64 t, f64 value);
+    void (*box)(void *ctx, u32 ordinal, i64 t, str bytes); // The bytes of a good one.
     void (*metadata)(void *ctx, struct tenant_id tenant, const struct metadata *m);
 };
 

@@ -136,7 +136,8 @@ static void put_values(struct buf *out, struct head *h, const struct wal_cell *c
     u32 tag_count = 0;
     for (u32 i = 0; i < n; i++) {
         const struct head_write *w = cells[i].write;
-        bool known = h->rows[w->ordinal].wal_epoch == epoch;
+        // A box is told elsewhere: the chain does not know it.
+        bool known = h->rows[w->ordinal].wal_epoch == epoch && !is_box(w->v_was);
         h->rows[w->ordinal].wal_epoch = epoch;
         if (known && bits_of_f64(w->value) == bits_of_f64(w->v_was)) {
             continue;

@@ -36,6 +36,15 @@ static void on_sample(void *ctx, u32 ordinal, i64 t, f64 value)
     }
 }
 
+static void on_box(void *ctx, u32 ordinal, i64 t, str bytes)
+{
+    struct target *target = ctx;
+    target->samples++;
+    if (head_live(target->head, ordinal) && t > -((i64)1 << 60) && t < (i64)1 << 60) {
+        head_replay_box(target->head, ordinal, t, bytes);
+    }
+}
+
 static void on_metadata(UNUSED void *ctx, UNUSED struct tenant_id tenant, const struct metadata *m)
 {
     CHECK(m->type < METRIC_TYPE_COUNT);
@@ -78,11 +87,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct target t = {.head = head_new(0, 7200000, &total, &full, 1000000, (u64)1 << 26)};
     struct wal_decoder d;
-    wal_decoder_init(
-        &d,
-        (struct wal_sink){
-            .ctx = &t, .series = on_series, .sample = on_sample, .metadata = on_metadata},
-        65536);
+    wal_decoder_init(&d,
+                     (struct wal_sink){.ctx = &t,
+                                       .series = on_series,
+                                       .sample = on_sample,
+                                       .box = on_box,
+                                       .metadata = on_metadata},
+                     65536);
     str input = {(const char *)data + 1, size - 1};
     if (data[0] % 2 == 0) {
         feed_payloads(&d, input);

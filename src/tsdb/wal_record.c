@@ -53,10 +53,10 @@ bool wal_header_decode(str bytes, struct wal_header *out, struct error *e)
         dec_le32(&d) != crc32c(0, bytes.ptr, HEADER_USED)) {
         return err_set(e, ERR_CORRUPT, "the header of a log segment is damaged");
     }
-    if (version != WAL_VERSION) {
+    if (version < WAL_VERSION_MIN || version > WAL_VERSION) {
         return err_set(e, ERR_UNSUPPORTED,
-                       "a log segment has format version %u; this release reads %u", version,
-                       WAL_VERSION);
+                       "a log segment has format version %u; this release reads %u to %u", version,
+                       WAL_VERSION_MIN, WAL_VERSION);
     }
     h.checkpoint = (flags & FLAG_CHECKPOINT) != 0;
     h.continues = (flags & FLAG_CONTINUES) != 0;

@@ -14,7 +14,8 @@
 struct buf;
 struct error;
 
-#define WAL_VERSION      1U
+#define WAL_VERSION      2U // Version 1 had no boxes and no exemplars.
+#define WAL_VERSION_MIN  1U
 #define WAL_HEADER_BYTES 64U
 #define WAL_RECORD_HEAD  12U
 #define WAL_RECORD_MAX   (16U << 20) // Payload; larger lengths are damage.
@@ -25,6 +26,7 @@ enum wal_kind {
     WAL_FRAGMENT,
     WAL_SAMPLES,
     WAL_METADATA,
+    WAL_BOXES,
     WAL_KIND_COUNT
 };
 

@@ -1,0 +1,76 @@
+#include "tsdb/box_store.h"
+
+#define UNIT 8U // References count units.
+#define HEAD 8U
+
+void box_store_fini(struct box_store *s)
+{
+    u8 **extents = atomic_load(&s->extents);
+    for (u32 i = 0; i < s->count; i++) {
+        mem_free(extents[i]);
+    }
+    mem_free(extents);
+    *s = (struct box_store){0};
+}
+
+u64 box_store_bytes(const struct box_store *s)
+{
+    return s->count > 0 ? s->count * (u64)BOX_EXTENT + BOX_EXTENTS_MAX * sizeof(u8 *) : 0;
+}
+
+bool box_store_room(const struct box_store *s)
+{
+    return s->count < BOX_EXTENTS_MAX - BOX_EXTENTS_LOW;
+}
+
+static void extent_make(struct box_store *s)
+{
+    CHECK(s->count < BOX_EXTENTS_MAX);
+    u8 **extents = atomic_load(&s->extents);
+    if (!extents) {
+        extents = MEM_NEW_N(u8 *, BOX_EXTENTS_MAX);
+        atomic_store(&s->extents, extents);
+    }
+    // Not zeroed: what is never written to costs nothing.
+    extents[s->count++] = MEM_GROW(NULL, BOX_EXTENT, u8);
+    s->used = 0;
+}
+
+f64 box_store_add(struct box_store *s, str bytes)
+{
+    size_t room = (HEAD + bytes.len + UNIT - 1) / UNIT * UNIT;
+    CHECK(room <= BOX_EXTENT);
+    if (s->count == 0 || room > BOX_EXTENT - s->used) {
+        extent_make(s);
+    }
+    u64 len = bytes.len;
+    u8 *at = atomic_load(&s->extents)[s->count - 1] + s->used;
+    memcpy(at, &len, sizeof(len));
+    memcpy(at + HEAD, bytes.ptr, bytes.len);
+    u64 position = (s->count - 1) * (u64)BOX_EXTENT + s->used;
+    s->used += (u32)room;
+    return box_ref(BOX_KEPT, (u32)(position / UNIT));
+}
+
+str box_store_get(const struct box_store *s, f64 ref)
+{
+    u64 len;
+    u64 position = (u64)box_index(ref) * UNIT;
+    const u8 *at = atomic_load(&s->extents)[position / BOX_EXTENT] + position % BOX_EXTENT;
+    memcpy(&len, at, sizeof(len));
+    return (str){(const char *)at + HEAD, len};
+}
+
+void box_store_open(const struct box_store *s, f64 *values, u32 n, struct box_list *list)
+{
+    if (box_store_empty(s)) {
+        return;
+    }
+    for (u32 i = 0; i < n; i++) {
+        if (is_box(values[i])) {
+            struct box b;
+            CHECK(box_decode(box_store_get(s, values[i]), list->arena, &b)); // Ours, in memory.
+            values[i] = box_list_add(list, b);
+        }
+    }
+}
