@@ -14,10 +14,10 @@
 #define READS  (HTTP_GET | HTTP_POST)
 #define SHARED (HTTP_CORS | HTTP_FORM)
 
-#define FORM_BYTES_MAX ((u64)10 << 20) // A query of 64 KiB, or thousands of match[].
+#define FORM_BYTES_MAX   ((u64)10 << 20) // A query of 64 KiB, or thousands of match[].
 #define ABSENT_BYTES_MAX ((u64)32 << 20) // So that the answer says why, and not "too large".
-#define RELOAD_MS      ((i64)300000)
-#define V1(path)       "/api/v1" path
+#define RELOAD_MS        ((i64)300000)
+#define V1(path)         "/api/v1" path
 
 // method, path, lane, body, permission, flags, deadline, handler
 static const struct http_route route_table[] = {

@@ -28,7 +28,7 @@ struct api {
     struct http_route *routes;
     u32 route_count;
     struct http_lane lanes[API_LANE_COUNT];
-    struct query_watch *watch; // NULL until services are there.
+    struct query_watch *watch;      // NULL until services are there.
     struct push_cache *write_cache; // NULL: pushes are not taken.
     struct tmk_counter *write_outcomes[APPEND_OUTCOME_COUNT];
     struct tmk_counter *write_requests_bad;
