@@ -65,6 +65,10 @@ bool utf8_valid(str s)
             }
             pos += sizeof(word);
         }
+        if (pos < s.len && (u8)s.ptr[pos] < 0x80) {
+            pos++; // The last few.
+            continue;
+        }
         u32 code_point;
         if (pos < s.len && !utf8_next(s, &pos, &code_point)) {
             return false;

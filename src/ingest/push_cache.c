@@ -84,12 +84,9 @@ void push_cache_free(struct push_cache *c)
     mem_free(c);
 }
 
-struct push_key push_key_of(struct tenant_id tenant, str bytes)
+u64 push_key_hash(struct tenant_id tenant, str bytes)
 {
-    if (bytes.len == 0 || bytes.len > KEY_MAX) {
-        return (struct push_key){0};
-    }
-    return (struct push_key){.bytes = bytes, .hash = hash_mix(hash_str(bytes), tenant.v)};
+    return bytes.len == 0 || bytes.len > KEY_MAX ? 0 : hash_mix(hash_str(bytes), tenant.v);
 }
 
 static u32 tag_of(u64 hash)
@@ -238,7 +235,7 @@ static struct series_ref key_find(struct push_cache *c, struct tenant_id tenant,
                                   const struct push_key *k)
 {
     const struct series_ref none = {0, 0};
-    if (k->bytes.len == 0) {
+    if (k->hash == 0) {
         return none;
     }
     const struct record *r = record_find(c->young, tenant, k);
@@ -280,7 +277,7 @@ void push_cache_put(struct push_cache *c, struct tenant_id tenant, const struct 
         const u32 to = MIN(n, from + FIND_SLICE);
         lock_take(&c->lock);
         for (u32 i = from; i < to; i++) {
-            if (keys[i].bytes.len > 0) {
+            if (keys[i].hash != 0 && !series_ref_is_none(refs[i])) {
                 record_put(c, tenant, &keys[i], refs[i]);
             }
         }

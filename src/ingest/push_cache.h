@@ -19,17 +19,17 @@
 
 struct push_cache;
 
-// Label bytes of one series; empty = it cannot be kept. Threads: a value.
+// Label bytes of one series. Threads: a value.
 struct push_key {
     str bytes;
-    u64 hash;
+    u64 hash; // Zero: it is unknown to the cache and stays so.
 };
-struct push_key push_key_of(struct tenant_id tenant, str bytes);
+u64 push_key_hash(struct tenant_id tenant, str bytes); // Zero if they are unfit.
 
 // refs[i]: the series of keys[i], none if it is not known. Returns how many are known.
 u32 push_cache_find(struct push_cache *c, struct tenant_id tenant, const struct push_key *keys,
                     u32 n, struct series_ref *refs);
-// Keeps refs[i] for keys[i]; empty keys are passed over.
+// Keeps refs[i] for keys[i], if there is one.
 void push_cache_put(struct push_cache *c, struct tenant_id tenant, const struct push_key *keys,
                     const struct series_ref *refs, u32 n);
 size_t push_cache_bytes(struct push_cache *c); // Held from the system.

@@ -483,7 +483,8 @@ TEST(push_finds_broken_labels_behind_known_ones)
 static struct push_key key_of(char *text, size_t cap, u32 number)
 {
     const size_t len = (size_t)snprintf(text, cap, "%0*u", (int)(number % 90 + 8), number);
-    return push_key_of(TENANT_DEFAULT, str_make(text, len));
+    const str bytes = str_make(text, len);
+    return (struct push_key){bytes, push_key_hash(TENANT_DEFAULT, bytes)};
 }
 
 TEST(push_cache_stays_within_its_bytes_and_never_mistakes_a_key)

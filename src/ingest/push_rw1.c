@@ -9,7 +9,7 @@
 // series stand; they are only read if the cache does not know these bytes (push_cache.h). Then the
 // series are resolved in one call and the columns are staged. A series that the cache knew and
 // storage has forgotten meanwhile is resolved anew, and its samples follow in a second commit.
-// Memory: the decoded request, and in the arena 20 bytes a sample and 90 a series, twice while a
+// Memory: the decoded request, and in the arena 33 bytes a sample and 33 a series, twice while a
 // column grows. Two bytes on the wire make a sample or a series, so the arena's maximum is asked
 // for, never passed: a request that needs more is refused.
 #include "base/arena.h"
@@ -27,30 +27,17 @@
 #define PUSH_LABELS_MAX 1024 // Of one series; more is a bad label set.
 #define SAMPLE_GUESS    128U // Decoded bytes of a series with one sample, for the first columns.
 #define COLUMN_MAX      4096U
+#define NOT_READ        0xffU // In refusals: the labels of the series were not read.
 
-enum series_state {
-    SERIES_ASKED, // Of the cache; its labels were not read.
-    SERIES_READ,
-    SERIES_BAD, // Its labels are refused.
-};
-
-// One series of the request. Threads: owned.
-struct pushed {
-    str span;            // Its label fields; with other fields between them if key is empty.
-    struct push_key key; // Empty: unfit for the cache.
-    struct labels labels;
-    struct series_ref ref;
-    u8 state;
-    u8 outcome; // Of resolve, while ref is none.
-};
-
-// Everything of one request as columns.
+// Everything of one request as columns. Threads: owned.
 struct request {
     struct arena *a;
     const struct push_opts *opts;
     str decoded;
-    struct label *found; // PUSH_LABELS_MAX labels of the series that is being read.
-    struct pushed *series;
+    struct label *found;     // PUSH_LABELS_MAX labels of the series that is being read.
+    struct push_key *keys;   // Label fields of each series; unfit: other fields stand between them.
+    struct series_ref *refs; // Of each series; none = not known yet, or refused.
+    u8 *refusals;            // enum append_outcome of each series while its ref is none.
     u32 series_count;
     u32 series_cap;
     u32 *owner; // Series of each sample.
@@ -214,25 +201,13 @@ static int label_order(const void *a, const void *b)
     return str_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
 }
 
-static void series_refuse(struct pushed *s, struct push_result *out, const struct error *why)
+// Keeps the labels that were found: sorted, without empty values. false with *why: they are
+// refused, or the arena is full.
+static bool labels_keep_pushed(struct request *q, u32 count, struct labels *set, struct error *why)
 {
-    s->state = SERIES_BAD;
-    out->series_bad_labels++;
-    if (out->first_error.code == ERR_NONE) {
-        out->first_error = *why;
-    }
-}
-
-// Keeps the labels of the series: sorted, without empty values; or refuses them.
-static void labels_keep_pushed(struct request *q, struct pushed *s, u32 count,
-                               struct push_result *out)
-{
-    struct error why = {0};
     u32 n = 0;
     if (count > PUSH_LABELS_MAX) {
-        (void)err_set(&why, ERR_LIMIT, "a series has more than %d labels", PUSH_LABELS_MAX);
-        series_refuse(s, out, &why);
-        return;
+        return err_set(why, ERR_LIMIT, "a series has more than %d labels", PUSH_LABELS_MAX);
     }
     for (u32 i = 0; i < count; i++) {
         q->found[n] = q->found[i];
@@ -244,18 +219,14 @@ static void labels_keep_pushed(struct request *q, struct pushed *s, u32 count,
     struct label *kept = arena_try(q->a, n + 1U, sizeof(*kept));
     if (!kept) {
         q->full = true;
-        return;
+        return false;
     }
     memcpy(kept, q->found, n * sizeof(*kept));
-    s->labels = (struct labels){kept, n};
-    s->state = SERIES_READ;
-    bool good = labels_check(s->labels, &q->opts->limits, &why);
-    if (good && !labels_has(s->labels, LABEL_NAME)) {
-        good = err_set(&why, ERR_INVALID, "a series has no metric name");
+    *set = (struct labels){kept, n};
+    if (!labels_check(*set, &q->opts->limits, why)) {
+        return false;
     }
-    if (!good) {
-        series_refuse(s, out, &why);
-    }
+    return labels_has(*set, LABEL_NAME) || err_set(why, ERR_INVALID, "a series has no metric name");
 }
 
 static bool broken_tell(const struct request *q, const char *at, struct error *e)
@@ -271,11 +242,12 @@ static bool full_tell(struct error *e)
                    "series and samples at once");
 }
 
-// Reads the labels of one series.
-static bool labels_read(struct request *q, struct pushed *s, struct push_result *out,
-                        struct error *e)
+// Reads the labels of one series; *good: they are not refused.
+static bool labels_read(struct request *q, str span, struct labels *set, bool *good,
+                        struct push_result *out, struct error *e)
 {
-    struct pb_reader r = pb_of(s->span);
+    struct pb_reader r = pb_of(span);
+    struct error why = {0};
     u32 count = 0;
     if (!q->found) {
         q->found = arena_try(q->a, PUSH_LABELS_MAX, sizeof(*q->found));
@@ -294,34 +266,49 @@ static bool labels_read(struct request *q, struct pushed *s, struct push_result 
         count += count <= PUSH_LABELS_MAX;
     }
     if (!pb_ok(&r)) {
-        return broken_tell(q, s->span.ptr + dec_offset(&r.dec), e);
+        return broken_tell(q, span.ptr + dec_offset(&r.dec), e);
     }
-    labels_keep_pushed(q, s, count, out);
-    return q->full ? full_tell(e) : true;
+    *good = labels_keep_pushed(q, count, set, &why);
+    if (q->full) {
+        return full_tell(e);
+    }
+    out->series_bad_labels += !*good;
+    if (!*good && out->first_error.code == ERR_NONE) {
+        out->first_error = why;
+    }
+    return true;
 }
 
-static struct pushed *series_add(struct request *q)
+// false: the arena is full.
+static bool series_add(struct request *q, u32 *series)
 {
     if (q->series_count == q->series_cap) {
-        const u32 cap = MAX(column_first(q), q->series_cap * 2);
-        q->series = column_grow(q, q->series, q->series_cap, cap, sizeof(*q->series));
+        const u32 n = q->series_cap;
+        const u32 cap = MAX(column_first(q), n * 2);
+        q->keys = column_grow(q, q->keys, n, cap, sizeof(*q->keys));
+        q->refs = column_grow(q, q->refs, n, cap, sizeof(*q->refs));
+        q->refusals = column_grow(q, q->refusals, n, cap, sizeof(*q->refusals));
         q->series_cap = cap;
     }
-    return q->full ? NULL : &q->series[q->series_count++];
+    *series = q->series_count;
+    if (q->full) {
+        return false;
+    }
+    q->refusals[q->series_count++] = NOT_READ;
+    return true;
 }
 
 static bool series_read(struct pb_reader *outer, struct request *q, struct push_result *out)
 {
     struct pb_reader r = pb_enter(outer);
-    struct pushed *s = series_add(q);
-    if (!s || !pb_ok(&r)) {
+    u32 series;
+    if (!pb_ok(&r) || !series_add(q, &series)) {
         return false;
     }
-    const u32 series = q->series_count - 1;
     const u8 *start = r.dec.at;
-    r.dec.at = labels_end(start, r.dec.end);
-    str span = str_make((const char *)start, (size_t)(r.dec.at - start));
+    const u8 *stop = labels_end(start, r.dec.end);
     bool strewn = false;
+    r.dec.at = stop;
     samples_quick(&r.dec, q, series);
     while (!q->full && pb_next(&r)) {
         switch (r.field) {
@@ -344,12 +331,11 @@ static bool series_read(struct pb_reader *outer, struct request *q, struct push_
     if (q->full || !pb_leave(outer, &r)) {
         return false;
     }
-    if (strewn) {
-        span = str_make((const char *)start, (size_t)(r.dec.end - start));
-    }
-    *s = (struct pushed){.span = span};
+    stop = strewn ? r.dec.end : stop;
+    const str span = str_make((const char *)start, (size_t)(stop - start));
+    q->keys[series] = (struct push_key){.bytes = span};
     if (!strewn && q->opts->cache) {
-        s->key = push_key_of(q->opts->tenant, span);
+        q->keys[series].hash = push_key_hash(q->opts->tenant, span);
     }
     return true;
 }
@@ -406,71 +392,77 @@ static bool request_read(struct request *q, struct push_result *out, struct erro
     return pb_ok(&r) || broken_tell(q, q->decoded.ptr + dec_offset(&r.dec), e);
 }
 
-// Asks the cache for all series of the request.
-static bool series_ask(struct request *q, struct error *e)
+// What the cache does not know. Threads: owned.
+struct unknown {
+    u32 *which; // Indices of the series.
+    struct labels *sets;
+    struct series_ref *refs;
+    u8 *outcomes;
+    u32 n;
+};
+
+static bool is_unknown(const struct request *q, u32 series)
 {
-    const size_t n = q->series_count + (size_t)1;
-    if (!q->opts->cache) {
+    return series_ref_is_none(q->refs[series]) && q->refusals[series] == NOT_READ;
+}
+
+// Reads the labels of the series without a ref; those that are refused stay without one.
+static bool unknown_read(struct request *q, struct unknown *u, struct push_result *out,
+                         struct error *e)
+{
+    u32 n = 0;
+    for (u32 i = 0; i < q->series_count; i++) {
+        n += is_unknown(q, i);
+    }
+    u->n = 0;
+    if (n == 0) {
         return true;
     }
-    struct push_key *keys = arena_try(q->a, n, sizeof(*keys));
-    struct series_ref *refs = arena_try(q->a, n, sizeof(*refs));
-    if (!keys || !refs) {
+    u->which = arena_try(q->a, n, sizeof(*u->which));
+    u->sets = arena_try(q->a, n, sizeof(*u->sets));
+    u->refs = arena_try(q->a, n, sizeof(*u->refs));
+    u->outcomes = arena_try(q->a, n, sizeof(*u->outcomes));
+    if (!u->which || !u->sets || !u->refs || !u->outcomes) {
         return full_tell(e);
     }
     for (u32 i = 0; i < q->series_count; i++) {
-        keys[i] = q->series[i].key;
-    }
-    push_cache_find(q->opts->cache, q->opts->tenant, keys, q->series_count, refs);
-    for (u32 i = 0; i < q->series_count; i++) {
-        q->series[i].ref = refs[i];
+        bool good = false;
+        if (!is_unknown(q, i)) {
+            continue;
+        }
+        if (!labels_read(q, q->keys[i].bytes, &u->sets[u->n], &good, out, e)) {
+            return false;
+        }
+        q->refusals[i] = APPEND_INVALID;
+        u->which[u->n] = i;
+        u->n += good;
     }
     return true;
 }
 
-// Reads the labels of what the cache does not know and gets their series from storage.
+// Gets the series without a ref from storage, and keeps their keys.
 static bool series_resolve(struct request *q, struct storage_appender *app, struct push_result *out,
                            struct error *e)
 {
-    u32 n = 0;
-    for (u32 i = 0; i < q->series_count; i++) {
-        struct pushed *s = &q->series[i];
-        if (series_ref_is_none(s->ref) && s->state == SERIES_ASKED && !labels_read(q, s, out, e)) {
-            return false;
-        }
-        n += series_ref_is_none(s->ref) && s->state == SERIES_READ;
+    struct unknown u;
+    if (!unknown_read(q, &u, out, e)) {
+        return false;
     }
-    if (n == 0) {
+    if (u.n == 0) {
         return true;
     }
-    u32 *which = arena_try(q->a, n, sizeof(*which));
-    struct labels *sets = arena_try(q->a, n, sizeof(*sets));
-    struct series_ref *refs = arena_try(q->a, n, sizeof(*refs));
-    struct push_key *keys = arena_try(q->a, n, sizeof(*keys));
-    u8 *outcomes = arena_try(q->a, n, sizeof(*outcomes));
-    if (!which || !sets || !refs || !keys || !outcomes) {
+    struct push_key *keys = arena_try(q->a, u.n, sizeof(*keys));
+    if (!keys) {
         return full_tell(e);
     }
-    n = 0;
-    for (u32 i = 0; i < q->series_count; i++) {
-        const struct pushed *s = &q->series[i];
-        if (series_ref_is_none(s->ref) && s->state == SERIES_READ) {
-            which[n] = i;
-            sets[n++] = s->labels;
-        }
-    }
-    app->ops->resolve(app, sets, n, refs, outcomes);
-    u32 kept = 0;
-    for (u32 i = 0; i < n; i++) {
-        struct pushed *s = &q->series[which[i]];
-        s->ref = refs[i];
-        s->outcome = outcomes[i];
-        keys[kept] = s->key;
-        refs[kept] = refs[i];
-        kept += !series_ref_is_none(refs[i]);
+    app->ops->resolve(app, u.sets, u.n, u.refs, u.outcomes);
+    for (u32 i = 0; i < u.n; i++) {
+        q->refs[u.which[i]] = u.refs[i];
+        q->refusals[u.which[i]] = u.outcomes[i];
+        keys[i] = q->keys[u.which[i]];
     }
     if (q->opts->cache) {
-        push_cache_put(q->opts->cache, q->opts->tenant, keys, refs, kept);
+        push_cache_put(q->opts->cache, q->opts->tenant, keys, u.refs, u.n);
     }
     return true;
 }
@@ -487,17 +479,13 @@ static bool request_stage(struct request *q, struct storage_appender *app,
     }
     u32 n = 0;
     for (u32 i = 0; i < q->sample_count; i++) {
-        const struct pushed *s = &q->series[q->owner[i]];
-        if (s->state == SERIES_BAD) {
-            out->outcomes[APPEND_INVALID]++;
+        const u32 s = q->owner[i];
+        if (series_ref_is_none(q->refs[s])) {
+            out->outcomes[q->refusals[s]]++;
             continue;
         }
-        if (series_ref_is_none(s->ref)) {
-            out->outcomes[s->outcome]++;
-            continue;
-        }
-        refs[n] = s->ref;
-        q->owner[n] = q->owner[i];
+        refs[n] = q->refs[s];
+        q->owner[n] = s;
         q->t_ms[n] = q->t_ms[i];
         q->values[n++] = q->values[i];
     }
@@ -518,7 +506,8 @@ static void batch_count(struct request *q, const struct append_batch *b, bool ag
             out->outcomes[b->outcomes[i]]++;
             continue;
         }
-        q->series[q->owner[i]].ref = (struct series_ref){0, 0};
+        q->refs[q->owner[i]] = (struct series_ref){0, 0};
+        q->refusals[q->owner[i]] = NOT_READ;
         q->owner[n] = q->owner[i];
         q->t_ms[n] = q->t_ms[i];
         q->values[n++] = q->values[i];
@@ -577,7 +566,10 @@ bool push_remote_write_1(const struct push_opts *opts, str body, struct arena *a
     struct request q = {.a = a, .opts = opts, .decoded = buf_get(&decoded)};
     ok = ok && request_read(&q, &result, e);
     result.samples = q.sample_count;
-    ok = ok && series_ask(&q, e) && request_store(&q, &result, e);
+    if (ok && opts->cache) {
+        push_cache_find(opts->cache, opts->tenant, q.keys, q.series_count, q.refs);
+    }
+    ok = ok && request_store(&q, &result, e);
     buf_fini(&decoded);
     if (ok) {
         *out = result;
