@@ -13,7 +13,8 @@ static const struct label target_labels[] = {{{"instance", 8}, {"x:1", 3}}, {{"j
 static const struct label found_labels[] = {{{"__address__", 11}, {"x:1", 3}}};
 static const struct label down_labels[] = {{{"instance", 8}, {"y:1", 3}}, {{"job", 3}, {"b", 1}}};
 
-void scrape_snapshot_take(struct scrape *s, struct arena *a, struct scrape_snapshot *out)
+void scrape_snapshot_take(struct scrape *s, UNUSED str pool, struct arena *a,
+                          struct scrape_snapshot *out)
 {
     static const str pool_names[] = {{"a", 1}, {"b", 1}};
     (void)s;

@@ -7,6 +7,7 @@
 #include "scrape/scrape.h"
 
 #define HOST_POOL STR("host")
+#define NO_POOL   STR("/") // The name of no job's targets: the names of the jobs alone.
 
 static const char *health_text(enum scrape_health h)
 {
@@ -179,10 +180,16 @@ void api_targets(struct http_request *rq, struct http_response *rs)
         return;
     }
     if (svc->scrape != NULL) {
-        scrape_snapshot_take(svc->scrape, rq->arena, &snap);
+        scrape_snapshot_take(svc->scrape, pool, rq->arena, &snap);
     }
     const struct api_services nothing = {0};
     api_out_begin(&o, rs);
+    if (snap.targets_left_out > 0) {
+        api_out_warn(&o, arena_printf(rq->arena,
+                                      "%llu targets are left out, the answer has no room for "
+                                      "them: ask for one scrapePool",
+                                      (unsigned long long)snap.targets_left_out));
+    }
     jsonw_object(&o.w);
     if (!active_write(&o, active ? svc : &nothing, rq->arena, active ? &snap : &none, pool) ||
         !dropped_write(&o, dropped ? &snap : &none, pool)) {
@@ -252,7 +259,7 @@ void api_scrape_pools(struct http_request *rq, struct http_response *rs)
         return;
     }
     if (svc->scrape != NULL) {
-        scrape_snapshot_take(svc->scrape, rq->arena, &snap);
+        scrape_snapshot_take(svc->scrape, NO_POOL, rq->arena, &snap);
     }
     api_out_begin(&o, rs);
     jsonw_object(&o.w);

@@ -2,8 +2,9 @@
 // thread per 250 targets, fetch, parse and store.
 //
 // The scheduler wakes for the next due target (a scan: 100 k targets are 0.1 ms), at least every
-// second for discovery. It never waits for an answer; it stores by itself only what needs none:
-// the end of a target that is gone, and the failure of a pool that is over its limit.
+// second for discovery. It never waits for an answer; it stores by itself only the failure of a
+// pool that is over its limit. The markers of targets that are gone, which may be a million, are
+// written by a thread of their own.
 // A reload builds its pools on its own thread, hands them over and waits until they are in place.
 // Lock order: scrape.lock before target.lock. Threads: scheduler, shards, callers of snapshots.
 #include "base/arena.h"
@@ -17,8 +18,9 @@
 #include <stdlib.h>
 
 enum { SYNC_EVERY_MS = 1000, SLEEP_MIN_MS = 1 };
-#define DIR_BYTES_MAX ((size_t)1 << 20)
-#define SHARDS_MAX    (SCRAPE_TARGETS_MAX / HTTP_SHARD_TARGETS)
+#define DIR_BYTES_MAX      ((size_t)1 << 20)
+#define TARGETS_ANSWER_MAX ((size_t)128 << 20) // Of the half gigabyte that a request may use.
+#define SHARDS_MAX         (SCRAPE_TARGETS_MAX / HTTP_SHARD_TARGETS)
 
 // Threads: owned by the reload, then by the scheduler.
 struct scrape_plan {
@@ -114,19 +116,41 @@ static void target_release(struct scrape_target *t)
     scrape_pool_unref(pool);
 }
 
+static void target_end(void *arg)
+{
+    struct scrape_target *t = arg;
+    scrape_store_end(t, t->stale_t_ms);
+    t->ended = true;
+    t->in_flight = false; // The last look at it.
+}
+
+// Writes the markers of a gone target, or has them written; true if nothing of it is left to do.
+static bool retired_end(struct scrape *s, struct scrape_target *t)
+{
+    if (t->ended || !t->scraped) {
+        return true;
+    }
+    t->in_flight = true;
+    if (!s->ends) {
+        target_end(t);
+        return true;
+    }
+    if (!pool_submit(s->ends, target_end, t)) {
+        t->in_flight = false; // Full: in the next step.
+    }
+    return false;
+}
+
 static void retired_step(struct scrape *s, i64 mono_ms)
 {
     u32 kept = 0;
     for (u32 i = 0; i < s->retired_count; i++) {
         struct scrape_target *t = s->retired[i];
-        if (t->in_flight || mono_ms < t->retired_at_mono_ms) {
+        if (t->in_flight || mono_ms < t->retired_at_mono_ms || !retired_end(s, t)) {
             s->retired[kept++] = t;
-            continue;
+        } else {
+            target_release(t);
         }
-        if (t->scraped) {
-            scrape_store_end(t, t->stale_t_ms);
-        }
-        target_release(t);
     }
     s->retired_count = kept;
 }
@@ -218,6 +242,7 @@ struct scrape *scrape_make(const struct scrape_deps *deps, struct error *e)
     s->metrics = scrape_metrics_new(deps->registry);
     s->dir_memory = arena_new(DIR_BYTES_MAX);
     s->deps.config_dir = arena_str(s->dir_memory, deps->config_dir);
+    s->targets_answer_max = TARGETS_ANSWER_MAX;
     s->owns_http = deps->http == NULL;
     s->http = s->owns_http ? http_client_new(SHARDS_MAX, e) : deps->http;
     if (!s->http) {
@@ -231,6 +256,11 @@ struct scrape *scrape_new(const struct scrape_deps *deps, struct error *e)
 {
     struct scrape *s = scrape_make(deps, e);
     if (!s) {
+        return NULL;
+    }
+    s->ends = pool_new("scrape-end", 1, SCRAPE_ENDS_MAX, e);
+    if (!s->ends) {
+        scrape_free(s);
         return NULL;
     }
     s->has_scheduler = true;
@@ -261,6 +291,8 @@ void scrape_stop(struct scrape *s)
     s->has_scheduler = false;
     cond_broadcast(&s->taken);
     lock_drop(&s->lock);
+    pool_free(s->ends); // Markers that were due are still written.
+    s->ends = NULL;
     for (u32 i = 0; i < s->pool_count; i++) {
         for (u32 k = 0; k < s->pools[i]->target_count; k++) {
             target_disconnect(s->pools[i]->targets[k]);
@@ -292,6 +324,7 @@ void scrape_free(struct scrape *s)
     if (s->thread) {
         scrape_stop(s);
     }
+    pool_free(s->ends);
     scrape_plan_free(s->inbox);
     pools_free(s);
     for (u32 i = 0; i < s->retired_count; i++) {
@@ -481,10 +514,28 @@ static int info_order(const void *a, const void *b)
     return by_pool ? by_pool : str_cmp(x->url, y->url);
 }
 
-#define DROPPED_ANSWER_MAX ((size_t)128 << 20) // Jobs × 10,000 with what discovery says of each.
+#define DROPPED_ANSWER_MAX ((size_t)64 << 20) // Jobs × 10,000 with what discovery says of each.
 
-void scrape_snapshot_take(struct scrape *s, struct arena *a, struct scrape_snapshot *out)
+static void snapshot_pool_add(const struct scrape_pool *p, struct arena *a, size_t bytes_max,
+                              struct scrape_snapshot *out)
 {
+    for (u32 k = 0; k < p->target_count; k++) {
+        if (arena_bytes(a) < bytes_max) {
+            info_copy(p->targets[k], a, &out->targets[out->target_count++]);
+        } else {
+            out->targets_left_out++;
+        }
+    }
+    for (u32 k = 0; k < p->dropped_count && arena_bytes(a) < bytes_max + DROPPED_ANSWER_MAX; k++) {
+        out->dropped[out->dropped_count++] = (struct scrape_dropped_info){
+            arena_str(a, p->config->job_name), labels_copy(a, p->dropped[k])};
+    }
+    out->dropped_total += p->dropped_total;
+}
+
+void scrape_snapshot_take(struct scrape *s, str pool, struct arena *a, struct scrape_snapshot *out)
+{
+    const size_t bytes_max = arena_bytes(a) + s->targets_answer_max;
     *out = (struct scrape_snapshot){0};
     lock_take(&s->lock);
     u32 targets = 0;
@@ -501,14 +552,9 @@ void scrape_snapshot_take(struct scrape *s, struct arena *a, struct scrape_snaps
         const struct scrape_pool *p = s->pools[i];
         out->pool_dropped[out->pool_count] = p->dropped_total;
         out->pools[out->pool_count++] = arena_str(a, p->config->job_name);
-        for (u32 k = 0; k < p->target_count; k++) {
-            info_copy(p->targets[k], a, &out->targets[out->target_count++]);
+        if (pool.len == 0 || str_eq(pool, p->config->job_name)) {
+            snapshot_pool_add(p, a, bytes_max, out);
         }
-        for (u32 k = 0; k < p->dropped_count && arena_bytes(a) < DROPPED_ANSWER_MAX; k++) {
-            out->dropped[out->dropped_count++] = (struct scrape_dropped_info){
-                out->pools[out->pool_count - 1], labels_copy(a, p->dropped[k])};
-        }
-        out->dropped_total += p->dropped_total;
     }
     lock_drop(&s->lock);
     qsort(out->targets, out->target_count, sizeof(*out->targets), info_order);

@@ -105,6 +105,7 @@ struct scrape_dropped_info {
 struct scrape_snapshot {
     struct scrape_target_info *targets; // Sorted by pool, then URL.
     u32 target_count;
+    u64 targets_left_out; // For which the answer has no room.
     struct scrape_dropped_info *dropped;
     u32 dropped_count; // Kept ones, as far as the answer has room.
     u64 dropped_total; // All of them.
@@ -112,7 +113,9 @@ struct scrape_snapshot {
     u64 *pool_dropped; // All of each pool.
     u32 pool_count;
 };
-void scrape_snapshot_take(struct scrape *s, struct arena *a, struct scrape_snapshot *out);
+// pool: of this job alone, empty = of all; the lists of pools are whole. Copies some 200 MiB at
+// most.
+void scrape_snapshot_take(struct scrape *s, str pool, struct arena *a, struct scrape_snapshot *out);
 
 // Metadata of scraped targets (upstream: scraped ones only).
 struct scrape_metadata_info {

@@ -29,7 +29,8 @@ enum {
     SCRAPE_TARGETS_MAX = 100000,
     SCRAPE_EXCERPT_BYTES = 512,
     SCRAPE_REPORT_SERIES = 5,
-    SCRAPE_METADATA_MAX = 20000 // Families of one target.
+    SCRAPE_METADATA_MAX = 20000, // Families of one target.
+    SCRAPE_ENDS_MAX = 1000       // Gone targets whose markers wait to be written.
 };
 // Of one page at work. A page whose rows come near it fails; it does not reach it.
 #define SCRAPE_RUN_BYTES_MAX      ((size_t)1 << 30)
@@ -69,6 +70,7 @@ struct scrape_target {
     i64 next_mono_ms;
     i64 retired_at_mono_ms; // > 0: gone; markers are due then.
     i64 stale_t_ms;
+    bool ended;   // Its markers are written; by whoever runs it, before in_flight falls.
     bool keep;    // Found again by the sync under way.
     bool dropped; // By relabelling: only its discovered labels are of use.
 
@@ -158,6 +160,8 @@ struct scrape {
     bool owns_http;
     struct scrape_metrics *metrics;
     struct thr *thread;
+    size_t targets_answer_max; // Bytes of one snapshot.
+    struct pool *ends; // One thread for the markers of gone targets; NULL without a scheduler.
 
     // The scheduler's.
     struct scrape_target **retired;

@@ -22,7 +22,7 @@ static void load(struct rig *r, const char *yaml)
 static struct scrape_target_info info(struct rig *r, struct arena *a)
 {
     struct scrape_snapshot s;
-    scrape_snapshot_take(r->scrape, a, &s);
+    scrape_snapshot_take(r->scrape, STR_EMPTY, a, &s);
     assert_int_equal(s.target_count, 1);
     return s.targets[0];
 }

@@ -120,6 +120,12 @@ void scrape_pool_unref(struct scrape_pool *p)
 
 // ---- keeping in line ----
 
+// A target that its successor, with another interval or time-out, has taken the place of.
+struct replaced {
+    struct scrape_target *target;
+    i64 interval_ms; // The successor's.
+};
+
 // One sync at work: what is there and what is new, and then what stays.
 // Threads: owned by the scheduler.
 struct sync {
@@ -129,6 +135,9 @@ struct sync {
     u32 count;
     u32 cap;
     struct map known; // Indexes into all.
+    struct replaced *replaced;
+    u32 replaced_count;
+    u32 replaced_cap;
     struct arena *dropped_memory;
     struct labels *dropped;
     u32 dropped_count;
@@ -188,6 +197,18 @@ static void dropped_note(struct sync *y, struct labels discovered)
     y->dropped[y->dropped_count++] = labels_copy(y->dropped_memory, discovered);
 }
 
+// Puts t in the place of the same target of before, which had another interval or time-out: its
+// series go on, so its markers wait as long as t may take for its first scrape.
+static void sync_replace(struct sync *y, u32 index, struct scrape_target *t)
+{
+    if (y->replaced_count == y->replaced_cap) {
+        y->replaced_cap = MAX(16, y->replaced_cap * 2);
+        y->replaced = MEM_GROW(y->replaced, y->replaced_cap, struct replaced);
+    }
+    y->replaced[y->replaced_count++] = (struct replaced){y->all[index], t->interval_ms};
+    y->all[index] = t;
+}
+
 // Makes the target of one discovered label set, or finds that it is there already.
 static bool discovered_add(struct sync *y, struct labels discovered, struct error *e)
 {
@@ -202,7 +223,10 @@ static bool discovered_add(struct sync *y, struct labels discovered, struct erro
         return true;
     }
     const u32 same = map_get(&y->known, t->hash, t);
-    if (same != MAP_NONE) {
+    const struct scrape_target *old = same == MAP_NONE ? NULL : y->all[same];
+    // Found twice in one sync: the first counts, whatever its interval is.
+    if (old &&
+        (old->keep || (old->interval_ms == t->interval_ms && old->timeout_ms == t->timeout_ms))) {
         y->all[same]->keep = true;
         scrape_target_free(t);
         return true;
@@ -214,7 +238,11 @@ static bool discovered_add(struct sync *y, struct labels discovered, struct erro
     t->keep = true;
     t->next_mono_ms = scrape_target_first_due(t, clk_wall_ms(p->owner->deps.clk), y->mono_ms);
     p->references++;
-    sync_add(y, t);
+    if (old) {
+        sync_replace(y, same, t);
+    } else {
+        sync_add(y, t);
+    }
     return true;
 }
 
@@ -265,6 +293,10 @@ static void sync_publish(struct sync *y)
             scrape_retire(p->owner, y->all[i], y->mono_ms, 0);
         }
     }
+    for (u32 i = 0; i < y->replaced_count; i++) {
+        scrape_retire(p->owner, y->replaced[i].target, y->mono_ms, y->replaced[i].interval_ms);
+    }
+    mem_free(y->replaced);
     mem_free(y->all);
     map_fini(&y->known);
 }

@@ -34,7 +34,7 @@ static void refuse(struct rig *r, const char *yaml, const char *why)
 static struct scrape_snapshot snapshot(struct rig *r, struct arena *a)
 {
     struct scrape_snapshot s;
-    scrape_snapshot_take(r->scrape, a, &s);
+    scrape_snapshot_take(r->scrape, STR_EMPTY, a, &s);
     return s;
 }
 
@@ -262,6 +262,27 @@ TEST(scrape_many_dropped_targets_are_counted_and_bounded)
     rig_fini(&r);
 }
 
+TEST(scrape_snapshots_are_bounded_and_say_what_they_leave_out)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    load(&r, "- job_name: j\n  static_configs: [{targets: ['a:1', 'b:1', 'c:1', 'd:1']}]\n"
+             "- job_name: k\n  static_configs: [{targets: ['a:1']}]\n");
+    struct arena *a = arena_new(1 << 20);
+    struct scrape_snapshot s = snapshot(&r, a);
+    assert_int_equal(s.target_count, 5);
+    assert_int_equal(s.targets_left_out, 0);
+    scrape_snapshot_take(r.scrape, STR("k"), a, &s);
+    assert_int_equal(s.target_count, 1);
+    assert_int_equal(s.pool_count, 2);
+    r.scrape->targets_answer_max = 0;
+    s = snapshot(&r, a);
+    assert_int_equal(s.target_count, 0);
+    assert_int_equal(s.targets_left_out, 5);
+    arena_free(a);
+    rig_fini(&r);
+}
+
 TEST(scrape_over_target_limit_everybody_fails)
 {
     struct rig r;
@@ -385,6 +406,74 @@ TEST(scrape_reads_a_password_file_again_when_it_changes)
     rig_run(&r, 10000);
     ASSERT_STR_EQ(str_c(r.last_password), STR("third"));
     assert_int_equal(r.requests, requests + 1); // A new connection is no second scrape.
+    rig_fini(&r);
+}
+
+// Discovery that says another interval or time-out for a target it goes on to find.
+TEST(scrape_follows_intervals_and_timeouts_of_discovery)
+{
+    static const char text[] =
+        "[{\"targets\": [\"a:1\"], \"labels\": "
+        "{\"__scrape_interval__\": \"%s\", \"__scrape_timeout__\": \"%s\"}}]";
+    static const struct {
+        const char *interval;
+        const char *timeout;
+        const char *told;
+        u32 requests; // In three minutes.
+    } cases[] = {{"10s", "5s", "5", 18},
+                 {"10s", "2s", "2", 18},
+                 {"30s", "2s", "2", 6},
+                 {"5s", "4s", "4", 36}};
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "a 1\n";
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char json[256];
+        (void)snprintf(json, sizeof(json), text, cases[i].interval, cases[i].timeout);
+        write_file(r.fs, "/etc/sd.json", json);
+        if (i == 0) {
+            load(&r, "- job_name: j\n  file_sd_configs: [{files: [sd.json]}]\n");
+        }
+        for (u32 s = 0; s < 100; s++) { // Also while the old one is on its way out.
+            rig_run(&r, 1000);
+            assert_false(s > 31 && is_stale_nan(rig_last(&r, "a")));
+        }
+        assert_int_equal(r.scrape->pools[0]->target_count, 1);
+        assert_int_equal(r.scrape->retired_count, 0);
+        const u32 before = r.requests;
+        rig_run(&r, 180000);
+        assert_int_equal(r.requests - before, cases[i].requests);
+        ASSERT_STR_EQ(str_c(r.last_timeout), str_c(cases[i].told));
+    }
+    rig_fini(&r);
+}
+
+// A gone job's markers are written beside the scheduler, which goes on scraping.
+TEST(scrape_ends_gone_targets_by_a_thread_of_their_own)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    struct error e = {0};
+    r.body = "a 1\n";
+    const struct scrape_deps deps = {
+        .storage = r.store, .fs = r.fs, .clk = clk_real(), .http = r.http};
+    struct scrape *own = r.scrape;
+    r.scrape = scrape_new(&deps, &e);
+    assert_non_null(r.scrape);
+    const struct scrape_globals g = {.interval_ms = 10, .timeout_ms = 10};
+    struct stop *pause = stop_new();
+    ASSERT_OK(rig_load_globals(&r, JOB, &g, &e), e);
+    while (r.requests == 0) {
+        (void)stop_sleep_ms(pause, 5);
+    }
+    ASSERT_OK(rig_load_globals(&r, "[]", &g, &e), e);
+    while (!is_stale_nan(rig_last(&r, "a"))) {
+        (void)stop_sleep_ms(pause, 5);
+    }
+    stop_free(pause);
+    scrape_stop(r.scrape);
+    scrape_free(r.scrape);
+    r.scrape = own;
     rig_fini(&r);
 }
 
