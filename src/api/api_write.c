@@ -2,9 +2,10 @@
 // outcome becomes an answer, given only after the log holds it (I3 of api.h).
 //
 //   what happened                              answer
-//   stored, too old, out of order, duplicate   204, X-Prometheus-Remote-Write-Samples-Written
+//   stored, too old, out of order, duplicate,  204, X-Prometheus-Remote-Write-Samples-Written
+//   conflict (the first value stays)
 //   histograms, exemplars: not stored yet      the same; their headers say 0, counted by kind
-//   some refused: limit, invalid               400 with the first reason; the good ones are stored
+//   some refused: too new, limit, invalid      400 with the first reason; the good ones are stored
 //   not snappy, not protobuf                   400
 //   too large                                  413
 //   disk full, log broken                      503 with Retry-After: nothing is stored
@@ -42,8 +43,14 @@ static void answer_stored(struct http_response *rs, const struct push_result *r)
     (void)number_header(rs->rq, rs, STR("X-Prometheus-Remote-Write-Samples-Written"), stored);
     (void)number_header(rs->rq, rs, STR("X-Prometheus-Remote-Write-Histograms-Written"), 0);
     (void)number_header(rs->rq, rs, STR("X-Prometheus-Remote-Write-Exemplars-Written"), 0);
-    const u64 refused = r->outcomes[APPEND_LIMIT] + r->outcomes[APPEND_INVALID];
-    if (refused > 0) {
+    const u64 too_new = r->outcomes[APPEND_TOO_NEW];
+    const u64 refused = r->outcomes[APPEND_LIMIT] + r->outcomes[APPEND_INVALID] + too_new;
+    if (refused > 0 && r->first_error.code == ERR_NONE) {
+        http_text(rs, 400,
+                  "%llu samples were refused, %llu were stored: they are more than 5 minutes ahead "
+                  "of this server's clock",
+                  (unsigned long long)refused, (unsigned long long)stored);
+    } else if (refused > 0) {
         http_text(rs, 400, "%llu samples were refused, %llu were stored: %s",
                   (unsigned long long)refused, (unsigned long long)stored, r->first_error.text);
     } else {
