@@ -95,15 +95,14 @@ static bool kinds_init(struct api *api, struct tmk_error *te)
     static const char *const kind[] = {"kind"};
     const struct tmk_desc desc = {.kind = TMK_COUNTER,
                                   .name = "tidemark_remote_write_not_stored_total",
-                                  .help = "What came by remote write and is not stored by this "
-                                          "release, by kind.",
+                                  .help = "What came by remote write and may not be stored, by "
+                                          "kind.",
                                   .labels = kind,
                                   .label_count = 1};
     struct tmk_family *family = tmk_family_register(api->opts.registry, &desc, te);
     if (family == NULL) {
         return false;
     }
-    api->write_histograms = tmk_counter_with(family, TMK_VALUES("histogram"));
     api->write_exemplars = tmk_counter_with(family, TMK_VALUES("exemplar"));
     return true;
 }

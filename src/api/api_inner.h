@@ -32,8 +32,7 @@ struct api {
     struct push_cache *write_cache; // NULL: pushes are not taken.
     struct tmk_counter *write_outcomes[APPEND_OUTCOME_COUNT];
     struct tmk_counter *write_requests_bad;
-    struct tmk_counter *write_histograms; // Of pushes: not stored yet, as exemplars.
-    struct tmk_counter *write_exemplars;
+    struct tmk_counter *write_exemplars; // Of pushes: nobody promises to keep them.
 };
 
 // ---- api_out.c: the envelope ----

@@ -4,7 +4,7 @@
 //   what happened                              answer
 //   stored, too old, out of order, duplicate,  204, X-Prometheus-Remote-Write-Samples-Written
 //   conflict (the first value stays)
-//   histograms, exemplars: not stored yet      the same; their headers say 0, counted by kind
+//   exemplars: not promised                    the same; their header says 0, counted
 //   some refused: too new, limit, invalid      400 with the first reason; the good ones are stored
 //   not snappy, not protobuf                   400
 //   too large                                  413
@@ -28,7 +28,6 @@ static void count_outcomes(const struct api *api, const struct push_result *r)
     for (u32 i = 0; i < APPEND_OUTCOME_COUNT; i++) {
         tmk_counter_add(api->write_outcomes[i], r->outcomes[i]);
     }
-    tmk_counter_add(api->write_histograms, r->histograms);
     tmk_counter_add(api->write_exemplars, r->exemplars);
 }
 
@@ -40,8 +39,10 @@ static bool number_header(struct http_request *rq, struct http_response *rs, str
 static void answer_stored(struct http_response *rs, const struct push_result *r)
 {
     const u64 stored = r->outcomes[APPEND_STORED] + r->outcomes[APPEND_STORED_OOO];
-    (void)number_header(rs->rq, rs, STR("X-Prometheus-Remote-Write-Samples-Written"), stored);
-    (void)number_header(rs->rq, rs, STR("X-Prometheus-Remote-Write-Histograms-Written"), 0);
+    const u64 hists = r->histograms_stored;
+    (void)number_header(rs->rq, rs, STR("X-Prometheus-Remote-Write-Samples-Written"),
+                        stored - hists);
+    (void)number_header(rs->rq, rs, STR("X-Prometheus-Remote-Write-Histograms-Written"), hists);
     (void)number_header(rs->rq, rs, STR("X-Prometheus-Remote-Write-Exemplars-Written"), 0);
     const u64 too_new = r->outcomes[APPEND_TOO_NEW];
     const u64 refused = r->outcomes[APPEND_LIMIT] + r->outcomes[APPEND_INVALID] + too_new;

@@ -78,7 +78,8 @@ struct push_opts {
 struct push_result {
     u64 outcomes[APPEND_OUTCOME_COUNT]; // Every sample of the request, once (W4).
     u64 samples;
-    u64 histograms; // Native ones, and exemplars: counted, not stored by this release.
+    u64 histograms; // Native ones: of samples.
+    u64 histograms_stored;
     u64 exemplars;
     u64 series_bad_labels;
     u64 wal_position;         // What the answer has to wait for.

@@ -8,6 +8,7 @@
 #include "base/test.h"
 #include "ingest/ingest.h"
 #include "ingest/push_cache.h"
+#include "model/hist.h"
 #include "model/match.h"
 #include "os/rng.h"
 #include "storage/memstore.h"
@@ -83,11 +84,19 @@ static void forgetful_close(struct storage_appender *base)
     mem_free(a);
 }
 
+static bool forgetful_exemplars(struct storage_appender *base, const struct series_ref *refs,
+                                const struct exemplar *exemplars, u32 n, struct error *e)
+{
+    struct forgetful_appender *a = CONTAINER_OF(base, struct forgetful_appender, base);
+    return a->inner->ops->exemplars(a->inner, refs, exemplars, n, e);
+}
+
 static struct storage_appender *forgetful_open(struct storage *s, struct tenant_id tenant,
                                                enum storage_stream stream, struct error *e)
 {
     static const struct storage_appender_ops ops = {.resolve = forgetful_resolve,
                                                     .append = forgetful_append,
+                                                    .exemplars = forgetful_exemplars,
                                                     .commit = forgetful_commit,
                                                     .close = forgetful_close};
     struct forgetful_appender *a = MEM_NEW(struct forgetful_appender);
@@ -143,14 +152,39 @@ static void plain_sample(struct pb_reader r, i64 *t_ms, f64 *value)
     assert_true(pb_ok(&r));
 }
 
+// A histogram without buckets: the requests of chance have no others.
+static void plain_hist(struct pb_reader r, i64 *t_ms, struct hist *h)
+{
+    *h = (struct hist){0};
+    *t_ms = 0;
+    while (pb_next(&r)) {
+        if (r.field == 1) {
+            h->count = (f64)pb_varint(&r);
+        } else if (r.field == 3) {
+            h->sum = pb_f64(&r);
+        } else if (r.field == 6) {
+            h->zero_count = (f64)pb_varint(&r);
+        } else if (r.field == 15) {
+            *t_ms = pb_i64(&r);
+        }
+    }
+    assert_true(pb_ok(&r));
+}
+
 static enum append_outcome plain_append(struct storage_appender *app, struct series_ref ref,
-                                        i64 t_ms, f64 value)
+                                        i64 t_ms, f64 value, const struct hist *h)
 {
     u8 outcome;
     u64 position;
     struct error e = {0};
-    const struct append_batch b = {
-        .refs = &ref, .t_ms = &t_ms, .values = &value, .n = 1, .outcomes = &outcome};
+    const u8 kind = h ? SAMPLE_HIST : SAMPLE_FLOAT;
+    const struct append_batch b = {.refs = &ref,
+                                   .t_ms = &t_ms,
+                                   .kinds = &kind,
+                                   .values = &value,
+                                   .hists = &h,
+                                   .n = 1,
+                                   .outcomes = &outcome};
     ASSERT_OK(app->ops->append(app, &b, &e), e);
     ASSERT_OK(app->ops->commit(app, DURABILITY_SYNC, &position, &e), e);
     return (enum append_outcome)outcome;
@@ -171,14 +205,20 @@ static void plain_series(struct storage_appender *app, struct pb_reader r, struc
     while (pb_next(&r)) {
         out->exemplars += r.field == 3;
         out->histograms += r.field == 4;
-        if (r.field != 2) {
+        if (r.field != 2 && r.field != 4) {
             continue;
         }
         i64 t_ms;
-        f64 value;
-        plain_sample(pb_enter(&r), &t_ms, &value);
+        f64 value = 0;
+        struct hist h;
+        if (r.field == 2) {
+            plain_sample(pb_enter(&r), &t_ms, &value);
+        } else {
+            plain_hist(pb_enter(&r), &t_ms, &h);
+        }
         const bool known = !series_ref_is_none(ref);
-        out->outcomes[known ? plain_append(app, ref, t_ms, value) : outcome]++;
+        const struct hist *hist = r.field == 4 ? &h : NULL;
+        out->outcomes[known ? plain_append(app, ref, t_ms, value, hist) : outcome]++;
         out->samples++;
     }
 }
@@ -252,6 +292,17 @@ static void chance_sample(struct rng *rng, struct buf *b)
     pbw_end(b, mark);
 }
 
+static void chance_hist(struct rng *rng, struct buf *b)
+{
+    const size_t mark = pbw_begin(b, 4);
+    const u64 count = rng_below(rng, 3);
+    pbw_varint(b, 1, count);
+    pbw_f64(b, 3, (f64)rng_below(rng, 3));
+    pbw_varint(b, 6, rng_below(rng, 20) == 0 ? count + 1 : count); // Some contradict themselves.
+    pbw_varint(b, 15, 1000 + rng_below(rng, 30));
+    pbw_end(b, mark);
+}
+
 static void chance_series(struct rng *rng, struct buf *b)
 {
     const size_t mark = pbw_begin(b, 1);
@@ -266,8 +317,11 @@ static void chance_series(struct rng *rng, struct buf *b)
     if (more == 0) {
         chance_label(rng, b); // Behind the samples.
         chance_sample(rng, b);
-    } else if (more < 3) {
-        pbw_bytes(b, (u32)more + 2, STR("")); // An exemplar, a histogram.
+    } else if (more == 1) {
+        pbw_bytes(b, 3, STR("")); // An exemplar.
+        chance_sample(rng, b);
+    } else if (more < 4) {
+        chance_hist(rng, b);
         chance_sample(rng, b);
     }
     pbw_end(b, mark);
@@ -293,8 +347,13 @@ static bool cached_push(struct storage *s, struct push_cache *c, str request,
 static void dump_run(struct buf *out, const struct series_run *run)
 {
     for (u32 i = 0; i < run->n; i++) {
+        const bool is_hist = run->kind == SAMPLE_HIST;
+        const f64 value = is_hist ? run->hists[i]->sum : run->values[i];
         buf_printf(out, " %lld:%016llx", (long long)run->t_ms[i],
-                   (unsigned long long)bits_of_f64(run->values[i]));
+                   (unsigned long long)bits_of_f64(value));
+        if (is_hist) {
+            buf_printf(out, "/%g/%g", run->hists[i]->count, run->hists[i]->zero_count);
+        }
     }
 }
 

@@ -19,6 +19,8 @@
 #include "base/str.h"
 #include "ingest/ingest.h"
 #include "ingest/push_cache.h"
+#include "ingest/push_native.h"
+#include "model/hist.h"
 #include "wire/pb.h"
 #include "wire/snappy.h"
 
@@ -43,8 +45,13 @@ struct request {
     u32 *owner; // Series of each sample.
     i64 *t_ms;
     f64 *values;
+    const struct hist **hists; // NULL until there is one.
     u32 sample_count;
     u32 sample_cap;
+    u32 *exemplar_owner; // Series of each.
+    struct exemplar *exemplars;
+    u32 exemplar_count;
+    u32 exemplar_cap;
     struct metadata *metadata;
     u32 metadata_count;
     u32 metadata_cap;
@@ -75,6 +82,9 @@ static void sample_add(struct request *q, u32 series, i64 t_ms, f64 value)
         q->owner = column_grow(q, q->owner, q->sample_cap, cap, sizeof(*q->owner));
         q->t_ms = column_grow(q, q->t_ms, q->sample_cap, cap, sizeof(*q->t_ms));
         q->values = column_grow(q, q->values, q->sample_cap, cap, sizeof(*q->values));
+        if (q->hists) { // What is new is zeroed.
+            q->hists = column_grow(q, q->hists, q->sample_cap, cap, sizeof(void *));
+        }
         q->sample_cap = cap;
     }
     if (q->full) {
@@ -101,6 +111,55 @@ static bool sample_read(struct pb_reader *outer, struct request *q, u32 series)
         return false;
     }
     sample_add(q, series, t_ms, value);
+    return true;
+}
+
+static bool hist_read(struct pb_reader *outer, struct request *q, u32 series,
+                      struct push_result *out)
+{
+    const struct hist *h = NULL;
+    i64 t_ms = 0;
+    struct error why = {0};
+    const enum push_read read = push_hist_read(outer, q->a, &h, &t_ms);
+    q->full = q->full || read == PUSH_FULL;
+    if (read != PUSH_READ) {
+        return false;
+    }
+    sample_add(q, series, t_ms, 0);
+    if (!q->full && !q->hists) {
+        q->hists = arena_try(q->a, q->sample_cap, sizeof(void *));
+        q->full = !q->hists;
+    }
+    if (q->full) {
+        return false;
+    }
+    q->hists[q->sample_count - 1] = h;
+    out->histograms++;
+    if (!hist_check(h, &why) && out->first_error.code == ERR_NONE) {
+        out->first_error = why; // Storage will refuse it.
+    }
+    return true;
+}
+
+static bool exemplar_read(struct pb_reader *outer, struct request *q, u32 series,
+                          struct push_result *out)
+{
+    if (q->exemplar_count == q->exemplar_cap) {
+        const u32 cap = MAX(64U, q->exemplar_cap * 2);
+        q->exemplar_owner = column_grow(q, q->exemplar_owner, q->exemplar_cap, cap, sizeof(u32));
+        q->exemplars = column_grow(q, q->exemplars, q->exemplar_cap, cap, sizeof(*q->exemplars));
+        q->exemplar_cap = cap;
+    }
+    if (q->full) {
+        return false;
+    }
+    const enum push_read read = push_exemplar_read(outer, q->a, &q->exemplars[q->exemplar_count]);
+    q->full = read == PUSH_FULL;
+    if (read != PUSH_READ) {
+        return false;
+    }
+    q->exemplar_owner[q->exemplar_count++] = series;
+    out->exemplars++;
     return true;
 }
 
@@ -319,10 +378,10 @@ static bool series_read(struct pb_reader *outer, struct request *q, struct push_
             (void)!sample_read(&r, q, series); // A failure ends pb_next.
             break;
         case 3:
-            out->exemplars++;
+            (void)!exemplar_read(&r, q, series, out);
             break;
         case 4:
-            out->histograms++;
+            (void)!hist_read(&r, q, series, out);
             break;
         default:
             break;
@@ -467,6 +526,16 @@ static bool series_resolve(struct request *q, struct storage_appender *app, stru
     return true;
 }
 
+static void sample_move(struct request *q, u32 to, u32 from)
+{
+    q->owner[to] = q->owner[from];
+    q->t_ms[to] = q->t_ms[from];
+    q->values[to] = q->values[from];
+    if (q->hists) {
+        q->hists[to] = q->hists[from];
+    }
+}
+
 // Stages the samples of the series that storage has; what is refused here is counted.
 static bool request_stage(struct request *q, struct storage_appender *app,
                           struct append_batch *batch, struct push_result *out, struct error *e)
@@ -474,7 +543,8 @@ static bool request_stage(struct request *q, struct storage_appender *app,
     const size_t samples = q->sample_count + (size_t)1;
     struct series_ref *refs = arena_try(q->a, samples, sizeof(*refs));
     u8 *outcomes = arena_try(q->a, samples, sizeof(*outcomes));
-    if (!refs || !outcomes) {
+    u8 *kinds = q->hists ? arena_try(q->a, samples, sizeof(*kinds)) : NULL;
+    if (!refs || !outcomes || (q->hists && !kinds)) {
         return full_tell(e);
     }
     u32 n = 0;
@@ -485,14 +555,51 @@ static bool request_stage(struct request *q, struct storage_appender *app,
             continue;
         }
         refs[n] = q->refs[s];
-        q->owner[n] = s;
-        q->t_ms[n] = q->t_ms[i];
-        q->values[n++] = q->values[i];
+        if (kinds) {
+            kinds[n] = q->hists[i] ? SAMPLE_HIST : SAMPLE_FLOAT;
+        }
+        sample_move(q, n++, i);
     }
     q->sample_count = n;
-    *batch = (struct append_batch){
-        .refs = refs, .t_ms = q->t_ms, .values = q->values, .n = n, .outcomes = outcomes};
+    *batch = (struct append_batch){.refs = refs,
+                                   .t_ms = q->t_ms,
+                                   .kinds = kinds,
+                                   .values = q->values,
+                                   .hists = q->hists,
+                                   .n = n,
+                                   .outcomes = outcomes};
     return app->ops->append(app, batch, e);
+}
+
+// Stages the exemplars of series that storage has.
+static bool exemplars_stage(struct request *q, struct storage_appender *app, struct error *e)
+{
+    u32 n = 0;
+    struct series_ref *refs = arena_try(q->a, q->exemplar_count, sizeof(*refs));
+    struct exemplar *staged = arena_try(q->a, q->exemplar_count, sizeof(*staged));
+    if (!refs || !staged) {
+        return full_tell(e);
+    }
+    for (u32 i = 0; i < q->exemplar_count; i++) {
+        refs[n] = q->refs[q->exemplar_owner[i]];
+        if (!series_ref_is_none(refs[n])) {
+            staged[n++] = q->exemplars[i];
+        }
+    }
+    return n == 0 || app->ops->exemplars(app, refs, staged, n, e);
+}
+
+// Those whose series turned out to be gone are tried again with its samples.
+static void exemplars_keep_lost(struct request *q)
+{
+    u32 kept = 0;
+    for (u32 i = 0; i < q->exemplar_count; i++) {
+        if (series_ref_is_none(q->refs[q->exemplar_owner[i]])) {
+            q->exemplar_owner[kept] = q->exemplar_owner[i];
+            q->exemplars[kept++] = q->exemplars[i];
+        }
+    }
+    q->exemplar_count = kept;
 }
 
 // Counts what became of the batch. Samples whose series storage no longer had stay as the columns,
@@ -504,13 +611,13 @@ static void batch_count(struct request *q, const struct append_batch *b, bool ag
     for (u32 i = 0; i < b->n; i++) {
         if (b->outcomes[i] != APPEND_INVALID || !again) {
             out->outcomes[b->outcomes[i]]++;
+            out->histograms_stored += b->kinds && b->kinds[i] == SAMPLE_HIST &&
+                                      append_is_stored((enum append_outcome)b->outcomes[i]);
             continue;
         }
         q->refs[q->owner[i]] = (struct series_ref){0, 0};
         q->refusals[q->owner[i]] = NOT_READ;
-        q->owner[n] = q->owner[i];
-        q->t_ms[n] = q->t_ms[i];
-        q->values[n++] = q->values[i];
+        sample_move(q, n++, i);
     }
     q->sample_count = n;
 }
@@ -526,10 +633,14 @@ static bool request_commit(struct request *q, struct storage_appender *app, bool
         return false;
     }
     q->metadata_count = 0;
+    if (q->exemplar_count > 0 && !exemplars_stage(q, app, e)) {
+        return false;
+    }
     if (!app->ops->commit(app, DURABILITY_SYNC, &out->wal_position, e)) {
         return false;
     }
     batch_count(q, &batch, again, out);
+    exemplars_keep_lost(q);
     return true;
 }
 
