@@ -165,25 +165,33 @@ static bool exemplar_read(struct pb_reader *outer, struct request *q, u32 series
 
 // ---- the usual form: labels, then samples with value and time ----
 
-#define KEY_LABELS  0x0aU // Of the protobuf: field 1, bytes.
+#define KEY_FIRST   0x0aU // Of the protobuf: field 1, bytes. A series of the request, its labels.
 #define KEY_SAMPLES 0x12U
 #define KEY_VALUE   0x09U
 #define KEY_TIME    0x10U
 #define TIME_LONG   9U // Bytes of a time that is not negative.
 
+// The message of field 1 at the start of [at, end), if its length has one or two bytes; else NULL.
+static const u8 *message_quick(const u8 *at, const u8 *end, size_t *len)
+{
+    if (end - at < 3 || at[0] != KEY_FIRST) {
+        return NULL;
+    }
+    const bool wide = at[1] >= 0x80;
+    if (wide && at[2] >= 0x80) {
+        return NULL;
+    }
+    *len = wide ? (at[1] & 0x7fU) | (size_t)at[2] << 7 : at[1];
+    at += wide ? 3 : 2;
+    return *len <= (size_t)(end - at) ? at : NULL;
+}
+
 // Where the label fields at the start of a series end.
 static const u8 *labels_end(const u8 *at, const u8 *end)
 {
-    while (end - at >= 3 && at[0] == KEY_LABELS) {
-        const bool wide = at[1] >= 0x80;
-        if (wide && at[2] >= 0x80) {
-            break;
-        }
-        const size_t len = wide ? (at[1] & 0x7fU) | (size_t)at[2] << 7 : at[1];
-        const u8 *body = at + (wide ? 3 : 2);
-        if (len > (size_t)(end - body)) {
-            break;
-        }
+    const u8 *body;
+    size_t len;
+    while ((body = message_quick(at, end, &len)) != NULL) {
         at = body + len;
     }
     return at;
@@ -357,25 +365,25 @@ static bool series_add(struct request *q, u32 *series)
     return true;
 }
 
-static bool series_read(struct pb_reader *outer, struct request *q, struct push_result *out)
+// Reads one series; a failure is left in r.
+static void series_read(struct pb_reader *r, struct request *q, struct push_result *out)
 {
-    struct pb_reader r = pb_enter(outer);
     u32 series;
-    if (!pb_ok(&r) || !series_add(q, &series)) {
-        return false;
+    if (!pb_ok(r) || !series_add(q, &series)) {
+        return;
     }
-    const u8 *start = r.dec.at;
-    const u8 *stop = labels_end(start, r.dec.end);
+    const u8 *start = r->dec.at;
+    const u8 *stop = labels_end(start, r->dec.end);
     bool strewn = false;
-    r.dec.at = stop;
-    samples_quick(&r.dec, q, series);
-    while (!q->full && pb_next(&r)) {
-        switch (r.field) {
+    r->dec.at = stop;
+    samples_quick(&r->dec, q, series);
+    while (!q->full && pb_next(r)) {
+        switch (r->field) {
         case 1:
             strewn = true;
             break;
         case 2:
-            (void)!sample_read(&r, q, series); // A failure ends pb_next.
+            (void)!sample_read(r, q, series); // A failure ends pb_next.
             break;
         case 3:
             (void)!exemplar_read(&r, q, series, out);
@@ -387,16 +395,12 @@ static bool series_read(struct pb_reader *outer, struct request *q, struct push_
             break;
         }
     }
-    if (q->full || !pb_leave(outer, &r)) {
-        return false;
-    }
-    stop = strewn ? r.dec.end : stop;
+    stop = strewn ? r->dec.end : stop;
     const str span = str_make((const char *)start, (size_t)(stop - start));
     q->keys[series] = (struct push_key){.bytes = span};
     if (!strewn && q->opts->cache) {
         q->keys[series].hash = push_key_hash(q->opts->tenant, span);
     }
-    return true;
 }
 
 // MetricMetadata { MetricType type = 1; string metric_family_name = 2; help = 4; unit = 5 }; the
@@ -435,12 +439,37 @@ static bool metadata_read(struct pb_reader *outer, struct request *q)
     return true;
 }
 
+// Reads the series at r if its key and length are short.
+static bool series_quick(struct pb_reader *r, struct request *q, struct push_result *out)
+{
+    size_t len;
+    if (q->full || r->unread || !pb_ok(r)) {
+        return false;
+    }
+    const u8 *body = message_quick(r->dec.at, r->dec.end, &len);
+    if (!body) {
+        return false;
+    }
+    struct pb_reader in = pb_of(str_make((const char *)body, len));
+    r->dec.at = body + len;
+    series_read(&in, q, out);
+    (void)!pb_leave(r, &in); // A failure ends the walk.
+    return true;
+}
+
 static bool request_read(struct request *q, struct push_result *out, struct error *e)
 {
     struct pb_reader r = pb_of(q->decoded);
-    while (!q->full && pb_next(&r)) {
+    for (;;) {
+        while (series_quick(&r, q, out)) {
+        }
+        if (q->full || !pb_next(&r)) {
+            break;
+        }
         if (r.field == 1) {
-            (void)!series_read(&r, q, out); // A failure ends pb_next.
+            struct pb_reader in = pb_enter(&r);
+            series_read(&in, q, out);
+            (void)!pb_leave(&r, &in); // A failure ends pb_next.
         } else if (r.field == 3) {
             (void)!metadata_read(&r, q);
         }

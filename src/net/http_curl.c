@@ -22,6 +22,7 @@
 
 #define SHARDS_DEFAULT   64U
 #define SPARES_MAX       8U
+#define SPARE_BYTES_MAX  ((size_t)2 << 20) // A page larger than that is rare; its memory goes back.
 #define DNS_SECONDS      30L
 #define POLL_MS          1000
 #define CONNECTIONS_KEPT (4L * HTTP_SHARD_TARGETS)
@@ -424,7 +425,7 @@ static void target_end(struct curl_target *t, const struct http_reply *reply)
     fetch.done(fetch.ctx, reply);
     curl_slist_free_all(headers);
     arena_free(run);
-    if (s->spare_count < SPARES_MAX && body.cap > 0) {
+    if (s->spare_count < SPARES_MAX && body.cap > 0 && body.cap <= SPARE_BYTES_MAX) {
         buf_clear(&body);
         s->spares[s->spare_count++] = body;
     } else {

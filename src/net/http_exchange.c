@@ -8,6 +8,7 @@
 #include "text/re.h"
 
 #define REQUEST_ARENA_BYTES_MAX ((size_t)512 << 20)
+#define BODY_ROOM_MAX           ((u64)256 << 10) // Of a body that is only announced.
 
 static const struct http_response_ops exchange_ops;
 
@@ -168,6 +169,10 @@ bool exchange_head(struct http_exchange *x)
         return false;
     }
     buf_init(&x->body_buf, (size_t)route->body_bytes_max + 1);
+    // Room for the usual body at once, so that it is not moved while it grows.
+    if (declared && x->body_declared > 0) {
+        (void)buf_room(&x->body_buf, (size_t)MIN(x->body_declared, BODY_ROOM_MAX));
+    }
     state_set(x, X_BODY);
     return true;
 }
