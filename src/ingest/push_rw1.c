@@ -386,10 +386,10 @@ static void series_read(struct pb_reader *r, struct request *q, struct push_resu
             (void)!sample_read(r, q, series); // A failure ends pb_next.
             break;
         case 3:
-            (void)!exemplar_read(&r, q, series, out);
+            (void)!exemplar_read(r, q, series, out);
             break;
         case 4:
-            (void)!hist_read(&r, q, series, out);
+            (void)!hist_read(r, q, series, out);
             break;
         default:
             break;
