@@ -2,6 +2,7 @@
 #include "promql/feed.h"
 
 #include "base/arena.h"
+#include "base/checked.h"
 #include "base/str.h"
 #include "model/hist_reset.h"
 #include "model/hist_sum.h"
@@ -57,16 +58,16 @@ static bool feed_close(struct run *r, struct series_cursor *c)
     return ok;
 }
 
-static bool add_series(struct feed *f, struct run *r, u32 *cap, struct labels ls)
+static bool add_series(struct feed *f, struct run *r, struct labels ls)
 {
-    if (f->series_count == *cap) {
-        u32 grown_cap = MAX(64U, *cap * 2);
-        struct op_series *grown = run_grow(r, f->series, *cap, grown_cap, sizeof(*grown));
+    if (f->series_count == f->series_cap) {
+        u32 cap = MAX(64U, f->series_cap * 2);
+        struct op_series *grown = run_grow(r, f->series, f->series_cap, cap, sizeof(*grown));
         if (!grown) {
             return false;
         }
         f->series = grown;
-        *cap = grown_cap;
+        f->series_cap = cap;
     }
     if ((f->series_count % 1024 == 0 && !query_tick(r)) || !run_room(r, 0)) {
         return false;
@@ -75,61 +76,23 @@ static bool add_series(struct feed *f, struct run *r, u32 *cap, struct labels ls
     return true;
 }
 
-bool feed_open(struct feed *f, struct run *r)
-{
-    struct series_cursor *c = feed_select(f, r, true);
-    if (!c) {
-        return false;
-    }
-    u32 cap = 0;
-    bool ok = true;
-    while (ok && c->ops->next(c)) {
-        ok = add_series(f, r, &cap, c->ops->labels(c));
-    }
-    return feed_close(r, c) && ok;
-}
-
 static bool make_room(struct feed *f, struct run *r, u32 used, u32 more)
 {
     if (used + more <= f->cap) {
         return true;
     }
     u32 cap = MAX(MAX(512U, f->cap * 2), used + more);
-    i64 *t_ms = run_grow(r, f->t_ms, f->cap, cap, sizeof(i64));
     f64 *values = run_grow(r, f->values, used, cap, sizeof(f64));
     i64 *starts = f->starts ? run_grow(r, f->starts, used, cap, sizeof(i64)) : NULL;
     const struct hist **hists = f->hists ? run_grow(r, f->hists, used, cap, sizeof(void *)) : NULL;
-    if (!t_ms || !values || (f->starts && !starts) || (f->hists && !hists)) {
+    if (!values || (f->starts && !starts) || (f->hists && !hists)) {
         return false;
     }
     f->starts = starts;
-    f->t_ms = t_ms;
     f->values = values;
     f->hists = hists;
     f->cap = cap;
     return true;
-}
-
-// Remembers where a run of the series ends; tells whether the series before had the same there.
-static bool note_run(struct feed *f, struct run *r, u32 index, const struct series_run *run,
-                     u32 end)
-{
-    if (index == f->run_cap) {
-        u32 cap = MAX(16U, f->run_cap * 2);
-        u64 *ids = run_grow(r, f->run_ids, f->run_cap, cap, sizeof(*ids));
-        u32 *ends = run_grow(r, f->run_ends, f->run_cap, cap, sizeof(*ends));
-        if (!ids || !ends) {
-            return false; // The run has failed: nobody reads the times.
-        }
-        f->run_ids = ids;
-        f->run_ends = ends;
-        f->run_cap = cap;
-    }
-    bool same = index < f->run_count && run->column_id != 0 &&
-                f->run_ids[index] == run->column_id && f->run_ends[index] == end;
-    f->run_ids[index] = run->column_id;
-    f->run_ends[index] = end;
-    return same;
 }
 
 static bool copy_hists(struct feed *f, struct run *r, u32 from, const struct series_run *run)
@@ -173,14 +136,11 @@ static bool copy_starts(struct feed *f, struct run *r, u32 from, const struct se
     return true;
 }
 
-static bool copy_run(struct feed *f, struct run *r, u32 from, const struct series_run *run,
-                     bool same_times)
+static bool copy_run(struct feed *f, struct run *r, u32 from, const struct series_run *run)
 {
-    if (!make_room(f, r, from, run->n) || !copy_starts(f, r, from, run)) {
+    if (!make_room(f, r, from, run->n) || !time_columns_add(&f->columns, r, run, from) ||
+        !copy_starts(f, r, from, run)) {
         return false;
-    }
-    if (!same_times) {
-        memcpy(f->t_ms + from, run->t_ms, run->n * sizeof(i64));
     }
     if (run->kind == SAMPLE_HIST) {
         memset(f->values + from, 0, run->n * sizeof(f64));
@@ -214,61 +174,206 @@ static bool detect_resets(struct feed *f, struct run *r, u32 count)
     return true;
 }
 
-static bool copy_series(struct feed *f, struct run *r, struct feed_samples *out)
+// pins: the timestamp column stays, for the samples will be hoarded.
+static bool copy_series(struct feed *f, struct run *r, bool pins, struct feed_samples *out)
 {
-    u32 runs = 0;
     u32 n = 0;
-    bool same = true;
     bool has_hists = false;
     bool has_starts = false;
+    u32 column;
     struct series_run run;
+    time_columns_begin(&f->columns);
     while (f->cursor->ops->run(f->cursor, &run)) {
         if (run.n > UINT32_MAX / 2 - n) {
             return run_fail(r, ERR_LIMIT, "a series has more samples than a query can hold");
         }
-        same = note_run(f, r, runs, &run, n + run.n) && same;
-        if (!copy_run(f, r, n, &run, same)) {
+        if (!copy_run(f, r, n, &run)) {
             return false;
         }
         has_hists = has_hists || run.kind == SAMPLE_HIST;
         has_starts = has_starts || run.start_t_ms;
         n += run.n;
-        runs++;
     }
-    bool same_times = same && runs == f->run_count && runs > 0;
-    f->run_count = runs;
-    *out = (struct feed_samples){.t_ms = f->t_ms,
+    if (!time_columns_end(&f->columns, r, pins, &column)) {
+        return false;
+    }
+    const struct time_column *c =
+        column == COLUMN_NONE ? &f->columns.now : &f->columns.items[column];
+    *out = (struct feed_samples){.t_ms = c->t_ms,
                                  .values = f->values,
                                  .starts = has_starts ? f->starts : NULL,
                                  .hists = has_hists ? f->hists : NULL,
                                  .count = n,
-                                 .same_times = same_times};
+                                 .column = column,
+                                 .version = c->version};
     if (has_hists && f->detects_resets && !detect_resets(f, r, n)) {
         return false;
     }
     return !r->failed;
 }
 
-bool feed_next(struct feed *f, struct run *r, struct feed_samples *out)
+// ---- the hoard ---------------------------------------------------------------------------------
+
+// Longer series are cheaper to find again than to write to memory and read from there.
+#define HOARDED_SAMPLES_MAX 512U
+#define USUAL_INTERVAL_MS   15000
+
+// Is it worth trying? How long series are, only reading them tells.
+static bool hoard_is_likely(const struct feed *f, const struct run *r)
 {
-    if (f->at == 0) {
-        f->cursor = feed_select(f, r, false);
-        if (!f->cursor) {
+    return !r->opts->window_by_window &&
+           sat_sub_i64(f->max_ms, f->min_ms) / USUAL_INTERVAL_MS <= HOARDED_SAMPLES_MAX;
+}
+
+static bool hoard_has_room(const struct run *r, const struct feed_samples *s)
+{
+    u64 bytes = (u64)s->count * (sizeof(f64) + sizeof(i64)) + sizeof(struct hoarded);
+    u64 most = MIN(r->opts->hoard_bytes, r->bytes_limit / 8);
+    return s->count <= HOARDED_SAMPLES_MAX && !s->hists && !s->starts && r->hoard_bytes <= most &&
+           bytes <= most - r->hoard_bytes;
+}
+
+static bool hoard_put(struct feed *f, struct run *r, const struct feed_samples *s)
+{
+    if (f->hoard_count == f->hoard_cap) {
+        u32 cap = MAX(64U, f->hoard_cap * 2);
+        struct hoarded *grown = run_grow(r, f->hoard, f->hoard_cap, cap, sizeof(*grown));
+        if (!grown) {
             return false;
         }
-        f->next = r->feeds;
-        r->feeds = f;
-        f->has_pending = f->cursor->ops->next(f->cursor);
+        f->hoard = grown;
+        f->hoard_cap = cap;
     }
-    CHECK(f->at < f->series_count);
-    const struct op_series *wanted = &f->series[f->at++];
-    *out = (struct feed_samples){.count = 0};
+    bool owns_times = s->column == COLUMN_NONE;
+    f64 *values = RUN_NEW_N(r, f64, s->count);
+    i64 *t_ms = owns_times ? RUN_NEW_N(r, i64, s->count) : NULL;
+    if (!values || (owns_times && !t_ms)) {
+        return false;
+    }
+    if (s->count > 0) {
+        memcpy(values, s->values, s->count * sizeof(f64));
+    }
+    if (owns_times && s->count > 0) {
+        memcpy(t_ms, s->t_ms, s->count * sizeof(i64));
+    }
+    f->hoard[f->hoard_count++] =
+        (struct hoarded){.values = values, .t_ms = t_ms, .count = s->count, .column = s->column};
+    r->hoard_bytes += s->count * sizeof(f64) + sizeof(struct hoarded);
+    r->hoard_bytes += owns_times ? s->count * sizeof(i64) : 0;
+    return true;
+}
+
+static void hoard_get(const struct feed *f, u32 at, struct feed_samples *out)
+{
+    const struct hoarded *h = &f->hoard[at];
+    const struct time_column *c = h->column == COLUMN_NONE ? NULL : &f->columns.items[h->column];
+    *out = (struct feed_samples){.t_ms = c ? c->t_ms : h->t_ms,
+                                 .values = h->values,
+                                 .count = h->count,
+                                 .column = h->column,
+                                 .version = c ? c->version : 0};
+}
+
+// Reads labels and samples at once as long as there is room. *whole: that was all.
+static bool open_hoarding(struct feed *f, struct run *r, bool *whole)
+{
+    struct feed_samples s = {.column = COLUMN_NONE};
     bool ok = true;
-    if (f->has_pending && labels_eq(f->cursor->ops->labels(f->cursor), wanted->labels)) {
-        ok = copy_series(f, r, out);
+    *whole = true;
+    f->cursor = feed_select(f, r, false);
+    if (!f->cursor) {
+        return false;
+    }
+    while (ok && *whole && f->cursor->ops->next(f->cursor)) {
+        u32 columns = f->columns.count;
+        ok = copy_series(f, r, true, &s);
+        *whole = ok && hoard_has_room(r, &s);
+        if (*whole) {
+            ok = add_series(f, r, f->cursor->ops->labels(f->cursor)) && hoard_put(f, r, &s);
+            r->hoard_bytes += (u64)(f->columns.count - columns) * s.count * sizeof(i64);
+        }
+    }
+    struct series_cursor *c = f->cursor;
+    f->cursor = NULL;
+    return feed_close(r, c) && ok;
+}
+
+// Moves the cursor behind the hoarded series; has_pending says whether there are more. A series
+// that has labels but no sample was none of them.
+static bool skip_hoarded(struct feed *f, struct run *r, struct series_cursor *c)
+{
+    f->has_pending = c->ops->next(c);
+    for (u32 i = 0; i < f->hoard_count; i++) {
+        while (f->has_pending && !labels_eq(c->ops->labels(c), f->series[i].labels)) {
+            f->has_pending = c->ops->next(c);
+        }
+        if (!f->has_pending) {
+            return run_fail(r, ERR_INTERNAL, "the storage changed the order of its series");
+        }
+        f->has_pending = c->ops->next(c);
+    }
+    return true;
+}
+
+static bool open_labels(struct feed *f, struct run *r)
+{
+    struct series_cursor *c = feed_select(f, r, true);
+    if (!c) {
+        return false;
+    }
+    bool ok = skip_hoarded(f, r, c);
+    while (ok && f->has_pending) {
+        ok = add_series(f, r, c->ops->labels(c));
+        f->has_pending = c->ops->next(c);
+    }
+    return feed_close(r, c) && ok;
+}
+
+bool feed_open(struct feed *f, struct run *r)
+{
+    const struct query_budget before = r->budget;
+    bool whole = false;
+    if (hoard_is_likely(f, r) && !open_hoarding(f, r, &whole)) {
+        return false;
+    }
+    if (whole) {
+        return true;
+    }
+    r->budget.bytes = before.bytes; // The second pass will charge all of it.
+    r->budget.samples = before.samples;
+    r->budget.series = before.series;
+    return open_labels(f, r);
+}
+
+// ---- series after series -----------------------------------------------------------------------
+
+static bool open_second(struct feed *f, struct run *r)
+{
+    f->cursor = feed_select(f, r, false);
+    if (!f->cursor) {
+        return false;
+    }
+    f->next = r->feeds;
+    r->feeds = f;
+    return skip_hoarded(f, r, f->cursor);
+}
+
+bool feed_next(struct feed *f, struct run *r, struct feed_samples *out)
+{
+    CHECK(f->at < f->series_count);
+    u32 at = f->at++;
+    if (at < f->hoard_count) {
+        hoard_get(f, at, out);
+        return true;
+    }
+    if (!f->cursor && !open_second(f, r)) {
+        return false;
+    }
+    *out = (struct feed_samples){.column = COLUMN_NONE};
+    bool ok = true;
+    if (f->has_pending && labels_eq(f->cursor->ops->labels(f->cursor), f->series[at].labels)) {
+        ok = copy_series(f, r, false, out);
         f->has_pending = ok && f->cursor->ops->next(f->cursor);
-    } else {
-        f->run_count = 0;
     }
     if (ok && f->at == f->series_count) {
         struct series_cursor *c = f->cursor;

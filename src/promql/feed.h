@@ -1,9 +1,10 @@
 // feed.h: what one selector reads: its series, then the samples of each, whole.
 //
-// Two passes over the same snapshot: the first asks for labels alone, so that groups and joins are
-// known before any sample is read; the second streams one series at a time. Timestamps that the
-// series before shared (equal column ids) are not copied again and same_times says so.
-// Cost: O(samples). Memory: labels of all series, samples of one.
+// Labels come first, so that groups and joins are known before anything is calculated. Short series
+// are read in the same pass and kept while they fit into the run's hoard_bytes; the rest is read
+// in a second pass over the same snapshot, one series at a time. Timestamps that series share
+// are kept once (time_columns.h).
+// Cost: O(samples). Memory: labels of all series, the hoard, samples of one series.
 // Threads: owned by the run.
 #ifndef PROMQL_FEED_H
 #define PROMQL_FEED_H
@@ -11,6 +12,7 @@
 #include "base/base.h"
 #include "model/match.h"
 #include "promql/op.h"
+#include "promql/time_columns.h"
 
 struct hist;
 struct run;
@@ -27,6 +29,14 @@ static inline i64 time_ref_get(const struct time_ref *ref, const struct grid *g,
     return (ref->fixed ? ref->at_ms : grid_time(g, step)) - ref->offset_ms;
 }
 
+// A series of floats without start timestamps. Threads: owned by the run.
+struct hoarded {
+    const f64 *values;
+    const i64 *t_ms; // NULL: the column's.
+    u32 count;
+    u32 column; // COLUMN_NONE: times of its own.
+};
+
 struct feed {
     const struct matcher *matchers;
     u32 matcher_count;
@@ -36,19 +46,19 @@ struct feed {
     bool detects_resets; // Unknown reset hints are made known from sample to sample.
     struct op_series *series;
     u32 series_count;
-    // The second pass.
+    u32 series_cap;
+    struct hoarded *hoard; // Of the first so many series.
+    u32 hoard_count;
+    u32 hoard_cap;
+    // The pass at hand.
     struct series_cursor *cursor;
     bool has_pending; // The cursor stands on a series that has not been asked for yet.
     u32 at;
-    i64 *t_ms;
+    struct time_columns columns;
     f64 *values;
     i64 *starts; // NULL until a sample with a start time comes.
     const struct hist **hists;
     u32 cap;
-    u64 *run_ids; // Of the series before.
-    u32 *run_ends;
-    u32 run_count;
-    u32 run_cap;
     struct feed *next; // All feeds of the run, for feed_close_all.
 };
 
@@ -58,7 +68,8 @@ struct feed_samples {
     const i64 *starts;               // Start timestamps, 0 = unknown; NULL if all are.
     const struct hist *const *hists; // NULL if there is none; else NULL where a float stands.
     u32 count;
-    bool same_times; // As the series before.
+    u32 column;  // Whose times they are; COLUMN_NONE: nobody else's.
+    u32 version; // Of the column.
 };
 
 bool feed_open(struct feed *f, struct run *r) MUST_USE;

@@ -60,6 +60,10 @@ typedef struct range_value range_fn(const struct range_call *c, const struct win
 range_fn *range_fn_get(enum fn_id id); // NULL if it does not take a range.
 bool range_fn_needs_scratch(enum fn_id id);
 
+// fn_scan.c: what must be known of a series as a whole.
+bool has_stale(const f64 *values, u32 count);       // A staleness marker.
+bool falls_somewhere(const f64 *values, u32 count); // A value less than the one before.
+
 // fn_rate.c
 range_fn fn_rate, fn_increase, fn_delta, fn_irate, fn_idelta;
 // How a change is taken. Threads: value.

@@ -36,19 +36,11 @@ static bool is_simple(f64 first, f64 change, f64 limit)
     return first >= change * limit && change > CHANGE_TINY && change < CHANGE_HUGE;
 }
 
-static f64 change_at(const struct series_call *c, u32 step, f64 *first)
-{
-    const struct range_frame *f = c->frame;
-    bool present = bits_has(f->present, step);
-    *first = present ? c->values[f->from[step]] : 0;
-    return present ? c->values[f->to[step] - 1] - *first : 0;
-}
-
 static void series_delta(struct series_call *c, u32 from, u32 to, f64 *out)
 {
+    const struct range_frame *f = c->frame;
     for (u32 step = from; step < to; step++) {
-        f64 first;
-        out[step] = change_at(c, step, &first) * c->frame->factor[step];
+        out[step] = (c->values[f->last[step]] - c->values[f->first[step]]) * f->factor[step];
     }
 }
 
@@ -81,8 +73,8 @@ static void series_increase(struct series_call *c, u32 from, u32 to, f64 *out)
         c->begun = true;
     }
     for (u32 step = from; step < to; step++) {
-        f64 first;
-        f64 change = change_at(c, step, &first);
+        f64 first = c->values[f->first[step]];
+        f64 change = c->values[f->last[step]] - first;
         if (c->place_count > 0) {
             change = with_falls(c, step, change);
         }
@@ -99,7 +91,7 @@ static void instant_change(struct series_call *c, u32 from, u32 to, f64 *out)
         if (!bits_has(f->present, step)) {
             continue;
         }
-        u32 last = f->to[step] - 1;
+        u32 last = f->last[step];
         f64 v = c->values[last];
         f64 before = c->values[last - 1];
         i64 apart_ms = c->t_ms[last] - c->t_ms[last - 1];
@@ -133,10 +125,8 @@ static void series_end(struct series_call *c, u32 from, u32 to, f64 *out)
     bool is_first = id == FN_FIRST_OVER_TIME || id == FN_TS_OF_FIRST_OVER_TIME;
     bool is_time = id == FN_TS_OF_FIRST_OVER_TIME || id == FN_TS_OF_LAST_OVER_TIME;
     for (u32 step = from; step < to; step++) {
-        if (bits_has(f->present, step)) {
-            u32 at = is_first ? f->from[step] : f->to[step] - 1;
-            out[step] = is_time ? (f64)c->t_ms[at] / 1000 : c->values[at];
-        }
+        u32 at = is_first ? f->first[step] : f->last[step];
+        out[step] = is_time ? (f64)c->t_ms[at] / 1000 : c->values[at];
     }
 }
 
@@ -149,7 +139,7 @@ static bool counts_here(enum fn_id id, f64 before, f64 v)
 static void series_steps(struct series_call *c, u32 from, u32 to, f64 *out)
 {
     const struct range_frame *f = c->frame;
-    if (!c->begun && c->count > 0) {
+    if (!c->begun) {
         c->places[0] = 0;
         for (u32 i = 1; i < c->count; i++) {
             bool counts = counts_here(c->call->fn->id, c->values[i - 1], c->values[i]);
@@ -158,9 +148,7 @@ static void series_steps(struct series_call *c, u32 from, u32 to, f64 *out)
     }
     c->begun = true;
     for (u32 step = from; step < to; step++) {
-        if (bits_has(f->present, step)) {
-            out[step] = (f64)(c->places[f->to[step] - 1] - c->places[f->from[step]]);
-        }
+        out[step] = (f64)(c->places[f->last[step]] - c->places[f->first[step]]);
     }
 }
 
@@ -206,7 +194,7 @@ static void series_extreme(struct series_call *c, u32 from, u32 to, f64 *out)
             c->low++;
         }
         if (bits_has(f->present, step)) {
-            u32 at = c->low < c->high ? c->places[c->low] : f->to[step] - 1;
+            u32 at = c->low < c->high ? c->places[c->low] : f->last[step];
             out[step] = is_time ? (f64)c->t_ms[at] / 1000 : c->values[at];
         }
     }

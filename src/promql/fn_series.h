@@ -15,8 +15,8 @@
 
 struct range_frame;
 
-// One series. State is zero before the first slice of steps and kept from slice to slice.
-// Threads: owned.
+// One series, of at least one sample. State is zero before the first slice of steps and kept from
+// slice to slice. Threads: owned.
 struct series_call {
     const struct range_call *call;
     const struct range_frame *frame;

@@ -2,6 +2,7 @@
 #include "promql/op.h"
 
 #include "base/arena.h"
+#include "base/str.h"
 #include "promql/query_run.h"
 
 void op_init(struct op *o, struct run *r, const struct op_ops *ops, const struct grid *g)
@@ -83,8 +84,46 @@ bool op_drop_name(struct run *r, const struct op_series *from, struct op_series 
     return true;
 }
 
+// The name comes first and nothing else says what a metric is: the rest is but a view.
+static bool begins_with_name(struct labels ls)
+{
+    return ls.count > 0 && str_eq(ls.items[0].name, LABEL_NAME) &&
+           (ls.count == 1 || !str_starts(ls.items[1].name, STR("__")));
+}
+
+static bool is_same_metric(struct labels a, struct labels b)
+{
+    if (begins_with_name(a) && begins_with_name(b)) {
+        return str_eq(a.items[0].value, b.items[0].value);
+    }
+    bool same = true;
+    for (u32 i = 0; i < ARRAY_LEN(identity_labels); i++) {
+        same = same && str_eq(labels_get(a, identity_labels[i]), labels_get(b, identity_labels[i]));
+    }
+    return same;
+}
+
+bool op_drop_names(struct op *o, struct run *r, const struct op_series *from)
+{
+    bool is_one = true; // What is taken away is the same of all.
+    for (u32 i = 0; i < o->series_count; i++) {
+        is_one = is_one && is_same_metric(from[i].labels, from[0].labels);
+    }
+    for (u32 i = 0; i < o->series_count; i++) {
+        if (!op_drop_name(r, &from[i], &o->series[i])) {
+            return false;
+        }
+    }
+    o->is_distinct = o->is_distinct && (is_one || r->opts->delayed_name_removal);
+    return true;
+}
+
 bool op_strip_name(struct run *r, struct labels from, struct labels *to)
 {
+    if (begins_with_name(from)) {
+        *to = (struct labels){from.items + 1, from.count - 1};
+        return true;
+    }
     bool has = false;
     for (u32 i = 0; i < ARRAY_LEN(identity_labels); i++) {
         has = has || labels_has(from, identity_labels[i]);
@@ -102,6 +141,7 @@ bool op_keep_labels(struct op *o, struct run *r, const struct op *child)
         return false;
     }
     op_copy_series(o, 0, child);
+    o->is_distinct = child->is_distinct;
     return true;
 }
 

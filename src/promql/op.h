@@ -34,8 +34,9 @@ struct op {
     struct grid grid;
     struct op_series *series;
     u32 series_count;
-    u32 at;    // Columns given so far.
-    u32 order; // Children come before their parents, left before right.
+    u32 at;           // Columns given so far.
+    bool is_distinct; // No two series have the same labels; told where it is known for nothing.
+    u32 order;        // Children come before their parents, left before right.
 };
 
 void op_init(struct op *o, struct run *r, const struct op_ops *ops, const struct grid *g);
@@ -49,6 +50,8 @@ bool op_collect(struct op *o, struct run *r, struct column **out) MUST_USE;
 bool op_collect_scalar(struct op *o, struct run *r, struct column *out) MUST_USE;
 // Allocates o's series.
 bool op_make_series(struct op *o, struct run *r, u32 count) MUST_USE;
+// All series of o, which may be told apart as before if they had one name.
+bool op_drop_names(struct op *o, struct run *r, const struct op_series *from) MUST_USE;
 // The labels after an operation that changes what a metric is: without name, or marked so.
 bool op_drop_name(struct run *r, const struct op_series *from, struct op_series *to) MUST_USE;
 // Without __name__, __type__ and __unit__.

@@ -37,7 +37,9 @@ struct op_aggregate {
     struct column param;
     struct grouping grouping;
     struct cell *cells;       // Group by group, step by step.
-    struct column *collected; // quantile: all columns of the child.
+    struct column *collected; // quantile: all columns of the child,
+    u32 *members;             // whose series stand here by group,
+    u32 *ends;                // up to here.
     f64 *scratch;
     struct hist_spare spare;
     bool is_folded;
@@ -201,9 +203,28 @@ static bool fold_hist(struct op_aggregate *o, struct run *r, struct cell *c, u32
     return true;
 }
 
+// Floats alone, by far the most common: the operator is chosen once a column.
+static void fold_floats(enum aggregate_op op, struct cell *row, const struct column *c)
+{
+    for (u32 i = 0; i < c->steps; i++) {
+        if (!column_has(c, i)) {
+            continue;
+        }
+        if (op == AGG_SUM && row[i].has_float) {
+            kahan_add(&row[i].u.sum, c->values[i]);
+        } else {
+            fold_float(op, &row[i], c->values[i]);
+        }
+    }
+}
+
 static bool fold_column(struct op_aggregate *o, struct run *r, u32 series, const struct column *c)
 {
     struct cell *row = o->cells + (u64)o->grouping.group_of[series] * c->steps;
+    if (!c->hists) {
+        fold_floats(o->op, row, c);
+        return true;
+    }
     for (u32 i = 0; i < c->steps; i++) {
         if (!column_has(c, i)) {
             continue;
@@ -298,21 +319,43 @@ static bool aggregate_next(struct op *base, struct run *r, struct column *out)
     return true;
 }
 
+// Puts the series of each group together, in their order.
+static bool find_members(struct op_aggregate *o, struct run *r)
+{
+    u32 count = o->child->series_count;
+    u32 groups = o->base.series_count;
+    o->members = RUN_NEW_N(r, u32, count);
+    o->ends = RUN_NEW_N(r, u32, (u64)groups + 1);
+    if (!o->members || !o->ends) {
+        return false;
+    }
+    for (u32 k = 0; k < count; k++) {
+        o->ends[o->grouping.group_of[k] + 1]++;
+    }
+    for (u32 i = 0; i < groups; i++) {
+        o->ends[i + 1] += o->ends[i];
+    }
+    for (u32 k = 0; k < count; k++) { // Moves each beginning to its end.
+        o->members[o->ends[o->grouping.group_of[k]]++] = k;
+    }
+    return true;
+}
+
 static bool quantile_next(struct op *base, struct run *r, struct column *out)
 {
     struct op_aggregate *o = aggregate_of(base);
-    u32 count = o->child->series_count;
     if (!o->collected) {
-        o->scratch = RUN_NEW_N(r, f64, MAX(count, 1U));
-        if (!o->scratch || !op_collect(o->child, r, &o->collected)) {
+        o->scratch = RUN_NEW_N(r, f64, o->child->series_count);
+        if (!o->scratch || !find_members(o, r) || !op_collect(o->child, r, &o->collected)) {
             return false;
         }
     }
+    u32 from = base->at > 0 ? o->ends[base->at - 1] : 0;
     for (u32 i = 0; i < out->steps; i++) {
         u32 n = 0;
-        for (u32 k = 0; k < count; k++) {
-            const struct column *c = &o->collected[k];
-            if (o->grouping.group_of[k] != base->at || !column_has(c, i)) {
+        for (u32 k = from; k < o->ends[base->at]; k++) {
+            const struct column *c = &o->collected[o->members[k]];
+            if (!column_has(c, i)) {
                 continue;
             }
             if (column_hist(c, i)) {
@@ -323,6 +366,9 @@ static bool quantile_next(struct op *base, struct run *r, struct column *out)
         }
         if (n > 0) {
             column_set(out, i, quantile_of(o->param.values[i], o->scratch, n));
+        }
+        if (!run_work(r, o->ends[base->at] - from)) {
+            return false;
         }
     }
     return true;

@@ -118,6 +118,7 @@ static bool label_open(struct op *base, struct run *r)
         !op_open(o->child, r) || !op_keep_labels(base, r, o->child)) {
         return false;
     }
+    base->is_distinct = false; // Renaming may make them equal.
     for (u32 i = 0; i < base->series_count; i++) {
         if (!o->rename(o, r, &base->series[i])) {
             return false;

@@ -45,12 +45,7 @@ static bool map_open(struct op *base, struct run *r)
     if (!op_keep_labels(base, r, o->child) || o->keeps_labels) {
         return !r->failed;
     }
-    for (u32 i = 0; i < base->series_count; i++) {
-        if (!op_drop_name(r, &o->child->series[i], &base->series[i])) {
-            return false;
-        }
-    }
-    return true;
+    return op_drop_names(base, r, o->child->series);
 }
 
 static struct op_map *map_new(struct run *r, const struct op_ops *ops, struct op *child)

@@ -16,6 +16,9 @@
 
 // Samples looked at between two looks at the clock.
 #define SLICE_SAMPLES ((u64)1 << 18)
+// Frames kept for timestamp columns that may come again.
+#define FRAMES_MAX   512U
+#define FRAMES_BYTES ((u64)2 << 20)
 
 // A series' samples, floats and histograms apart, staleness markers left out. Threads: owned.
 struct split {
@@ -27,7 +30,8 @@ struct split {
     const struct hist *const *hists;
     const i64 *hist_starts;
     u32 hist_count;
-    bool same_times; // Floats alone, as the series before.
+    u32 column; // Whose times those of the floats are; COLUMN_NONE: nobody else's.
+    u32 version;
 };
 
 // Where split puts what it cannot borrow. Threads: owned.
@@ -42,6 +46,12 @@ struct split_room {
 };
 
 // Threads: owned by the run.
+struct frame_slot {
+    u32 version; // Of the column that it was made for; 0 = none.
+    struct range_frame frame;
+};
+
+// Threads: owned by the run.
 struct op_range {
     struct op base;
     struct selection selection;
@@ -51,11 +61,13 @@ struct op_range {
     struct feed feed;
     struct column inner; // A subquery's series.
     struct split_room room;
-    struct range_frame frame;
+    struct range_frame_need need;
+    struct frame_slot *slots; // By column.
+    u32 slot_count;
+    struct frame_slot own;           // Of series that share no times.
+    const struct range_frame *frame; // Of the series at hand.
     struct range_frame hist_frame;
     const struct series_fn_row *whole; // NULL: window by window.
-    bool has_bounds; // Of a series without histograms whose samples were borrowed.
-    u32 inner_count; // Samples of the subquery's series before, if it had all its steps.
     struct column params[2];
     f64 *scratch;
     u32 scratch_cap;
@@ -92,11 +104,14 @@ static bool is_whole(const struct op_range *o, const struct run *r)
 static bool make_frames(struct op_range *o, struct run *r)
 {
     const struct series_fn_row *row = is_whole(o, r) ? series_fn_get(o->call.fn->id) : NULL;
-    const struct range_frame_need need = {.least = row ? row->least : 1,
-                                          .has_factors = row && row->has_factors};
     const struct range_frame_need of_hists = {.least = 1};
+    u64 bytes = (u64)o->base.grid.steps * RANGE_FRAME_STEP_BYTES + sizeof(struct frame_slot);
     o->whole = row;
-    return range_frame_init(&o->frame, r, &o->base.grid, &o->source, need) &&
+    o->need = (struct range_frame_need){.least = row ? row->least : 1,
+                                        .has_factors = row && row->has_factors};
+    o->slot_count = (u32)MAX(1U, MIN((u64)FRAMES_MAX, FRAMES_BYTES / bytes));
+    o->slots = RUN_NEW_N(r, struct frame_slot, o->slot_count);
+    return o->slots && range_frame_init(&o->own.frame, r, &o->base.grid, &o->source, o->need) &&
            range_frame_init(&o->hist_frame, r, &o->base.grid, &o->source, of_hists);
 }
 
@@ -122,12 +137,13 @@ static bool range_open(struct op *base, struct run *r)
     if (!op_make_series(base, r, count)) {
         return false;
     }
-    for (u32 i = 0; i < count; i++) {
-        if (keeps_name(o)) {
+    base->is_distinct = !o->source.inner || o->source.inner->is_distinct;
+    if (keeps_name(o)) {
+        for (u32 i = 0; i < count; i++) {
             base->series[i] = from[i];
-        } else if (!op_drop_name(r, &from[i], &base->series[i])) {
-            return false;
         }
+    } else if (!op_drop_names(base, r, from)) {
+        return false;
     }
     for (u32 i = 0; i < ARRAY_LEN(o->params); i++) {
         if (o->call.params[i] && !op_collect_scalar(o->call.params[i], r, &o->params[i])) {
@@ -154,25 +170,16 @@ static bool split_make_room(struct split_room *room, struct run *r, u32 count)
            room->hist_starts;
 }
 
-static bool has_stale(const struct feed_samples *s)
-{
-    bool found = false;
-    for (u32 i = 0; i < s->count; i++) {
-        found |= is_stale_nan(s->values[i]);
-    }
-    return found;
-}
-
 static bool split(struct op_range *o, struct run *r, const struct feed_samples *s,
                   struct split *out)
 {
-    if (!s->hists && !has_stale(s)) {
+    if (!s->hists && !has_stale(s->values, s->count)) {
         *out = (struct split){.t_ms = s->t_ms,
                               .values = s->values,
                               .starts = s->starts,
                               .count = s->count,
-                              .same_times = s->same_times && o->has_bounds};
-        o->has_bounds = true;
+                              .column = s->column,
+                              .version = s->version};
         return true;
     }
     if (!split_make_room(&o->room, r, s->count)) {
@@ -183,8 +190,8 @@ static bool split(struct op_range *o, struct run *r, const struct feed_samples *
                           .starts = s->starts ? o->room.starts : NULL,
                           .hist_t_ms = o->room.hist_t_ms,
                           .hists = o->room.hists,
-                          .hist_starts = s->starts ? o->room.hist_starts : NULL};
-    o->has_bounds = false;
+                          .hist_starts = s->starts ? o->room.hist_starts : NULL,
+                          .column = COLUMN_NONE};
     for (u32 i = 0; i < s->count; i++) {
         const struct hist *h = s->hists ? s->hists[i] : NULL;
         if (h && !hist_is_stale(h)) {
@@ -231,19 +238,10 @@ static bool split_inner(struct op_range *o, struct run *r, struct split *out)
             o->room.values[out->count++] = o->inner.values[i];
         }
     }
-    bool whole = out->count == o->inner.steps;
-    out->same_times = whole && o->has_bounds;
-    o->has_bounds = whole;
+    bool whole = out->count == o->inner.steps; // Then all have the times of the grid.
+    out->column = whole ? 0 : COLUMN_NONE;
+    out->version = 1;
     return true;
-}
-
-static bool falls_somewhere(const f64 *values, u32 count)
-{
-    bool falls = false;
-    for (u32 i = 1; i < count; i++) {
-        falls |= values[i] < values[i - 1];
-    }
-    return falls;
 }
 
 static bool scratch_for(struct op_range *o, struct run *r, u32 count)
@@ -263,8 +261,8 @@ static bool scratch_for(struct op_range *o, struct run *r, u32 count)
 static bool call_step(struct op_range *o, struct run *r, struct range_call *c,
                       const struct split *s, u32 step, struct column *out)
 {
-    u32 from = o->frame.from[step];
-    struct window w = range_frame_window(&o->frame, step);
+    u32 from = o->frame->from[step];
+    struct window w = range_frame_window(o->frame, step);
     w.t_ms = s->t_ms + from;
     w.values = s->values + from;
     w.starts = s->starts ? s->starts + from : NULL;
@@ -315,7 +313,7 @@ static u32 slice_end(const struct range_frame *f, u32 step, u64 *samples)
 static bool call_whole(struct op_range *o, struct run *r, const struct range_call *c,
                        const struct split *s, struct column *out)
 {
-    const struct range_frame *f = &o->frame;
+    const struct range_frame *f = o->frame;
     struct series_call call = {.call = c,
                                .frame = f,
                                .t_ms = s->t_ms,
@@ -324,7 +322,7 @@ static bool call_whole(struct op_range *o, struct run *r, const struct range_cal
                                .param = o->call.params[0] ? o->params[0].values : NULL,
                                .room = o->scratch,
                                .places = o->places};
-    for (u32 step = 0; step < f->grid.steps;) {
+    for (u32 step = 0; step < f->grid.steps && s->count > 0;) {
         u64 samples;
         u32 end = slice_end(f, step, &samples);
         o->whole->fn(&call, step, end, out->values);
@@ -349,17 +347,27 @@ static bool call_windows(struct op_range *o, struct run *r, struct range_call *c
     return true;
 }
 
-static void find_windows(struct op_range *o, const struct range_call *c, const struct split *s)
+static bool find_windows(struct op_range *o, struct run *r, const struct range_call *c,
+                         const struct split *s)
 {
-    if (!s->same_times) {
-        range_frame_fill(&o->frame, s->t_ms, s->count);
-        if (o->frame.factor) {
-            range_frame_stretch(&o->frame, c, s->t_ms, o->whole->kind);
-        }
+    bool is_shared = s->column != COLUMN_NONE;
+    struct frame_slot *slot = is_shared ? &o->slots[s->column % o->slot_count] : &o->own;
+    if (!slot->frame.from &&
+        !range_frame_init(&slot->frame, r, &o->base.grid, &o->source, o->need)) {
+        return false;
     }
+    if (!is_shared || slot->version != s->version) {
+        range_frame_fill(&slot->frame, s->t_ms, s->count);
+        if (o->need.has_factors) {
+            range_frame_stretch(&slot->frame, c, s->t_ms, o->whole->kind);
+        }
+        slot->version = s->version;
+    }
+    o->frame = &slot->frame;
     if (s->hist_count > 0) {
         range_frame_fill(&o->hist_frame, s->hist_t_ms, s->hist_count);
     }
+    return true;
 }
 
 static bool ends_like_counter(str name)
@@ -423,9 +431,9 @@ static bool range_next(struct op *base, struct run *r, struct column *out)
                            .arg_span = o->call.arg_span,
                            .metric = metric,
                            .scratch = o->scratch};
-    find_windows(o, &c, &s);
     bool at_once = o->whole && s.hist_count == 0 && !s.starts;
-    if (!(at_once ? call_whole(o, r, &c, &s, out) : call_windows(o, r, &c, &s, out))) {
+    if (!find_windows(o, r, &c, &s) ||
+        !(at_once ? call_whole(o, r, &c, &s, out) : call_windows(o, r, &c, &s, out))) {
         return false;
     }
     tell_if_no_counter(o, r, metric, out);

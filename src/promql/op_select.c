@@ -11,6 +11,15 @@
 #include "promql/query_run.h"
 
 #define PICK_NONE UINT32_MAX
+// Picks kept for timestamp columns that may come again.
+#define PICKS_MAX   512U
+#define PICKS_BYTES ((u64)1 << 20)
+
+// Threads: owned by the run.
+struct picks {
+    u32 version;  // Of the column that they were made for; 0 = none.
+    u32 *by_step; // The sample's index, or PICK_NONE.
+};
 
 // Threads: owned by the run.
 struct op_select {
@@ -18,8 +27,10 @@ struct op_select {
     struct selection selection;
     enum select_what what;
     struct feed feed;
-    u32 *picks; // By step: the sample's index, or PICK_NONE.
-    bool has_picks;
+    struct picks *slots; // By column.
+    u32 slot_count;
+    struct picks own; // Of series that share no times.
+    const u32 *picks; // Of the series at hand.
 };
 
 static struct op_select *select_of(struct op *o)
@@ -52,10 +63,13 @@ void selection_feed(const struct selection *s, struct run *r, const struct grid 
 static bool select_open(struct op *base, struct run *r)
 {
     struct op_select *o = select_of(base);
-    o->picks = RUN_NEW_N(r, u32, MAX(base->grid.steps, 1U));
-    if (!o->picks || !feed_open(&o->feed, r)) {
+    u64 bytes = (u64)base->grid.steps * sizeof(u32) + sizeof(struct picks);
+    o->slot_count = (u32)MAX(1U, MIN((u64)PICKS_MAX, PICKS_BYTES / bytes));
+    o->slots = RUN_NEW_N(r, struct picks, o->slot_count);
+    if (!o->slots || !feed_open(&o->feed, r)) {
         return false;
     }
+    base->is_distinct = true;
     if (o->what != SELECT_TIMESTAMP && o->what != SELECT_START) {
         base->series = o->feed.series;
         base->series_count = o->feed.series_count;
@@ -64,15 +78,11 @@ static bool select_open(struct op *base, struct run *r)
     if (!op_make_series(base, r, o->feed.series_count)) {
         return false;
     }
-    for (u32 i = 0; i < base->series_count; i++) {
-        if (!op_drop_name(r, &o->feed.series[i], &base->series[i])) {
-            return false;
-        }
-    }
-    return true;
+    return op_drop_names(base, r, o->feed.series);
 }
 
-static void pick(struct op_select *o, const struct run *r, const struct feed_samples *s)
+static void pick(const struct op_select *o, const struct run *r, const struct feed_samples *s,
+                 u32 *picks)
 {
     const struct grid *g = &o->base.grid;
     u32 after = 0; // The first sample behind the step's time.
@@ -82,8 +92,23 @@ static void pick(struct op_select *o, const struct run *r, const struct feed_sam
             after++;
         }
         bool fresh = after > 0 && s->t_ms[after - 1] > sat_sub_i64(t, r->lookback_ms);
-        o->picks[step] = fresh ? after - 1 : PICK_NONE;
+        picks[step] = fresh ? after - 1 : PICK_NONE;
     }
+}
+
+static bool find_picks(struct op_select *o, struct run *r, const struct feed_samples *s)
+{
+    bool is_shared = s->column != COLUMN_NONE;
+    struct picks *slot = is_shared ? &o->slots[s->column % o->slot_count] : &o->own;
+    if (!slot->by_step) {
+        slot->by_step = RUN_NEW_N(r, u32, o->base.grid.steps);
+    }
+    if (slot->by_step && (!is_shared || slot->version != s->version)) {
+        pick(o, r, s, slot->by_step);
+        slot->version = s->version;
+    }
+    o->picks = slot->by_step;
+    return o->picks != NULL;
 }
 
 static bool is_stale(const struct feed_samples *s, u32 i)
@@ -271,11 +296,7 @@ static bool select_next(struct op *base, struct run *r, struct column *out)
     if (o->selection.expr->vector.smoothed && o->what == SELECT_VALUE) {
         return take_smoothed(o, r, &s, out);
     }
-    if (!s.same_times || !o->has_picks) {
-        pick(o, r, &s);
-        o->has_picks = true;
-    }
-    return take_picked(o, r, &s, out);
+    return find_picks(o, r, &s) && take_picked(o, r, &s, out);
 }
 
 static const struct op_ops select_ops = {

@@ -46,7 +46,8 @@ static bool unique_open(struct op *base, struct run *r)
         (o->strip_names && !strip(base, r))) {
         return false;
     }
-    if (base->series_count < 2) {
+    base->is_distinct = true;
+    if (base->series_count < 2 || (o->child->is_distinct && !o->strip_names)) {
         return true;
     }
     u32 *slot_of = RUN_NEW_N(r, u32, base->series_count);

@@ -19,6 +19,7 @@
 #define SUBQUERY_STEP_MS ((i64)60 * 1000)
 #define SAMPLES_MAX      ((u64)50 * 1000 * 1000)
 #define BYTES_MAX        ((u64)2 << 30)
+#define HOARD_BYTES      ((u64)16 << 20)
 #define QUERY_BYTES_MAX  ((size_t)64 << 20) // A tree is at most some hundred times its text.
 
 // Threads: frozen but for subquery_step_ms.
@@ -37,6 +38,7 @@ struct promql_engine *promql_engine_new(struct promql_engine_opts opts)
     promql_engine_set_subquery_step(g, o->subquery_step_ms);
     o->samples_max = o->samples_max > 0 ? o->samples_max : SAMPLES_MAX;
     o->bytes_max = o->bytes_max > 0 ? o->bytes_max : BYTES_MAX;
+    o->hoard_bytes = o->hoard_bytes > 0 ? o->hoard_bytes : HOARD_BYTES;
     return g;
 }
 

@@ -36,6 +36,8 @@ struct promql_engine_opts {
     i64 timeout_ms;       // 2 m; under a budget's own deadline the earlier one counts.
     u64 samples_max;      // 50 M: the points that a run may hold at once.
     u64 bytes_max;        // 2 GiB; a budget's own maximum counts if smaller.
+    u64 hoard_bytes;      // 16 MiB, an eighth of bytes_max at most: samples of a run kept from the
+                          // pass that reads labels, so that small queries need no second one.
     i64 subquery_step_ms; // 1 m: the global evaluation interval.
     bool delayed_name_removal;
     bool no_experimental_functions; // Each refuses one family by name.

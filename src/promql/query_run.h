@@ -42,6 +42,7 @@ struct run {
     struct notes notes;
     struct storage_warnings storage_warnings; // Texts in arena.
     struct feed *feeds;                       // Those that have a cursor open.
+    u64 hoard_bytes;                          // Samples that feeds keep.
     struct error *error;
     bool failed;
     u64 work; // Since the last look at clock and cancel; see run_work.

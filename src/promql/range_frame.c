@@ -17,6 +17,8 @@ bool range_frame_init(struct range_frame *f, struct run *r, const struct grid *g
         .least = need.least,
         .from = RUN_NEW_N(r, u32, steps),
         .to = RUN_NEW_N(r, u32, steps),
+        .first = RUN_NEW_N(r, u32, steps),
+        .last = RUN_NEW_N(r, u32, steps),
         .present = RUN_NEW_N(r, u64, column_words(steps)),
         .factor = need.has_factors ? RUN_NEW_N(r, f64, steps) : NULL,
         .limit = need.has_factors ? RUN_NEW_N(r, f64, steps) : NULL,
@@ -43,7 +45,10 @@ void range_frame_fill(struct range_frame *f, const i64 *t_ms, u32 count)
         f->from[step] = from;
         f->to[step] = to;
         f->samples += to - from;
-        if (to - from >= f->least) {
+        bool enough = to - from >= f->least;
+        f->first[step] = enough ? from : 0;
+        f->last[step] = enough ? to - 1 : 0;
+        if (enough) {
             bits_set(f->present, step);
         }
     }

@@ -2,7 +2,7 @@
 // are: their bounds, which of them hold enough samples, and by what a change is stretched.
 //
 // Made once per timestamp column, O(samples + steps), and used for all series that share it.
-// Memory: 25 bytes a step, in the run's memory, kept from column to column.
+// Memory: RANGE_FRAME_STEP_BYTES a step, in the run's memory, kept from column to column.
 // Threads: owned by the run; frozen while series are calculated.
 #ifndef PROMQL_RANGE_FRAME_H
 #define PROMQL_RANGE_FRAME_H
@@ -14,6 +14,8 @@
 
 struct run;
 
+#define RANGE_FRAME_STEP_BYTES 33U
+
 // Threads: as above.
 struct range_frame {
     struct grid grid;
@@ -24,6 +26,8 @@ struct range_frame {
     u32 least; // Samples that a window must have.
     u32 *from; // Windows as [from, to) by step.
     u32 *to;
+    u32 *last; // to - 1; where a window has not enough samples, first and last are sample 0.
+    u32 *first;
     u64 *present; // Steps whose window has at least so many.
     // Of rate, increase and delta only:
     f64 *factor; // By what a change is multiplied unless its counter would begin below zero,

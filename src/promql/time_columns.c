@@ -1,0 +1,181 @@
+// time_columns.c: see time_columns.h.
+#include "promql/time_columns.h"
+
+#include "base/hash.h"
+#include "promql/query_run.h"
+
+#define COLUMNS_BYTES ((u64)1 << 20)
+#define COLUMNS_MAX   256U
+#define TABLE         1024U
+
+void time_columns_begin(struct time_columns *c)
+{
+    c->now.count = 0;
+    c->now.run_count = 0;
+    c->guess = COLUMN_NONE;
+    c->is_private = false;
+}
+
+static bool grow_times(struct time_column *x, struct run *r, u32 used, u32 count)
+{
+    if (count <= x->cap) {
+        return true;
+    }
+    u32 cap = MAX(MAX(512U, x->cap * 2), count);
+    i64 *t_ms = run_grow(r, x->t_ms, used, cap, sizeof(i64));
+    if (!t_ms) {
+        return false;
+    }
+    x->t_ms = t_ms;
+    x->cap = cap;
+    return true;
+}
+
+static bool grow_runs(struct time_column *x, struct run *r, u32 count)
+{
+    if (count <= x->run_cap) {
+        return true;
+    }
+    u32 cap = MAX(MAX(8U, x->run_cap * 2), count);
+    u64 *ids = run_grow(r, x->run_ids, x->run_count, cap, sizeof(*ids));
+    u32 *ends = run_grow(r, x->run_ends, x->run_count, cap, sizeof(*ends));
+    if (!ids || !ends) {
+        return false;
+    }
+    x->run_ids = ids;
+    x->run_ends = ends;
+    x->run_cap = cap;
+    return true;
+}
+
+static u32 *table_place(struct time_columns *c, u64 id, u32 end)
+{
+    return &c->by_id[hash_mix(id, end) % TABLE];
+}
+
+static bool has_run(const struct time_column *x, u32 index, u64 id, u32 end)
+{
+    return index < x->run_count && x->run_ids[index] == id && x->run_ends[index] == end;
+}
+
+// Does the guess still hold with this run? If not, the times that were not copied are fetched.
+static bool check_guess(struct time_columns *c, struct run *r, u64 id, u32 from, u32 end)
+{
+    u32 index = c->now.run_count;
+    if (index == 0 && id != 0 && c->by_id) {
+        c->guess = *table_place(c, id, end) - 1; // 0 becomes COLUMN_NONE.
+    }
+    if (c->guess == COLUMN_NONE || has_run(&c->items[c->guess], index, id, end)) {
+        return true;
+    }
+    const i64 *known = c->items[c->guess].t_ms;
+    c->guess = COLUMN_NONE;
+    if (!grow_times(&c->now, r, 0, from)) {
+        return false;
+    }
+    if (from > 0) {
+        memcpy(c->now.t_ms, known, from * sizeof(i64));
+    }
+    return true;
+}
+
+bool time_columns_add(struct time_columns *c, struct run *r, const struct series_run *run, u32 from)
+{
+    u32 end = from + run->n;
+    if (!check_guess(c, r, run->column_id, from, end) ||
+        !grow_runs(&c->now, r, c->now.run_count + 1)) {
+        return false;
+    }
+    if (c->guess == COLUMN_NONE) {
+        if (!grow_times(&c->now, r, from, end)) {
+            return false;
+        }
+        memcpy(c->now.t_ms + from, run->t_ms, run->n * sizeof(i64));
+    }
+    c->is_private = c->is_private || run->column_id == 0;
+    c->now.run_ids[c->now.run_count] = run->column_id;
+    c->now.run_ends[c->now.run_count++] = end;
+    c->now.count = end;
+    return true;
+}
+
+static bool add_place(struct time_columns *c, struct run *r)
+{
+    if (c->count == c->cap) {
+        u32 cap = MAX(16U, c->cap * 2);
+        struct time_column *grown = run_grow(r, c->items, c->cap, cap, sizeof(*grown));
+        if (!grown) {
+            return false;
+        }
+        c->items = grown;
+        c->cap = cap;
+    }
+    c->items[c->count++] = (struct time_column){.version = 0};
+    return true;
+}
+
+// Where the column at hand goes: a new place, or one that makes room.
+static struct time_column *choose_place(struct time_columns *c, struct run *r, bool pins)
+{
+    u64 bytes = (u64)c->now.count * sizeof(i64) + 1;
+    u64 most = MAX(1U, MIN((u64)COLUMNS_MAX, COLUMNS_BYTES / bytes));
+    if (pins) {
+        CHECK(c->pinned == c->count); // (I2)
+        c->pinned++;
+    } else if (c->count - c->pinned >= most) {
+        u32 at = c->pinned + c->victim++ % (c->count - c->pinned);
+        struct time_column *x = &c->items[at];
+        u32 *place = table_place(c, x->run_ids[0], x->run_ends[0]);
+        *place = *place == at + 1 ? 0 : *place;
+        return x;
+    }
+    return add_place(c, r) ? &c->items[c->count - 1] : NULL;
+}
+
+static bool keep(struct time_columns *c, struct run *r, bool pins, u32 *column)
+{
+    const struct time_column *now = &c->now;
+    if (!c->by_id) {
+        c->by_id = RUN_NEW_N(r, u32, TABLE);
+    }
+    struct time_column *x = c->by_id ? choose_place(c, r, pins) : NULL;
+    if (!x) {
+        return false;
+    }
+    x->run_count = 0;
+    if (x->cap < now->count) {
+        x->t_ms = RUN_NEW_N(r, i64, now->count);
+        x->cap = now->count;
+    }
+    if (!x->t_ms || !grow_runs(x, r, now->run_count)) {
+        return false;
+    }
+    memcpy(x->t_ms, now->t_ms, now->count * sizeof(i64));
+    memcpy(x->run_ids, now->run_ids, now->run_count * sizeof(u64));
+    memcpy(x->run_ends, now->run_ends, now->run_count * sizeof(u32));
+    x->count = now->count;
+    x->run_count = now->run_count;
+    x->version = ++c->version; // (I1)
+    *column = (u32)(x - c->items);
+    *table_place(c, x->run_ids[0], x->run_ends[0]) = *column + 1;
+    return true;
+}
+
+bool time_columns_end(struct time_columns *c, struct run *r, bool pins, u32 *column)
+{
+    *column = COLUMN_NONE;
+    if (c->guess != COLUMN_NONE && c->items[c->guess].run_count != c->now.run_count) {
+        // It ended before the column did.
+        const i64 *known = c->items[c->guess].t_ms;
+        c->guess = COLUMN_NONE;
+        if (!grow_times(&c->now, r, 0, c->now.count)) {
+            return false;
+        }
+        memcpy(c->now.t_ms, known, c->now.count * sizeof(i64));
+    }
+    if (c->guess != COLUMN_NONE) {
+        *column = c->guess;
+        return true;
+    }
+    return c->is_private || c->now.count == 0 || keep(c, r, pins, column);
+}
