@@ -127,7 +127,9 @@ void match_cache_put(struct match_cache *c, const struct matcher *m, const struc
                                       .set = postings_copy(set),
                                       .bytes = bytes,
                                       .asked = c->questions};
-        memcpy(entry->text, m->name.ptr, m->name.len);
+        if (m->name.len > 0) { // The tenant's has none.
+            memcpy(entry->text, m->name.ptr, m->name.len);
+        }
         if (m->value.len > 0) {
             memcpy(entry->text + m->name.len, m->value.ptr, m->value.len);
         }
