@@ -103,6 +103,12 @@ bool tsdb_undelete(struct tsdb *db, u64 id, struct error *e) MUST_USE;
 // Rewrites now every block that holds samples deleted more than a day ago.
 bool tsdb_clean(struct tsdb *db, u32 *blocks, struct error *e) MUST_USE;
 
+// Makes snapshots/NAME in the store's folder: a folder that can be opened as a store, which holds
+// what was committed when it was asked for (skip_head: of blocks only). Links what does not change.
+#define TSDB_SNAPSHOT_NAME 48
+bool tsdb_snapshot(struct tsdb *db, bool skip_head, char name[TSDB_SNAPSHOT_NAME],
+                   struct error *e) MUST_USE;
+
 // Series that match keep their samples for another time than the general one.
 struct tsdb_class {
     struct tenant_id tenant;
