@@ -6,17 +6,19 @@
 #include "ingest/ingest.h"
 #include "os/clk.h"
 
-#define QUERY  API_LANE_QUERY
-#define INDEX  API_LANE_INDEX
-#define META   API_LANE_META
-#define WRITE  API_LANE_WRITE
-#define INLINE HTTP_LANE_INLINE
-#define READS  (HTTP_GET | HTTP_POST)
-#define SHARED (HTTP_CORS | HTTP_FORM)
+#define QUERY   API_LANE_QUERY
+#define INDEX   API_LANE_INDEX
+#define META    API_LANE_META
+#define WRITE   API_LANE_WRITE
+#define INLINE  HTTP_LANE_INLINE
+#define READS   (HTTP_GET | HTTP_POST)
+#define CHANGES (HTTP_POST | HTTP_PUT)
+#define SHARED  (HTTP_CORS | HTTP_FORM)
 
 #define FORM_BYTES_MAX   ((u64)10 << 20) // A query of 64 KiB, or thousands of match[].
 #define ABSENT_BYTES_MAX ((u64)32 << 20) // So that the answer says why, and not "too large".
 #define RELOAD_MS        ((i64)300000)
+#define ADMIN_MS         ((i64)3600000) // Blocks are rewritten.
 #define V1(path)         "/api/v1" path
 
 // method, path, lane, body, permission, flags, deadline, handler
@@ -62,6 +64,14 @@ static const struct http_route route_table[] = {
     {HTTP_POST, V1("/read"), WRITE, ABSENT_BYTES_MAX, HTTP_READ, 0, 0, api_absent, NULL},
     {HTTP_POST, V1("/otlp/v1/metrics"), WRITE, ABSENT_BYTES_MAX, HTTP_WRITE, 0, 0, api_absent,
      NULL},
+    {CHANGES, V1("/admin/tsdb/delete_series"), INDEX, FORM_BYTES_MAX, HTTP_ADMIN, HTTP_FORM,
+     ADMIN_MS, api_delete_series, NULL},
+    {CHANGES, V1("/admin/tsdb/undelete_series"), INDEX, FORM_BYTES_MAX, HTTP_ADMIN, HTTP_FORM,
+     ADMIN_MS, api_undelete_series, NULL},
+    {CHANGES, V1("/admin/tsdb/clean_tombstones"), INDEX, FORM_BYTES_MAX, HTTP_ADMIN, HTTP_FORM,
+     ADMIN_MS, api_clean_tombstones, NULL},
+    {CHANGES, V1("/admin/tsdb/snapshot"), INDEX, FORM_BYTES_MAX, HTTP_ADMIN, HTTP_FORM, ADMIN_MS,
+     api_snapshot, NULL},
     {HTTP_GET, "/federate", INDEX, 0, HTTP_READ, 0, 0, api_federate, NULL},
     {HTTP_GET, "/metrics", META, 0, HTTP_READ, 0, 0, api_metrics, NULL},
     {HTTP_GET, "/version", INLINE, 0, HTTP_READ, 0, 0, api_version, NULL},

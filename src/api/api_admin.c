@@ -1,5 +1,6 @@
-// api_admin.c: /-/…: is it alive, is it ready, reload, quit.
+// api_admin.c: /-/…: is it alive, is it ready, reload, quit; what changes the store by hand.
 #include "api/api_inner.h"
+#include "base/arena.h"
 #include "base/str.h"
 #include "tsdb/tsdb.h"
 
@@ -79,6 +80,113 @@ void api_quit(struct http_request *rq, struct http_response *rs)
         control->quit(control->ctx);
     }
     http_text(rs, 200, "Requesting termination... Goodbye!");
+}
+
+static struct tsdb *admin_store(struct http_request *rq, struct http_response *rs)
+{
+    const struct api *api = rq->ctx;
+    if (!api->opts.admin) {
+        api_error(rs, API_UNAVAILABLE, "admin APIs disabled");
+        return NULL;
+    }
+    const struct api_services *svc = api_ready(rq, rs);
+    if (svc != NULL && svc->tsdb == NULL) {
+        api_error(rs, API_UNAVAILABLE, "there is no storage to be administered");
+    }
+    return svc != NULL ? svc->tsdb : NULL;
+}
+
+// The header, beyond upstream's answer, names what undelete_series takes back.
+void api_delete_series(struct http_request *rq, struct http_response *rs)
+{
+    struct tsdb *db = admin_store(rq, rs);
+    struct tsdb_deletion d = {.tenant = TENANT_DEFAULT};
+    struct api_matchers *sets;
+    struct error e = {0};
+    str ids = STR_EMPTY;
+    u32 count;
+    if (db == NULL) {
+        return;
+    }
+    if (!form_has(&rq->params, STR("match[]"))) {
+        api_error(rs, API_BAD_DATA, "no match[] parameter provided");
+        return;
+    }
+    if (!api_param_time(rq, rs, "start", INT64_MIN, &d.min_ms) ||
+        !api_param_time(rq, rs, "end", INT64_MAX, &d.max_ms) ||
+        !api_param_matchers(rq, rs, &sets, &count)) {
+        return;
+    }
+    for (u32 i = 0; i < count; i++) {
+        u64 id;
+        d.ms = sets[i].ms;
+        d.count = sets[i].count;
+        if (!tsdb_delete(db, &d, &id, &e)) {
+            api_error_of(rs, &e);
+            return;
+        }
+        ids = arena_printf(rq->arena, "%.*s%s%llu", STR_ARG(ids), i > 0 ? ", " : "",
+                           (unsigned long long)id);
+    }
+    (void)http_header_set(rs, STR("X-Tidemark-Deletion-Ids"), ids);
+    api_empty(rs);
+}
+
+void api_undelete_series(struct http_request *rq, struct http_response *rs)
+{
+    struct tsdb *db = admin_store(rq, rs);
+    struct error e = {0};
+    u64 id;
+    if (db == NULL) {
+        return;
+    }
+    if (!parse_u64(form_get(&rq->params, STR("id")), &id)) {
+        api_error(rs, API_BAD_DATA, "invalid parameter \"id\": the number of a deletion is needed");
+    } else if (!tsdb_undelete(db, id, &e)) {
+        api_error_of(rs, &e);
+    } else {
+        api_empty(rs);
+    }
+}
+
+void api_clean_tombstones(struct http_request *rq, struct http_response *rs)
+{
+    struct tsdb *db = admin_store(rq, rs);
+    struct error e = {0};
+    u32 blocks;
+    if (db == NULL) {
+        return;
+    }
+    if (tsdb_clean(db, &blocks, &e)) {
+        api_empty(rs);
+    } else {
+        api_error_of(rs, &e);
+    }
+}
+
+void api_snapshot(struct http_request *rq, struct http_response *rs)
+{
+    struct tsdb *db = admin_store(rq, rs);
+    char name[TSDB_SNAPSHOT_NAME];
+    struct error e = {0};
+    struct api_out o;
+    if (db == NULL) {
+        return;
+    }
+    const str skip = form_get(&rq->params, STR("skip_head"));
+    if (skip.len > 0 && !str_eq(skip, STR("true")) && !str_eq(skip, STR("false"))) {
+        api_error(rs, API_BAD_DATA, "invalid parameter \"skip_head\": it is not true or false");
+        return;
+    }
+    if (!tsdb_snapshot(db, str_eq(skip, STR("true")), name, &e)) {
+        api_error_of(rs, &e);
+        return;
+    }
+    api_out_begin(&o, rs);
+    jsonw_object(&o.w);
+    jsonw_pair_str(&o.w, STR("name"), str_c(name));
+    jsonw_object_end(&o.w);
+    api_out_end(&o);
 }
 
 // promtool debug asks here; a profile of Go's kind there is none.

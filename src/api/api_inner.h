@@ -126,6 +126,7 @@ http_handler api_status_config, api_status_flags, api_status_runtime, api_status
     api_status_tsdb, api_status_blocks, api_status_walreplay, api_features, api_notifications;
 http_handler api_write, api_federate, api_metrics, api_version;
 http_handler api_healthy, api_readiness, api_reload, api_quit, api_debug, api_absent;
+http_handler api_delete_series, api_undelete_series, api_clean_tombstones, api_snapshot;
 http_handler api_graph, api_page;
 
 #endif

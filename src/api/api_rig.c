@@ -95,6 +95,7 @@ struct api_rig *api_rig_new_bare(bool lifecycle, bool attached)
         .prefix = STR("/base"),
         .lifecycle = lifecycle,
         .remote_write = lifecycle,
+        .admin = lifecycle,
     };
     rig->api = api_new(&opts, &e);
     if (rig->api == NULL) {

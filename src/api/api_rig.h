@@ -20,7 +20,7 @@ struct api_rig {
     bool reload_fails;
 };
 
-// With lifecycle and remote write on; attached. The store holds, every 15 s of the last 10 min,
+// With lifecycle, admin and remote write on; attached. The store holds, every 15 s of 10 min,
 // up{instance="x:1",job="a"} 1, up{instance="y:1",job="b"} 0, n_total{job="a"} (0.5 a second) and
 // "odd name"{"a b"="<&>\"\\\n"} NaN.
 struct api_rig *api_rig_new(void);

@@ -2,12 +2,15 @@
 // these instead of the real folders, so that every field has a known value.
 #include "alert/alerting.h"
 #include "base/arena.h"
+#include "base/error.h"
 #include "base/str.h"
 #include "collect/collect.h"
 #include "model/labels.h"
 #include "rules/rules.h"
 #include "scrape/scrape.h"
 #include "tsdb/tsdb.h"
+
+#include <stdio.h>
 
 static const struct label target_labels[] = {{{"instance", 8}, {"x:1", 3}}, {{"job", 3}, {"a", 1}}};
 static const struct label found_labels[] = {{{"__address__", 11}, {"x:1", 3}}};
@@ -193,4 +196,32 @@ void tsdb_blocks_get(struct tsdb *db, struct arena *a, struct tsdb_block_info **
                                            .bytes = 6,
                                            .level = 1};
     *n = 1;
+}
+
+bool tsdb_delete(UNUSED struct tsdb *db, const struct tsdb_deletion *what, u64 *id, struct error *e)
+{
+    if (what->count == 0 || what->min_ms > what->max_ms) {
+        return err_set(e, ERR_INVALID, "a deletion needs matchers and a range");
+    }
+    *id = 4000 + what->count;
+    return true;
+}
+
+bool tsdb_undelete(UNUSED struct tsdb *db, u64 id, struct error *e)
+{
+    return id == 4001 || err_set(e, ERR_NOT_FOUND, "there is no deletion %llu that could be undone",
+                                 (unsigned long long)id);
+}
+
+bool tsdb_clean(UNUSED struct tsdb *db, u32 *blocks, UNUSED struct error *e)
+{
+    *blocks = 1;
+    return true;
+}
+
+bool tsdb_snapshot(UNUSED struct tsdb *db, bool skip_head, char name[TSDB_SNAPSHOT_NAME],
+                   UNUSED struct error *e)
+{
+    (void)snprintf(name, TSDB_SNAPSHOT_NAME, "%s", skip_head ? "blocks" : "whole");
+    return true;
 }

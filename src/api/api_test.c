@@ -276,6 +276,49 @@ TEST(api_guards_the_life_cycle)
     api_rig_free(rig);
 }
 
+// Asks by POST for something under /api/v1/admin/tsdb/; checks the status and part of the body.
+static void admin_expect(struct api_rig *rig, const char *what, u32 status, const char *part)
+{
+    char target[256];
+    (void)snprintf(target, sizeof(target), "/api/v1/admin/tsdb/%s", what);
+    struct http_fake *f = api_rig_ask(rig, "POST", target, STR_EMPTY);
+    if (http_fake_status(f) != status || !str_contains(http_fake_body(f), str_c(part))) {
+        fail_msg("%s: got %u %.*s", what, http_fake_status(f), STR_ARG(http_fake_body(f)));
+    }
+    http_fake_free(f);
+}
+
+TEST(api_administers_the_store)
+{
+    struct api_rig *rig = api_rig_new();
+    assert_int_equal(status_of(rig, "GET", "/api/v1/admin/tsdb/delete_series?match[]=up"), 405);
+    admin_expect(rig, "delete_series", 400, "no match[] parameter provided");
+    admin_expect(rig, "delete_series?match[]=%7B", 400, "match[]");
+    admin_expect(rig, "delete_series?match[]=up&start=x", 400, "start");
+    admin_expect(rig, "delete_series?match[]=up&start=20&end=10", 400, "a deletion needs");
+    admin_expect(rig, "undelete_series?id=4001", 204, "");
+    admin_expect(rig, "undelete_series?id=4002", 404, "no deletion 4002");
+    admin_expect(rig, "undelete_series", 400, "number of a deletion");
+    admin_expect(rig, "clean_tombstones", 204, "");
+    admin_expect(rig, "snapshot", 200, "{\"name\":\"whole\"}");
+    admin_expect(rig, "snapshot?skip_head=true", 200, "{\"name\":\"blocks\"}");
+    admin_expect(rig, "snapshot?skip_head=maybe", 400, "skip_head");
+    struct http_fake *f =
+        api_rig_ask(rig, "PUT", "/api/v1/admin/tsdb/delete_series",
+                    STR("match[]=up&match[]=up%7Bjob%3D%22a%22%7D&start=10&end=20.5"));
+    assert_int_equal(http_fake_status(f), 204);
+    ASSERT_STR_EQ(http_fake_header(f, STR("X-Tidemark-Deletion-Ids")), STR("4001, 4002"));
+    assert_int_equal(http_fake_body(f).len, 0);
+    http_fake_free(f);
+    api_rig_free(rig);
+    rig = api_rig_new_bare(false, true);
+    admin_expect(rig, "delete_series?match[]=up", 500, "admin APIs disabled");
+    admin_expect(rig, "undelete_series?id=4001", 500, "admin APIs disabled");
+    admin_expect(rig, "clean_tombstones", 500, "admin APIs disabled");
+    admin_expect(rig, "snapshot", 500, "admin APIs disabled");
+    api_rig_free(rig);
+}
+
 static void append_one(struct api_rig *rig, struct labels set, i64 t_ms)
 {
     struct series_ref ref;

@@ -53,6 +53,7 @@ struct options {
     str external_url;
     str route_prefix;
     bool enable_lifecycle;
+    bool enable_admin;
     bool enable_remote_write;
     str cors_origin;
     u64 connections_max;

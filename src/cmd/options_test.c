@@ -58,8 +58,9 @@ TEST(options_say_what_is_wrong_and_what_would_be_right)
          "unknown flag --storage.tsdb.pth: did you mean --storage.tsdb.path?"},
         {"--zzzzzzzzzzzzzzzzz",
          "unknown flag --zzzzzzzzzzzzzzzzz: tidemark server --help lists all"},
-        {"--web.enable-admin-api", "--web.enable-admin-api is known to Prometheus but not built in "
-                                   "this release: leave it out"},
+        {"--web.enable-otlp-receiver",
+         "--web.enable-otlp-receiver is known to Prometheus but not built in "
+         "this release: leave it out"},
         {"--log.level=loud", "--log.level: \"loud\" is none of debug, info, warn, error"},
         {"--web.enable-lifecycle=yes", "--web.enable-lifecycle: \"yes\" is not true or false"},
         {"--storage.tsdb.retention.size=12Q",
