@@ -33,7 +33,10 @@ PAGES = [
          "`external_labels` take `$NAME` and `${NAME}` from the environment; `$$` is a dollar."),
         ("storage", "cmd/config.c", "storage_fields", ""),
         ("storage.tsdb", "cmd/config.c", "tsdb_fields", ""),
-        ("storage.tsdb.retention", "cmd/config.c", "retention_fields", "What is set here wins over the flags."),
+        ("storage.tsdb.retention", "cmd/config.c", "retention_fields", "What is set here wins over the flags. `percentage` is of the disk under the data folder."),
+        ("storage.tsdb.retention.classes", "cmd/config.c", "class_fields",
+         "Series that the selector in `match` selects keep their samples for `keep` instead; the first class that matches "
+         "counts. 0s = for ever."),
         ("scrape_configs", "scrape/scrape_conf.c", "fields", ""),
         ("basic_auth", "scrape/scrape_conf.c", "basic_auth_fields", ""),
         ("authorization", "scrape/scrape_conf.c", "authorization_fields", "`type` must be Bearer."),

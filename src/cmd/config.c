@@ -8,12 +8,13 @@
 #include "cmd/mixins.h"
 #include "model/conf.h"
 #include "os/fs.h"
+#include "promql/promql.h"
 #include "wire/yaml.h"
 
-#define CONFIG_BYTES_MAX  ((size_t)16 << 20)
-#define CONFIG_MEMORY_MAX ((size_t)1 << 30)
-#define FILES_MAX         10000U
-#define WARNINGS_MAX      100U
+#define CONFIG_BYTES_MAX    ((size_t)16 << 20)
+#define CONFIG_MEMORY_MAX   ((size_t)1 << 30)
+#define FILES_MAX           10000U
+#define CONFIG_WARNINGS_MAX 100U
 
 // ---- tables ----
 
@@ -21,9 +22,17 @@ struct tsdb_section {
     i64 ooo_window_ms;
     const struct yaml_node *retention;
 };
+struct class_section {
+    str match;
+    i64 keep_ms;
+    struct tsdb_class made;
+};
 struct retention_section {
     i64 time_ms;
     u64 size;
+    u64 percentage;
+    struct class_section *classes;
+    u32 class_count;
 };
 struct storage_section {
     struct tsdb_section tsdb;
@@ -53,10 +62,33 @@ struct top_section {
     struct storage_section storage;
 };
 
+static bool class_check(void *target, const struct yaml_node *node, struct arena *a,
+                        struct error *e)
+{
+    struct class_section *c = target;
+    struct error why = {0};
+    c->made = (struct tsdb_class){.tenant = TENANT_DEFAULT, .keep_ms = c->keep_ms};
+    return promql_selector(a, c->match, false, &c->made.ms, &c->made.count, &why) ||
+           conf_error(e, node, "match: %s", why.text);
+}
+
+static const struct conf_field class_fields[] = {
+    CONF_FIELD(class_section, "match", CONF_STR, match, .required = true),
+    CONF_FIELD(class_section, "keep", CONF_DURATION, keep_ms, .required = true),
+};
+static const struct conf_struct class_conf = {.name = "class",
+                                              .bytes = sizeof(struct class_section),
+                                              .fields = class_fields,
+                                              .field_count = ARRAY_LEN(class_fields),
+                                              .check = class_check,
+                                              .place_offset = SIZE_MAX};
+
 static const struct conf_field retention_fields[] = {
     CONF_FIELD(retention_section, "time", CONF_DURATION, time_ms),
     CONF_FIELD(retention_section, "size", CONF_BYTES, size),
-    CONF_REFUSED("percentage"),
+    CONF_FIELD(retention_section, "percentage", CONF_U64, percentage),
+    CONF_LIST(retention_section, "classes", CONF_STRUCT_LIST, classes, class_count,
+              .sub = &class_conf),
 };
 static const struct conf_struct retention_conf =
     CONF_TABLE(retention_section, "retention", retention_fields);
@@ -138,7 +170,7 @@ static bool is_env_byte(char c)
 // What could be a slip and is none that keeps the server from starting.
 static void warning_add(struct config *c, str text)
 {
-    if (c->warning_count < WARNINGS_MAX) {
+    if (c->warning_count < CONFIG_WARNINGS_MAX) {
         c->warnings[c->warning_count++] = text;
     }
 }
@@ -352,8 +384,22 @@ static bool retention_set(struct config *c, const struct yaml_node *node, struct
     if (node && !conf_decode(&retention_conf, node, &r, c->memory, e)) {
         return false;
     }
-    c->retention_ms = r.time_ms;
-    c->retention_bytes = r.size;
+    if (r.percentage > 100) {
+        return conf_error(e, node, "percentage: %llu is more than 100",
+                          (unsigned long long)r.percentage);
+    }
+    if (r.class_count > TSDB_CLASSES_MAX) {
+        return conf_error(e, node, "%u classes; at most %u", r.class_count, TSDB_CLASSES_MAX);
+    }
+    struct tsdb_class *classes = ARENA_NEW_N(c->memory, struct tsdb_class, r.class_count + 1U);
+    for (u32 i = 0; i < r.class_count; i++) {
+        classes[i] = r.classes[i].made;
+    }
+    c->retention = (struct tsdb_retention){.ms = r.time_ms,
+                                           .bytes = r.size,
+                                           .disk_percent = (u32)r.percentage,
+                                           .classes = classes,
+                                           .class_count = r.class_count};
     return true;
 }
 
@@ -453,7 +499,7 @@ struct config *config_load(struct fs *fs, str path, str listen_address,
 {
     struct config *c = MEM_NEW(struct config);
     c->memory = arena_new(CONFIG_MEMORY_MAX);
-    c->warnings = ARENA_NEW_N(c->memory, str, WARNINGS_MAX);
+    c->warnings = ARENA_NEW_N(c->memory, str, CONFIG_WARNINGS_MAX);
     str text;
     struct top_section s = {0};
     bool ok = text_read(c, fs, path, listen_address, &text, e);

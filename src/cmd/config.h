@@ -10,6 +10,7 @@
 #include "model/labels.h"
 #include "rules/rules.h"
 #include "scrape/scrape.h"
+#include "tsdb/tsdb.h"
 
 struct arena;
 struct error;
@@ -30,8 +31,7 @@ struct config {
     i64 query_offset_ms;
     struct rules_file *rule_files; // Globs resolved.
     u32 rule_file_count;
-    i64 retention_ms; // 0 = the flag's.
-    u64 retention_bytes;
+    struct tsdb_retention retention; // Where ms or bytes is 0, the flag's.
     i64 ooo_window_ms;
     str *warnings; // What to tell, with places; nothing of it keeps the server from starting.
     u32 warning_count;

@@ -37,7 +37,8 @@ TEST(config_reads_upstreams_file)
              "  scrape_interval: 15s\n"
              "  external_labels: {region: '${REGION}-$$1', gone: '$NOPE'}\n"
              "rule_files: [rules.yml, 'none*.yml']\n"
-             "storage: {tsdb: {out_of_order_time_window: 30m, retention: {time: 30d}}}\n"
+             "storage: {tsdb: {out_of_order_time_window: 30m, retention: {time: 30d,\n"
+             "  percentage: 80, classes: [{match: '{namespace=~\"debug-.*\"}', keep: 6h}]}}}\n"
              "scrape_configs:\n"
              "  - job_name: a\n"
              "    basic_auth: {username: u, password: very-hidden}\n"
@@ -50,7 +51,12 @@ TEST(config_reads_upstreams_file)
     assert_int_equal(c->scrape.timeout_ms, 10000);
     assert_int_equal(c->evaluation_interval_ms, 60000);
     assert_int_equal(c->ooo_window_ms, 30 * 60000);
-    assert_int_equal(c->retention_ms, 30LL * 86400000);
+    assert_int_equal(c->retention.ms, 30LL * 86400000);
+    assert_int_equal(c->retention.disk_percent, 80);
+    assert_int_equal(c->retention.class_count, 1);
+    assert_int_equal(c->retention.classes[0].keep_ms, 6 * 3600000);
+    assert_int_equal(c->retention.classes[0].count, 1);
+    ASSERT_STR_EQ(c->retention.classes[0].ms[0].value, STR("debug-.*"));
     ASSERT_STR_EQ(labels_get(c->scrape.external_labels, STR("region")), STR("north-$1"));
     assert_false(labels_has(c->scrape.external_labels, STR("gone")));
     assert_int_equal(c->warning_count, 1); // And not without a word.
@@ -84,6 +90,10 @@ TEST(config_errors_carry_file_line_column_and_a_hint)
         {"global:\n  evaluation_interval: 0s\n", "/c/prometheus.yml:2:24: evaluation_interval"},
         {"rule_files:\n  - '*.yml'\n  - gone.yml\n", "/c/prometheus.yml:3:5: "},
         {"rule_files:\n  - '*.yml'\n  - gone.yml\n", "/c/gone.yml"},
+        {"storage: {tsdb: {retention: {percentage: 101}}}\n", "percentage: 101 is more than 100"},
+        {"storage: {tsdb: {retention: {classes: [{match: up}]}}}\n", "keep"},
+        {"storage: {tsdb: {retention: {classes: [{match: '{', keep: 1h}]}}}\n",
+         "/c/prometheus.yml:1:40: match: "},
         {"rule_files: [../c]\n", "/c/prometheus.yml:1:14: "},
         {"scrape_config_files: [gone.yml]\n", "/c/prometheus.yml:1:23: "},
         {"tracing: {}\nscrape_configs:\n- job_name: a\n  oauth2: {}\n- job_name: b\n"

@@ -145,11 +145,11 @@ static void engines_apply(struct server *s, const struct config *c)
     promql_engine_set_subquery_step(s->engine, c->evaluation_interval_ms);
     promql_engine_set_subquery_step(s->rules_engine, c->evaluation_interval_ms);
     tsdb_set_ooo_window(s->db, c->ooo_window_ms);
-    const struct tsdb_retention r = {
-        .ms = c->retention_ms ? c->retention_ms : s->options->retention_ms,
-        .bytes = c->retention_bytes ? c->retention_bytes : s->options->retention_bytes};
+    struct tsdb_retention r = c->retention;
+    r.ms = r.ms ? r.ms : s->options->retention_ms;
+    r.bytes = r.bytes ? r.bytes : s->options->retention_bytes;
     struct error e = {0};
-    CHECK(tsdb_set_retention(s->db, &r, &e)); // Without classes there is nothing to be refused.
+    CHECK(tsdb_set_retention(s->db, &r, &e)); // config.c looked at what it could refuse.
 }
 
 static void parts_swap(struct server *s, struct prepared *p)
@@ -309,6 +309,7 @@ static bool start_http(struct server *s, struct error *e)
         .replay = &s->replay,
         .prefix = str_c(s->route_prefix),
         .lifecycle = o->enable_lifecycle,
+        .admin = o->enable_admin,
         .remote_write = o->enable_remote_write,
         .lookback_ms = o->lookback_ms,
         .query_timeout_ms = o->query_timeout_ms,
