@@ -61,7 +61,9 @@ static const struct function *function_named(struct parser *p, struct token name
     const struct function *fn = function_find(s);
     if (!fn) {
         const str quoted = str_quoted(p->arena, s);
-        parse_fail(p, name.span, "unknown function with name %.*s", STR_ARG(quoted));
+        const char *hint =
+            str_eq_c(s, "holt_winters") ? "; it is double_exponential_smoothing now" : "";
+        parse_fail(p, name.span, "unknown function with name %.*s%s", STR_ARG(quoted), hint);
         return NULL;
     }
     if (fn->experimental && p->opts->no_experimental_functions) {

@@ -198,6 +198,8 @@ static const struct bad_case bad_cases[] = {
     {"nosuch(foo)", "1:1: unknown function with name \"nosuch\""},
     {"nosuch()", "1:1: unknown function with name \"nosuch\""},
     {"Rate(foo[5m])", "1:1: unknown function with name \"Rate\""},
+    {"holt_winters(foo[5m], 0.5, 0.5)",
+     "1:1: unknown function with name \"holt_winters\"; it is double_exponential_smoothing now"},
     {"START()", "1:1: unknown function with name \"START\""},
     {"rate(foo)",
      "1:6: expected type range vector in call to function \"rate\", got instant vector"},
