@@ -124,7 +124,8 @@ static struct labels labels_of(const struct shape *s, struct arena *a, u32 serie
     u32 at = series % s->per_instance;
     u32 n = 0;
     l[n++] = (struct label){LABEL_NAME, str_c(s->metric)};
-    l[n++] = (struct label){LABEL_JOB, STR("bench")};
+    l[n++] =
+        (struct label){LABEL_JOB, str_c(s->metric)}; // A page of its own: times are shared by job.
     l[n++] =
         (struct label){LABEL_INSTANCE, arena_printf(a, "10.0.0.%03u", series / s->per_instance)};
     if (s->buckets) {
