@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "cmd/options.h"
 #include "cmd/server.h"
+#include "cmd/tool.h"
 #include "os/proc.h"
 
 #include <stdio.h>
@@ -67,7 +68,11 @@ int main(int argc, char **argv)
     if (is_flag || str_eq(word, STR("server"))) {
         return main_server(argc, argv, is_flag ? 1 : MIN(argc, 2));
     }
-    (void)fprintf(stderr, "tidemark: unknown command \"%s\": there are server, version and help\n",
+    if (str_eq(word, STR("tool"))) {
+        return tool_run(argc - 2, argv + 2);
+    }
+    (void)fprintf(stderr,
+                  "tidemark: unknown command \"%s\": there are server, tool, version and help\n",
                   argv[1]);
     return EXIT_USAGE;
 }

@@ -181,6 +181,15 @@ struct rules_plan *rules_prepare(struct rules *r, const struct rules_opts *opts,
     return plan;
 }
 
+u32 rules_plan_rules(const struct rules_plan *plan)
+{
+    u32 count = 0;
+    for (u32 i = 0; i < plan->count; i++) {
+        count += plan->groups[i]->rule_count;
+    }
+    return count;
+}
+
 void rules_plan_free(struct rules_plan *plan)
 {
     if (!plan) {

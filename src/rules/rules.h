@@ -58,6 +58,7 @@ struct rules_plan *rules_prepare(struct rules *r, const struct rules_opts *opts,
                                  const struct rules_file *files, u32 count, struct error *e);
 void rules_swap(struct rules *r, struct rules_plan *plan); // Takes the plan.
 void rules_plan_free(struct rules_plan *plan);             // Accepts NULL.
+u32 rules_plan_rules(const struct rules_plan *plan);       // How many there are in it.
 void rules_start(struct rules *r);
 // Cancels the queries that run, so that a slow one does not hold up the end; what has been
 // evaluated is sent and written.
