@@ -5,11 +5,12 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { matrix, sketches, vector } from './mock_data.mjs';
-import { world } from './mock_worlds.mjs';
+import { HOSTILE, world } from './mock_worlds.mjs';
 
 const DIST = join(fileURLToPath(new URL('.', import.meta.url)), '..', 'dist');
 /** The mock knows of nothing before. */
 const BEGAN = 1.5e9;
+const DROPPED = [1, 2, 3, 4].map((n) => ({ scrapePool: 'shop', discoveredLabels: { __address__: `spare-${n}:8080`, __meta_filepath: '/etc/shop.json', note: HOSTILE } }));
 const TYPES = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', svg: 'image/svg+xml' };
 export const POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
@@ -49,7 +50,7 @@ function answer(path, q, state) {
     case 'format_query': return badQuery(q.get('query') ?? '') ? { error: badQuery(q.get('query')) } : q.get('query');
     case 'alerts': return { alerts: w.groups.flatMap((g) => g.rules.flatMap((r) => r.alerts ?? [])) };
     case 'rules': return { groups: w.groups };
-    case 'targets': return { activeTargets: w.targets, droppedTargets: [], droppedTargetCounts: { shop: w.empty ? 0 : 4 } };
+    case 'targets': return { activeTargets: w.targets, droppedTargets: w.empty ? [] : DROPPED, droppedTargetCounts: { shop: w.empty ? 0 : 4 } };
     case 'deliveries': return { deliveries: w.deliveries };
     case 'labels': return ['__name__', 'instance', 'job', 'mode'];
     case 'metadata': return { node_load1: [{ type: 'gauge', help: '1m load average.', unit: '' }] };

@@ -127,7 +127,44 @@ async function own(run) {
   });
 }
 
+async function unseen(run) {
+  for (const scheme of ['dark', 'light']) await run.check(`what does not run and what is not scraped can be read, ${scheme}`, { scheme }, async (page) => {
+    const mock = await told(() => ({}));
+    await open(page, mock.url + 'alerts', 'main h1');
+    await until(page, () => /Failing 1 rule cannot be evaluated/.test(document.querySelector('main')?.textContent ?? ''));
+    const failing = page.locator('section', { hasText: 'Failing' }).last();
+    need(/ShopSlow.*many-to-many matching not allowed/.test(await failing.textContent()), 'the failing rule does not say why');
+    const inactive = page.locator('section', { hasText: 'Inactive' }).last();
+    need(!/ShopSlow/.test(await inactive.textContent()), 'a rule that cannot be evaluated is called inactive');
+    await failing.scrollIntoViewIfNeeded();
+    await run.shot(page, `told-failing-${scheme}`);
+    await run.accessible(page);
+    await open(page, mock.url + 'targets', 'main h1');
+    await page.locator('a', { hasText: 'Show them' }).click();
+    await page.waitForURL(/dropped=1/);
+    await until(page, () => /Dropped 4, before relabelling.*spare-1:8080/s.test(document.querySelector('main')?.textContent ?? ''));
+    await page.locator('section', { hasText: 'Dropped' }).last().scrollIntoViewIfNeeded();
+    await run.shot(page, `told-dropped-${scheme}`);
+    await run.accessible(page);
+    await open(page, mock.url + 'targets?dropped=1&q=spare-3', 'main h1');
+    await until(page, () => /Dropped 1 of 4/.test(document.querySelector('main')?.textContent ?? ''));
+    mock.close();
+  });
+}
+
+async function young(run) {
+  await run.check('Home makes no forecast of a minute', {}, async (page) => {
+    const mock = await told(() => ({ series: (q) => (/^bottomk/.test(q) ? [[{}, -1, -1]] : undefined) }));
+    await open(page, mock.url, 'h1.verdict');
+    await until(page, () => (document.querySelector('main')?.textContent ?? '').split('not enough data yet').length === 3);
+    await run.shot(page, 'told-young');
+    mock.close();
+  });
+}
+
 export async function toldWalks(run) {
+  await unseen(run);
+  await young(run);
   await paging(run);
   await notifier(run);
   await reload(run);

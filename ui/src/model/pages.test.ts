@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RuleGroup, Target } from '../api_types';
 import { alertRows, deliveriesFor, splitThreshold, valueSide } from './alerts';
 import { findBase } from './base';
+import { forecast, timeLeft } from './forecast';
 import { commonLabels, fillLegend, labelKey, matchesWords, selector, seriesName } from './labels';
 import { ownMatch } from './own';
 import { notifierOff, undelivered, whyNot } from './paging';
@@ -13,6 +14,18 @@ import { guessUnit } from './units';
 import { resolvePage } from './url';
 import { verdict } from './verdict';
 import { hostSections } from './host_panels';
+
+describe('forecasts', () => {
+  it('want half an hour of data before they speak', () => {
+    expect(forecast('x')).toBe('bottomk(1, x / (-deriv(x[6h]) > 0) and x offset 30m) or -absent(x offset 30m)');
+    expect(timeLeft(-1)).toBe('not enough data yet');
+    expect(timeLeft(undefined)).toBe('not shrinking');
+    expect(timeLeft(0)).toBe('0 h');
+    expect(timeLeft(3600 * 5)).toBe('5 h');
+    expect(timeLeft(41 * 86400)).toBe('41 days');
+    expect(timeLeft(400 * 86400)).toBe('over a year');
+  });
+});
 
 describe('addresses', () => {
   it('finds the base before the page', () => {

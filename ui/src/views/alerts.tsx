@@ -1,7 +1,7 @@
 // Alerts: what fires, since when, who has it, why?
 import { api } from '../api';
 import type { RulesData } from '../api_types';
-import { alertRows, deliveriesFor, quietRules, telling, type AlertRow } from '../model/alerts';
+import { alertRows, deliveriesFor, quietRules, telling, type AlertRow, type RuleRow } from '../model/alerts';
 import { showDuration } from '../model/duration';
 import { clock } from '../model/frame';
 import { matchesWords, selector } from '../model/labels';
@@ -42,6 +42,8 @@ export const NO_RULES = (
   </Empty>
 );
 
+const ruleKey = ({ rule, group }: RuleRow) => JSON.stringify([group.file, group.name, rule.name, rule.query]);
+
 function Active({ data }: { data: RulesData }) {
   const all = alertRows(data.groups);
   const quiet = quietRules(data.groups);
@@ -50,7 +52,11 @@ function Active({ data }: { data: RulesData }) {
   const state = param('state'), q = param('q'), open = param('open');
   const hit = (row: AlertRow) => (!state || row.state === state) && (!q || matchesWords(`${selector(row.labels)} ${row.name} ${row.rule.query} ${row.group.name} ${row.group.file} ${Object.values(row.annotations).join(' ')}`, q));
   const rows = all.filter(hit);
-  const still = state && state !== 'inactive' ? [] : quiet.filter(({ rule, group }) => !q || matchesWords(`${rule.name} ${rule.query} ${group.name} ${group.file} ${selector(rule.labels ?? {})}`, q));
+  const found = quiet.filter(({ rule, group }) => !q || matchesWords(`${rule.name} ${rule.query} ${rule.lastError ?? ''} ${group.name} ${group.file} ${selector(rule.labels ?? {})}`, q));
+  const broken = quiet.filter(({ rule }) => rule.health === 'err').length;
+  const failing = state && state !== 'failing' ? [] : found.filter(({ rule }) => rule.health === 'err');
+  const still = state && state !== 'inactive' ? [] : found.filter(({ rule }) => rule.health !== 'err');
+  const quietOnly = state === 'inactive' || state === 'failing';
   const sent = deliveries.data?.deliveries;
   if (all.length + quiet.length === 0) return NO_RULES;
   return (
@@ -60,24 +66,37 @@ function Active({ data }: { data: RulesData }) {
         <Choices name="state" label="State" choices={[
           { id: 'firing', word: 'firing', of: 'firing', count: all.filter((r) => r.state === 'firing').length },
           { id: 'pending', word: 'pending', of: 'pending', count: all.filter((r) => r.state === 'pending').length },
-          { id: 'inactive', word: 'inactive', of: 'quiet', count: quiet.length },
+          { id: 'failing', word: 'failing', of: 'unknown', count: broken },
+          { id: 'inactive', word: 'inactive', of: 'quiet', count: quiet.length - broken },
         ]} />
       </div>
       {off && all.length > 0 && <div class="trouble"><p><strong>No notifier is configured: nobody is told of these alerts.</strong> Start the server with <code>--alertmanager.config=alertmanager.yml</code>.</p></div>}
       <h2 class="offscreen">Active alerts</h2>
-      {state !== 'inactive' && rows.length > 0 && (
+      {!quietOnly && rows.length > 0 && (
         <VList items={rows} keyOf={(row) => row.id + row.group.file + row.group.name + row.rule.name} guess={62} label="Active alerts"
           row={(row) => <Row row={row} open={open === row.id} sent={sent ? deliveriesFor(row.labels, sent)[0] : undefined} all={sent} off={off} />} />
       )}
-      {state !== 'inactive' && rows.length === 0 && (
+      {!quietOnly && rows.length === 0 && (
         <p class="calm">{all.length === 0 ? <State of="ok" word="Nothing fires and nothing is pending." /> : 'No active alert matches.'}</p>
+      )}
+      {failing.length > 0 && (
+        <section class="block">
+          <h2>Failing <span class="dim">{failing.length} {failing.length === 1 ? 'rule cannot' : 'rules cannot'} be evaluated: whether there is an alert is not known</span></h2>
+          <VList items={failing} keyOf={ruleKey} guess={56} label="Failing rules" row={({ rule, group }) => (
+            <a class="row-link" href={href('/alerts', { tab: 'rules', q: rule.name })}>
+              <State of="unknown" word="failing" />
+              <span class="grow"><strong>{rule.name}</strong> <code class="dim cut">{rule.query}</code>{rule.lastError && <span class="line warn">{rule.lastError}</span>}</span>
+              <span class="dim right wide">{group.name}</span>
+            </a>
+          )} />
+        </section>
       )}
       {still.length > 0 && (
         <section class="block">
           <h2>Inactive <span class="dim">{still.length} {still.length === 1 ? 'rule has' : 'rules have'} no alert</span></h2>
-          <VList items={still} keyOf={({ rule, group }) => JSON.stringify([group.file, group.name, rule.name, rule.query])} guess={34} label="Inactive rules" row={({ rule, group }) => (
+          <VList items={still} keyOf={ruleKey} guess={34} label="Inactive rules" row={({ rule, group }) => (
             <a class="row-link" href={href('/alerts', { tab: 'rules', q: rule.name })}>
-              <State of={rule.health === 'err' ? 'unknown' : 'quiet'} word={rule.health === 'err' ? 'cannot tell' : 'inactive'} />
+              <State of="quiet" word="inactive" />
               <span class="grow"><strong>{rule.name}</strong> <code class="dim cut">{rule.query}</code></span>
               <span class="dim right wide">{group.name}</span>
             </a>

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { api } from '../api';
 import type { QueryData } from '../api_types';
+import { forecast, timeLeft } from '../model/forecast';
 import { useResource, type Resource } from '../model/resource';
 import { parseValue } from '../model/series';
 import { show } from '../model/units';
@@ -81,13 +82,11 @@ export function byName(data: QueryData | undefined): Map<string, number> {
   return out;
 }
 
-/** "41 days" until a disk is full at the pace of the last hours, or why not. */
-export function daysLeft(free: number | undefined, change: number | undefined, window: number): string {
-  if (free === undefined || change === undefined) return '–';
-  if (change >= 0) return 'not shrinking';
-  const days = free / (-change / window) / 86400;
-  if (days > 365) return 'over a year';
-  return days < 2 ? `${show(days * 24, 'count', 2)} h` : `${show(days, 'count', 2)} days`;
+function DiskFull({ free }: { free: string }) {
+  const of = useInstant(forecast(free));
+  const seconds = single(of);
+  const mount = of.data?.resultType === 'vector' && of.data.result[0]?.metric.mountpoint;
+  return <Fact name="Disk full in" alarm={seconds !== undefined && seconds >= 0 && seconds < 3 * 86400 ? 'firing' : undefined}>{of.data ? timeLeft(seconds) : '–'}{mount && ` (${mount})`}</Fact>;
 }
 
 function useInstant(query: string): Resource<QueryData> {
@@ -104,18 +103,12 @@ function single(of: Resource<QueryData>): number | undefined {
 
 export function HomeHost() {
   const known = useInstant(`count by (instance) (node_load1{${HOST}})`);
-  // The file system that will be full first at the pace of the last six hours.
-  const shrink = `(-delta(node_filesystem_avail_bytes{${HOST},${MOUNTS}}[6h]) / 21600 > 0)`;
-  const first = useInstant(`bottomk(1, node_filesystem_avail_bytes{${HOST},${MOUNTS}} / ${shrink})`);
   const empty = known.data?.resultType === 'vector' && known.data.result.length === 0;
   const why = useResource('host-absent', async (stop) => (await import('./host_absent')).hostAbsent(stop), { on: empty, live: false });
-  const full = first.data?.resultType === 'vector' ? first.data.result[0] : undefined;
-  const seconds = full?.value ? parseValue(full.value[1]) : undefined;
-  const left = seconds === undefined ? (first.data ? 'no file system shrinks' : '–') : `${daysLeft(seconds, -1, 1)} (${full!.metric.mountpoint ?? '?'})`;
   return (
     <section class="block" aria-labelledby="home-host">
       <h2 id="home-host"><a href={href('/dashboards/host')}>This host</a></h2>
-      {!empty && <dl class="facts"><Fact name="Disk full in" alarm={seconds !== undefined && seconds < 3 * 86400 ? 'firing' : undefined}>{left}</Fact></dl>}
+      {!empty && <dl class="facts"><DiskFull free={`node_filesystem_avail_bytes{${HOST},${MOUNTS}}`} /></dl>}
       {empty ? (
         <Loaded of={why} what="The flags could not be read.">{(text) => text}</Loaded>
       ) : <div class="smalls">{HOST_PANELS.map((panel) => <Panel key={panel.title} {...panel} small />)}</div>}
@@ -140,7 +133,6 @@ export function HomeOwn() {
 function OwnFigures({ OWN }: { OWN: string }) {
   const names = 'process_resident_memory_bytes|tidemark_memory_limit_bytes|tidemark_data_disk_free_bytes|tidemark_data_disk_size_bytes|prometheus_tsdb_storage_blocks_bytes|prometheus_tsdb_wal_storage_size_bytes';
   const now = useInstant(`{__name__=~"${names}",${OWN}}`);
-  const shrink = useInstant(`min(delta(tidemark_data_disk_free_bytes{${OWN}}[6h]))`);
   // A group that never missed a run has no such series: then it is the 0 of the groups that do run.
   const missed = useInstant(`sum(increase(prometheus_rule_group_iterations_missed_total{${OWN}}[1h])) or 0 * sum(prometheus_rule_group_last_duration_seconds{${OWN}})`);
   const value = byName(now.data);
@@ -155,7 +147,7 @@ function OwnFigures({ OWN }: { OWN: string }) {
         <Fact name="Memory" alarm={rss !== undefined && limit && rss > 0.9 * limit ? 'firing' : undefined}>{bytes(rss)}{limit !== undefined && <span class="dim"> of {bytes(limit)}</span>}</Fact>
         <Fact name="Data">{bytes(blocks === undefined && wal === undefined ? undefined : (blocks ?? 0) + (wal ?? 0))}</Fact>
         <Fact name="Disk free" alarm={free !== undefined && size && free < 0.05 * size ? 'firing' : undefined}>{bytes(free)}{size !== undefined && <span class="dim"> of {bytes(size)}</span>}</Fact>
-        <Fact name="Disk full in">{daysLeft(free, single(shrink), 21600)}</Fact>
+        <DiskFull free={`tidemark_data_disk_free_bytes{${OWN}}`} />
         <Fact name="Rule runs missed, 1 h" alarm={skipped !== undefined && skipped >= 1 ? 'firing' : undefined}>{skipped === undefined ? '–' : show(Math.round(skipped), 'count')}</Fact>
       </dl>
       <div class="smalls">{ownPanels(OWN).map((panel) => <Panel key={panel.title} {...panel} small />)}</div>

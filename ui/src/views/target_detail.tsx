@@ -1,7 +1,7 @@
 // One target, opened: where the time of its last scrape went, what it answered, its labels before and after.
 import type { Phases, Target } from '../api_types';
 import { showDuration } from '../model/duration';
-import { quote } from '../model/labels';
+import { quote, selector } from '../model/labels';
 import { href } from '../model/url';
 import { Copy, LabelSet } from '../widgets/bits';
 import { Panel } from '../widgets/panel';
@@ -67,6 +67,8 @@ function Excerpt({ body, line }: { body: string; line: number | undefined }) {
 
 export function TargetDetail({ target }: { target: Target }) {
   const safe = /^https?:\/\//.test(target.globalUrl);
+  // All labels of the target: job and instance may be shared with another one.
+  const all = selector(target.labels);
   const match = `job=${quote(target.labels.job ?? '')},instance=${quote(target.labels.instance ?? '')}`;
   return (
     <div class="detail">
@@ -74,7 +76,7 @@ export function TargetDetail({ target }: { target: Target }) {
         {target.lastError && <div class="trouble"><p><strong>{target.lastError}</strong></p><p>{advice(target)}</p></div>}
         {target.bodyExcerpt !== undefined && target.bodyExcerpt !== '' && <><h3>First bytes of the body{!!target.errorLine && <span class="dim">, line {target.errorLine} cannot be read</span>}</h3><Excerpt body={target.bodyExcerpt} line={target.errorLine} /></>}
         {target.phases ? <><h3>Last scrape</h3><PhaseBars phases={target.phases} /></> : null}
-        <Panel title="Scrape duration" queries={[{ expr: `scrape_duration_seconds{${match}}`, legend: 'duration' }]} look={{ unit: 'seconds', height: 120 }} />
+        <Panel title="Scrape duration" queries={[{ expr: `scrape_duration_seconds${all}`, legend: 'duration' }]} look={{ unit: 'seconds', height: 120 }} />
       </div>
       <div class="detail-side">
         <h3>Address</h3>

@@ -8,7 +8,7 @@ import { useUp, type UpHistory } from '../model/strips';
 import { rfcTime } from '../model/time';
 import { whole } from '../model/units';
 import { href, param, setParams } from '../model/url';
-import { Age, Empty, Loaded } from '../widgets/bits';
+import { Age, Empty, LabelSet, Loaded } from '../widgets/bits';
 import { Choices, Search, toggleOpen } from '../widgets/filter';
 import { Icon } from '../widgets/icon';
 import { healthState, State } from '../widgets/state';
@@ -66,11 +66,19 @@ function List({ data }: { data: TargetsData }) {
     const { __name__: _name, ...rest } = row.labels;
     return [labelKey(rest), row.values] as const;
   }));
+  const dropped = data.droppedTargetCounts ? Object.values(data.droppedTargetCounts).reduce((a, b) => a + b, 0) : data.droppedTargets.length;
+  const shown = param('dropped') !== '';
+  const gone = dropped > 0 && (
+    <>
+      <p class="dim">{whole(dropped)} more {dropped === 1 ? 'was' : 'were'} discovered and dropped by relabelling. <a href={href('/targets', { q, job, health, dropped: shown ? undefined : '1' })}>{shown ? 'Hide' : 'Show'} them</a></p>
+      {shown && <Dropped data={data} all={dropped} q={q} job={job} />}
+    </>
+  );
   if (active.length === 0) {
     return (
-      <Empty title="Nothing is scraped." config={'# prometheus.yml\nscrape_configs:\n  - job_name: shop\n    scrape_interval: 15s\n    static_configs:\n      - targets: ["shop-1:8080", "shop-2:8080"]'}>
+      <><Empty title="Nothing is scraped." config={'# prometheus.yml\nscrape_configs:\n  - job_name: shop\n    scrape_interval: 15s\n    static_configs:\n      - targets: ["shop-1:8080", "shop-2:8080"]'}>
         <p>Each target is an address that answers <code>GET /metrics</code>. Add a job to the configuration and reload it (<code>POST /-/reload</code> or SIGHUP).</p>
-      </Empty>
+      </Empty>{gone}</>
     );
   }
   const fits = (t: Target) => (!health || t.health === health) && (!job || t.scrapePool === job || t.labels.job === job) &&
@@ -78,7 +86,6 @@ function List({ data }: { data: TargetsData }) {
   const closed = new Set(param('fold').split('~').filter(Boolean));
   const items = itemsOf(active.filter(fits), (name) => closed.has(name));
   const count = (h: string) => active.filter((t) => t.health === h).length;
-  const dropped = data.droppedTargetCounts ? Object.values(data.droppedTargetCounts).reduce((a, b) => a + b, 0) : data.droppedTargets.length;
   const fold = (name: string) => {
     if (!closed.delete(name)) closed.add(name);
     setParams({ fold: [...closed].join('~') }, 'replace');
@@ -104,8 +111,23 @@ function List({ data }: { data: TargetsData }) {
           ? <JobRow item={item} folded={closed.has(item.job)} onFold={() => fold(item.job)} />
           : <TargetRow target={item.target} id={item.id} open={open === item.id} up={byKey.get(labelKey(item.target.labels))} history={history.data} />)} />
       )}
-      {dropped > 0 && <p class="dim">{whole(dropped)} more {dropped === 1 ? 'was' : 'were'} discovered and dropped by relabelling.</p>}
+      {gone}
     </>
+  );
+}
+
+/** What discovery found and relabelling dropped, as far as the server keeps it: the labels that the rules saw. */
+function Dropped({ data, all, q, job }: { data: TargetsData; all: number; q: string; job: string }) {
+  const rows = data.droppedTargets.filter((t) => (!job || t.scrapePool === job) && (!q || matchesWords(`${t.scrapePool ?? ''} ${selector(t.discoveredLabels)}`, q)));
+  return (
+    <section class="block">
+      <h2>Dropped <span class="dim">{whole(rows.length)}{rows.length < all && ` of ${whole(all)}`}, before relabelling</span></h2>
+      {rows.length === 0 ? <p class="calm">{data.droppedTargets.length === 0 ? 'None of them was kept: keep_dropped_targets says how many are.' : 'No dropped target matches.'}</p> : (
+        <VList items={rows.map((row, i) => ({ row, i }))} keyOf={({ i }) => String(i)} guess={40} label="Dropped targets" row={({ row }) => (
+          <div class="fold-row"><div class="fold-head"><State of="quiet" word="dropped" /><span class="grow">{row.scrapePool !== undefined && <strong>{row.scrapePool} </strong>}<LabelSet labels={row.discoveredLabels} first={['__address__']} /></span></div></div>
+        )} />
+      )}
+    </section>
   );
 }
 
