@@ -463,7 +463,7 @@ TEST(scrape_ends_gone_targets_by_a_thread_of_their_own)
     const struct scrape_globals g = {.interval_ms = 10, .timeout_ms = 10};
     struct stop *pause = stop_new();
     ASSERT_OK(rig_load_globals(&r, JOB, &g, &e), e);
-    while (r.requests == 0) {
+    while (rig_series(&r, "a") == 0) {
         (void)stop_sleep_ms(pause, 5);
     }
     ASSERT_OK(rig_load_globals(&r, "[]", &g, &e), e);
