@@ -150,6 +150,8 @@ struct labels head_labels(const struct head *h, u32 ordinal, struct label *items
 // Name and value symbols, the hidden label first: room for 2 * (head_label_count + 1). Their count.
 u32 head_label_symbols(const struct head *h, u32 ordinal, u32 *symbols);
 
+// Needs the lock or the turn: whether the writer's reference still names a series of its own.
+bool head_ref_alive(const struct head *h, struct tenant_id tenant, struct series_ref ref);
 // With the turn: head_check of this reference comes soon.
 static inline void head_prefetch(const struct head *h, struct series_ref ref)
 {

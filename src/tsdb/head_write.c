@@ -234,7 +234,7 @@ static void plan_add(struct head *h, struct head_plan *p, u32 ordinal, i64 t, f6
     }
 }
 
-static bool ref_alive(const struct head *h, struct tenant_id tenant, struct series_ref ref)
+bool head_ref_alive(const struct head *h, struct tenant_id tenant, struct series_ref ref)
 {
     return head_live(h, ref.ordinal) && h->rows[ref.ordinal].generation == ref.generation &&
            h->rows[ref.ordinal].tenant == tenant.v;
@@ -262,7 +262,7 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
                                const struct head_rules *rules, struct series_ref ref, i64 t,
                                f64 value)
 {
-    if (!ref_alive(h, rules->tenant, ref)) {
+    if (!head_ref_alive(h, rules->tenant, ref)) {
         return APPEND_INVALID;
     }
     if (t > rules->t_newest) {

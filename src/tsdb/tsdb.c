@@ -199,6 +199,13 @@ static void replay_metadata(void *ctx, struct tenant_id tenant, const struct met
     meta_table_set(&r->db->metadata, tenant, m);
 }
 
+static void replay_exemplar(void *ctx, struct tenant_id tenant, struct labels set,
+                            const struct exemplar *x)
+{
+    struct replay_target *r = ctx;
+    (void)exemplar_ring_add(&r->db->exemplars, tenant, set, x);
+}
+
 static void sync_observed(void *ctx, f64 seconds)
 {
     struct tsdb *db = ctx;
@@ -220,7 +227,8 @@ static bool shard_open(struct tsdb *db, u32 shard, struct error *e)
                             .series = replay_series,
                             .sample = replay_sample,
                             .box = replay_box,
-                            .metadata = replay_metadata};
+                            .metadata = replay_metadata,
+                            .exemplar = replay_exemplar};
     wal_decoder_init(&decoder, sink, head_slots_max(db->opts.series_max));
     h->t_floor = db->head_min;
     struct wal_replay_job job = {.fs = db->opts.fs,
@@ -379,6 +387,7 @@ static void db_free(struct tsdb *db)
     }
     block_set_unref(db, db->blocks);
     meta_table_fini(&db->metadata);
+    exemplar_ring_fini(&db->exemplars);
     mem_free(db->gaps);
     mem_free(db->leftovers);
     retention_fini(&db->classes);
@@ -413,6 +422,7 @@ static struct tsdb *db_make(const struct tsdb_opts *opts)
     cond_init(&db->wake);
     cond_init(&db->work_free);
     meta_table_init(&db->metadata);
+    exemplar_ring_init(&db->exemplars);
     db->blocks = block_set_with(NULL, NULL, NULL, 0);
     for (u32 i = 0; i < SHARDS; i++) {
         db->heads[i] = head_new(i, db->opts.block_range_ms, &db->series_total, &db->memory_full[i],

@@ -14,10 +14,18 @@
 #include "tsdb/wal.h"
 #include "tsdb/wal_entry.h"
 
-#define BATCHES_MAX       4096U
-#define PREFETCH_AHEAD    12U
-#define RECORDS_BYTES_MAX ((size_t)32 << 20) // Of one commit; the log holds a few of them.
-#define META_BYTES_MAX    ((size_t)64 << 20)
+#define BATCHES_MAX          4096U
+#define PREFETCH_AHEAD       12U
+#define RECORDS_BYTES_MAX    ((size_t)32 << 20) // Of one commit; the log holds a few of them.
+#define EXEMPLARS_STAGED_MAX 65536U // Of one commit; what is more is dropped and counted.
+#define META_BYTES_MAX       ((size_t)64 << 20)
+
+// Threads: owned.
+struct staged_exemplar {
+    struct series_ref ref;
+    struct labels set; // Of the series, once the turn is held.
+    struct exemplar x;
+};
 
 // Threads: owned.
 struct tsdb_appender {
@@ -35,6 +43,9 @@ struct tsdb_appender {
     struct metadata *metadata;
     u32 meta_count;
     u32 meta_cap;
+    struct staged_exemplar *exemplars; // In the arena too.
+    u32 exemplar_count;
+    u32 exemplar_cap;
     struct head_plan plan;
     struct buf records;
 };
@@ -51,6 +62,9 @@ static void forget_staged(struct tsdb_appender *a)
     a->metadata = NULL;
     a->meta_count = 0;
     a->meta_cap = 0;
+    a->exemplars = NULL;
+    a->exemplar_count = 0;
+    a->exemplar_cap = 0;
 }
 
 static void tsdb_resolve(struct storage_appender *base, const struct labels *sets, u32 n,
@@ -81,11 +95,67 @@ static bool tsdb_append(struct storage_appender *base, const struct append_batch
     return true;
 }
 
-static bool tsdb_exemplars(struct storage_appender *base, UNUSED const struct series_ref *refs,
-                           UNUSED const struct exemplar *exemplars, u32 n, UNUSED struct error *e)
+static bool tsdb_exemplars(struct storage_appender *base, const struct series_ref *refs,
+                           const struct exemplar *exemplars, u32 n, UNUSED struct error *e)
 {
-    tsdb_count(appender_of(base)->db, COUNT_EXEMPLARS_DROPPED, n);
+    struct tsdb_appender *a = appender_of(base);
+    for (u32 i = 0; i < n; i++) {
+        if (arena_bytes(a->arena) > META_BYTES_MAX || a->exemplar_count == EXEMPLARS_STAGED_MAX ||
+            exemplar_too_long(&exemplars[i])) {
+            tsdb_count(a->db, COUNT_EXEMPLARS_DROPPED, 1);
+            continue;
+        }
+        if (a->exemplar_count == a->exemplar_cap) {
+            u32 cap = MAX(16U, a->exemplar_cap * 2);
+            a->exemplars =
+                arena_grow(a->arena, a->exemplars, a->exemplar_cap, cap, sizeof(*a->exemplars));
+            a->exemplar_cap = cap;
+        }
+        struct staged_exemplar *s = &a->exemplars[a->exemplar_count++];
+        *s = (struct staged_exemplar){.ref = refs[i], .x = exemplars[i]};
+        s->x.labels = labels_copy(a->arena, exemplars[i].labels);
+    }
     return true;
+}
+
+// With the turn: those that are to be kept go to the log; the others are forgotten.
+static void exemplars_log(struct tsdb_appender *a, u32 salt)
+{
+    u32 kept = 0;
+    for (u32 i = 0; i < a->exemplar_count; i++) {
+        struct staged_exemplar *s = &a->exemplars[i];
+        if (!head_ref_alive(a->head, a->tenant, s->ref)) {
+            continue;
+        }
+        u32 n = head_label_count(a->head, s->ref.ordinal);
+        struct label *items = arena_try(a->arena, (size_t)n + 1, sizeof(*items));
+        if (!items) {
+            break;
+        }
+        s->set = head_labels(a->head, s->ref.ordinal, items);
+        lock_take(&a->db->lock);
+        bool takes = exemplar_ring_takes(&a->db->exemplars, a->tenant, s->set, &s->x);
+        lock_drop(&a->db->lock);
+        if (takes) {
+            wal_put_exemplar(&a->records, a->tenant, s->set, &s->x, salt);
+            a->exemplars[kept++] = *s;
+        }
+    }
+    tsdb_count(a->db, COUNT_EXEMPLARS_DROPPED, a->exemplar_count - kept);
+    a->exemplar_count = kept;
+}
+
+static void exemplars_keep(struct tsdb_appender *a)
+{
+    u32 kept = 0;
+    lock_take(&a->db->lock);
+    for (u32 i = 0; i < a->exemplar_count; i++) {
+        const struct staged_exemplar *s = &a->exemplars[i];
+        kept += exemplar_ring_add(&a->db->exemplars, a->tenant, s->set, &s->x);
+    }
+    lock_drop(&a->db->lock);
+    tsdb_count(a->db, COUNT_EXEMPLARS_APPENDED, kept);
+    tsdb_count(a->db, COUNT_EXEMPLARS_DROPPED, a->exemplar_count - kept);
 }
 
 static bool tsdb_metadata(struct storage_appender *base, const struct metadata *m, u32 n,
@@ -227,6 +297,9 @@ static bool commit_logged(struct tsdb_appender *a, u64 *position, struct error *
     wal_put_series(&a->records, h, h->pending, h->pending_count, salt);
     wal_put_metadata(&a->records, a->tenant, a->metadata, a->meta_count, salt);
     wal_put_plan(&a->records, h, &a->plan, place, salt);
+    if (a->exemplar_count > 0) {
+        exemplars_log(a, salt);
+    }
     bool ok = buf_ok(&a->records) && buf_ok(&a->plan.bytes);
     if (!ok) {
         wal_abandon(a->wal);
@@ -260,6 +333,9 @@ static bool tsdb_commit(struct storage_appender *base, UNUSED enum durability d,
         return false;
     }
     metadata_keep(a);
+    if (a->exemplar_count > 0) {
+        exemplars_keep(a);
+    }
     outcomes_count(a);
     forget_staged(a);
     if (wal_position) {

@@ -10,6 +10,7 @@
 #include "os/thr.h"
 #include "storage/storage.h"
 #include "tsdb/block_set.h"
+#include "tsdb/exemplar_ring.h"
 #include "tsdb/retention.h"
 #include "tsdb/tsdb.h"
 
@@ -81,6 +82,7 @@ enum tsdb_counter {
     COUNT_DUPLICATE,
     COUNT_CONFLICT,
     COUNT_HIST_APPENDED,
+    COUNT_EXEMPLARS_APPENDED,
     COUNT_EXEMPLARS_DROPPED,
     COUNT_SERIES_REFUSED,
     COUNT_WAL_CORRUPTIONS,
@@ -139,6 +141,7 @@ struct tsdb {
     struct block_gap *gaps;
     u32 gap_count;
     struct meta_table metadata;
+    struct exemplar_ring exemplars;
     i64 retention_ms;
     u64 retention_bytes;
     u32 retention_percent;

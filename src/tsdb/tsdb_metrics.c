@@ -74,8 +74,12 @@ static const struct metric metrics[] = {
             "Samples refused for another value at the same time."),
     COUNTED("tidemark_tsdb_native_samples_appended_total", COUNT_HIST_APPENDED,
             "Native histogram samples stored, of all samples."),
-    COUNTED("tidemark_tsdb_exemplars_dropped_total", COUNT_EXEMPLARS_DROPPED,
-            "Exemplars taken and not kept."),
+    COUNTED(
+        "tidemark_tsdb_exemplars_dropped_total", COUNT_EXEMPLARS_DROPPED,
+        "Exemplars not kept: of series that are gone, older than the newest, the same again, more "
+        "than 100 an hour, or too long."),
+    COUNTED("prometheus_tsdb_exemplar_exemplars_appended_total", COUNT_EXEMPLARS_APPENDED,
+            "Exemplars kept."),
     COUNTED("tidemark_tsdb_series_refused_total", COUNT_SERIES_REFUSED,
             "New series refused by a limit."),
     COUNTED("tidemark_tsdb_replay_samples_lost_total", COUNT_REPLAY_LOST,

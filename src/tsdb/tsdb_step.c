@@ -153,13 +153,31 @@ static bool cut_window(struct tsdb *db, i64 start, struct error *e)
 }
 
 // The metadata, for a checkpoint.
-static void metadata_put(void *ctx, struct buf *out, u32 salt)
+// Threads: owned by one call.
+struct exemplars_out {
+    struct buf *out;
+    u32 salt;
+};
+
+static void exemplar_put(void *ctx, struct tenant_id tenant, struct labels set,
+                         const struct exemplar *x)
+{
+    const struct exemplars_out *o = ctx;
+    if (o->out->len < o->out->max / 4 * 3) { // The ring's own limit is far below.
+        wal_put_exemplar(o->out, tenant, set, x, o->salt);
+    }
+}
+
+// What the log says and no series' samples: it stays for as long as it is true.
+static void extra_put(void *ctx, struct buf *out, u32 salt)
 {
     struct tsdb *db = ctx;
+    struct exemplars_out exemplars = {out, salt};
     lock_take(&db->lock);
     for (u32 i = 0; i < db->metadata.count && out->len < out->max / 2; i++) {
         wal_put_metadata(out, db->metadata.rows[i].tenant, &db->metadata.rows[i].m, 1, salt);
     }
+    exemplar_ring_each(&db->exemplars, exemplar_put, &exemplars);
     lock_drop(&db->lock);
 }
 
@@ -183,7 +201,7 @@ static bool log_truncate(struct tsdb *db, u32 shard, struct error *e)
                                .salt = (u32)rng_u64(db->opts.rng),
                                .number = first,
                                .head = h,
-                               .extra = metadata_put,
+                               .extra = extra_put,
                                .extra_ctx = db};
     if (!wal_checkpoint_write(&c, e)) {
         tsdb_count(db, COUNT_CHECKPOINT_FAILED, 1);

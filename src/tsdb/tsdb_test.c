@@ -33,8 +33,10 @@ static void conformance(i64 range_ms, bool thread)
     fixture_init(&f, 1);
     f.opts.block_range_ms = range_ms;
     f.opts.wal_thread = thread;
-    struct storage_factory factory = {
-        .make = conformance_make, .dispose = conformance_dispose, .ctx = &f};
+    struct storage_factory factory = {.make = conformance_make,
+                                      .dispose = conformance_dispose,
+                                      .ctx = &f,
+                                      .keeps_exemplars = true};
     storage_conformance_run(&factory);
     f.opts.clk = f.clk;
     fixture_fini(&f);

@@ -97,6 +97,28 @@ void wal_put_metadata(struct buf *out, struct tenant_id tenant, const struct met
     }
 }
 
+static void put_labels(struct buf *out, struct labels ls)
+{
+    buf_varint(out, ls.count);
+    for (u32 i = 0; i < ls.count; i++) {
+        buf_lenstr(out, ls.items[i].name);
+        buf_lenstr(out, ls.items[i].value);
+    }
+}
+
+void wal_put_exemplar(struct buf *out, struct tenant_id tenant, struct labels set,
+                      const struct exemplar *x, u32 salt)
+{
+    size_t mark = wal_record_begin(out);
+    buf_varint(out, tenant.v);
+    put_labels(out, set);
+    put_labels(out, x->labels);
+    buf_f64(out, x->value);
+    buf_varsint(out, x->t_ms);
+    buf_byte(out, x->has_t);
+    wal_record_end(out, mark, WAL_EXEMPLARS, salt);
+}
+
 void wal_put_synced(struct buf *out, u64 segment, u64 offset, u32 salt)
 {
     size_t mark = wal_record_begin(out);
@@ -397,6 +419,42 @@ static bool get_metadata(struct wal_decoder *w, str payload, struct error *e)
     return true;
 }
 
+static bool get_labels(struct dec *d, struct arena *a, struct labels *out)
+{
+    u64 n = dec_varint(d);
+    struct label *items = n <= dec_left(d) / 2 ? arena_try(a, n + 1, sizeof(*items)) : NULL;
+    if (!items) {
+        return false;
+    }
+    for (u64 i = 0; i < n; i++) {
+        items[i].name = dec_lenstr(d);
+        items[i].value = dec_lenstr(d);
+    }
+    *out = (struct labels){.items = items, .count = (u32)n};
+    return dec_ok(d);
+}
+
+static bool get_exemplar(struct wal_decoder *w, str payload, struct error *e)
+{
+    static const struct labels_limits no_limits;
+    struct dec d = dec_of(payload);
+    struct labels set;
+    struct exemplar x;
+    u64 tenant = dec_varint(&d);
+    if (tenant > UINT32_MAX || !get_labels(&d, w->scratch, &set) ||
+        !get_labels(&d, w->scratch, &x.labels) || !labels_check(set, &no_limits, NULL)) {
+        return bad(e, "exemplars");
+    }
+    x.value = dec_f64(&d);
+    x.t_ms = dec_varsint(&d);
+    x.has_t = dec_u8(&d) != 0;
+    if (!dec_ok(&d) || dec_left(&d) != 0) {
+        return bad(e, "exemplars");
+    }
+    w->sink.exemplar(w->sink.ctx, (struct tenant_id){(u32)tenant}, set, &x);
+    return true;
+}
+
 bool wal_decode(struct wal_decoder *d, u8 kind, str payload, struct error *e)
 {
     arena_reset(d->scratch);
@@ -413,6 +471,8 @@ bool wal_decode(struct wal_decoder *d, u8 kind, str payload, struct error *e)
         return get_metadata(d, payload, e);
     case WAL_BOXES:
         return get_boxes(d, payload, e);
+    case WAL_EXEMPLARS:
+        return get_exemplar(d, payload, e);
     case WAL_KIND_COUNT:
         break;
     }

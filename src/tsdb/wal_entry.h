@@ -29,6 +29,9 @@ void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan,
                   u32 salt);
 void wal_put_metadata(struct buf *out, struct tenant_id tenant, const struct metadata *m, u32 n,
                       u32 salt);
+// Tells the series by its labels, so that the record leans on nothing.
+void wal_put_exemplar(struct buf *out, struct tenant_id tenant, struct labels set,
+                      const struct exemplar *x, u32 salt);
 void wal_put_synced(struct buf *out, u64 segment, u64 offset, u32 salt);
 
 // What the decoders hand out. Threads: owned by the replay.
@@ -39,6 +42,8 @@ struct wal_sink {
     void (*sample)(void *ctx, u32 ordinal, i64 t, f64 value);
     void (*box)(void *ctx, u32 ordinal, i64 t, str bytes); // The bytes of a good one.
     void (*metadata)(void *ctx, struct tenant_id tenant, const struct metadata *m);
+    void (*exemplar)(void *ctx, struct tenant_id tenant, struct labels set,
+                     const struct exemplar *x);
 };
 
 // A group's chain as the reader sees it. Threads: owned by the replay.

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "os/fs.h"
+#include "tsdb/exemplar_ring.h"
 #include "tsdb/head.h"
 #include "tsdb/wal_entry.h"
 #include "tsdb/wal_replay.h"
@@ -17,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct target {
     struct head *head;
     u64 samples;
+    struct exemplar_ring ring;
 };
 
 static bool on_series(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal)
@@ -48,6 +50,13 @@ static void on_box(void *ctx, u32 ordinal, i64 t, str bytes)
 static void on_metadata(UNUSED void *ctx, UNUSED struct tenant_id tenant, const struct metadata *m)
 {
     CHECK(m->type < METRIC_TYPE_COUNT);
+}
+
+static void on_exemplar(void *ctx, struct tenant_id tenant, struct labels set,
+                        const struct exemplar *x)
+{
+    struct target *target = ctx;
+    (void)exemplar_ring_add(&target->ring, tenant, set, x);
 }
 
 static void feed_payloads(struct wal_decoder *d, str input)
@@ -87,12 +96,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct target t = {.head = head_new(0, 7200000, &total, &full, 1000000, (u64)1 << 26)};
     struct wal_decoder d;
+    exemplar_ring_init(&t.ring);
     wal_decoder_init(&d,
                      (struct wal_sink){.ctx = &t,
                                        .series = on_series,
                                        .sample = on_sample,
                                        .box = on_box,
-                                       .metadata = on_metadata},
+                                       .metadata = on_metadata,
+                                       .exemplar = on_exemplar},
                      65536);
     str input = {(const char *)data + 1, size - 1};
     if (data[0] % 2 == 0) {
@@ -101,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         feed_segment(&d, input);
     }
     wal_decoder_fini(&d);
+    exemplar_ring_fini(&t.ring);
     head_free(t.head);
     return 0;
 }

@@ -27,6 +27,7 @@ enum wal_kind {
     WAL_SAMPLES,
     WAL_METADATA,
     WAL_BOXES,
+    WAL_EXEMPLARS,
     WAL_KIND_COUNT
 };
 
