@@ -472,3 +472,35 @@ TEST(scrape_cache_survives_churn)
     buf_fini(&text);
     scrape_cache_fini(&c);
 }
+
+TEST(scrape_hands_over_exemplars)
+{
+    struct rig r;
+    struct error e = {0};
+    rig_init(&r, 0);
+    r.content_type = "application/openmetrics-text; version=1.0.0";
+    r.body = "# TYPE a counter\na_total{x=\"y\"} 3 # {trace_id=\"t1\"} 0.5\n"
+             "b_total 4 # {trace_id=\"t2\"} 2 1700000001.250\nc 1\n# EOF\n";
+    load(&r, JOB);
+    rig_run(&r, 10000); // Shown again; the one without a time is a newer one.
+    assert_true(rig_metric(&r, "\ntidemark_scrape_exemplars_parsed_total") >= 4);
+    struct arena *a = arena_new(1 << 20);
+    struct storage_querier *q =
+        storage_querier_open(r.store, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    struct exemplar_series *found;
+    u32 n;
+    ASSERT_OK(q->ops->exemplars(q, NULL, 0, a, &found, &n, &e), e);
+    assert_int_equal(n, 2);
+    for (u32 i = 0; i < n; i++) {
+        const struct exemplar *x = &found[i].exemplars[0];
+        const bool first = str_eq(labels_get(found[i].labels, LABEL_NAME), STR("a_total"));
+        ASSERT_STR_EQ(labels_get(found[i].labels, LABEL_INSTANCE), STR("h:1"));
+        assert_int_equal(found[i].count, first ? 2 : 1);
+        ASSERT_STR_EQ(labels_get(x->labels, STR("trace_id")), first ? STR("t1") : STR("t2"));
+        assert_true(x->value == (first ? 0.5 : 2));
+        assert_true(first ? x->t_ms >= RIG_START_MS : x->t_ms == 1700000001250);
+    }
+    storage_querier_close(q);
+    arena_free(a);
+    rig_fini(&r);
+}

@@ -14,7 +14,8 @@
 
 #include <stdlib.h>
 
-#define ENTRY_NONE UINT32_MAX // A report's row: it has no cache entry.
+#define SCRAPE_EXEMPLARS_MAX 10000U     // Of one page.
+#define ENTRY_NONE           UINT32_MAX // A report's row: it has no cache entry.
 
 // Rows of one page, columns as append_batch wants them.
 struct rows {
@@ -50,6 +51,10 @@ struct page {
     u64 samples_limited; // Of series that storage had no room for.
     u64 created;
     u64 exemplars;
+    struct exemplar *kept; // Exemplars of rows, and the entries of their series.
+    u32 *kept_entries;
+    u32 kept_count;
+    u32 kept_cap;
     u32 error_line;
     const char *reason;
 };
@@ -277,6 +282,40 @@ static void metadata_add(struct page *p, const struct expo_entry *entry)
 
 // ---- the page ----
 
+// Keeps the exemplar of the row added last. Its time is the scrape's unless it has its own.
+static void exemplar_keep(struct page *p, const struct exemplar *x)
+{
+    if (p->kept_count == SCRAPE_EXEMPLARS_MAX) {
+        return; // Counted as parsed all the same.
+    }
+    if (p->kept_count == p->kept_cap) {
+        const u32 cap = MAX(16, p->kept_cap * 2);
+        p->kept = arena_grow(p->a, p->kept, p->kept_cap, cap, sizeof(*p->kept));
+        p->kept_entries =
+            arena_grow(p->a, p->kept_entries, p->kept_cap, cap, sizeof(*p->kept_entries));
+        p->kept_cap = cap;
+    }
+    struct exemplar *kept = &p->kept[p->kept_count];
+    *kept = *x;
+    kept->labels = labels_copy(p->a, x->labels);
+    kept->t_ms = x->has_t ? x->t_ms : p->scrape_t_ms;
+    p->kept_entries[p->kept_count++] = p->rows.entries[p->rows.count - 1];
+}
+
+// Hands over those whose series storage has.
+static bool exemplars_stage(struct page *p, struct storage_appender *app, struct error *e)
+{
+    struct series_ref *refs = ARENA_NEW_N(p->a, struct series_ref, (size_t)p->kept_count + 1);
+    u32 n = 0;
+    for (u32 i = 0; i < p->kept_count; i++) {
+        refs[n] = p->t->cache.entries[p->kept_entries[i]].ref;
+        if (!series_ref_is_none(refs[n])) {
+            p->kept[n++] = p->kept[i];
+        }
+    }
+    return n == 0 || app->ops->exemplars(app, refs, p->kept, n, e);
+}
+
 static bool page_read(struct page *p, str body, enum expo_format format, struct error *e)
 {
     struct expo *x = expo_open(body, format);
@@ -294,7 +333,11 @@ static bool page_read(struct page *p, str body, enum expo_format format, struct 
             p->created++;
             continue;
         }
+        const u32 rows = p->rows.count;
         ok = sample_add(p, x, &entry, e);
+        if (entry.has_exemplar && p->rows.count > rows) {
+            exemplar_keep(p, &entry.exemplar);
+        }
     }
     struct error parse = {0};
     u32 line = 0;
@@ -548,6 +591,10 @@ static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error 
         series_added = fresh_resolve(p, app);
         metadata = scrape_metadata_is_new(t, p->metadata, p->metadata_count);
         if (metadata && !app->ops->metadata(app, p->metadata, p->metadata_count, e)) {
+            storage_appender_close(app);
+            return false;
+        }
+        if (!exemplars_stage(p, app, e)) {
             storage_appender_close(app);
             return false;
         }
