@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     }
     struct push_cache *cache = push_cache_new(4 << 20);
     const struct push_opts opts = {.storage = s, .cache = cache, .decoded_bytes_max = 1 << 20};
-    struct push_result r[2] = {{{0}}, {{0}}};
+    struct push_result r[2] = {0};
     bool ok[2];
     for (u32 i = 0; i < 2; i++) {
         u64 sum = 0;
