@@ -10,7 +10,7 @@ void box_store_fini(struct box_store *s)
         mem_free(extents[i]);
     }
     mem_free(extents);
-    *s = (struct box_store){0};
+    *s = (struct box_store){.count = 0};
 }
 
 u64 box_store_bytes(const struct box_store *s)
