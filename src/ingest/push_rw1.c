@@ -637,6 +637,7 @@ static void batch_count(struct request *q, const struct append_batch *b, bool ag
                         struct push_result *out)
 {
     u32 n = 0;
+    CHECK(b->n == 0 || q->owner != NULL);
     for (u32 i = 0; i < b->n; i++) {
         if (b->outcomes[i] != APPEND_INVALID || !again) {
             out->outcomes[b->outcomes[i]]++;

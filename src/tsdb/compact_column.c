@@ -289,6 +289,7 @@ static u64 private_write(struct compact_columns *c, u32 ordinal, const struct co
     for (; from < count && n < COLUMN_ROWS_MAX; from++) {
         if (n == 0 || all[from].t != times[n - 1]) {
             if (!chunk_has_room(&c->boxes, all[from].value, &weight)) {
+                CHECK(n > 0); // The first has room, whatever it weighs.
                 break;
             }
             times[n] = all[from].t;
