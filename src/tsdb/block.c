@@ -299,6 +299,19 @@ static bool page_get(struct block *b, const struct page_entry *p, u32 state, str
                    b->path, (unsigned long long)p->offset, p->first, p->last);
 }
 
+void block_damages(struct block *b, void (*fn)(void *ctx, const struct error *why), void *ctx)
+{
+    for (u32 i = 0; i < b->time_pages + b->value_pages; i++) {
+        const struct page_entry *p =
+            i < b->time_pages ? &b->times[i] : &b->values[i - b->time_pages];
+        struct error why = {0};
+        str page;
+        if (!page_get(b, p, i, &page, &why)) {
+            fn(ctx, &why);
+        }
+    }
+}
+
 bool block_verify(struct block *b, struct error *e)
 {
     str page;

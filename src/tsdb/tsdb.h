@@ -174,4 +174,18 @@ struct tsdb_block_info {
 };
 void tsdb_blocks_get(struct tsdb *db, struct arena *a, struct tsdb_block_info **infos, u32 *n);
 
+// Looks at a folder of a store, or a snapshot, that nobody needs to have opened; changes nothing.
+// Threads: owned.
+struct tsdb_verify {
+    void (*damage)(void *ctx, str line); // Once for each place: file, where, what.
+    void *ctx;
+    u64 damages;
+    u64 blocks;
+    u64 segments;
+    u64 bytes;
+};
+bool tsdb_verify(struct fs *fs, const char *dir, struct tsdb_verify *out, struct error *e) MUST_USE;
+bool tsdb_blocks_list(struct fs *fs, const char *dir, struct arena *a,
+                      struct tsdb_block_info **infos, u32 *n, struct error *e) MUST_USE;
+
 #endif

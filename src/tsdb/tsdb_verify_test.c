@@ -1,0 +1,135 @@
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "os/fs.h"
+#include "tsdb/tsdb_fixture.h"
+
+#include <stdio.h>
+
+// What was told. Threads: owned by the test.
+struct told {
+    u32 lines;
+    char first[800];
+};
+
+static void on_damage(void *ctx, str line)
+{
+    struct told *t = ctx;
+    if (t->lines++ == 0) {
+        (void)snprintf(t->first, sizeof(t->first), "%.*s", STR_ARG(line));
+    }
+}
+
+static u64 damages(const struct fixture *f, struct told *told)
+{
+    struct error e = {0};
+    *told = (struct told){0};
+    struct tsdb_verify v = {.damage = on_damage, .ctx = told};
+    ASSERT_OK(tsdb_verify(f->fs, "/data", &v, &e), e);
+    assert_int_equal(v.damages, told->lines);
+    assert_true(v.blocks + v.damages >= 3 && v.segments >= 2);
+    return v.damages;
+}
+
+// Three blocks, and a log of several segments.
+static void store_fill(struct fixture *f)
+{
+    i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 5 * FIXTURE_RANGE;
+    f->opts.wal_segment_bytes = 4096;
+    f->opts.compact_off = true;
+    fixture_open(f);
+    for (i64 k = 0; k < 300; k++) {
+        char series[64];
+        for (u32 i = 0; i < 12; i++) {
+            (void)snprintf(series, sizeof(series), "noise,instance=i-%u", i);
+            assert_true(append_is_stored(
+                fixture_put(f, STREAM_SCRAPE, series, start + k * 1000, rng_unit(&f->rng))));
+        }
+        if (k % 20 == 0) {
+            fixture_steps(f);
+        }
+    }
+}
+
+// Turns one bit of a file and back.
+static void bit_turn(const struct fixture *f, const char *path, u64 at)
+{
+    struct error e = {0};
+    u8 byte;
+    size_t got;
+    struct file *file = fs_open(f->fs, path, FS_WRITE, &e);
+    assert_non_null(file);
+    ASSERT_OK(fs_read_at(f->fs, file, at, &byte, 1, &got, &e), e);
+    assert_int_equal(got, 1);
+    byte ^= (u8)(1U << at % 8);
+    ASSERT_OK(fs_write_at(f->fs, file, at, (str){(const char *)&byte, 1}, &e), e);
+    fs_close(f->fs, file);
+}
+
+static void file_probe(struct fixture *f, const char *path, u64 bytes)
+{
+    struct told told;
+    for (u32 i = 0; i < 12; i++) {
+        u64 at = rng_below(&f->rng, bytes);
+        bit_turn(f, path, at);
+        if (damages(f, &told) == 0) {
+            fail_msg("%s: a bit at %llu of %llu was missed", path, (unsigned long long)at,
+                     (unsigned long long)bytes);
+        }
+        assert_non_null(strstr(told.first, "/data/"));
+        bit_turn(f, path, at);
+    }
+}
+
+static void folder_probe(struct fixture *f, const char *dir, bool spare_last)
+{
+    struct error e = {0};
+    struct fs_info *infos;
+    size_t n;
+    char path[400];
+    struct arena *a = arena_new((size_t)1 << 20);
+    ASSERT_OK(fs_list(f->fs, dir, a, &infos, &n, &e), e);
+    for (size_t i = 0; i + spare_last < n; i++) {
+        (void)snprintf(path, sizeof(path), "%s/%.*s", dir, STR_ARG(infos[i].name));
+        if (!str_starts(infos[i].name, STR("ckpt"))) {
+            file_probe(f, path, infos[i].bytes);
+        }
+    }
+    arena_free(a);
+}
+
+TEST(verify_finds_every_turned_bit)
+{
+    struct fixture f;
+    struct error e = {0};
+    struct told told;
+    struct tsdb_block_info *infos;
+    u32 n;
+    char dir[300];
+    fixture_init(&f, 201);
+    store_fill(&f);
+    fixture_close(&f);
+    assert_int_equal(damages(&f, &told), 0);
+    struct arena *a = arena_new((size_t)1 << 20);
+    ASSERT_OK(tsdb_blocks_list(f.fs, "/data", a, &infos, &n, &e), e);
+    assert_true(n >= 3);
+    for (u32 i = 0; i < n; i++) {
+        assert_false(infos[i].damaged);
+        assert_int_equal(infos[i].samples, 12 * 60);
+        assert_int_equal(infos[i].series, 12);
+        assert_int_equal(infos[i].max_ms - infos[i].min_ms, FIXTURE_RANGE);
+    }
+    struct fs_info *blocks;
+    size_t found;
+    ASSERT_OK(fs_list(f.fs, "/data/blocks", a, &blocks, &found, &e), e);
+    (void)snprintf(dir, sizeof(dir), "/data/blocks/%.*s", STR_ARG(blocks[1].name));
+    folder_probe(&f, dir, false);
+    folder_probe(&f, "/data/wal/0", true);
+    assert_int_equal(damages(&f, &told), 0);
+    // A folder of something else is no store.
+    struct tsdb_verify v = {.damage = on_damage, .ctx = &told};
+    assert_false(tsdb_verify(f.fs, "/data/wal", &v, &e));
+    assert_false(tsdb_blocks_list(f.fs, "/nowhere", a, &infos, &n, &e));
+    arena_free(a);
+    fixture_fini(&f);
+}
