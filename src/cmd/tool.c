@@ -9,6 +9,7 @@
 #include "client/tidemark.h"
 #include "cmd/config.h"
 #include "cmd/server.h"
+#include "cmd/tool_tsdb.h"
 #include "os/clk.h"
 #include "os/fs.h"
 #include "os/proc.h"
@@ -118,10 +119,14 @@ static bool config_check(struct tool *t, const char *path)
 
 int tool_run(int argc, char **argv)
 {
+    if (argc >= 1 && str_eq(str_c(argv[0]), STR("tsdb"))) {
+        return tool_tsdb_run(fs_real(), argc - 1, argv + 1);
+    }
     const bool is_check = argc >= 3 && str_eq(str_c(argv[0]), STR("check"));
     const bool is_config = is_check && str_eq(str_c(argv[1]), STR("config"));
     if (!is_check || (!is_config && !str_eq(str_c(argv[1]), STR("rules")))) {
         (void)fputs(usage, stderr);
+        (void)fputs(tool_tsdb_usage, stderr);
         return EXIT_USAGE;
     }
     struct tool t = {0};

@@ -1,4 +1,5 @@
-// tool.h: `tidemark tool check …`: promtool's checks of files, by the server's own loading code.
+// tool.h: `tidemark tool …`: promtool's checks of files, by the server's own loading code; `tsdb …`
+// stands in tool_tsdb.h.
 // Threads: on the main thread.
 #ifndef CMD_TOOL_H
 #define CMD_TOOL_H

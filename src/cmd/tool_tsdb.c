@@ -1,0 +1,233 @@
+#include "cmd/tool_tsdb.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "cmd/server.h"
+#include "model/match.h"
+#include "os/clk.h"
+#include "os/fs.h"
+#include "os/rng.h"
+#include "promql/promql.h"
+#include "storage/storage.h"
+#include "tsdb/tsdb.h"
+
+#include <stdio.h>
+
+#define TOOL_BYTES_MAX ((size_t)1 << 30)
+#define LINE_BYTES_MAX ((size_t)64 << 20)
+#define FLUSH_BYTES    ((size_t)64 << 10)
+
+const char tool_tsdb_usage[] =
+    "       tidemark tool tsdb verify DIR   looks at every checksum; a line for each damage\n"
+    "       tidemark tool tsdb list DIR     the blocks and what is in them\n"
+    "       tidemark tool tsdb dump DIR [--match=SELECTOR] [--min-time=MS] [--max-time=MS]\n"
+    "                                       every sample: labels, value, time\n"
+    "DIR is the folder of a store or a snapshot. verify and list change nothing; dump opens the\n"
+    "store, which no server may have open then.\n";
+
+// Threads: owned.
+struct tool {
+    struct fs *fs;
+    struct arena *arena;
+    const char *dir;
+    str match;
+    i64 min_ms;
+    i64 max_ms;
+};
+
+static int tool_fail(const struct error *e)
+{
+    (void)fprintf(stderr, "tidemark: %s\n", e->text);
+    return EXIT_RUNTIME;
+}
+
+static void damage_print(UNUSED void *ctx, str line)
+{
+    (void)printf("%.*s\n", STR_ARG(line));
+}
+
+static int verify_run(const struct tool *t)
+{
+    struct tsdb_verify v = {.damage = damage_print};
+    struct error e = {0};
+    if (!tsdb_verify(t->fs, t->dir, &v, &e)) {
+        return tool_fail(&e);
+    }
+    (void)printf("%llu blocks, %llu segments of the log, %llu bytes: %llu damaged places\n",
+                 (unsigned long long)v.blocks, (unsigned long long)v.segments,
+                 (unsigned long long)v.bytes, (unsigned long long)v.damages);
+    return v.damages == 0 ? EXIT_OK : EXIT_RUNTIME;
+}
+
+static int list_run(const struct tool *t)
+{
+    struct tsdb_block_info *infos;
+    struct error e = {0};
+    u32 n;
+    if (!tsdb_blocks_list(t->fs, t->dir, t->arena, &infos, &n, &e)) {
+        return tool_fail(&e);
+    }
+    (void)printf("%-26s %5s %15s %15s %10s %10s %13s %13s %s\n", "block", "level", "from_ms",
+                 "to_ms", "series", "chunks", "samples", "bytes", "state");
+    for (u32 i = 0; i < n; i++) {
+        const struct tsdb_block_info *b = &infos[i];
+        (void)printf("%-26.*s %5u %15lld %15lld %10llu %10llu %13llu %13llu %s\n", STR_ARG(b->id),
+                     b->level, (long long)b->min_ms, (long long)b->max_ms,
+                     (unsigned long long)b->series, (unsigned long long)b->chunks,
+                     (unsigned long long)b->samples, (unsigned long long)b->bytes,
+                     b->damaged ? "damaged" : "good");
+    }
+    return EXIT_OK;
+}
+
+static bool out_flush(struct buf *out, size_t keep)
+{
+    const str text = buf_get(out);
+    if (text.len <= keep) {
+        return true;
+    }
+    const bool ok = buf_ok(out) && fwrite(text.ptr, 1, text.len, stdout) == text.len;
+    buf_clear(out);
+    return ok;
+}
+
+// One series' samples, a line each. false: standard output is gone, or a line too long.
+static bool series_dump(struct series_cursor *c, struct buf *out, u64 *unprinted)
+{
+    const struct labels ls = c->ops->labels(c);
+    struct series_run run;
+    while (c->ops->run(c, &run)) {
+        if (run.kind != SAMPLE_FLOAT) {
+            *unprinted += run.n;
+            continue;
+        }
+        for (u32 i = 0; i < run.n; i++) {
+            char value[NUM_TEXT_MAX];
+            const size_t len = num_go(value, run.values[i]);
+            labels_print(out, ls);
+            buf_printf(out, " %.*s %lld\n", (int)len, value, (long long)run.t_ms[i]);
+            if (!out_flush(out, FLUSH_BYTES)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool store_dump(const struct tool *t, struct storage *s, struct error *e)
+{
+    const struct select_hints h = {.start_ms = t->min_ms, .end_ms = t->max_ms, .sorted = true};
+    const struct matcher *ms = NULL;
+    u32 count = 0;
+    if (t->match.len > 0 && !promql_selector(t->arena, t->match, false, &ms, &count, e)) {
+        return err_in(e, "--match");
+    }
+    struct storage_querier *q = storage_querier_open(s, TENANT_DEFAULT, t->min_ms, t->max_ms, e);
+    if (!q) {
+        return false;
+    }
+    struct buf out;
+    buf_init(&out, LINE_BYTES_MAX);
+    struct storage_warnings w = {0};
+    u64 unprinted = 0;
+    bool written = true;
+    struct series_cursor *c = q->ops->select(q, ms, count, &h, NULL, e);
+    while (c && written && c->ops->next(c)) {
+        written = series_dump(c, &out, &unprinted);
+    }
+    bool ok = c && c->ops->close(c, &w, e);
+    written = written && out_flush(&out, 0) && fflush(stdout) == 0;
+    for (u32 i = 0; i < w.count; i++) {
+        (void)fprintf(stderr, "tidemark: %.*s\n", STR_ARG(w.texts[i]));
+    }
+    if (unprinted > 0) {
+        (void)fprintf(stderr,
+                      "tidemark: %llu native histograms have no such line and are left out\n",
+                      (unsigned long long)unprinted);
+    }
+    buf_fini(&out);
+    storage_querier_close(q);
+    if (ok && !written) {
+        return err_set(e, ERR_IO, "standard output cannot be written");
+    }
+    return ok && w.partial ? err_set(e, ERR_CORRUPT, "the dump is not whole") : ok;
+}
+
+static int dump_run(const struct tool *t)
+{
+    struct error e = {0};
+    struct rng rng;
+    rng_init_system(&rng);
+    const struct tsdb_opts opts = {
+        .fs = t->fs, .clk = clk_real(), .rng = &rng, .dir = t->dir, .compact_off = true};
+    struct fs_info info;
+    if (!fs_stat(t->fs, t->dir, &info, &e)) { // Opening would make it.
+        return tool_fail(&e);
+    }
+    struct tsdb *db = tsdb_open(&opts, &e);
+    if (!db) {
+        return tool_fail(&e);
+    }
+    const bool ok = store_dump(t, tsdb_storage(db), &e);
+    struct error closing = {0};
+    const bool closed = tsdb_close(db, &closing);
+    if (!ok || !closed) {
+        return tool_fail(ok ? &closing : &e);
+    }
+    return EXIT_OK;
+}
+
+// --name=value
+static bool flag_is(str word, const char *name, str *value)
+{
+    if (!str_starts(word, str_c(name))) {
+        return false;
+    }
+    *value = str_sub(word, strlen(name), word.len);
+    return true;
+}
+
+static bool words_read(struct tool *t, int argc, char **argv, bool is_dump)
+{
+    for (int i = 0; i < argc; i++) {
+        const str word = str_c(argv[i]);
+        str value;
+        if (word.len > 0 && word.ptr[0] != '-') {
+            if (t->dir) {
+                return false;
+            }
+            t->dir = argv[i];
+        } else if (is_dump && flag_is(word, "--match=", &value)) {
+            t->match = value;
+        } else if (!is_dump ||
+                   !((flag_is(word, "--min-time=", &value) && parse_i64(value, &t->min_ms)) ||
+                     (flag_is(word, "--max-time=", &value) && parse_i64(value, &t->max_ms)))) {
+            return false;
+        }
+    }
+    return t->dir != NULL;
+}
+
+int tool_tsdb_run(struct fs *fs, int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(const struct tool *t);
+    } verbs[] = {{"verify", verify_run}, {"list", list_run}, {"dump", dump_run}};
+    for (size_t i = 0; argc > 0 && i < ARRAY_LEN(verbs); i++) {
+        struct tool t = {.fs = fs, .min_ms = INT64_MIN, .max_ms = INT64_MAX};
+        if (!str_eq_c(str_c(argv[0]), verbs[i].name) ||
+            !words_read(&t, argc - 1, argv + 1, verbs[i].run == dump_run)) {
+            continue;
+        }
+        t.arena = arena_new(TOOL_BYTES_MAX);
+        const int code = verbs[i].run(&t);
+        arena_free(t.arena);
+        return code;
+    }
+    (void)fputs(tool_tsdb_usage, stderr);
+    return EXIT_USAGE;
+}
