@@ -18,8 +18,6 @@ static const char meta_magic[8] = {'T', 'M', 'B', 'L', 'O', 'C', 'K', '1'};
 #define PAGE_ARENA_MAX  ((size_t)256 << 20)
 #define RAW_MAX         (PAGE_RAW_MAX + PAGE_SLACK + 1)
 #define COLUMNS_AT_ONCE 8192U
-#define STATE_GOOD      1
-#define STATE_BAD       2
 
 bool block_meta_write(struct fs *fs, const char *path, const struct block_meta *m, struct error *e)
 {
@@ -171,7 +169,7 @@ static bool pages_read(struct block *b, struct error *e)
     }
     b->times = ARENA_NEW_N(b->arena, struct page_entry, n + 1);
     b->values = ARENA_NEW_N(b->arena, struct page_entry, n + 1);
-    b->states = arena_alloc(b->arena, n + 1, sizeof(_Atomic u8));
+    b->is_bad = arena_alloc(b->arena, n + 1, sizeof(_Atomic bool));
     for (u32 i = 0; i < n; i++) {
         if (all[i].kind == PAGE_TIMES) {
             b->times[b->time_pages++] = all[i];
@@ -279,20 +277,17 @@ void block_reader_fini(struct block_reader *r)
     *r = (struct block_reader){0};
 }
 
-// The page's bytes once its checksum is known to be right.
-static bool page_get(struct block *b, const struct page_entry *p, u32 state, str *page,
+// The page's bytes if its checksum is right. It is looked at each time: the file may have been cut
+// since, and within a page of the machine that shows as zeroes and in no other way.
+static bool page_get(struct block *b, const struct page_entry *p, u32 page_number, str *page,
                      struct error *e)
 {
     *page = (str){(const char *)b->data.bytes + p->offset, p->bytes};
-    u8 known = atomic_load(&b->states[state]);
-    if (known == STATE_GOOD && fs_map_holes(&b->data) == 0) {
-        return true; // With holes, what was good before may be one of them.
-    }
-    if (known != STATE_BAD && page_check(*page, p, e)) {
-        atomic_store(&b->states[state], STATE_GOOD);
+    const bool was_bad = atomic_load(&b->is_bad[page_number]);
+    if (!was_bad && page_check(*page, p, e)) {
         return true;
     }
-    if (known != STATE_BAD && atomic_exchange(&b->states[state], STATE_BAD) != STATE_BAD) {
+    if (!was_bad && !atomic_exchange(&b->is_bad[page_number], true)) {
         atomic_fetch_add(&b->bad_pages, 1);
     }
     return err_set(e, ERR_CORRUPT, "%s/data: the page at offset %llu (series %u to %u) is damaged",

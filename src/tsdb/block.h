@@ -2,12 +2,12 @@
 //
 //   blocks/b-<min>-<max>-<id>/{data,index,meta}     the name alone tells the range of a damaged one
 //
-// open maps both files and checks meta, index and page table; a page's checksum is looked at when
-// it is first read. A page that fails is bad from then on: reads over it say ERR_CORRUPT and the
+// open maps both files and checks meta, index and page table; a page's checksum is looked at each
+// time that it is read. A page that fails is bad from then on: reads over it say ERR_CORRUPT and the
 // query goes on without it, marked partial (I4, I8).
 // Cost: open O(index) for its checksums. Memory: 25 bytes a page.
 // Bytes: docs/format/block.md
-// Threads: frozen after open but for the page states, which are atomic; counted by the block set.
+// Threads: frozen after open but for the marks of bad pages, which are atomic; counted by the block set.
 #ifndef TSDB_BLOCK_H
 #define TSDB_BLOCK_H
 
@@ -67,7 +67,7 @@ struct block {
     struct page_entry *values; // In order of series.
     u32 time_pages;
     u32 value_pages;
-    _Atomic u8 *states; // Of both kinds: 0 unknown, 1 good, 2 bad; times first.
+    _Atomic bool *is_bad; // Pages of both kinds; times first.
     _Atomic u32 bad_pages;
     struct tombstones *dead; // As the file said at open; what holds now stands in the block set.
 };

@@ -128,6 +128,27 @@ TEST(tsdb_answers_in_part_when_a_blocks_data_is_cut_short)
     holes_fini(&h);
 }
 
+// Cut and made long again: no access fails, there is only nothing where samples stood.
+TEST(tsdb_answers_in_part_when_a_blocks_data_turns_to_zeroes)
+{
+    struct holes h;
+    struct seen seen;
+    struct fs_info data;
+    struct error e = {0};
+    char path[400];
+    holes_init(&h, 183);
+    all_read(&h, NULL, 0, &seen);
+    assert_int_equal(seen.samples, SERIES * STEPS * 2);
+    (void)snprintf(path, sizeof(path), "%s/data", h.block);
+    ASSERT_OK(fs_stat(fs_real(), path, &data, &e), e);
+    file_cut(&h, "data", 600);
+    file_cut(&h, "data", (off_t)data.bytes);
+    all_read(&h, NULL, 0, &seen);
+    assert_true(seen.warnings.partial);
+    assert_true(seen.samples < SERIES * STEPS * 2 && seen.samples > SERIES * STEPS / 2);
+    holes_fini(&h);
+}
+
 TEST(tsdb_answers_in_part_when_a_blocks_index_is_cut_short)
 {
     struct holes h;
