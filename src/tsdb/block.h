@@ -3,11 +3,12 @@
 //   blocks/b-<min>-<max>-<id>/{data,index,meta}     the name alone tells the range of a damaged one
 //
 // open maps both files and checks meta, index and page table; a page's checksum is looked at each
-// time that it is read. A page that fails is bad from then on: reads over it say ERR_CORRUPT and the
-// query goes on without it, marked partial (I4, I8).
+// time that it is read. A page that fails is bad from then on: reads over it say ERR_CORRUPT and
+// the query goes on without it, marked partial (I4, I8).
 // Cost: open O(index) for its checksums. Memory: 25 bytes a page.
 // Bytes: docs/format/block.md
-// Threads: frozen after open but for the marks of bad pages, which are atomic; counted by the block set.
+// Threads: frozen after open but for the marks of bad pages, which are atomic; counted by the block
+// set.
 #ifndef TSDB_BLOCK_H
 #define TSDB_BLOCK_H
 
