@@ -65,7 +65,7 @@ static bool blocks_find(struct fs *fs, const char *dir, struct arena *a, struct 
 static bool blocks_verify(struct verify *v, struct error *e)
 {
     struct fs_info *infos;
-    size_t n;
+    size_t n = 0;
     if (!blocks_find(v->fs, v->dir, v->arena, &infos, &n, e)) {
         return false;
     }
@@ -206,7 +206,7 @@ bool tsdb_blocks_list(struct fs *fs, const char *dir, struct arena *a,
                       struct tsdb_block_info **infos, u32 *n, struct error *e)
 {
     struct fs_info *found;
-    size_t count;
+    size_t count = 0;
     if (!blocks_find(fs, dir, a, &found, &count, e)) {
         return false;
     }
