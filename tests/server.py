@@ -21,6 +21,7 @@ import push
 from peers import BUILD
 
 BINARY = os.path.join(BUILD, "tidemark")
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TIDEMARK_")}  # Those are for the tests.
 SHORT = "TIDEMARK_SHORT" in os.environ  # A sanitizer build: slower, so smaller loops.
 PATIENCE_S = 120 if SHORT else 45  # How long a condition may take: never a claim about speed.
 STOP_S = 60 if SHORT else 10
@@ -164,7 +165,7 @@ class Server:
         assert self.process is None, "started twice"
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(), cwd=self.folder, stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, env={**os.environ, **self.env})
+                                            stdin=subprocess.DEVNULL, env={**ENVIRONMENT, **self.env})
         if wait:
             self.wait_ready()
         return self
@@ -312,7 +313,7 @@ def name_of(labels):
 def run_server(*flags, env=None, cwd=None, timeout=PATIENCE_S):
     """Runs a server that is expected to end by itself: (exit code, stdout, stderr)."""
     p = subprocess.run([BINARY, "server", *flags], cwd=cwd, capture_output=True, timeout=timeout,
-                       stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+                       stdin=subprocess.DEVNULL, env={**ENVIRONMENT, **(env or {})})
     out, err = p.stdout.decode("utf-8", "replace"), p.stderr.decode("utf-8", "replace")
     assert not REPORTS.search(err), err
     return p.returncode, out, err
