@@ -1,11 +1,11 @@
-// exemplar_ring.h: the newest exemplars of each tenant, in memory.
+// exemplar_ring.h: the newest exemplars, in memory.
 //
-// A ring for each tenant in order of arrival: the newest push out the oldest. A series gets at most
-// EXEMPLARS_PER_HOUR of any hour, and its exemplars rise by time; the same one again (targets show
-// it until there is a newer one) is passed over. Series are known by their labels, so an exemplar
-// outlives its series in the head.
-// Costs: add O(labels); a query O(all exemplars of the tenant).
-// Memory: EXEMPLARS_MAX exemplars and EXEMPLAR_BYTES_MAX of text for all tenants together.
+// One ring for all tenants in order of arrival: the newest push out the oldest. A series gets at
+// most EXEMPLARS_PER_HOUR of any hour, and its exemplars rise by time; the same one again (targets
+// show it until there is a newer one) is passed over. Series are known by their labels, so an
+// exemplar outlives its series in the head.
+// Costs: add O(labels); a query O(all exemplars).
+// Memory: EXEMPLARS_MAX exemplars and EXEMPLAR_BYTES_MAX of text.
 // Threads: guarded by the db's lock.
 #ifndef TSDB_EXEMPLAR_RING_H
 #define TSDB_EXEMPLAR_RING_H
