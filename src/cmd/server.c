@@ -197,10 +197,10 @@ static bool server_load(struct server *s, struct error *e)
     if (ok) {
         parts_swap(s, &p);
     }
-    reload_end(s, ok ? p.config : NULL);
     for (u32 i = 0; ok && i < p.config->warning_count; i++) {
         LOGF(s->log, LOG_WARN, "%.*s", STR_ARG(p.config->warnings[i]));
     }
+    reload_end(s, ok ? p.config : NULL); // From here on the next reload may free it.
     if (ok) {
         LOGF(s->log, LOG_INFO, "configuration loaded");
     }
