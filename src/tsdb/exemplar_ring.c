@@ -14,6 +14,7 @@
 // Threads: guarded by the db's lock.
 struct ring_entry {
     u32 series;
+    u32 older;         // The series' entry before this one, if it has one still.
     struct exemplar x; // Its labels are one block of its own.
 };
 
@@ -130,6 +131,21 @@ static bool exemplar_same(const struct exemplar *a, const struct exemplar *b)
            labels_eq(a->labels, b->labels);
 }
 
+// Whether the series has it. Exemplars of one time may come again in any order (a push that is
+// retried, the log behind a checkpoint). They share an hour, so these are few.
+static bool series_has(const struct exemplar_ring *r, const struct ring_series *s,
+                       const struct exemplar *x)
+{
+    u32 at = s->newest;
+    for (u32 i = 0; i < s->count && r->entries[at].x.t_ms == x->t_ms; i++) {
+        if (exemplar_same(x, &r->entries[at].x)) {
+            return true;
+        }
+        at = r->entries[at].older;
+    }
+    return false;
+}
+
 // The series' row if there is one, MAP_NONE else. false: it is not to be kept.
 static bool judge(const struct exemplar_ring *r, struct tenant_id tenant, struct labels set,
                   const struct exemplar *x, u32 *at)
@@ -143,7 +159,7 @@ static bool judge(const struct exemplar_ring *r, struct tenant_id tenant, struct
     }
     const struct ring_series *s = &r->series[*at];
     const struct exemplar *newest = &r->entries[s->newest].x;
-    if (x->t_ms < newest->t_ms || exemplar_same(x, newest)) {
+    if (x->t_ms < newest->t_ms || series_has(r, s, x)) {
         return false;
     }
     return hour_of(x->t_ms) != hour_of(newest->t_ms) || s->in_hour < EXEMPLARS_PER_HOUR;
@@ -209,10 +225,11 @@ bool exemplar_ring_add(struct exemplar_ring *r, struct tenant_id tenant, struct 
     struct ring_series *s = &r->series[at];
     bool same_hour = !fresh && hour_of(x->t_ms) == hour_of(r->entries[s->newest].x.t_ms);
     s->in_hour = same_hour ? s->in_hour + 1 : 1;
+    const u32 older = s->newest;
     s->newest = (r->first + r->count) % EXEMPLARS_MAX;
     s->count++;
     struct ring_entry *e = &r->entries[s->newest];
-    *e = (struct ring_entry){.series = at, .x = *x};
+    *e = (struct ring_entry){.series = at, .older = older, .x = *x};
     e->x.labels = block_copy(x->labels);
     r->bytes += block_bytes(x->labels);
     r->count++;

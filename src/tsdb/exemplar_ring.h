@@ -2,9 +2,9 @@
 //
 // One ring for all tenants in order of arrival: the newest push out the oldest. A series gets at
 // most EXEMPLARS_PER_HOUR of any hour, and its exemplars rise by time; the same one again (targets
-// show it until there is a newer one) is passed over. Series are known by their labels, so an
-// exemplar outlives its series in the head.
-// Costs: add O(labels); a query O(all exemplars).
+// show it until there is a newer one, pushes are retried) is passed over. Series are known by their
+// labels, so an exemplar outlives its series in the head.
+// Costs: add O(labels), and O(EXEMPLARS_PER_HOUR) at the newest's time; a query O(all exemplars).
 // Memory: EXEMPLARS_MAX exemplars and EXEMPLAR_BYTES_MAX of text.
 // Threads: guarded by the db's lock.
 #ifndef TSDB_EXEMPLAR_RING_H

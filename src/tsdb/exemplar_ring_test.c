@@ -92,7 +92,37 @@ TEST(exemplar_ring_forgets_the_oldest_and_their_series)
     exemplar_ring_fini(&r);
 }
 
-static void put_with_exemplar(struct fixture *f, i64 t)
+TEST(exemplar_ring_keeps_one_of_each_at_one_time)
+{
+    struct exemplar_ring r;
+    struct label items[2][16];
+    char bytes[2][512];
+    u32 series;
+    exemplar_ring_init(&r);
+    for (u32 round = 0; round < 4; round++) {
+        for (u32 i = 0; i < 6; i++) { // Of two series, three each, in turn.
+            const char *name = i % 2 == 0 ? "m,job=j" : "n,job=j";
+            struct labels set = fixture_labels(name, items[i % 2], bytes[i % 2]);
+            struct exemplar x = exemplar_at(7, 3 - (f64)(i / 2));
+            assert_int_equal(exemplar_ring_takes(&r, TENANT_DEFAULT, set, &x), round == 0);
+            assert_int_equal(exemplar_ring_add(&r, TENANT_DEFAULT, set, &x), round == 0);
+        }
+    }
+    assert_int_equal(ring_count(&r, 0, INT64_MAX, &series), 6);
+    assert_int_equal(series, 2);
+    struct label other = {STR("trace_id"), STR("abd")};
+    struct exemplar x = exemplar_at(7, 3);
+    x.labels = (struct labels){.items = &other, .count = 1};
+    struct labels set = fixture_labels("m,job=j", items[0], bytes[0]);
+    assert_true(exemplar_ring_add(&r, TENANT_DEFAULT, set, &x)); // Other labels: another one.
+    assert_false(exemplar_ring_add(&r, TENANT_DEFAULT, set, &x));
+    x = exemplar_at(8, 3);
+    assert_true(exemplar_ring_add(&r, TENANT_DEFAULT, set, &x)); // A later time, too.
+    assert_int_equal(ring_count(&r, 0, INT64_MAX, &series), 8);
+    exemplar_ring_fini(&r);
+}
+
+static void put_with_exemplars(struct fixture *f, i64 t, const struct exemplar *xs, u32 n)
 {
     struct error e = {0};
     struct label items[16];
@@ -102,14 +132,24 @@ static void put_with_exemplar(struct fixture *f, i64 t)
     u8 outcome;
     u64 position;
     f64 v = 1;
-    struct exemplar x = exemplar_at(t, (f64)t);
+    struct series_ref refs[4];
+    assert_true(n <= ARRAY_LEN(refs));
     struct storage_appender *a = storage_appender_open(f->s, TENANT_DEFAULT, STREAM_PUSH, &e);
     a->ops->resolve(a, &ls, 1, &ref, &outcome);
+    for (u32 i = 0; i < n; i++) {
+        refs[i] = ref;
+    }
     struct append_batch b = {.refs = &ref, .t_ms = &t, .values = &v, .n = 1, .outcomes = &outcome};
     ASSERT_OK(a->ops->append(a, &b, &e), e);
-    ASSERT_OK(a->ops->exemplars(a, &ref, &x, 1, &e), e);
+    ASSERT_OK(a->ops->exemplars(a, refs, xs, n, &e), e);
     ASSERT_OK(a->ops->commit(a, DURABILITY_SYNC, &position, &e), e);
     storage_appender_close(a);
+}
+
+static void put_with_exemplar(struct fixture *f, i64 t)
+{
+    struct exemplar x = exemplar_at(t, (f64)t);
+    put_with_exemplars(f, t, &x, 1);
 }
 
 static u32 exemplars_found(struct fixture *f)
@@ -126,7 +166,7 @@ static u32 exemplars_found(struct fixture *f)
         assert_int_equal(found[i].labels.count, 3);
         for (u32 k = 0; k < found[i].count; k++, count++) {
             const struct exemplar *x = &found[i].exemplars[k];
-            assert_true(x->value == (f64)x->t_ms && x->has_t);
+            assert_true(x->value >= (f64)x->t_ms && x->has_t);
             ASSERT_STR_EQ(labels_get(x->labels, STR("trace_id")), STR("abc"));
         }
     }
@@ -160,5 +200,30 @@ TEST(tsdb_keeps_exemplars_over_restarts_and_truncations)
     tsdb_status_get(f.db, 1, a, &status);
     assert_true(status.blocks > 1);
     arena_free(a);
+    fixture_fini(&f);
+}
+
+TEST(tsdb_keeps_exemplars_of_one_time_once)
+{
+    struct fixture f;
+    fixture_init(&f, 10);
+    f.opts.wal_segment_bytes = 4096;
+    fixture_open(&f);
+    const i64 at = FIXTURE_NOW;
+    const struct exemplar a = exemplar_at(at, (f64)at);
+    const struct exemplar b = exemplar_at(at, (f64)at + 1);
+    put_with_exemplars(&f, at, (const struct exemplar[]){a, b, a, b}, 4); // All in one commit.
+    assert_int_equal(exemplars_found(&f), 2);
+    for (u32 i = 1; i < 60; i++) { // The same ones again, through checkpoints and restarts.
+        put_with_exemplars(&f, at + (i64)i * 5000, (const struct exemplar[]){b, a}, 2);
+        clk_manual_advance(f.clk, 5000);
+        if (i % 10 == 9) {
+            fixture_steps(&f);
+        }
+        if (i % 15 == 14) {
+            fixture_reopen(&f);
+        }
+        assert_int_equal(exemplars_found(&f), 2);
+    }
     fixture_fini(&f);
 }
