@@ -91,9 +91,34 @@ static void names_write(struct http_response *rs, const struct look *k, const st
 // Threads: owned.
 struct names {
     struct arena *arena;
-    str *all;
+    str *all; // Sorted, each once.
     u32 count;
+    u32 cap;
 };
+
+// Joins the answer for one more matcher set; its array doubles, so that what the arena keeps of
+// smaller ones is never more than what is in use.
+static bool names_join(struct names *names, const str *some, u32 n, struct error *e)
+{
+    const u64 wanted = (u64)names->count + n;
+    if (wanted > names->cap) {
+        const u64 cap = MAX(wanted, (u64)names->cap * 2);
+        str *wider = cap <= UINT32_MAX ? arena_try(names->arena, cap, sizeof(str)) : NULL;
+        if (wider == NULL) {
+            return err_set(e, ERR_LIMIT,
+                           "the answer needs more memory than one request has: ask with fewer or "
+                           "narrower match[]");
+        }
+        if (names->count > 0) {
+            memcpy(wider, names->all, names->count * sizeof(str));
+        }
+        names->all = wider;
+        names->cap = (u32)cap;
+    }
+    memcpy(names->all + names->count, some, n * sizeof(str));
+    names->count = join_sorted(names->all, (u32)wanted);
+    return true;
+}
 
 static bool names_add(struct names *names, const struct look *k, str label,
                       const struct api_matchers *set, struct error *e)
@@ -105,13 +130,7 @@ static bool names_add(struct names *names, const struct look *k, str label,
         label.len == 0
             ? q->ops->label_names(q, set->ms, set->count, names->arena, &some, &n, e)
             : q->ops->label_values(q, label, set->ms, set->count, names->arena, &some, &n, e);
-    if (ok && n > 0) {
-        names->all = arena_grow(names->arena, names->all, names->count, (size_t)names->count + n,
-                                sizeof(*some));
-        memcpy(names->all + names->count, some, n * sizeof(*some));
-        names->count += n;
-    }
-    return ok;
+    return ok && (n == 0 || names_join(names, some, n, e));
 }
 
 // Names of labels, or with label its values.
@@ -124,13 +143,13 @@ static void names_answer(struct http_request *rq, struct http_response *rs, str 
         return;
     }
     const struct api_matchers *sets = k.set_count > 0 ? k.sets : &everything;
-    struct names names = {.arena = rq->arena, .all = ARENA_NEW(rq->arena, str)};
+    struct names names = {.arena = rq->arena};
     bool ok = true;
     for (u32 i = 0; ok && i < MAX(k.set_count, 1); i++) {
         ok = names_add(&names, &k, label, &sets[i], &e);
     }
     if (ok) {
-        names_write(rs, &k, names.all, join_sorted(names.all, names.count));
+        names_write(rs, &k, names.all, names.count);
     } else {
         api_error_of(rs, &e);
     }

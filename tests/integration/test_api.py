@@ -284,6 +284,16 @@ def test_client_that_leaves_ends_its_query():
         print(f"the lane was free after {time.monotonic() - began:.1f} s")
 
 
+def test_many_matchers_over_many_values():
+    """256 sets that all select the same 3,000 values: an answer, not the end of the server."""
+    with filled() as server:
+        batch = [({"__name__": "wide", "a": f"v{n:05}"}, [(T0 * 1000, 1.0)]) for n in range(3000)]
+        assert server.push(batch).status == 204
+        sets = {"match[]": ["wide"] * 256, "start": T0 - 60, "end": T0 + 60}
+        assert server.get("/api/v1/label/a/values", sets, timeout=100).json["data"] == [f"v{n:05}" for n in range(3000)]
+        assert server.get("/api/v1/labels", sets, timeout=100).json["data"] == ["__name__", "a"]
+
+
 def running(server):
     return server.api("status/active_queries")
 
