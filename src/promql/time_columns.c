@@ -114,38 +114,77 @@ static bool add_place(struct time_columns *c, struct run *r)
     return true;
 }
 
-// Where the column at hand goes: a new place, or one that makes room.
-static struct time_column *choose_place(struct time_columns *c, struct run *r, bool pins)
+static void forget(struct time_columns *c, u32 at)
 {
-    u64 bytes = (u64)c->now.count * sizeof(i64) + 1;
-    u64 most = MAX(1U, MIN((u64)COLUMNS_MAX, COLUMNS_BYTES / bytes));
-    if (pins) {
-        CHECK(c->pinned == c->count); // (I2)
-        c->pinned++;
-    } else if (c->count - c->pinned >= most) {
-        u32 at = c->pinned + c->victim++ % (c->count - c->pinned);
-        struct time_column *x = &c->items[at];
-        u32 *place = table_place(c, x->run_ids[0], x->run_ends[0]);
-        *place = *place == at + 1 ? 0 : *place;
-        return x;
+    struct time_column *x = &c->items[at];
+    u32 *place = table_place(c, x->run_ids[0], x->run_ends[0]);
+    *place = *place == at + 1 ? 0 : *place;
+}
+
+// One that makes room for cap times, or NULL. What is made of unpinned columns is never given back
+// by the run's memory, so their sum counts all that was ever made.
+static struct time_column *choose_victim(struct time_columns *c, u32 cap, bool may_grow)
+{
+    u32 loose = c->count - c->pinned;
+    for (u32 i = 0; i < loose; i++) {
+        u32 at = c->pinned + c->victim++ % loose;
+        if (may_grow || c->items[at].cap >= cap) {
+            forget(c, at);
+            return &c->items[at];
+        }
     }
-    return add_place(c, r) ? &c->items[c->count - 1] : NULL;
+    return NULL;
+}
+
+// Where the column at hand goes: a new place, or one that makes room; NULL in *place: nowhere.
+static bool choose_place(struct time_columns *c, struct run *r, bool pins, u32 cap,
+                         struct time_column **place)
+{
+    u32 loose = c->count - c->pinned;
+    bool has_room = loose == 0 || c->loose_bytes + cap * sizeof(i64) <= COLUMNS_BYTES;
+    CHECK(!pins || loose == 0); // (I2)
+    if (!pins && (!has_room || loose >= COLUMNS_MAX)) {
+        *place = choose_victim(c, cap, has_room);
+    } else if (add_place(c, r)) {
+        *place = &c->items[c->count - 1];
+    } else {
+        return false;
+    }
+    c->pinned += pins;
+    if (*place && !pins && (*place)->cap < cap) {
+        c->loose_bytes += cap * sizeof(i64);
+    }
+    return true;
+}
+
+// Room that similar columns can have after this one.
+static u32 rounded(u32 count)
+{
+    u32 cap = 64;
+    while (cap < count && cap < (u32)1 << 31) {
+        cap *= 2;
+    }
+    return MAX(cap, count);
 }
 
 static bool keep(struct time_columns *c, struct run *r, bool pins, u32 *column)
 {
     const struct time_column *now = &c->now;
+    const u32 cap = pins ? now->count : rounded(now->count);
+    struct time_column *x;
     if (!c->by_id) {
         c->by_id = RUN_NEW_N(r, u32, TABLE);
     }
-    struct time_column *x = c->by_id ? choose_place(c, r, pins) : NULL;
-    if (!x) {
+    if (!c->by_id || !choose_place(c, r, pins, cap, &x)) {
         return false;
+    }
+    if (!x) {
+        return true; // Its times are its own.
     }
     x->run_count = 0;
     if (x->cap < now->count) {
-        x->t_ms = RUN_NEW_N(r, i64, now->count);
-        x->cap = now->count;
+        x->t_ms = RUN_NEW_N(r, i64, cap);
+        x->cap = cap;
     }
     if (!x->t_ms || !grow_runs(x, r, now->run_count)) {
         return false;

@@ -4,7 +4,7 @@
 // times are copied only if no column kept has the same runs, and who derives something from times
 // (windows, picks) may keep that by column: index and version tell one from another.
 // Cost: O(runs) a series that shares, O(samples) one that does not. Memory: what is pinned stays;
-// beyond that at most BYTES of times, the oldest making room.
+// beyond that at most BYTES of times, or one column; older ones make room.
 // Invariants: (I1) A version is never given twice. (I2) A pinned column does not change.
 // Threads: owned by the run.
 #ifndef PROMQL_TIME_COLUMNS_H
@@ -36,6 +36,7 @@ struct time_columns {
     u32 cap;
     u32 pinned; // The first so many.
     u32 victim;
+    u64 loose_bytes; // Ever made for columns that are not pinned.
     u32 version;
     u32 *by_id; // Hash of a column's first run to its index + 1.
     // The series at hand:
