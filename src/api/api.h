@@ -6,8 +6,8 @@
 // million points need no large buffer beyond the query's own budget.
 // Cost: that of what is asked; every list has a limit parameter or a budget.
 // Invariants:
-//   (I1) Nothing that changes state answers to GET, and the lifecycle, admin and write routes
-//        only when they are switched on.
+//   (I1) Nothing that changes state answers to GET, and the lifecycle, admin and write routes only
+//        when they are switched on. Ending a query that runs needs no switch: it loses nothing.
 //   (I2) A truncated or partial answer says so in warnings, or is an error; it never looks whole.
 //   (I3) A push is answered 2xx only after its log position is durable.
 // Threads: api_new, attach, stopping and free by the owner; handlers run on the server's lanes.
