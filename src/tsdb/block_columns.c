@@ -1,22 +1,27 @@
 #include "tsdb/block_columns.h"
 
 #include "base/arena.h"
+#include "base/error.h"
 #include "tsdb/block_page.h"
 #include "tsdb/head_window.h"
 
 #include <stdlib.h>
 
 #define SCRATCH_MAX ((size_t)4 << 30)
+// A chunk has BOX_WEIGHT_MAX of boxes, or one that is larger; the next one is opened beside it.
+#define OPENED_MAX ((size_t)8 << 20)
 
 void column_writer_init(struct column_writer *w, struct data_writer *data, struct arena *a)
 {
     *w = (struct column_writer){.data = data, .arena = a};
     w->scratch = arena_new(SCRATCH_MAX);
+    w->opened = arena_new(OPENED_MAX);
 }
 
 void column_writer_fini(struct column_writer *w)
 {
     arena_free(w->scratch);
+    arena_free(w->opened);
     mem_free(w->places);
     *w = (struct column_writer){0};
 }
@@ -103,6 +108,12 @@ struct collected {
     f64 values[COLUMN_ROWS_MAX];
 };
 
+static void boxes_forget(struct column_writer *w)
+{
+    arena_reset(w->opened);
+    w->boxes = (struct box_list){.arena = w->opened};
+}
+
 static void collected_flush(struct collected *c)
 {
     struct column_writer *w = c->w;
@@ -131,38 +142,63 @@ static void collected_flush(struct collected *c)
     }
     c->n = 0;
     c->weight = 0;
-}
-
-// Makes a chunk of what there is if it has no room for this one.
-static void collected_weigh(struct collected *c, f64 value)
-{
-    if (!chunk_has_room(&c->w->boxes, value, &c->weight)) {
-        collected_flush(c);
-        CHECK(chunk_has_room(&c->w->boxes, value, &c->weight));
+    if (w->boxes.n > 0) {
+        boxes_forget(w);
     }
 }
 
-static void collected_private(struct collected *c, i64 t, f64 value)
+// A value of a chunk, and where its box is. Threads: a value.
+struct stored_value {
+    f64 value;
+    const struct box_store *boxes;
+};
+
+// Takes a value in; a chunk is made of what there is if that has no room for this one.
+static bool collected_add(struct collected *c, struct stored_value v, struct error *e)
+{
+    f64 value = v.value;
+    if (is_box(value) && (!box_store_open(v.boxes, &value, 1, &c->w->boxes) ||
+                          !chunk_has_room(&c->w->boxes, value, &c->weight))) {
+        value = v.value;
+        collected_flush(c);
+        boxes_forget(c->w);
+        if (!box_store_open(v.boxes, &value, 1, &c->w->boxes)) {
+            return err_set(e, ERR_LIMIT, "a histogram needs more than %zu bytes of memory",
+                           OPENED_MAX);
+        }
+        CHECK(chunk_has_room(&c->w->boxes, value, &c->weight)); // The first, whatever it weighs.
+    }
+    c->values[c->n++] = value;
+    return true;
+}
+
+static bool collected_private(struct collected *c, i64 t, struct stored_value v, struct error *e)
 {
     if (c->place != 0 || c->n == COLUMN_ROWS_MAX) {
         collected_flush(c);
         c->place = 0;
     }
-    collected_weigh(c, value);
-    c->t[c->n] = t;
-    c->values[c->n++] = value;
+    if (!collected_add(c, v, e)) {
+        return false;
+    }
+    c->t[c->n - 1] = t;
+    return true;
 }
 
-static void collected_shared(struct collected *c, u32 place, u32 row, f64 value)
+static bool collected_shared(struct collected *c, const struct segment *s, u32 row,
+                             struct stored_value v, struct error *e)
 {
-    const struct column_place *p = &c->w->places[place - 1];
-    if (c->place == 0 || c->w->places[c->place - 1].column != p->column) {
+    const struct column_place *p = &c->w->places[s->mark - 1];
+    if (c->n == COLUMN_ROWS_MAX || c->place == 0 ||
+        c->w->places[c->place - 1].column != p->column) {
         collected_flush(c);
-        c->place = place;
+        c->place = s->mark;
     }
-    collected_weigh(c, value);
-    c->rows[c->n] = p->row + row;
-    c->values[c->n++] = value;
+    if (!collected_add(c, v, e)) {
+        return false;
+    }
+    c->rows[c->n - 1] = p->row + row;
+    return true;
 }
 
 // The chunks of a series, oldest first. They were checked before the cut began.
@@ -186,13 +222,12 @@ static const struct sealed **chunks_of(struct column_writer *w, const struct cut
     return chunks;
 }
 
-static void chunk_values(struct column_writer *w, const struct sealed *c, f64 values[ROWS_MAX])
+static void chunk_values(const struct sealed *c, f64 values[ROWS_MAX])
 {
     CHECK(chunk_pack_decode(sealed_bytes(c), c->n, values, NULL)); // Ours, in memory.
-    box_store_open(&c->segment->window->boxes, values, c->n, &w->boxes);
 }
 
-static void series_plain(struct collected *out, const struct cut_source *source)
+static bool series_plain(struct collected *out, const struct cut_source *source, struct error *e)
 {
     u32 n;
     const struct sealed **chunks = chunks_of(out->w, source, &n);
@@ -201,18 +236,19 @@ static void series_plain(struct collected *out, const struct cut_source *source)
         const u8 *present = sealed_presence(c);
         f64 values[ROWS_MAX];
         u32 at = 0;
-        chunk_values(out->w, c, values);
+        chunk_values(c, values);
         for (u32 row = c->first; row <= c->last; row++) {
             if (present && !presence_has(present, row)) {
                 continue;
             }
-            if (c->segment->mark != 0) {
-                collected_shared(out, c->segment->mark, row, values[at++]);
-            } else {
-                collected_private(out, c->segment->t[row], values[at++]);
+            struct stored_value v = {values[at++], &source->window->boxes};
+            if (!(c->segment->mark != 0 ? collected_shared(out, c->segment, row, v, e)
+                                        : collected_private(out, c->segment->t[row], v, e))) {
+                return false;
             }
         }
     }
+    return true;
 }
 
 struct loose_sample {
@@ -247,7 +283,7 @@ static u64 loose_collect(struct column_writer *w, const struct cut_source *s, u3
             n += c->n;
             continue;
         }
-        chunk_values(w, c, values);
+        chunk_values(c, values);
         for (u32 row = c->first; row <= c->last; row++) {
             if (!present || presence_has(present, row)) {
                 out[n++] = (struct loose_sample){c->segment->t[row], values[at++], rank};
@@ -257,15 +293,14 @@ static u64 loose_collect(struct column_writer *w, const struct cut_source *s, u3
     const struct late_run *late = window_late(s->window, s->ordinal);
     for (u32 i = 0; late && i < late->n; i++, n++) {
         if (out) {
-            f64 value = late->values[i];
-            box_store_open(&s->window->boxes, &value, 1, &w->boxes);
-            out[n] = (struct loose_sample){late->t[i], value, rank};
+            out[n] = (struct loose_sample){late->t[i], late->values[i], rank};
         }
     }
     return n;
 }
 
-static void series_merged(struct collected *out, const struct cut_source *sources, u32 n)
+static bool series_merged(struct collected *out, const struct cut_source *sources, u32 n,
+                          struct error *e)
 {
     u64 total = 0;
     for (u32 i = 0; i < n; i++) {
@@ -281,14 +316,16 @@ static void series_merged(struct collected *out, const struct cut_source *source
         qsort(all, total, sizeof(*all), by_time);
     }
     for (u64 i = 0; i < total; i++) {
-        if (i == 0 || all[i].t != all[i - 1].t) {
-            collected_private(out, all[i].t, all[i].value);
+        struct stored_value v = {all[i].value, &sources[all[i].rank].window->boxes};
+        if ((i == 0 || all[i].t != all[i - 1].t) && !collected_private(out, all[i].t, v, e)) {
+            return false;
         }
     }
+    return true;
 }
 
-void column_writer_series(struct column_writer *w, u32 ordinal, const struct cut_source *sources,
-                          u32 n)
+bool column_writer_series(struct column_writer *w, u32 ordinal, const struct cut_source *sources,
+                          u32 n, struct error *e)
 {
     struct collected c;
     c.w = w;
@@ -297,11 +334,11 @@ void column_writer_series(struct column_writer *w, u32 ordinal, const struct cut
     c.n = 0;
     c.weight = 0;
     arena_reset(w->scratch);
-    w->boxes = (struct box_list){.arena = w->scratch};
-    if (n == 1 && !window_late(sources[0].window, sources[0].ordinal)) {
-        series_plain(&c, &sources[0]);
-    } else {
-        series_merged(&c, sources, n);
+    boxes_forget(w);
+    bool plain = n == 1 && !window_late(sources[0].window, sources[0].ordinal);
+    if (!(plain ? series_plain(&c, &sources[0], e) : series_merged(&c, sources, n, e))) {
+        return false;
     }
     collected_flush(&c);
+    return true;
 }

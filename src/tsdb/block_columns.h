@@ -9,6 +9,7 @@
 
 struct arena;
 struct data_writer;
+struct error;
 struct head_window;
 
 // A series in one shard's window. window may be NULL.
@@ -29,7 +30,8 @@ struct column_writer {
     struct data_writer *data;
     struct arena *arena;   // Of the whole cut.
     struct arena *scratch; // Of one series.
-    struct box_list boxes; // Of one series, in scratch.
+    struct arena *opened;  // Of one chunk.
+    struct box_list boxes; // Of one chunk, in opened.
     struct column_place *places;
     u32 place_count;
     u32 place_cap;
@@ -38,7 +40,8 @@ void column_writer_init(struct column_writer *w, struct data_writer *data, struc
 void column_writer_fini(struct column_writer *w);
 // Writes the shared columns of a window; accepts NULL.
 void column_writer_groups(struct column_writer *w, struct head_window *window);
-void column_writer_series(struct column_writer *w, u32 ordinal, const struct cut_source *sources,
-                          u32 n);
+// ERR_LIMIT: a box has no room.
+bool column_writer_series(struct column_writer *w, u32 ordinal, const struct cut_source *sources,
+                          u32 n, struct error *e) MUST_USE;
 
 #endif

@@ -192,7 +192,9 @@ static bool series_write(struct cut *c, struct error *e)
         if (!index_writer_series(&c->index, s->pairs, s->count, e)) {
             return false;
         }
-        column_writer_series(&c->columns, ordinal++, sources, n);
+        if (!column_writer_series(&c->columns, ordinal++, sources, n, e)) {
+            return false;
+        }
         if (c->data.file.failed || c->index.file.failed) {
             break; // finish tells why.
         }

@@ -211,21 +211,31 @@ bool box_is_float(str bytes, f64 value)
 u64 box_weight(const struct box *b)
 {
     const struct hist *h = b->hist;
-    return 64 + (h ? 16 * ((u64)h->positive.bucket_count + h->negative.bucket_count +
-                           h->positive.span_count + h->negative.span_count) +
-                         16 * (u64)h->custom_bound_count
-                   : 0);
+    return 2 * sizeof(*b) +
+           (h ? sizeof(*h) +
+                    16 * ((u64)h->positive.bucket_count + h->negative.bucket_count +
+                          h->positive.span_count + h->negative.span_count) +
+                    16 * (u64)h->custom_bound_count
+              : 0);
 }
 
-f64 box_list_add(struct box_list *l, struct box b)
+bool box_list_add(struct box_list *l, struct box b, f64 *ref)
 {
     if (l->n == l->cap) {
         u32 cap = MAX(64U, l->cap * 2);
-        l->items = arena_grow(l->arena, l->items, l->cap, cap, sizeof(*l->items));
+        struct box *items = arena_try(l->arena, cap, sizeof(*items));
+        if (!items) {
+            return false;
+        }
+        if (l->n > 0) {
+            memcpy(items, l->items, l->n * sizeof(*items));
+        }
+        l->items = items;
         l->cap = cap;
     }
     l->items[l->n] = b;
-    return box_ref(BOX_KEPT, l->n++);
+    *ref = box_ref(BOX_KEPT, l->n++);
+    return true;
 }
 
 const struct box *box_list_get(const struct box_list *l, f64 ref)
@@ -235,11 +245,12 @@ const struct box *box_list_get(const struct box_list *l, f64 ref)
     return &l->items[at];
 }
 
-void box_list_escape(struct box_list *l, f64 *values, u32 n)
+bool box_list_escape(struct box_list *l, f64 *values, u32 n)
 {
     for (u32 i = 0; i < n; i++) {
-        if (is_box(values[i])) {
-            values[i] = box_list_add(l, (struct box){.value = values[i]});
+        if (is_box(values[i]) && !box_list_add(l, (struct box){.value = values[i]}, &values[i])) {
+            return false;
         }
     }
+    return true;
 }

@@ -76,9 +76,11 @@ struct box_list {
     u32 n;
     u32 cap;
 };
-f64 box_list_add(struct box_list *l, struct box b); // The reference.
+// *ref: the reference. false: the arena is full.
+bool box_list_add(struct box_list *l, struct box b, f64 *ref) MUST_USE;
 const struct box *box_list_get(const struct box_list *l, f64 ref);
-// Doubles that look like references become references to boxes that hold them.
-void box_list_escape(struct box_list *l, f64 *values, u32 n);
+// Doubles that look like references become references to boxes that hold them. false: the arena is
+// full; the values are undefined.
+bool box_list_escape(struct box_list *l, f64 *values, u32 n) MUST_USE;
 
 #endif

@@ -210,9 +210,11 @@ static bool hists_get(struct run_reader *r, f64 *values)
         if (!hist_check(&h, NULL)) {
             return false;
         }
-        values[i] = box_list_add(r->list, (struct box){.hist = &hists[i],
-                                                       .start_ms = r->starts[i],
-                                                       .has_start = r->flags & BOX_START});
+        struct box b = {
+            .hist = &hists[i], .start_ms = r->starts[i], .has_start = r->flags & BOX_START};
+        if (!box_list_add(r->list, b, &values[i])) {
+            return false;
+        }
     }
     return true;
 }
@@ -225,10 +227,12 @@ static bool floats_get(struct run_reader *r, f64 *values)
     }
     for (u32 i = 0; i < r->n; i++) {
         bool boxed = r->flags & BOX_START || is_box(r->numbers[i]);
-        values[i] = boxed ? box_list_add(r->list, (struct box){.value = r->numbers[i],
-                                                               .start_ms = r->starts[i],
-                                                               .has_start = r->flags & BOX_START})
-                          : r->numbers[i];
+        struct box b = {
+            .value = r->numbers[i], .start_ms = r->starts[i], .has_start = r->flags & BOX_START};
+        values[i] = r->numbers[i];
+        if (boxed && !box_list_add(r->list, b, &values[i])) {
+            return false;
+        }
     }
     return true;
 }

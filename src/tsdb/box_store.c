@@ -61,16 +61,14 @@ str box_store_get(const struct box_store *s, f64 ref)
     return (str){(const char *)at + HEAD, len};
 }
 
-void box_store_open(const struct box_store *s, f64 *values, u32 n, struct box_list *list)
+bool box_store_open(const struct box_store *s, f64 *values, u32 n, struct box_list *list)
 {
-    if (box_store_empty(s)) {
-        return;
-    }
-    for (u32 i = 0; i < n; i++) {
-        if (is_box(values[i])) {
-            struct box b;
-            CHECK(box_decode(box_store_get(s, values[i]), list->arena, &b)); // Ours, in memory.
-            values[i] = box_list_add(list, b);
+    for (u32 i = 0; i < n && !box_store_empty(s); i++) {
+        struct box b;
+        if (is_box(values[i]) && (!box_decode(box_store_get(s, values[i]), list->arena, &b) ||
+                                  !box_list_add(list, b, &values[i]))) {
+            return false; // The bytes are good, they are ours: there is no room.
         }
     }
+    return true;
 }

@@ -33,7 +33,8 @@ static inline bool box_store_empty(const struct box_store *s)
 {
     return atomic_load_explicit(&s->extents, memory_order_acquire) == NULL;
 }
-// References into the store become references into the list.
-void box_store_open(const struct box_store *s, f64 *values, u32 n, struct box_list *list);
+// References into the store become references into the list. false: its arena is full; the values
+// are undefined.
+bool box_store_open(const struct box_store *s, f64 *values, u32 n, struct box_list *list) MUST_USE;
 
 #endif

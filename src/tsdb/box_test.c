@@ -9,6 +9,7 @@
 #include "tsdb/block_page.h"
 #include "tsdb/box.h"
 #include "tsdb/box_chunk.h"
+#include "tsdb/box_store.h"
 #include "tsdb/tsdb_fixture.h"
 
 static bool box_eq(const struct box *a, const struct box *b)
@@ -76,7 +77,8 @@ static void values_make(u64 seed, u32 n, struct fixture_hist *made, struct box_l
         b.has_start = s % 5 == 0;
         b.start_ms = b.has_start ? (i64)s : 0;
         bool plain = !b.hist && !b.has_start;
-        values[i] = plain ? b.value : box_list_add(list, b);
+        values[i] = b.value;
+        assert_true(plain || box_list_add(list, b, &values[i]));
     }
 }
 
@@ -204,5 +206,55 @@ TEST(tsdb_keeps_the_largest_histograms_through_blocks)
     fixture_reopen(&f);
     assert_int_equal(large_count(&f, a), 40);
     fixture_fini(&f);
+    arena_free(a);
+}
+
+// Together far more than is ever opened at once.
+TEST(tsdb_cuts_many_large_histograms_of_one_series_and_window)
+{
+    struct fixture f;
+    struct arena *a = arena_new((size_t)64 << 20);
+    fixture_init(&f, 6);
+    fixture_open(&f);
+    for (u32 i = 0; i < 40; i++) {
+        large_put(&f, FIXTURE_NOW + (i < 24 ? i : i * (i64)5000), large_make(a, i));
+        clk_manual_advance(f.clk, i < 24 ? 1 : 5000);
+        arena_reset(a);
+    }
+    fixture_steps(&f);
+    struct tsdb_block_info *infos;
+    u32 n;
+    tsdb_blocks_get(f.db, a, &infos, &n);
+    assert_true(n > 0);
+    assert_int_equal(large_count(&f, a), 40);
+    fixture_fini(&f);
+    arena_free(a);
+}
+
+TEST(box_store_open_says_when_the_list_has_no_room)
+{
+    struct arena *a = arena_new((size_t)8 << 20);
+    struct arena *small = arena_new((size_t)1 << 20);
+    struct box_list list = {.arena = small};
+    struct box_store s = {0};
+    struct buf bytes;
+    buf_init(&bytes, (size_t)1 << 20);
+    box_encode(&(struct box){.hist = large_make(a, 1)}, &bytes);
+    bool ok = true;
+    u32 n = 0;
+    for (; ok && n < 8; n++) {
+        f64 v = box_store_add(&s, buf_get(&bytes));
+        ok = box_store_open(&s, &v, 1, &list);
+    }
+    assert_false(ok);
+    assert_true(n > 1);
+    arena_reset(small);
+    list = (struct box_list){.arena = small};
+    f64 again = box_store_add(&s, buf_get(&bytes));
+    assert_true(box_store_open(&s, &again, 1, &list));
+    assert_true(hist_eq(box_list_get(&list, again)->hist, large_make(a, 1)));
+    box_store_fini(&s);
+    buf_fini(&bytes);
+    arena_free(small);
     arena_free(a);
 }

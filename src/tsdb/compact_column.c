@@ -181,7 +181,7 @@ static bool part_decode(struct compact_columns *c, const struct compact_part *p,
         ok = ok && box_chunk_decode(p->entry.packed, p->n, &c->boxes, values, e);
     } else {
         ok = ok && chunk_pack_decode(p->entry.packed, p->n, values, e);
-        box_list_escape(&c->boxes, values, ok ? p->n : 0);
+        ok = ok && box_list_escape(&c->boxes, values, p->n);
     }
     return ok ||
            err_set(e, ERR_CORRUPT, "%s: a chunk is damaged", c->sources[p->source].block->path);

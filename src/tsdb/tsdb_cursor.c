@@ -92,6 +92,13 @@ static bool cursor_fail(struct tsdb_cursor *c)
     return false;
 }
 
+static void boxes_refuse(struct tsdb_cursor *c)
+{
+    c->failed = true;
+    (void)err_set(&c->error, ERR_LIMIT, "the histograms of one series need more than %zu bytes",
+                  SERIES_ARENA_MAX);
+}
+
 static bool budget_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes)
 {
     struct query_budget *b = c->s.budget;
@@ -367,13 +374,29 @@ static u64 block_source_id(const struct block *b)
     return (u64)(1 + b->uid % 0x3ffd) << 50;
 }
 
+static void boxes_charge(struct tsdb_cursor *c, u32 from)
+{
+    u64 bytes = 0;
+    for (u32 i = from; i < c->boxes.n; i++) {
+        bytes += box_weight(&c->boxes.items[i]);
+    }
+    if (!budget_charge(c, 0, 0, bytes)) {
+        c->failed = true;
+    }
+}
+
 // Late samples of some windows, as values that refer to the cursor's boxes.
 static const f64 *late_open(struct tsdb_cursor *c, const struct head_series *s)
 {
     f64 *values = ARENA_NEW_N(c->series_arena, f64, s->late_n);
     memcpy(values, s->late_values, s->late_n * sizeof(f64));
-    for (u32 i = 0; i < s->late_n; i++) {
-        box_store_open(s->late_boxes[i], &values[i], 1, &c->boxes);
+    for (u32 i = 0; i < s->late_n && !c->failed; i++) {
+        const u32 boxes = c->boxes.n;
+        if (!box_store_open(s->late_boxes[i], &values[i], 1, &c->boxes)) {
+            boxes_refuse(c);
+        } else if (c->boxes.n > boxes) {
+            boxes_charge(c, boxes);
+        }
     }
     return values;
 }
@@ -463,17 +486,6 @@ static bool parts_overlap(const struct tsdb_cursor *c)
     return false;
 }
 
-static void boxes_charge(struct tsdb_cursor *c, u32 from)
-{
-    u64 bytes = 0;
-    for (u32 i = from; i < c->boxes.n; i++) {
-        bytes += box_weight(&c->boxes.items[i]);
-    }
-    if (!budget_charge(c, 0, 0, bytes)) {
-        c->failed = true;
-    }
-}
-
 // All values of a part's chunk, decoded; NULL: damaged, or the budget is spent.
 static const f64 *part_decode(struct tsdb_cursor *c, const struct part *p)
 {
@@ -503,6 +515,9 @@ static const f64 *part_decode(struct tsdb_cursor *c, const struct part *p)
 static const f64 *part_values(struct tsdb_cursor *c, const struct part *p)
 {
     const u32 boxes = c->boxes.n;
+    if (c->failed) {
+        return NULL;
+    }
     if (p->values && !p->boxes) {
         return p->values;
     }
@@ -511,8 +526,10 @@ static const f64 *part_values(struct tsdb_cursor *c, const struct part *p)
         if (values != c->decoded) {
             memcpy(c->decoded, values, p->chunk_n * sizeof(f64));
         }
-        box_store_open(p->boxes, c->decoded, p->chunk_n, &c->boxes);
         values = c->decoded;
+        if (!box_store_open(p->boxes, c->decoded, p->chunk_n, &c->boxes)) {
+            boxes_refuse(c);
+        }
     }
     if (c->boxes.n > boxes) {
         boxes_charge(c, boxes);
@@ -539,8 +556,9 @@ static u32 part_copy(struct tsdb_cursor *c, const struct part *p, i64 *t, f64 *v
         }
         at++;
     }
-    if (c->any_boxed && !p->boxed) {
-        box_list_escape(&c->boxes, values, n);
+    if (c->any_boxed && !p->boxed && !box_list_escape(&c->boxes, values, n)) {
+        boxes_refuse(c);
+        return 0;
     }
     return n;
 }
@@ -582,7 +600,7 @@ static void parts_merge(struct tsdb_cursor *c)
     struct loose *all = ARENA_NEW_N(c->series_arena, struct loose, total + 1);
     i64 *t = ARENA_NEW_N(c->series_arena, i64, total + 1);
     f64 *values = ARENA_NEW_N(c->series_arena, f64, total + 1);
-    for (u32 i = 0; i < c->part_count; i++) {
+    for (u32 i = 0; i < c->part_count && !c->failed; i++) {
         u32 got = part_copy(c, &c->parts[i], t, values);
         for (u32 k = 0; k < got; k++) {
             all[n++] = (struct loose){t[k], values[k], i};
@@ -635,7 +653,7 @@ static bool veil_meets(const struct veil *v, const struct part *p)
 static void parts_hide(struct tsdb_cursor *c, u32 from, const struct veil *v)
 {
     u32 kept = from;
-    for (u32 i = from; i < c->part_count; i++) {
+    for (u32 i = from; i < c->part_count && !c->failed; i++) {
         struct part *p = &c->parts[i];
         if (!veil_meets(v, p)) {
             c->parts[kept++] = *p;
@@ -735,7 +753,7 @@ static bool tsdb_cursor_next(struct series_cursor *base)
         return false;
     }
     do {
-        if (!series_gather(c)) {
+        if (!series_gather(c) || c->failed) {
             return false;
         }
     } while (c->part_count == 0);
@@ -754,7 +772,7 @@ static bool tsdb_cursor_next(struct series_cursor *base)
         }
     }
     c->given++;
-    return true;
+    return !c->failed;
 }
 
 static struct labels tsdb_cursor_labels(struct series_cursor *base)
