@@ -48,6 +48,7 @@ struct tsdb_appender {
     u32 exemplar_cap;
     struct head_plan plan;
     struct buf records;
+    bool too_long; // The last commit was: its sender's fault, not the log's.
 };
 
 static struct tsdb_appender *appender_of(struct storage_appender *a)
@@ -288,6 +289,7 @@ static bool commit_logged(struct tsdb_appender *a, u64 *position, struct error *
     struct head *h = a->head;
     u64 place;
     u32 salt;
+    a->too_long = false;
     buf_clear(&a->records);
     if (!wal_begin(a->wal, &a->records, &place, &salt, e)) {
         return false;
@@ -295,6 +297,7 @@ static bool commit_logged(struct tsdb_appender *a, u64 *position, struct error *
     metadata_trim(a);
     i64 t_max = batches_check(a);
     wal_put_series(&a->records, h, h->pending, h->pending_count, salt);
+    const bool series_fit = buf_ok(&a->records); // They wait for any commit: nobody's own.
     wal_put_metadata(&a->records, a->tenant, a->metadata, a->meta_count, salt);
     wal_put_plan(&a->records, h, &a->plan, place, salt);
     if (a->exemplar_count > 0) {
@@ -302,6 +305,7 @@ static bool commit_logged(struct tsdb_appender *a, u64 *position, struct error *
     }
     bool ok = buf_ok(&a->records) && buf_ok(&a->plan.bytes);
     if (!ok) {
+        a->too_long = series_fit;
         wal_abandon(a->wal);
         (void)err_set(e, ERR_LIMIT, "a commit of more than %zu bytes of log; send smaller batches",
                       RECORDS_BYTES_MAX);
@@ -326,9 +330,11 @@ static bool tsdb_commit(struct storage_appender *base, UNUSED enum durability d,
         head_apply(a->head, &a->plan);
     }
     head_turn_drop(a->head);
-    atomic_store(&a->db->writes_failing, !ok);
+    if (!a->too_long) {
+        atomic_store(&a->db->writes_failing, !ok);
+        tsdb_count(a->db, COUNT_WAL_WRITES_FAILED, !ok);
+    }
     if (!ok) {
-        tsdb_count(a->db, COUNT_WAL_WRITES_FAILED, 1);
         forget_staged(a);
         return false;
     }

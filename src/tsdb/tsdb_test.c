@@ -5,6 +5,7 @@
 #include "os/fs.h"
 #include "storage/storage_conformance.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_inner.h"
 
 #include <stdio.h>
 
@@ -384,6 +385,60 @@ TEST(tsdb_keeps_memory_back_for_rules)
     }
     assert_true(more < rounds);
     fixture_fini(&f);
+}
+
+// What is told of the log's health.
+static bool writes_failing(struct fixture *f)
+{
+    struct tsdb_status status;
+    struct arena *a = arena_new((size_t)1 << 20);
+    tsdb_status_get(f->db, 1, a, &status);
+    arena_free(a);
+    return status.writes_failing;
+}
+
+static enum err metadata_put(struct fixture *f, u32 n, str help)
+{
+    struct error e = {0};
+    char name[32];
+    struct storage_appender *a = storage_appender_open(f->s, TENANT_DEFAULT, STREAM_PUSH, &e);
+    for (u32 i = 0; i < n; i++) {
+        (void)snprintf(name, sizeof(name), "family_%u", i);
+        const struct metadata m = {.name = str_c(name), .help = help};
+        ASSERT_OK(a->ops->metadata(a, &m, 1, &e), e);
+    }
+    bool ok = a->ops->commit(a, DURABILITY_SYNC, NULL, &e);
+    storage_appender_close(a);
+    return ok ? ERR_NONE : e.code;
+}
+
+TEST(tsdb_does_not_blame_the_log_for_a_commit_that_is_too_long)
+{
+    struct fixture f;
+    fixture_init(&f, 19);
+    struct fs *faulty = fs_faulty_new(f.own_fs);
+    f.fs = faulty;
+    fixture_open(&f);
+    const size_t len = (size_t)7 << 20;
+    char *text = MEM_NEW_N(char, len);
+    memset(text, 'x', len);
+    assert_int_equal(metadata_put(&f, 5, (str){text, len}), ERR_LIMIT);
+    assert_false(writes_failing(&f));
+    assert_int_equal(atomic_load(&f.db->counts[COUNT_WAL_WRITES_FAILED]), 0);
+    assert_int_equal(metadata_put(&f, 1, STR("help")), ERR_NONE);
+    fs_faulty_arm(faulty, 1, FS_FAULT_EIO, true);
+    assert_int_equal(metadata_put(&f, 1, STR("other help")), ERR_IO);
+    assert_true(writes_failing(&f));
+    assert_int_equal(metadata_put(&f, 5, (str){text, len}), ERR_IO);
+    fs_faulty_arm(faulty, 0, FS_FAULT_EIO, false);
+    assert_int_equal(metadata_put(&f, 5, (str){text, len}), ERR_LIMIT);
+    assert_true(writes_failing(&f)); // It says nothing of the log, nor that it is well again.
+    assert_true(atomic_load(&f.db->counts[COUNT_WAL_WRITES_FAILED]) > 0);
+    assert_int_equal(metadata_put(&f, 1, STR("other help")), ERR_NONE);
+    assert_false(writes_failing(&f));
+    mem_free(text);
+    fixture_fini(&f);
+    fs_faulty_free(faulty);
 }
 
 TEST(tsdb_forgets_series_that_left_and_reuses_their_place_safely)
