@@ -366,7 +366,7 @@ static bool folders_make(struct tsdb *db, struct error *e)
                    : err_set(e, why.code, "%s", why.text);
     }
     tsdb_path(db, "head", path);
-    if (!head_spill_sweep(db->opts.fs, path, e)) {
+    if (!head_spill_sweep(db->opts.fs, path, e) || !tsdb_snapshots_sweep(db, e)) {
         return false;
     }
     char parent[TSDB_PATH];

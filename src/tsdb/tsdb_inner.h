@@ -17,7 +17,6 @@
 #include <stdatomic.h>
 
 struct block;
-struct block_meta;
 struct buf;
 struct file;
 struct head;
@@ -193,6 +192,7 @@ void tsdb_pin_close(struct tsdb *db, struct tsdb_pin *p);
 
 void tsdb_metrics_register(struct tsdb *db);
 void tsdb_metrics_remove(struct tsdb *db);
+bool tsdb_snapshots_sweep(struct tsdb *db, struct error *e) MUST_USE; // Of unfinished ones.
 void tsdb_disk_look(struct tsdb *db);
 i64 tsdb_newest(struct tsdb *db);          // The newest sample of the head or the blocks.
 u64 tsdb_bytes_max(const struct tsdb *db); // What blocks may take; 0 = no limit. With the lock.

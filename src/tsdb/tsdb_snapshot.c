@@ -2,7 +2,8 @@
 //
 // Files that never change again (those of blocks, closed segments of the log, checkpoints) are
 // linked, so they take no space while the store keeps them too; the segment being written is copied
-// as far as it goes. Filled as NAME.tmp and listed by one rename.
+// as far as it goes. Filled as NAME.tmp and listed by one rename; one that a crash left is
+// removed at the next start.
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -161,6 +162,29 @@ static void name_make(struct tsdb *db, char name[TSDB_SNAPSHOT_NAME])
     u64 chance = rng_u64(db->opts.rng);
     size_t n = strftime(name, TSDB_SNAPSHOT_NAME, "%Y%m%dT%H%M%SZ-", &t);
     (void)snprintf(name + n, TSDB_SNAPSHOT_NAME - n, "%016llx", (unsigned long long)chance);
+}
+
+bool tsdb_snapshots_sweep(struct tsdb *db, struct error *e)
+{
+    char all[512];
+    char path[SNAPSHOT_PATH];
+    struct fs_info *infos = NULL;
+    size_t n = 0;
+    struct error why = {0};
+    struct arena *a = arena_new(LIST_BYTES_MAX);
+    tsdb_path(db, "snapshots", all);
+    bool ok = true;
+    if (!fs_list(db->opts.fs, all, a, &infos, &n, &why)) {
+        ok = why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
+    }
+    for (size_t i = 0; ok && i < n; i++) {
+        if (str_ends(infos[i].name, STR(".tmp"))) {
+            (void)snprintf(path, sizeof(path), "%s/%.*s", all, STR_ARG(infos[i].name));
+            ok = fs_remove_tree(db->opts.fs, path, e);
+        }
+    }
+    arena_free(a);
+    return ok || err_in(e, "sweeping snapshots");
 }
 
 bool tsdb_snapshot(struct tsdb *db, bool skip_head, char name[TSDB_SNAPSHOT_NAME], struct error *e)

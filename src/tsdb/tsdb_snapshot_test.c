@@ -108,3 +108,25 @@ TEST(snapshot_leaves_nothing_behind_when_it_fails)
         }
     }
 }
+
+TEST(snapshot_that_a_crash_left_is_removed_at_the_next_start)
+{
+    struct fixture f;
+    struct error e = {0};
+    struct fs_info info;
+    char whole[TSDB_SNAPSHOT_NAME];
+    fixture_init(&f, 193);
+    fixture_open(&f);
+    feed(&f, FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 3 * FIXTURE_RANGE, 0, 130);
+    fixture_steps(&f);
+    ASSERT_OK(tsdb_snapshot(f.db, false, whole, &e), e);
+    fixture_close(&f);
+    ASSERT_OK(fs_make_dir(f.fs, "/data/snapshots/half.tmp", &e), e);
+    ASSERT_OK(fs_make_dir(f.fs, "/data/snapshots/half.tmp/wal", &e), e);
+    ASSERT_OK(fs_replace_file(f.fs, "/data/snapshots/half.tmp/wal/seg", STR("x"), &e), e);
+    fixture_open(&f);
+    assert_false(fs_stat(f.fs, "/data/snapshots/half.tmp", &info, NULL));
+    assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 260);
+    assert_int_equal(snapshot_count(&f, whole), 260);
+    fixture_fini(&f);
+}
