@@ -211,7 +211,7 @@ enum push_read push_hist_read(struct pb_reader *outer, struct arena *a, const st
     return PUSH_READ;
 }
 
-static bool label_read(struct pb_reader *outer, struct label *out)
+bool push_label_read(struct pb_reader *outer, struct label *out)
 {
     struct pb_reader r = pb_enter(outer);
     *out = (struct label){0};
@@ -225,7 +225,7 @@ static bool label_read(struct pb_reader *outer, struct label *out)
     return pb_leave(outer, &r);
 }
 
-static int label_order(const void *a, const void *b)
+int push_label_order(const void *a, const void *b)
 {
     return str_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
 }
@@ -234,7 +234,7 @@ static void labels_sort(struct label *ls, u32 count)
 {
     for (u32 i = 1; i < count; i++) {
         if (str_cmp(ls[i - 1].name, ls[i].name) >= 0) {
-            qsort(ls, count, sizeof(*ls), label_order);
+            qsort(ls, count, sizeof(*ls), push_label_order);
             return;
         }
     }
@@ -248,7 +248,7 @@ enum push_read push_exemplar_read(struct pb_reader *outer, struct arena *a, stru
     u32 n = 0;
     while (pb_next(&pb)) {
         struct label l;
-        if (pb.field == 1 && label_read(&pb, &l) && l.value.len > 0) {
+        if (pb.field == 1 && push_label_read(&pb, &l) && l.value.len > 0) {
             if (n == EXEMPLAR_LABELS_MAX) {
                 dec_fail(&pb.dec);
                 break;

@@ -239,20 +239,6 @@ static void samples_quick(struct dec *d, struct request *q, u32 series)
     }
 }
 
-static bool label_read(struct pb_reader *outer, struct label *out)
-{
-    struct pb_reader r = pb_enter(outer);
-    *out = (struct label){0};
-    while (pb_next(&r)) {
-        if (r.field == 1) {
-            out->name = pb_bytes(&r);
-        } else if (r.field == 2) {
-            out->value = pb_bytes(&r);
-        }
-    }
-    return pb_leave(outer, &r);
-}
-
 static bool is_sorted(const struct label *ls, u32 count)
 {
     for (u32 i = 1; i < count; i++) {
@@ -261,11 +247,6 @@ static bool is_sorted(const struct label *ls, u32 count)
         }
     }
     return true;
-}
-
-static int label_order(const void *a, const void *b)
-{
-    return str_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
 }
 
 // Keeps the labels that were found: sorted, without empty values. false with *why: they are
@@ -281,7 +262,7 @@ static bool labels_keep_pushed(struct request *q, u32 count, struct labels *set,
         n += q->found[i].value.len > 0;
     }
     if (!is_sorted(q->found, n)) {
-        qsort(q->found, n, sizeof(*q->found), label_order);
+        qsort(q->found, n, sizeof(*q->found), push_label_order);
     }
     struct label *kept = arena_try(q->a, n + 1U, sizeof(*kept));
     if (!kept) {
@@ -324,7 +305,7 @@ static bool labels_read(struct request *q, str span, struct labels *set, bool *g
     }
     while (pb_next(&r)) {
         struct label l;
-        if (r.field != 1 || !label_read(&r, &l)) {
+        if (r.field != 1 || !push_label_read(&r, &l)) {
             continue; // A failure ends pb_next.
         }
         if (count < PUSH_LABELS_MAX) {
