@@ -31,7 +31,7 @@ static void print_signed_ms(struct buf *out, i64 ms)
 static void print_number(struct buf *out, f64 value, bool is_duration)
 {
     if (is_duration) {
-        print_signed_ms(out, (i64)(value * 1e9) / 1000000);
+        print_signed_ms(out, (i64)round(value * 1e3)); // It was whole: 1.001 s is 1s1ms again.
     } else {
         print_plain(out, value);
     }
@@ -87,6 +87,9 @@ static void print_duration_expr(struct buf *out, const struct duration_expr *d)
         print_duration_expr(out, d->a);
         break;
     case DURATION_SAME:
+        if (d->a->wrapped) {
+            buf_byte(out, '+'); // An offset that begins with a parenthesis would go on behind it.
+        }
         print_duration_expr(out, d->a);
         break;
     case DURATION_MIN_OF:

@@ -245,14 +245,10 @@ const struct duration_expr *parse_offset_duration(struct parser *p, struct expec
         inner = number(p);
         return inner ? apply_sign(p, t, inner) : NULL;
     }
-    if (is_word(next)) {
-        inner = word(p, where);
+    if (is_word(next) || next == TOKEN_LEFT_PAREN) {
         const enum duration_op op = t.kind == TOKEN_SUB ? DURATION_NEG : DURATION_SAME;
-        return inner ? signed_node(p, t, op, inner) : NULL;
-    }
-    if (next == TOKEN_LEFT_PAREN) {
-        struct duration_expr *d = paren(p, where, &inner);
-        return d ? apply_sign(p, t, d) : NULL;
+        struct duration_expr *d = is_word(next) ? word(p, where) : paren(p, where, &inner);
+        return d ? signed_node(p, t, op, d) : NULL;
     }
     inner = binary(p, UNARY_LIMIT, where);
     struct duration_expr *d = inner ? apply_sign(p, t, inner) : NULL;

@@ -171,6 +171,17 @@ static bool at_time(struct parser *p, enum at_kind *at, f64 *seconds)
     return true;
 }
 
+// In milliseconds. Where a float of seconds has no room for each of them (the year 141,000), the
+// next that reads and prints as itself; a few steps find it.
+static f64 settled_ms(f64 seconds)
+{
+    f64 ms = round(seconds * MS_PER_SECOND);
+    for (f64 again; isfinite(ms) && (again = round(ms / MS_PER_SECOND * MS_PER_SECOND)) != ms;) {
+        ms = again;
+    }
+    return ms;
+}
+
 // at = expr "@" time
 static bool at(struct parser *p, struct expr *x)
 {
@@ -180,7 +191,7 @@ static bool at(struct parser *p, struct expr *x)
     if (!at_time(p, &kind, &seconds)) {
         return false;
     }
-    const f64 ms = round(seconds * MS_PER_SECOND);
+    const f64 ms = settled_ms(seconds);
     if (!(ms < 0x1p63 && ms > -0x1p63)) {
         char text[NUM_TEXT_MAX];
         return parse_fail(p, x->span, "timestamp out of bounds for @ modifier: %.*s",
