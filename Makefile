@@ -6,6 +6,7 @@ FUZZ    ?= build-fuzz
 ARGS    ?=
 T       ?= all
 S       ?= 20
+RUNS    ?=
 
 .PHONY: all setup release run test check tsan fuzz bench ui crash tidy clean
 
@@ -43,11 +44,12 @@ tsan: setup
 	ninja -C $(TSAN)
 	tools/test.py --build $(TSAN) --suite units,integration --short
 
-# make fuzz T=expo_fuzz S=60: one target (or all) for S seconds each.
+# make fuzz T=expo_fuzz S=60: one target (or all) for S seconds each; RUNS=N ends after N inputs from a
+# fixed seed.
 fuzz: setup
 	[ -f $(FUZZ)/build.ninja ] || CC=clang CXX=clang++ meson setup $(FUZZ) -Dfuzz=true -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dui=disabled
 	ninja -C $(FUZZ) fuzzers
-	tools/fuzz.sh $(FUZZ) $(T) $(S)
+	tools/fuzz.sh $(FUZZ) $(T) $(S) $(RUNS)
 
 crash: release
 	tools/test.py --build $(BUILD) --suite crash

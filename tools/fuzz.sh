@@ -1,22 +1,30 @@
 #!/bin/sh
-# Runs libFuzzer targets: $1 build folder, $2 a target or "all", $3 seconds each. Starts from
-# tests/corpus/<target> and fails on the first crash, leak or time-out. The planted bugs of canary_fuzz
-# and of *_planted_fuzz must be found, or the whole run does not count.
+# Runs libFuzzer targets: $1 build folder, $2 a target or "all", $3 seconds each, $4 (may be missing)
+# how many inputs each, from a fixed seed and without what earlier runs found: the same inputs wherever
+# it runs, so that a gate says something of the commit. Without $4 the seed is new each time.
+# Starts from tests/corpus/<target> and fails on the first crash, leak or time-out. The planted bugs of
+# canary_fuzz and of *_planted_fuzz must be found, or the whole run does not count.
 set -eu
 cd "$(dirname "$0")/.."
-build=$1 target=$2 seconds=$3
+build=$1 target=$2 seconds=$3 runs=${4:-}
 passed=0 failed=0
-one() {
+one() { # $1 the program, $2 how many inputs or nothing
     name=$(basename "$1")
     corpus=$build/corpus/$name
+    if [ -n "$2" ]; then
+        corpus=$build/corpus-fixed/$name
+        rm -rf "$corpus"
+    fi
     mkdir -p "$corpus" "tests/corpus/$name"
-    if "$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=0 \
+    if "$1" -max_total_time="$seconds" ${2:+-runs="$2" -seed=1} -timeout=10 -rss_limit_mb=2048 \
+        -max_len=65536 -print_final_stats=0 \
         -artifact_prefix="$build/$name-" "$corpus" "tests/corpus/$name" >"$build/$name.log" 2>&1; then
         echo "ok     $name: $(grep -c . "$build/$name.log") log lines, $(find "$corpus" -type f | wc -l) inputs"
         return 0
     fi
     echo "FAILED $name: see $build/$name.log"
     tail -30 "$build/$name.log"
+    grep '^Base64:' "$build/$name.log" || true # The input itself, for who cannot reach this machine.
     return 1
 }
 for f in "$build"/*_fuzz; do
@@ -24,12 +32,12 @@ for f in "$build"/*_fuzz; do
     name=$(basename "$f")
     [ "$target" = all ] || [ "$target" = "$name" ] || continue
     if [ "$name" = canary_fuzz ] || [ "$name" != "${name%_planted_fuzz}" ]; then
-        if one "$f" >/dev/null 2>&1; then
+        if one "$f" "" >/dev/null 2>&1; then
             echo "FAILED $name: the planted bug was not found"; failed=$((failed + 1))
         else
             echo "ok     $name: the planted bug was found"; passed=$((passed + 1))
         fi
-    elif one "$f"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    elif one "$f" "$runs"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
