@@ -1,5 +1,6 @@
 // eval_paths_test.c: random queries over random data answer the same, bit for bit, whether series
-// are calculated at once or window by window, read in one pass or in two.
+// are calculated at once or window by window, read in one pass or in two, and whether equal parts
+// of a query are evaluated once or each where it stands.
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/str.h"
@@ -131,7 +132,18 @@ static str random_call(struct arena *a, struct rng *rng)
                         STR_ARG(range), STR_ARG(shift));
 }
 
-static str random_query(struct arena *a, struct rng *rng)
+// Puts b at each # of the form and a at each $.
+static str fill_form(struct arena *arena, str form, str a, str b)
+{
+    str text = STR("");
+    for (size_t i = 0; i < form.len; i++) {
+        str piece = form.ptr[i] == '$' ? a : form.ptr[i] == '#' ? b : str_make(form.ptr + i, 1);
+        text = arena_printf(arena, "%.*s%.*s", STR_ARG(text), STR_ARG(piece));
+    }
+    return text;
+}
+
+static str random_folded(struct arena *a, struct rng *rng)
 {
     static const char *const folds[] = {
         "sum by (kind) (%.*s)",   "avg(%.*s)",    "quantile by (kind) (0.7, %.*s)",
@@ -152,6 +164,36 @@ static str random_query(struct arena *a, struct rng *rng)
                         (int)(form.len - at - gap.len), form.ptr + at + gap.len);
 }
 
+// The same parts at several places, and numbers that can be known beforehand.
+static str random_query(struct arena *a, struct rng *rng)
+{
+    static const char *const forms[] = {
+        "$ / $",
+        "$ + # - $",
+        "$ / ($ + #)",
+        "($ + #) / ($ + #)",
+        "($ + #) / ($ - #) + ($ + #)",
+        "sum by (kind) ($) / on (kind) group_right () $",
+        "$ > scalar(avg($))",
+        "$ and ($ > 1) or #",
+        "max_over_time(($)[2m:30s]) - min_over_time(($)[2m:30s])",
+        "topk(3, $) / on (kind, n) $",
+        "$ * -(2 ^ 0.5 - NaN) + scalar(vector(0 / -0))",
+        "-(1 % 0) * # + min_of(pi(), 3) * $",
+        "($ @ 500) / ($ @ 500) + $",
+        "histogram_quantile(0.9, $) or histogram_quantile(0.9, $) or $",
+    };
+    str first = random_folded(a, rng);
+    if (rng_below(rng, 3) > 0) {
+        return first;
+    }
+    // A call's name goes with its labels, @ stands behind no fold: selectors serve all forms.
+    static const char *const selectors[] = {"x_total", "y", "{n=~\"1.*\"}", "y{kind=\"4\"}"};
+    str form = ONE_OF(rng, forms);
+    bool plain = str_find_str(form, STR("$ @")) != STR_NONE || rng_below(rng, 3) == 0;
+    return fill_form(a, form, plain ? ONE_OF(rng, selectors) : first, random_folded(a, rng));
+}
+
 TEST(eval_paths_agree)
 {
     struct fixture f;
@@ -165,6 +207,7 @@ TEST(eval_paths_agree)
         f.engine,
         promql_engine_new((struct promql_engine_opts){.clk = f.clk, .window_by_window = true}),
         promql_engine_new((struct promql_engine_opts){.clk = f.clk, .hoard_bytes = 10000}),
+        promql_engine_new((struct promql_engine_opts){.clk = f.clk, .no_sharing = true}),
     };
     u32 with_points = 0;
     for (u32 i = 0; i < QUERIES; i++) {

@@ -62,6 +62,10 @@ struct op *op_nothing_new(struct run *r, const struct grid *g); // No series at 
 // One evaluation, spread over all steps of g.
 struct op *op_once_new(struct run *r, const struct grid *g, struct op *single);
 
+// op_shared.c: a reader of a part that stands at several places; own is the part as planned here.
+struct shared; // plan_share.h
+struct op *op_shared_new(struct run *r, struct shared *part, struct op *own);
+
 // op_unique.c
 enum unique_rule {
     UNIQUE_BY_STEP,  // Equal series are one, if they never have a value at the same step.

@@ -2,6 +2,7 @@
 #include "promql/plan.h"
 
 #include "base/checked.h"
+#include "promql/plan_share.h"
 #include "promql/query_run.h"
 
 bool grid_make(struct run *r, i64 start_ms, i64 end_ms, i64 step_ms, struct grid *out)
@@ -247,13 +248,56 @@ static struct op *plan_node(struct run *r, const struct expr *x, const struct gr
     return NULL;
 }
 
+// A node, or a reader of one that stands at several places.
+static struct op *plan_part(struct run *r, const struct expr *x, const struct grid *g)
+{
+    struct shared *part = share_find(r, x, g);
+    if (!part) {
+        return r->failed ? NULL : plan_node(r, x, g);
+    }
+    if (r->share->surveys) {
+        part->uses++;
+        if (part->uses == 1) {
+            part->source = plan_node(r, x, g);
+        }
+        return part->source;
+    }
+    struct op *own = plan_node(r, x, g);
+    return part->uses > 1 ? op_shared_new(r, part, own) : own;
+}
+
 struct op *plan_expr(struct run *r, const struct expr *x, const struct grid *g)
 {
     x = expr_unwrap(x);
-    if (g->steps <= 1 || x->kind == EXPR_NUMBER || !plan_is_invariant(x)) {
-        return plan_node(r, x, g);
-    }
     struct grid single = {
         .start_ms = g->start_ms, .end_ms = g->start_ms, .step_ms = g->step_ms, .steps = 1};
-    return op_once_new(r, g, plan_node(r, x, &single));
+    if (x->kind == EXPR_NUMBER) {
+        return plan_node(r, x, g);
+    }
+    if (!r->opts->no_sharing && plan_is_constant(x)) {
+        return plan_folded(r, plan_node(r, x, &single), g);
+    }
+    if (g->steps <= 1 || !plan_is_invariant(x)) {
+        return plan_part(r, x, g);
+    }
+    return op_once_new(r, g, plan_part(r, x, &single));
+}
+
+static struct op *plan_top(struct run *r, const struct expr *x)
+{
+    struct range_source window;
+    r->op_count = 0;
+    return x->kind == EXPR_SUBQUERY ? plan_subquery(r, x, &r->grid, &window)
+                                    : plan_expr(r, x, &r->grid);
+}
+
+struct op *plan_query(struct run *r, const struct expr *x)
+{
+    if (!r->apart && share_is_likely(r, x)) {
+        if (!share_begin(r, x) || !plan_top(r, x)) {
+            return NULL;
+        }
+        r->share->surveys = false;
+    }
+    return r->failed ? NULL : plan_top(r, x);
 }

@@ -270,9 +270,7 @@ static bool run_expr(struct run *r, struct result *out)
             return false;
         }
     } else {
-        struct range_source window;
-        root = x->kind == EXPR_SUBQUERY ? plan_subquery(r, x, &r->grid, &window)
-                                        : plan_expr(r, x, &r->grid);
+        root = plan_query(r, x);
         if (root && r->opts->delayed_name_removal) {
             root = op_cleanup_new(r, root);
         }
@@ -334,18 +332,56 @@ static bool evaluate(struct run *r, struct arena *a, bool is_instant, struct pro
     return true;
 }
 
-bool promql_instant(const struct promql_engine *g, const struct promql_request *q, struct arena *a,
-                    struct promql_result *out, struct error *e)
+// What is known and kept of equal parts may be what was too much: then each place evaluates its
+// own, in the time that is left.
+static bool must_retry(const struct run *r)
+{
+    return r->failed && r->out_of_memory && r->shares;
+}
+
+static bool run_once(struct run *r, struct arena *a, bool is_instant, struct promql_result *out)
+{
+    const struct promql_request *q = r->request;
+    i64 step_ms = is_instant ? 1 : q->step_ms;
+    return grid_make(r, q->start_ms, q->end_ms, step_ms, &r->grid) &&
+           evaluate(r, a, is_instant, out);
+}
+
+static bool run_whole(const struct promql_engine *g, const struct promql_request *q,
+                      bool is_instant, struct arena *a, struct promql_result *out, struct error *e)
 {
     struct run r;
     struct error unseen;
+    struct query_budget given = {.bytes = 0};
+    e = e ? e : &unseen;
+    if (q->budget) {
+        given = *q->budget;
+    }
+    run_begin(&r, g, q, e);
+    r.apart = g->opts.no_sharing || q->per_step_stats;
+    bool ok = run_once(&r, a, is_instant, out);
+    if (!ok && must_retry(&r)) {
+        i64 deadline = r.budget.deadline_mono_ns;
+        run_end(&r);
+        if (q->budget) {
+            *q->budget = given;
+        }
+        run_begin(&r, g, q, e);
+        r.budget.deadline_mono_ns = deadline;
+        r.apart = true;
+        ok = run_once(&r, a, is_instant, out);
+    }
+    run_end(&r);
+    return ok;
+}
+
+bool promql_instant(const struct promql_engine *g, const struct promql_request *q, struct arena *a,
+                    struct promql_result *out, struct error *e)
+{
     struct promql_request request = *q;
     request.end_ms = q->start_ms;
     request.step_ms = 0;
-    run_begin(&r, g, &request, e ? e : &unseen);
-    bool ok = grid_make(&r, q->start_ms, q->start_ms, 1, &r.grid) && evaluate(&r, a, true, out);
-    run_end(&r);
-    return ok;
+    return run_whole(g, &request, true, a, out, e);
 }
 
 bool promql_range(const struct promql_engine *g, const struct promql_request *q, struct arena *a,
@@ -361,11 +397,5 @@ bool promql_range(const struct promql_engine *g, const struct promql_request *q,
     if (q->step_ms <= 0) {
         return err_set(e, ERR_INVALID, "the step of a range query must be greater than zero");
     }
-    struct run r;
-    struct error unseen;
-    run_begin(&r, g, q, e ? e : &unseen);
-    bool ok =
-        grid_make(&r, q->start_ms, q->end_ms, q->step_ms, &r.grid) && evaluate(&r, a, false, out);
-    run_end(&r);
-    return ok;
+    return run_whole(g, q, false, a, out, e);
 }

@@ -55,6 +55,7 @@ bool run_work(struct run *r, u64 units)
 
 static bool fail_memory(struct run *r)
 {
+    r->out_of_memory = r->out_of_memory || !r->failed;
     return run_fail(r, ERR_LIMIT, "the query needs more than %llu bytes of memory",
                     (unsigned long long)r->bytes_limit);
 }

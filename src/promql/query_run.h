@@ -37,8 +37,12 @@ struct run {
     // While planning: within functions that read totals of histograms, and within what needs more.
     u32 total_depth;
     u32 whole_depth;
-    u32 op_count; // Operators made so far.
-    u32 op_order; // Of the one at work; notes ask.
+    u32 op_count;             // Operators made so far.
+    struct plan_share *share; // Parts of the plan that are equal; NULL: not looked for.
+    bool shares;              // It was looked whether there are any.
+    bool apart;               // Nothing is to be shared.
+    bool out_of_memory;       // Why the run failed.
+    u32 op_order;             // Of the one at work; notes ask.
     struct notes notes;
     struct storage_warnings storage_warnings; // Texts in arena.
     struct feed *feeds;                       // Those that have a cursor open.
