@@ -181,6 +181,8 @@ static str random_query(struct arena *a, struct rng *rng)
         "$ * -(2 ^ 0.5 - NaN) + scalar(vector(0 / -0))",
         "-(1 % 0) * # + min_of(pi(), 3) * $",
         "($ @ 500) / ($ @ 500) + $",
+        "stddev_over_time(x_total[2m]) / rate(x_total[2m]) + max_over_time(x_total[2m])",
+        "y + timestamp(y) - last_over_time(y[5m])",
         "histogram_quantile(0.9, $) or histogram_quantile(0.9, $) or $",
     };
     str first = random_folded(a, rng);

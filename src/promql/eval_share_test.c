@@ -39,6 +39,8 @@ TEST(equal_parts_are_read_once)
         {"max_over_time(x[1m:10s]) - min_over_time(x[1m:10s])", 1},
         {"x - max_over_time(x[1m:10s])", 2}, // Other grids.
         {"x @ 50 / x @ 50", 1},
+        {"rate(x[1m]) / increase(x[1m])", 1}, // The same data for two functions.
+        {"x + timestamp(x)", 1},
         {"x + 1 / 2", 1},
     };
     struct fixture f;

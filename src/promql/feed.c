@@ -329,14 +329,49 @@ static bool open_labels(struct feed *f, struct run *r)
     return feed_close(r, c) && ok;
 }
 
+// ---- selectors that read the same --------------------------------------------------------------
+
+static bool matchers_eq(const struct feed *a, const struct feed *b)
+{
+    bool same = a->matcher_count == b->matcher_count;
+    for (u32 i = 0; same && i < a->matcher_count; i++) {
+        const struct matcher *x = &a->matchers[i];
+        const struct matcher *y = &b->matchers[i];
+        same = x->op == y->op && str_eq(x->name, y->name) && str_eq(x->value, y->value);
+    }
+    return same;
+}
+
+// What another selector of the same times has read whole, and only reads from now on.
+static bool borrow_whole(struct feed *f, const struct run *r)
+{
+    for (const struct feed *x = r->whole_feeds; x && !r->apart; x = x->next_whole) {
+        if (x->min_ms == f->min_ms && x->max_ms == f->max_ms && x->step_ms == f->step_ms &&
+            x->detects_resets == f->detects_resets && matchers_eq(x, f)) {
+            f->series = x->series;
+            f->series_count = x->series_count;
+            f->hoard = x->hoard;
+            f->hoard_count = x->hoard_count;
+            f->columns = x->columns;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool feed_open(struct feed *f, struct run *r)
 {
+    if (borrow_whole(f, r)) {
+        return true;
+    }
     const struct query_budget before = r->budget;
     bool whole = false;
     if (hoard_is_likely(f, r) && !open_hoarding(f, r, &whole)) {
         return false;
     }
     if (whole) {
+        f->next_whole = r->whole_feeds;
+        r->whole_feeds = f;
         return true;
     }
     r->budget.bytes = before.bytes; // The second pass will charge all of it.

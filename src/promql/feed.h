@@ -2,7 +2,8 @@
 //
 // Labels come first, so that groups and joins are known before anything is calculated. Short series
 // are read in the same pass and kept while they fit into the run's hoard_bytes; the rest is read
-// in a second pass over the same snapshot, one series at a time. Timestamps that series share
+// in a second pass over the same snapshot, one series at a time. What one selector has read in one
+// pass serves others of the same matchers and times. Timestamps that series share
 // are kept once (time_columns.h).
 // Cost: O(samples). Memory: labels of all series, the hoard, samples of one series.
 // Threads: owned by the run.
@@ -59,7 +60,8 @@ struct feed {
     i64 *starts; // NULL until a sample with a start time comes.
     const struct hist **hists;
     u32 cap;
-    struct feed *next; // All feeds of the run, for feed_close_all.
+    struct feed *next;       // All feeds of the run, for feed_close_all.
+    struct feed *next_whole; // All that were read in one pass.
 };
 
 struct feed_samples {

@@ -46,6 +46,7 @@ struct run {
     struct notes notes;
     struct storage_warnings storage_warnings; // Texts in arena.
     struct feed *feeds;                       // Those that have a cursor open.
+    struct feed *whole_feeds;                 // Those that were read in one pass.
     u64 hoard_bytes;                          // Samples that feeds keep.
     struct error *error;
     bool failed;
