@@ -164,11 +164,13 @@ struct api *api_new(const struct api_opts *opts, struct error *e)
             r->deadline_ms = api->opts.query_timeout_ms + 5000;
         }
     }
-    api->lanes[API_LANE_QUERY] =
-        (struct http_lane){"query", api->opts.query_threads, api->opts.query_queue_max};
-    api->lanes[API_LANE_INDEX] = (struct http_lane){"index", 2, 64};
-    api->lanes[API_LANE_META] = (struct http_lane){"meta", 2, 64};
-    api->lanes[API_LANE_WRITE] = (struct http_lane){"write", 2, 128};
+    api->lanes[API_LANE_QUERY] = (struct http_lane){.name = "query",
+                                                    .threads = api->opts.query_threads,
+                                                    .queue_max = api->opts.query_queue_max};
+    api->lanes[API_LANE_INDEX] = (struct http_lane){.name = "index", .threads = 2, .queue_max = 64};
+    api->lanes[API_LANE_META] = (struct http_lane){.name = "meta", .threads = 2, .queue_max = 64};
+    api->lanes[API_LANE_WRITE] =
+        (struct http_lane){.name = "write", .threads = 2, .queue_max = 128};
     if (!counters_init(api, e)) {
         api_free(api);
         return NULL;

@@ -233,6 +233,7 @@ static void door_run(void *arg)
         const i64 now_ms = clk_mono_ms(s->opts.clk);
         if (now_ms >= next_ms) {
             sweep_leavers(s, sweep_deadlines(s));
+            exchange_sweep(s);
             next_ms = now_ms + HTTP_DOOR_TICK_MS;
         }
         const bool open = !__atomic_load_n(&s->stopping, __ATOMIC_SEQ_CST);

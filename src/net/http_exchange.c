@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "net/http_inner.h"
 #include "net/http_pack.h"
+#include "net/http_queue.h"
 #include "os/clk.h"
 #include "text/re.h"
 
@@ -64,15 +65,31 @@ static bool budget_charge(struct http_exchange *x, u64 bytes)
     return true;
 }
 
-void exchange_refuse(struct http_exchange *x, enum http_refusal why, u32 status, const char *text)
+static void refusal_write(struct http_exchange *x, enum http_refusal why, u32 status,
+                          const char *text)
 {
+    const struct http_route *route = x->rq.route;
+    const struct http_lane *lane = route != NULL && route->lane != HTTP_LANE_INLINE
+                                       ? &x->server->opts.lanes[route->lane]
+                                       : NULL;
+    const bool is_shed = status == 503 || status == 429;
     buf_clear(&x->rs.body);
-    http_text(&x->rs, status, "%s", text);
-    if (status == 503 || status == 429) {
-        const bool slow = x->rq.route != NULL && (x->rq.route->flags & HTTP_RETRY_SLOW) != 0;
+    if (is_shed && lane != NULL && lane->tell != NULL) {
+        http_status_set(&x->rs, status);
+        lane->tell(&x->rs, text);
+    } else {
+        http_text(&x->rs, status, "%s", text);
+    }
+    if (is_shed) {
+        const bool slow = route != NULL && (route->flags & HTTP_RETRY_SLOW) != 0;
         (void)http_header_set(&x->rs, STR("Retry-After"), slow ? STR("10") : STR("1"));
     }
     x->refusal = why;
+}
+
+void exchange_refuse(struct http_exchange *x, enum http_refusal why, u32 status, const char *text)
+{
+    refusal_write(x, why, status, text);
     // An unread body would be taken for the next request.
     x->close_after = x->close_after || x->body_declared > 0 || why == REFUSED_MALFORMED ||
                      why == REFUSED_STOPPING;
@@ -205,9 +222,8 @@ bool exchange_body(struct http_exchange *x, str bytes)
 }
 
 // In the lane's thread, or inline on the I/O thread.
-static void exchange_run(void *arg)
+static void exchange_run(struct http_exchange *x)
 {
-    struct http_exchange *x = arg;
     struct error e;
     if (http_is_cancelled(&x->rq)) { // While it waited for a thread.
         const bool late = clk_mono_ns(x->server->opts.clk) >= x->rq.deadline_mono_ns;
@@ -222,6 +238,80 @@ static void exchange_run(void *arg)
         http_complete(&x->rs);
     }
     exchange_unref(x); // A deferred one may long be complete: this reference kept it readable.
+}
+
+// A job of a lane's pool: runs whatever is next, until nothing may run. So a request that waits
+// always has a thread that will come back for it: one of those that are busy.
+static void lane_run(void *arg)
+{
+    struct http_queue *q = arg;
+    struct http_place place;
+    struct http_exchange *x;
+    while ((x = http_queue_pop(q, &place)) != NULL) {
+        exchange_run(x);
+        http_queue_done(q, place);
+    }
+}
+
+// NULL, or the class that is full.
+static const struct http_class *lane_enter(struct http_exchange *x)
+{
+    struct http_server *s = x->server;
+    const u32 i = x->rq.route->lane;
+    const struct http_lane *lane = &s->opts.lanes[i];
+    const struct http_queued w = {.item = x,
+                                  .cancelled = http_cancel_flag(&x->rq),
+                                  .place = lane->place != NULL ? lane->place(&x->rq)
+                                                               : (struct http_place){0},
+                                  .since_mono_ns = clk_mono_ns(s->opts.clk)};
+    const struct http_class *full = http_queue_push(s->queues[i], &w);
+    if (full == NULL && !pool_submit(s->pools[i], lane_run, s->queues[i])) {
+        // As many jobs wait as there may: each of them runs all that it finds.
+    }
+    return full;
+}
+
+static void full_refuse(struct http_exchange *x, const struct http_class *full)
+{
+    const struct http_lane *lane = &x->server->opts.lanes[x->rq.route->lane];
+    const bool writer = (x->rq.route->flags & HTTP_SHED_429) != 0;
+    const str text = arena_printf(x->rq.arena,
+                                  "too many requests are waiting, try again later: of \"%s\" "
+                                  "at most %u may wait, of all kinds %u",
+                                  full->name, full->waiting_max, lane->queue_max);
+    exchange_refuse(x, REFUSED_LANE_FULL, writer ? 429 : 503, text.ptr);
+}
+
+// Nobody runs x, and nobody will.
+static void wait_end(struct http_exchange *x, const struct http_class *of)
+{
+    const struct http_lane *lane = &x->server->opts.lanes[x->rq.route->lane];
+    if (http_is_cancelled(&x->rq)) {
+        exchange_run(x); // Which only says so.
+        return;
+    }
+    const str text = arena_printf(
+        x->rq.arena,
+        "no thread was free within %u s, try again later: of \"%s\" at most %u run at once, of all "
+        "kinds %u%s%s",
+        lane->wait_ms_max / 1000, of->name, of->running_max, lane->threads,
+        lane->option != NULL ? ", which is " : "", lane->option != NULL ? lane->option : "");
+    refusal_write(x, REFUSED_LANE_WAIT, 503, text.ptr);
+    gauge_refused(x->server, REFUSED_LANE_WAIT);
+    http_complete(&x->rs);
+    exchange_unref(x);
+}
+
+void exchange_sweep(struct http_server *s)
+{
+    const i64 now_ns = clk_mono_ns(s->opts.clk);
+    const struct http_class *of = NULL;
+    for (u32 i = 0; i < s->opts.lane_count; i++) {
+        struct http_exchange *x;
+        while ((x = http_queue_take(s->queues[i], now_ns, &of)) != NULL) {
+            wait_end(x, of);
+        }
+    }
 }
 
 bool exchange_ready(struct http_exchange *x)
@@ -248,10 +338,9 @@ bool exchange_ready(struct http_exchange *x)
     }
     door_phase(s, x->slot, PHASE_HANDLER, x->rq.deadline_mono_ns, x);
     engine_suspend(x);
-    if (!pool_submit(s->pools[route->lane], exchange_run, x)) {
-        const bool writer = (route->flags & HTTP_SHED_429) != 0;
-        exchange_refuse(x, REFUSED_LANE_FULL, writer ? 429 : 503,
-                        "too many requests are waiting, try again later");
+    const struct http_class *full = lane_enter(x);
+    if (full != NULL) {
+        full_refuse(x, full);
         __atomic_sub_fetch(&s->running, 1, __ATOMIC_SEQ_CST);
         x->refs -= 2;
         engine_resume(x);

@@ -17,6 +17,7 @@ static const char *const refusal_texts[REFUSED_COUNT] = {
     [REFUSED_BODY_TOO_LARGE] = "body_too_large",
     [REFUSED_BODY_BUDGET] = "body_budget",
     [REFUSED_LANE_FULL] = "lane_full",
+    [REFUSED_LANE_WAIT] = "lane_wait",
     [REFUSED_STOPPING] = "stopping",
     [REFUSED_CONNECTIONS] = "connections",
     [REFUSED_FILES] = "files",

@@ -5,6 +5,7 @@
 //   http_mhd.c       the library, and nothing else knows it    (I/O threads)
 //   http_exchange.c  one request from head to answer           (I/O and lane threads)
 //   http_stream.c    the bounded way of bytes from lane to I/O (I/O and lane threads)
+//   http_queue.c     who of a lane's waiting requests is next  (I/O, lane and door threads)
 //   http_gauge.c     what is counted
 //
 //   exchange:  HEAD ─► BODY ─► RUNNING ─► ANSWER ─► (sent)
@@ -19,6 +20,7 @@
 #include "net/http_server.h"
 #include "os/thr.h"
 
+struct http_queue;
 struct MHD_Connection;
 struct MHD_Daemon;
 struct tmk_counter;
@@ -43,6 +45,7 @@ enum http_refusal {
     REFUSED_BODY_TOO_LARGE,
     REFUSED_BODY_BUDGET,
     REFUSED_LANE_FULL,
+    REFUSED_LANE_WAIT,
     REFUSED_STOPPING,
     REFUSED_CONNECTIONS,
     REFUSED_FILES,
@@ -98,7 +101,8 @@ struct http_server {
     struct http_server_opts opts; // Defaults filled in.
     char *address;
     struct http_router router;
-    struct pool **pools;
+    struct pool **pools;        // Of each lane.
+    struct http_queue **queues; // Of each lane.
     struct MHD_Daemon *daemon;
     struct http_door door;
     struct http_gauge gauge;
@@ -145,6 +149,8 @@ bool exchange_ready(struct http_exchange *x);
 void exchange_refuse(struct http_exchange *x, enum http_refusal why, u32 status, const char *text);
 void exchange_done(struct http_exchange *x);  // Sent, or the connection ended: counts.
 str exchange_answer(struct http_exchange *x); // The bytes to send of a whole answer.
+// On the door thread: answers who waits for a lane and shall not any longer.
+void exchange_sweep(struct http_server *s);
 // On the thread that stops the server.
 bool exchange_abandon(struct http_exchange *x);
 

@@ -150,7 +150,37 @@ bool http_rig_undefer(struct http_rig *rig)
     return true;
 }
 
-static const struct http_lane lanes[] = {{"work", 2, 4}, {"tiny", 1, 1}};
+static struct http_place place_of(UNUSED const struct http_request *rq)
+{
+    return (struct http_place){.class_index = 1, .tenant = 7};
+}
+
+static void tell_kindly(struct http_response *rs, const char *text)
+{
+    (void)http_write_c(rs, "sorry: ");
+    (void)http_write_c(rs, text);
+}
+
+static const struct http_class few_classes[] = {{"rest", 4, 1, 4}, {"few", 1, 1, 2}};
+static const struct http_lane lanes[] = {
+    {.name = "work", .threads = 2, .queue_max = 4},
+    {.name = "tiny", .threads = 1, .queue_max = 1},
+    {.name = "few",
+     .threads = 2,
+     .queue_max = 4,
+     .classes = few_classes,
+     .class_count = 2,
+     .place = place_of,
+     .wait_ms_max = 1000,
+     .option = "--few",
+     .tell = tell_kindly},
+    {.name = "pair",
+     .threads = 2,
+     .queue_max = 4,
+     .classes = few_classes,
+     .class_count = 2,
+     .place = place_of},
+};
 
 static const struct http_route route_table[] = {
     {HTTP_GET, "/hello", HTTP_LANE_INLINE, 0, HTTP_PUBLIC, 0, 0, hello, NULL},
@@ -161,6 +191,8 @@ static const struct http_route route_table[] = {
     {HTTP_GET, "/hasty", 0, 0, HTTP_READ, 0, 300, slow, NULL},
     {HTTP_GET, "/tiny", 1, 0, HTTP_READ, 0, 0, slow, NULL},
     {HTTP_POST, "/tiny", 1, 10, HTTP_READ, HTTP_SHED_429, 0, slow, NULL},
+    {HTTP_GET, "/few", 2, 0, HTTP_READ, 0, 0, slow, NULL},
+    {HTTP_GET, "/pair", 3, 0, HTTP_READ, 0, 0, slow, NULL},
     {HTTP_GET, "/deaf", 0, 0, HTTP_READ, 0, 0, deaf, NULL},
     {HTTP_GET, "/stream", 0, 0, HTTP_READ, 0, 0, stream, NULL},
     {HTTP_GET, "/defer", 0, 0, HTTP_READ, 0, 0, defer, NULL},

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "net/http_inner.h"
+#include "net/http_queue.h"
 #include "os/clk.h"
 
 #include <errno.h>
@@ -40,9 +41,11 @@ static void server_free(struct http_server *s)
     engine_close(s);
     for (u32 i = 0; s->pools != NULL && i < s->opts.lane_count; i++) {
         pool_free(s->pools[i]);
+        http_queue_free(s->queues[i]);
     }
     gauge_fini(s);
     mem_free(s->pools);
+    mem_free(s->queues);
     mem_free(s->door.conns);
     mem_free(s->door.polls);
     mem_free(s->door.poll_serials);
@@ -55,8 +58,10 @@ static void server_free(struct http_server *s)
 static bool lanes_open(struct http_server *s, struct error *e)
 {
     s->pools = MEM_NEW_N(struct pool *, MAX(s->opts.lane_count, 1));
+    s->queues = MEM_NEW_N(struct http_queue *, MAX(s->opts.lane_count, 1));
     for (u32 i = 0; i < s->opts.lane_count; i++) {
         const struct http_lane *lane = &s->opts.lanes[i];
+        s->queues[i] = http_queue_new(lane);
         s->pools[i] = pool_new(lane->name, lane->threads, lane->queue_max, e);
         if (s->pools[i] == NULL) {
             return false;

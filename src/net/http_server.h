@@ -4,7 +4,8 @@
 //     └── I/O thread: reads the request ── lane thread: runs the handler ── I/O thread: sends
 //
 // A connection is suspended while its handler runs, so a slow query holds a thread of its own lane
-// and nothing else. A full lane answers 503 (429 to writers) with Retry-After at once.
+// and nothing else. A full lane answers 503 (429 to writers) with Retry-After at once, and who has
+// waited too long for a thread of it the same.
 // Phases, each with a deadline of the door's: head (header_ms from the first byte of the line, or
 // from accept), body (at least body_bytes_per_s after header_ms), handler (deadline_ms: cancelled,
 // not killed), send (stall_ms for each window of a stream; a whole answer at body_bytes_per_s),
@@ -28,10 +29,31 @@ struct log;
 struct re;
 struct tmk_registry;
 
+// Requests of one kind within a lane.
+struct http_class {
+    const char *name;
+    u32 weight;      // Of its share of the threads, from 1.
+    u32 running_max; // ≤ threads
+    u32 waiting_max; // ≤ queue_max
+};
+
+struct http_place {
+    u32 class_index;
+    u64 tenant;
+};
+
 struct http_lane {
     const char *name; // ≤ 10 bytes
     u32 threads;
     u32 queue_max;
+    // Optional: who waits is let in by class and tenant (http_queue.h), not in order of coming.
+    const struct http_class *classes;
+    u32 class_count;
+    struct http_place (*place)(const struct http_request *rq); // By its head; on the I/O thread.
+    u32 wait_ms_max;    // Who has waited so long for a thread is answered 503; 0: the deadline's.
+    const char *option; // What sets the number of threads, for the refusal's text; or NULL.
+    // Writes a refusal's body and type; NULL: plain text.
+    void (*tell)(struct http_response *rs, const char *text);
 };
 
 // Zero means the default that is said here. Everything pointed to must outlive the server.

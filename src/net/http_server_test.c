@@ -29,7 +29,7 @@ static void nap(i64 ms)
 
 static void wait_for(u32 (*count)(const struct http_rig *rig), struct http_rig *rig, u32 want)
 {
-    for (int i = 0; i < 500 && count(rig) != want; i++) {
+    for (int i = 0; i < 6000 && count(rig) != want; i++) {
         nap(10);
     }
     assert_int_equal(count(rig), want);
@@ -210,6 +210,64 @@ TEST(server_sheds_when_a_lane_is_full)
     expect(http_rig_metrics(rig, &b), "tidemark_http_refused_total{reason=\"lane_full\"} 2");
     (void)close(running);
     (void)close(queued);
+    buf_fini(&b);
+    http_rig_free(rig);
+}
+
+// Of its class one runs at once, though the lane has two threads. Only the test moves the clock, so
+// that nobody waits too long by chance.
+TEST(server_answers_who_has_waited_too_long_for_a_thread)
+{
+    struct clk *clk = clk_manual_new(1000);
+    const struct http_server_opts opts = {.clk = clk, .header_ms = 3600000, .deadline_ms = 3600000};
+    struct http_rig *rig = http_rig_new(&opts);
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    const int running = http_rig_dial(rig);
+    http_rig_send(running, GET("/few"));
+    wait_for(http_rig_slow_running, rig, 1);
+    const int waiting = http_rig_dial(rig);
+    http_rig_send(waiting, GET("/few"));
+    for (int i = 0; i < 3000 && b.len == 0; i++) {
+        clk_manual_advance(clk, 100);
+        (void)http_rig_read(waiting, &b, "\r\n\r\n", 20);
+    }
+    const str a = http_rig_read(waiting, &b, NULL, 60000);
+    expect(a, "HTTP/1.1 503 ");
+    expect(a, "Retry-After: 1\r\n");
+    expect(a, "sorry: no thread was free within 1 s, try again later: of \"few\" at most 1 run at "
+              "once, of all kinds 2, which is --few");
+    assert_int_equal(http_rig_slow_running(rig), 1);
+    http_rig_open_gate(rig);
+    buf_clear(&b);
+    expect(http_rig_read(running, &b, NULL, 60000), "slow done");
+    expect(http_rig_metrics(rig, &b), "tidemark_http_refused_total{reason=\"lane_wait\"} 1");
+    (void)close(running);
+    (void)close(waiting);
+    buf_fini(&b);
+    http_rig_free(rig);
+    clk_manual_free(clk);
+}
+
+// The second finds no thread until the first has ended: then it is that one's thread.
+TEST(server_runs_what_waits_for_its_class_when_one_of_it_ends)
+{
+    struct http_rig *rig = http_rig_new(NULL);
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    http_rig_open_gate(rig);
+    for (int i = 0; i < 20; i++) {
+        const int first = http_rig_dial(rig);
+        const int second = http_rig_dial(rig);
+        http_rig_send(first, GET("/pair"));
+        http_rig_send(second, GET("/pair"));
+        buf_clear(&b);
+        expect(http_rig_read(first, &b, NULL, 60000), "slow done");
+        buf_clear(&b);
+        expect(http_rig_read(second, &b, NULL, 60000), "slow done");
+        (void)close(first);
+        (void)close(second);
+    }
     buf_fini(&b);
     http_rig_free(rig);
 }

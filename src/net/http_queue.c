@@ -1,0 +1,171 @@
+// http_queue.c: see http_queue.h.
+#include "net/http_queue.h"
+
+#include "os/thr.h"
+
+#define TURN_UNIT ((u64)1 << 20)
+
+// Threads: guarded by the queue's lock.
+struct turn {
+    u64 at;
+    u32 waiting;
+    u32 running;
+};
+
+struct http_queue {
+    struct http_lane lane;
+    struct http_class only; // Of a lane that has no classes.
+    struct lock lock;
+    struct turn *turns; // Of each class.
+    u64 now;            // The turn of who was popped last.
+    struct http_queued *waiting;
+    u32 waiting_count;
+    struct http_place *running;
+    u32 running_count;
+};
+
+struct http_queue *http_queue_new(const struct http_lane *lane)
+{
+    struct http_queue *q = MEM_NEW(struct http_queue);
+    q->lane = *lane;
+    q->only = (struct http_class){lane->name, 1, lane->threads, lane->queue_max};
+    if (lane->class_count == 0) {
+        q->lane.classes = &q->only;
+        q->lane.class_count = 1;
+    }
+    lock_init(&q->lock, LOCK_LEAF, "http_queue");
+    q->turns = MEM_NEW_N(struct turn, q->lane.class_count);
+    q->waiting = MEM_NEW_N(struct http_queued, lane->queue_max);
+    q->running = MEM_NEW_N(struct http_place, lane->threads);
+    return q;
+}
+
+void http_queue_free(struct http_queue *q)
+{
+    if (q == NULL) {
+        return;
+    }
+    CHECK(q->waiting_count == 0 && q->running_count == 0);
+    lock_fini(&q->lock);
+    mem_free(q->turns);
+    mem_free(q->waiting);
+    mem_free(q->running);
+    mem_free(q);
+}
+
+const struct http_class *http_queue_push(struct http_queue *q, const struct http_queued *w)
+{
+    CHECK(w->place.class_index < q->lane.class_count);
+    const struct http_class *full = &q->lane.classes[w->place.class_index];
+    struct turn *turn = &q->turns[w->place.class_index];
+    lock_take(&q->lock);
+    if (q->waiting_count < q->lane.queue_max && turn->waiting < full->waiting_max) { // (I1)
+        if (turn->waiting == 0) {
+            turn->at = MAX(turn->at, q->now);
+        }
+        q->waiting[q->waiting_count++] = *w;
+        turn->waiting++;
+        full = NULL;
+    }
+    lock_drop(&q->lock);
+    return full;
+}
+
+// Keeps the order of those that stay.
+static void waiting_remove(struct http_queue *q, u32 i)
+{
+    q->turns[q->waiting[i].place.class_index].waiting--;
+    q->waiting_count--;
+    memmove(&q->waiting[i], &q->waiting[i + 1], (q->waiting_count - i) * sizeof(q->waiting[0]));
+}
+
+// The class whose turn it is; class_count: none.
+static u32 class_next(const struct http_queue *q)
+{
+    u32 best = q->lane.class_count;
+    for (u32 c = 0; c < q->lane.class_count; c++) {
+        const struct turn *t = &q->turns[c];
+        const bool may_run = t->waiting > 0 && t->running < q->lane.classes[c].running_max;
+        if (may_run && (best == q->lane.class_count || t->at < q->turns[best].at)) {
+            best = c;
+        }
+    }
+    return best;
+}
+
+static u32 running_of(const struct http_queue *q, u64 tenant)
+{
+    u32 count = 0;
+    for (u32 i = 0; i < q->running_count; i++) {
+        count += q->running[i].tenant == tenant;
+    }
+    return count;
+}
+
+static u32 waiting_next(const struct http_queue *q, u32 of_class)
+{
+    u32 best = q->waiting_count;
+    u32 fewest = UINT32_MAX;
+    for (u32 i = 0; i < q->waiting_count; i++) {
+        if (q->waiting[i].place.class_index == of_class) {
+            const u32 running = running_of(q, q->waiting[i].place.tenant);
+            if (running < fewest) {
+                fewest = running;
+                best = i;
+            }
+        }
+    }
+    return best;
+}
+
+void *http_queue_pop(struct http_queue *q, struct http_place *place)
+{
+    void *item = NULL;
+    lock_take(&q->lock);
+    const u32 c = class_next(q);
+    if (c < q->lane.class_count && q->running_count < q->lane.threads) {
+        const u32 i = waiting_next(q, c);
+        struct turn *turn = &q->turns[c];
+        item = q->waiting[i].item;
+        *place = q->waiting[i].place;
+        waiting_remove(q, i);
+        q->now = MAX(q->now, turn->at);
+        turn->at += TURN_UNIT / q->lane.classes[c].weight;
+        turn->running++;
+        q->running[q->running_count++] = *place;
+    }
+    lock_drop(&q->lock);
+    return item;
+}
+
+void http_queue_done(struct http_queue *q, struct http_place place)
+{
+    u32 i = 0;
+    lock_take(&q->lock);
+    while (i < q->running_count && (q->running[i].class_index != place.class_index ||
+                                    q->running[i].tenant != place.tenant)) {
+        i++;
+    }
+    CHECK(i < q->running_count);
+    q->running[i] = q->running[--q->running_count];
+    q->turns[place.class_index].running--;
+    lock_drop(&q->lock);
+}
+
+void *http_queue_take(struct http_queue *q, i64 now_mono_ns, const struct http_class **of)
+{
+    const i64 wait_ns = (i64)q->lane.wait_ms_max * 1000000;
+    void *item = NULL;
+    lock_take(&q->lock);
+    for (u32 i = 0; i < q->waiting_count && item == NULL; i++) {
+        const struct http_queued *w = &q->waiting[i];
+        const bool late = wait_ns > 0 && now_mono_ns - w->since_mono_ns >= wait_ns;
+        if (late || __atomic_load_n(w->cancelled, __ATOMIC_RELAXED) != 0) {
+            item = w->item;
+            *of = &q->lane.classes[w->place.class_index];
+            waiting_remove(q, i);
+        }
+    }
+    lock_drop(&q->lock);
+    return item;
+}

@@ -1,0 +1,185 @@
+// http_queue_test.c: who is next, told by hand: no thread, no clock.
+#include "base/test.h"
+#include "net/http_queue.h"
+
+enum { DASHBOARD, ADHOC, EXPORT };
+static const struct http_class classes[] = {
+    {"dashboards", 4, 4, 16}, {"adhoc", 2, 3, 12}, {"exports", 1, 2, 4}};
+static const struct http_lane lane = {.name = "query",
+                                      .threads = 4,
+                                      .queue_max = 16,
+                                      .classes = classes,
+                                      .class_count = 3,
+                                      .wait_ms_max = 10000};
+static const int stays = 0;
+
+// Items are letters: what they are called.
+static const struct http_class *push(struct http_queue *q, char name, u32 class_index, u64 tenant)
+{
+    static char names[128];
+    names[(u8)name % 128] = name;
+    const struct http_queued w = {
+        .item = &names[(u8)name % 128], .cancelled = &stays, .place = {class_index, tenant}};
+    return http_queue_push(q, &w);
+}
+
+static char pop(struct http_queue *q, struct http_place *place)
+{
+    const char *name = http_queue_pop(q, place);
+    return name != NULL ? *name : '-';
+}
+
+// Pops all that may run, ends each at once, and writes their names in one row.
+static void drain(struct http_queue *q, char *out, size_t size)
+{
+    struct http_place place;
+    size_t len = 0;
+    for (char name; len + 1 < size && (name = pop(q, &place)) != '-';) {
+        out[len++] = name;
+        http_queue_done(q, place);
+    }
+    out[len] = '\0';
+}
+
+TEST(http_queue_keeps_the_order_of_a_lane_without_classes)
+{
+    const struct http_lane plain = {.name = "meta", .threads = 1, .queue_max = 3};
+    struct http_queue *q = http_queue_new(&plain);
+    char row[32];
+    assert_null(push(q, 'a', 0, 0));
+    assert_null(push(q, 'b', 0, 0));
+    assert_null(push(q, 'c', 0, 0));
+    assert_non_null(push(q, 'd', 0, 0));
+    drain(q, row, sizeof(row));
+    assert_string_equal(row, "abc");
+    http_queue_free(q);
+}
+
+TEST(http_queue_shares_by_weight)
+{
+    struct http_queue *q = http_queue_new(&lane);
+    char row[32];
+    for (int i = 0; i < 4; i++) {
+        assert_null(push(q, 'e', EXPORT, 1));
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_null(push(q, 'a', ADHOC, 1));
+    }
+    for (int i = 0; i < 8; i++) {
+        assert_null(push(q, 'd', DASHBOARD, 1));
+    }
+    drain(q, row, sizeof(row));
+    // Turns move on by 1/4, 1/2 and 1; of equal ones the first class is next. So "daeddad" comes
+    // again and again, 4 to 2 to 1, as long as all three wait.
+    assert_string_equal(row, "daeddad"
+                             "daeddad"
+                             "ee");
+    http_queue_free(q);
+}
+
+TEST(http_queue_saves_up_no_turns_for_who_was_away)
+{
+    struct http_queue *q = http_queue_new(&lane);
+    char row[64];
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 12; i++) {
+            assert_null(push(q, 'a', ADHOC, 1));
+        }
+        drain(q, row, sizeof(row));
+    }
+    for (int i = 0; i < 6; i++) {
+        assert_null(push(q, 'a', ADHOC, 1));
+        assert_null(push(q, 'd', DASHBOARD, 1));
+    }
+    drain(q, row, sizeof(row));
+    assert_string_equal(row, "dddaddadaaaa");
+    http_queue_free(q);
+}
+
+TEST(http_queue_runs_no_more_of_a_class_than_it_may)
+{
+    struct http_queue *q = http_queue_new(&lane);
+    struct http_place place[4];
+    for (int i = 0; i < 4; i++) {
+        assert_null(push(q, 'e', EXPORT, 1));
+    }
+    assert_string_equal(push(q, 'e', EXPORT, 1)->name, "exports");
+    assert_non_null(http_queue_pop(q, &place[0]));
+    assert_non_null(http_queue_pop(q, &place[1]));
+    assert_null(http_queue_pop(q, &place[2]));
+    assert_null(push(q, 'd', DASHBOARD, 1));
+    assert_int_equal(pop(q, &place[2]), 'd');
+    assert_int_equal(place[2].class_index, DASHBOARD);
+    assert_null(http_queue_pop(q, &place[3]));
+    http_queue_done(q, place[0]);
+    assert_int_equal(pop(q, &place[0]), 'e');
+    for (int i = 0; i < 3; i++) {
+        http_queue_done(q, place[i]);
+    }
+    char row[8];
+    drain(q, row, sizeof(row));
+    assert_string_equal(row, "e");
+    http_queue_free(q);
+}
+
+TEST(http_queue_takes_tenants_in_turn)
+{
+    struct http_queue *q = http_queue_new(&lane);
+    struct http_place place[4];
+    char row[8] = "";
+    for (int i = 0; i < 6; i++) {
+        assert_null(push(q, '1', DASHBOARD, 1));
+    }
+    assert_null(push(q, '2', DASHBOARD, 2));
+    assert_null(push(q, '3', DASHBOARD, 3));
+    for (int i = 0; i < 4; i++) {
+        row[i] = pop(q, &place[i]);
+    }
+    assert_string_equal(row, "1231");
+    assert_null(push(q, '2', DASHBOARD, 2));
+    http_queue_done(q, place[1]); // Now 1 has two, 3 one and 2 none.
+    assert_int_equal(pop(q, &place[1]), '2');
+    for (int i = 0; i < 4; i++) {
+        http_queue_done(q, place[i]);
+    }
+    drain(q, row, sizeof(row));
+    assert_string_equal(row, "1111");
+    http_queue_free(q);
+}
+
+TEST(http_queue_bounds_what_waits_in_all)
+{
+    struct http_queue *q = http_queue_new(&lane);
+    char row[32];
+    for (int i = 0; i < 16; i++) {
+        assert_null(push(q, 'd', DASHBOARD, 1));
+    }
+    assert_string_equal(push(q, 'd', DASHBOARD, 1)->name, "dashboards");
+    assert_string_equal(push(q, 'a', ADHOC, 1)->name, "adhoc");
+    drain(q, row, sizeof(row));
+    assert_int_equal(strlen(row), 16);
+    http_queue_free(q);
+}
+
+TEST(http_queue_takes_out_who_waited_too_long_or_left)
+{
+    struct http_queue *q = http_queue_new(&lane);
+    const struct http_class *of = NULL;
+    char row[8];
+    int left = 0;
+    assert_null(push(q, 'a', ADHOC, 1));
+    char name[] = "e";
+    const struct http_queued w = {
+        .item = name, .cancelled = &left, .place = {EXPORT, 1}, .since_mono_ns = 5000000000};
+    assert_null(http_queue_push(q, &w));
+    assert_null(http_queue_take(q, 9999999999, &of));
+    assert_int_equal(*(const char *)http_queue_take(q, 10000000000, &of), 'a');
+    assert_string_equal(of->name, "adhoc");
+    assert_null(http_queue_take(q, 10000000000, &of));
+    left = 1;
+    assert_int_equal(*(const char *)http_queue_take(q, 10000000000, &of), 'e');
+    assert_string_equal(of->name, "exports");
+    drain(q, row, sizeof(row));
+    assert_string_equal(row, "");
+    http_queue_free(q);
+}
