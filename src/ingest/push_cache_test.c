@@ -29,6 +29,8 @@ struct forgetful {
     struct storage base;
     struct storage *inner;
     u32 epoch;
+    u32 exemplars; // Of series that are alive.
+    u32 exemplars_lost;
 };
 
 struct forgetful_appender {
@@ -87,7 +89,12 @@ static void forgetful_close(struct storage_appender *base)
 static bool forgetful_exemplars(struct storage_appender *base, const struct series_ref *refs,
                                 const struct exemplar *exemplars, u32 n, struct error *e)
 {
-    struct forgetful_appender *a = CONTAINER_OF(base, struct forgetful_appender, base);
+    struct forgetful_appender *a = forgetful_of(base);
+    for (u32 i = 0; i < n; i++) {
+        const bool alive = refs[i].generation >> 8 == a->store->epoch;
+        a->store->exemplars += alive;
+        a->store->exemplars_lost += !alive;
+    }
     return a->inner->ops->exemplars(a->inner, refs, exemplars, n, e);
 }
 
@@ -478,6 +485,51 @@ TEST(push_asks_again_for_series_that_storage_forgot)
     for (u64 seed = 21; seed <= 28; seed++) {
         chance_run(seed, 4 << 20, true);
     }
+}
+
+// A series with two labels; with a sample, or else with an exemplar.
+static void series_put(struct buf *b, const char *name, i64 t_ms, bool sample)
+{
+    const size_t series = pbw_begin(b, 1);
+    const char *const texts[][2] = {{"__name__", name}, {"job", "x"}};
+    for (u32 i = 0; i < ARRAY_LEN(texts); i++) {
+        const size_t label = pbw_begin(b, 1);
+        pbw_bytes(b, 1, str_c(texts[i][0]));
+        pbw_bytes(b, 2, str_c(texts[i][1]));
+        pbw_end(b, label);
+    }
+    const size_t mark = pbw_begin(b, sample ? 2 : 3);
+    pbw_f64(b, sample ? 1 : 2, 4.5);
+    pbw_varint(b, sample ? 2 : 3, (u64)t_ms);
+    pbw_end(b, mark);
+    pbw_end(b, series);
+}
+
+TEST(push_keeps_exemplars_that_come_as_a_series_of_their_own)
+{
+    struct forgetful f = {.base = {&forgetful_ops},
+                          .inner = memstore_new((struct memstore_opts){0})};
+    struct push_cache *cache = push_cache_new(4 << 20);
+    struct push_result got = {0};
+    struct error e = {0};
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    for (u32 round = 1; round <= 4; round++) {
+        f.epoch += round != 2; // Known in the second round, forgotten before the others.
+        buf_clear(&b);
+        series_put(&b, "other", round * 1000, true);
+        series_put(&b, "only", round * 1000, false);
+        series_put(&b, "both", round * 1000, true);
+        series_put(&b, "both", round * 1000, false);
+        ASSERT_OK(cached_push(&f.base, cache, buf_get(&b), &got, &e), e);
+        assert_int_equal(got.exemplars, 2);
+        assert_int_equal(got.outcomes[APPEND_STORED], 2);
+        assert_int_equal(f.exemplars, 2 * round);
+        assert_int_equal(f.exemplars_lost, 0);
+    }
+    buf_fini(&b);
+    push_cache_free(cache);
+    memstore_free(f.inner);
 }
 
 TEST(push_with_a_cache_too_small_for_anything)

@@ -461,6 +461,22 @@ static bool request_read(struct request *q, struct push_result *out, struct erro
     return pb_ok(&r) || broken_tell(q, q->decoded.ptr + dec_offset(&r.dec), e);
 }
 
+// Storage says that a series is gone with the outcome of its samples. Where exemplars came without
+// any (senders give them a series of their own), nobody would hear of it: those are resolved anew.
+static void exemplars_resolve_alone(struct request *q)
+{
+    u32 at = 0; // Samples and exemplars stand in the order of their series.
+    for (u32 i = 0; i < q->exemplar_count; i++) {
+        const u32 series = q->exemplar_owner[i];
+        while (at < q->sample_count && q->owner[at] < series) {
+            at++;
+        }
+        if (at == q->sample_count || q->owner[at] != series) {
+            q->refs[series] = (struct series_ref){0, 0};
+        }
+    }
+}
+
 // What the cache does not know. Threads: owned.
 struct unknown {
     u32 *which; // Indices of the series.
@@ -690,6 +706,7 @@ bool push_remote_write_1(const struct push_opts *opts, str body, struct arena *a
     result.samples = q.sample_count;
     if (ok && opts->cache) {
         push_cache_find(opts->cache, opts->tenant, q.keys, q.series_count, q.refs);
+        exemplars_resolve_alone(&q);
     }
     ok = ok && request_store(&q, &result, e);
     buf_fini(&decoded);
