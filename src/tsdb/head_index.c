@@ -93,6 +93,7 @@ static u32 pair_take(struct head_index *x)
         x->pair_cap = MAX(256U, x->pair_cap * 2);
         x->pairs = MEM_GROW(x->pairs, x->pair_cap, struct head_pair);
     }
+    x->pairs[x->pair_count].uses = 0;
     return x->pair_count++;
 }
 
@@ -104,8 +105,11 @@ static u32 pair_make(struct head_index *x, struct pair_key k)
         n->cap = MAX(4U, n->cap * 2);
         n->pairs = MEM_GROW(n->pairs, n->cap, u32);
     }
-    x->pairs[at] = (struct head_pair){
-        .name = k.name, .value = k.value, .position = n->count, .set = postings_new()};
+    x->pairs[at] = (struct head_pair){.name = k.name,
+                                      .value = k.value,
+                                      .position = n->count,
+                                      .uses = x->pairs[at].uses + 1,
+                                      .set = postings_new()};
     n->pairs[n->count++] = at;
     map_put(&x->by_pair, pair_hash(k.name, k.value), at);
     x->pairs_live++;
@@ -132,7 +136,7 @@ void head_index_pair_drop(struct head_index *x, u32 pair)
     n->pairs[p->position] = moved;
     x->pairs[moved].position = p->position;
     postings_free(p->set);
-    *p = (struct head_pair){.name = x->pair_free, .value = SYMBOL_NONE};
+    *p = (struct head_pair){.name = x->pair_free, .value = SYMBOL_NONE, .uses = p->uses};
     x->pair_free = pair;
     x->pairs_live--;
 }

@@ -2,7 +2,7 @@
 //
 // Every pair in use has a dense id. Whoever holds an id drops it when the pair's last series has
 // left; then it is given out again.
-// Memory: a posting set per pair, 20 bytes beside it, and the symbols, which are kept until the
+// Memory: a posting set per pair, 24 bytes beside it, and the symbols, which are kept until the
 // head is closed (bounded by bytes_max).
 // Threads: guarded by the shard's lock.
 #ifndef TSDB_HEAD_INDEX_H
@@ -18,6 +18,7 @@ struct head_pair {
     u32 name;     // Index into names; the next free pair when set is NULL.
     u32 value;    // Symbol.
     u32 position; // Where it stands in its name's list.
+    u32 uses;     // How often it was given out: a handle tells of which time it is.
     struct postings *set;
 };
 
@@ -52,6 +53,17 @@ u32 head_index_pair_make(struct head_index *x, u32 name_symbol, u32 value_symbol
 void head_index_pair_drop(struct head_index *x, u32 pair); // If no series has it.
 
 u32 head_index_pair(const struct head_index *x, str name, str value); // MAP_NONE if absent.
+// What a reader may keep while it does not hold the lock. A pair whose last series has left may be
+// given out for another one meanwhile: its old handle then has no postings (NULL) ever after.
+static inline u64 head_index_handle(const struct head_index *x, u32 pair)
+{
+    return (u64)x->pairs[pair].uses << 32 | pair;
+}
+static inline const struct postings *head_index_postings(const struct head_index *x, u64 handle)
+{
+    const struct head_pair *p = &x->pairs[(u32)handle];
+    return p->uses == (u32)(handle >> 32) ? p->set : NULL;
+}
 // NULL if absent.
 const struct head_name *head_index_name(const struct head_index *x, str name);
 u64 head_index_bytes(const struct head_index *x); // O(pairs).

@@ -21,8 +21,8 @@ static bool source_pair(struct index_source *s, str name, str value, u64 *handle
     struct head *h = head_of(s);
     lock_take(&h->lock);
     u32 at = head_index_pair(&h->index, name, value);
+    *handle = at != MAP_NONE ? head_index_handle(&h->index, at) : 0;
     lock_drop(&h->lock);
-    *handle = at;
     return at != MAP_NONE;
 }
 
@@ -34,20 +34,20 @@ static bool source_values(struct index_source *s, str name, str prefix, index_va
     lock_take(&h->lock);
     const struct head_name *n = head_index_name(&h->index, name);
     u32 count = n ? n->count : 0;
-    u32 *pairs = MEM_NEW_N(u32, (size_t)count + 1);
+    u64 *handles = MEM_NEW_N(u64, (size_t)count + 1);
     u32 *symbols = MEM_NEW_N(u32, (size_t)count + 1);
     for (u32 i = 0; i < count; i++) {
-        pairs[i] = n->pairs[i];
-        symbols[i] = h->index.pairs[pairs[i]].value;
+        handles[i] = head_index_handle(&h->index, n->pairs[i]);
+        symbols[i] = h->index.pairs[n->pairs[i]].value;
     }
     lock_drop(&h->lock);
     for (u32 i = 0; i < count; i++) {
         str value = symtab_get(h->index.symbols, symbols[i]);
-        if (str_starts(value, prefix) && !fn(ctx, value, pairs[i])) {
+        if (str_starts(value, prefix) && !fn(ctx, value, handles[i])) {
             break;
         }
     }
-    mem_free(pairs);
+    mem_free(handles);
     mem_free(symbols);
     return true;
 }
@@ -84,7 +84,7 @@ static bool source_gather(struct index_source *s, const u64 *handles, u32 n, str
     struct head *h = head_of(s);
     lock_take(&h->lock);
     for (u32 i = 0; i < n; i++) {
-        const struct postings *set = h->index.pairs[handles[i]].set;
+        const struct postings *set = head_index_postings(&h->index, handles[i]);
         if (set) {
             postings_or(into, set);
         }
@@ -97,7 +97,7 @@ static u64 source_weight(struct index_source *s, u64 handle)
 {
     struct head *h = head_of(s);
     lock_take(&h->lock);
-    const struct postings *set = h->index.pairs[handle].set;
+    const struct postings *set = head_index_postings(&h->index, handle);
     u64 weight = set ? postings_count(set) : 0;
     lock_drop(&h->lock);
     return weight;
@@ -108,7 +108,7 @@ static bool source_narrow(struct index_source *s, u64 handle, struct postings *s
 {
     struct head *h = head_of(s);
     lock_take(&h->lock);
-    const struct postings *with = h->index.pairs[handle].set;
+    const struct postings *with = head_index_postings(&h->index, handle);
     if (with) {
         postings_and(set, with);
     } else {
@@ -123,7 +123,7 @@ static bool source_touches(struct index_source *s, u64 handle, const struct post
 {
     struct head *h = head_of(s);
     lock_take(&h->lock);
-    const struct postings *with = h->index.pairs[handle].set;
+    const struct postings *with = head_index_postings(&h->index, handle);
     *yes = with && postings_intersects(set, with);
     lock_drop(&h->lock);
     return true;
