@@ -150,6 +150,10 @@ struct labels head_labels(const struct head *h, u32 ordinal, struct label *items
 // Name and value symbols, the hidden label first: room for 2 * (head_label_count + 1). Their count.
 u32 head_label_symbols(const struct head *h, u32 ordinal, u32 *symbols);
 
+// With the turn: how many series at the end of `pending` the log can be told of in so many bytes;
+// at least one if there is any.
+u32 head_pending_slice(const struct head *h, u64 bytes_max);
+
 // Needs the lock or the turn: whether the writer's reference still names a series of its own.
 bool head_ref_alive(const struct head *h, struct tenant_id tenant, struct series_ref ref);
 // With the turn: head_check of this reference comes soon.

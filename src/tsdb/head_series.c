@@ -8,10 +8,11 @@
 #include "tsdb/index_select.h"
 #include "tsdb/postings.h"
 
-#define PREFETCH_AHEAD 8U
-#define MAKE_SLICE     64U // Series made per hold of the lock.
-#define SLOTS_MAX      (1U << 27)
-#define SLOTS_SPARE    (1U << 20)
+#define PREFETCH_AHEAD      8U
+#define MAKE_SLICE          64U // Series made per hold of the lock.
+#define SLOTS_MAX           (1U << 27)
+#define SLOTS_SPARE         (1U << 20)
+#define PENDING_LABEL_BYTES 20ULL // At most, beside its texts, in the log.
 
 // What comes from outside was held to its limits where it came in.
 static const struct labels_limits no_limits;
@@ -422,6 +423,18 @@ static void pending_add(struct head *h, u32 ordinal)
         h->pending = MEM_GROW(h->pending, h->pending_cap, u32);
     }
     h->pending[h->pending_count++] = ordinal;
+}
+
+u32 head_pending_slice(const struct head *h, u64 bytes_max)
+{
+    u32 n = 0;
+    u64 bytes = 0;
+    while (n < h->pending_count && bytes < bytes_max) {
+        u32 at = h->pending[h->pending_count - 1 - n];
+        bytes += head_label_bytes(h, at) + head_label_count(h, at) * PENDING_LABEL_BYTES;
+        n += bytes <= bytes_max || n == 0;
+    }
+    return n;
 }
 
 // With the turn. Shards that add series at the same moment may pass the limit by one each.

@@ -19,6 +19,7 @@
 #define RECORDS_BYTES_MAX    ((size_t)32 << 20) // Of one commit; the log holds a few of them.
 #define EXEMPLARS_STAGED_MAX 65536U // Of one commit; what is more is dropped and counted.
 #define META_BYTES_MAX       ((size_t)64 << 20)
+#define DEFINITIONS_BYTES    ((u64)8 << 20) // Beside a commit, which has the rest for itself.
 
 // Threads: owned.
 struct staged_exemplar {
@@ -283,6 +284,35 @@ static void outcomes_count(struct tsdb_appender *a)
     tsdb_count(a->db, COUNT_CONFLICT, seen[APPEND_CONFLICT]);
 }
 
+// With the turn. Definitions may wait for long: of commits that failed, of series that were only
+// asked for. What is more than a commit can take along goes to the log by itself, in slices; what a
+// slice told stays told if a later one fails.
+static bool definitions_log(struct tsdb_appender *a, struct error *e)
+{
+    struct head *h = a->head;
+    u32 n;
+    while ((n = head_pending_slice(h, DEFINITIONS_BYTES)) < h->pending_count) {
+        u64 place;
+        u64 position;
+        u32 salt;
+        buf_clear(&a->records);
+        if (!wal_begin(a->wal, &a->records, &place, &salt, e)) {
+            return false;
+        }
+        wal_put_series(&a->records, h, h->pending + h->pending_count - n, n, salt);
+        if (!buf_ok(&a->records)) {
+            wal_abandon(a->wal);
+            return err_set(e, ERR_LIMIT, "the labels of one series have more than %zu bytes",
+                           RECORDS_BYTES_MAX);
+        }
+        if (!wal_write(a->wal, buf_get(&a->records), INT64_MIN, &position, e)) {
+            return false;
+        }
+        h->pending_count -= n;
+    }
+    return true;
+}
+
 // With the turn: everything that must reach the log, then the log.
 static bool commit_logged(struct tsdb_appender *a, u64 *position, struct error *e)
 {
@@ -290,6 +320,9 @@ static bool commit_logged(struct tsdb_appender *a, u64 *position, struct error *
     u64 place;
     u32 salt;
     a->too_long = false;
+    if (!definitions_log(a, e)) {
+        return false;
+    }
     buf_clear(&a->records);
     if (!wal_begin(a->wal, &a->records, &place, &salt, e)) {
         return false;
@@ -297,7 +330,6 @@ static bool commit_logged(struct tsdb_appender *a, u64 *position, struct error *
     metadata_trim(a);
     i64 t_max = batches_check(a);
     wal_put_series(&a->records, h, h->pending, h->pending_count, salt);
-    const bool series_fit = buf_ok(&a->records); // They wait for any commit: nobody's own.
     wal_put_metadata(&a->records, a->tenant, a->metadata, a->meta_count, salt);
     wal_put_plan(&a->records, h, &a->plan, place, salt);
     if (a->exemplar_count > 0) {
@@ -305,7 +337,7 @@ static bool commit_logged(struct tsdb_appender *a, u64 *position, struct error *
     }
     bool ok = buf_ok(&a->records) && buf_ok(&a->plan.bytes);
     if (!ok) {
-        a->too_long = series_fit;
+        a->too_long = true;
         wal_abandon(a->wal);
         (void)err_set(e, ERR_LIMIT, "a commit of more than %zu bytes of log; send smaller batches",
                       RECORDS_BYTES_MAX);

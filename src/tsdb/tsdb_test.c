@@ -441,6 +441,44 @@ TEST(tsdb_does_not_blame_the_log_for_a_commit_that_is_too_long)
     fs_faulty_free(faulty);
 }
 
+// Series that are asked for and get no sample.
+static void resolve_only(struct fixture *f, u32 n, size_t value_bytes)
+{
+    struct error e = {0};
+    char *value = MEM_NEW_N(char, value_bytes);
+    memset(value, 'x', value_bytes);
+    struct storage_appender *a = storage_appender_open(f->s, TENANT_DEFAULT, STREAM_PUSH, &e);
+    for (u32 i = 0; i < n; i++) {
+        struct series_ref ref;
+        u8 outcome = APPEND_INVALID;
+        (void)snprintf(value, value_bytes, "%06u", i);
+        value[6] = 'x';
+        const struct label items[] = {{LABEL_NAME, STR("wide")}, {STR("v"), {value, value_bytes}}};
+        const struct labels set = {.items = items, .count = 2};
+        a->ops->resolve(a, &set, 1, &ref, &outcome);
+        assert_int_equal(outcome, APPEND_STORED);
+    }
+    storage_appender_close(a);
+    mem_free(value);
+}
+
+TEST(tsdb_tells_the_log_of_more_series_than_one_commit_can)
+{
+    struct fixture f;
+    fixture_init(&f, 23);
+    fixture_open(&f);
+    resolve_only(&f, 160, (size_t)256 << 10); // 40 MiB.
+    assert_int_equal(fixture_put(&f, STREAM_PUSH, "m,n=1", FIXTURE_NOW, 1), APPEND_STORED);
+    assert_int_equal(fixture_put(&f, STREAM_PUSH, "m,n=2", FIXTURE_NOW, 2), APPEND_STORED);
+    assert_false(writes_failing(&f));
+    fixture_reopen(&f);
+    f64 value = 0;
+    assert_true(fixture_get(&f, "m,n=1", FIXTURE_NOW, &value, NULL));
+    assert_true(fixture_get(&f, "m,n=2", FIXTURE_NOW, &value, NULL));
+    assert_true(value > 1);
+    fixture_fini(&f);
+}
+
 TEST(tsdb_forgets_series_that_left_and_reuses_their_place_safely)
 {
     struct fixture f;
