@@ -139,7 +139,7 @@ def test_timestamps_are_honoured_or_not():
         scrapes(exporter)
         assert server.instant("a")
     with scraped(f"a 1 {at}\n", more="honor_timestamps: false") as (exporter, server):
-        wait_for("two samples", lambda: server.value("count_over_time(a[1m])") == 2)
+        wait_for("two samples", lambda: (server.value("count_over_time(a[1m])") or 0) >= 2)
         assert all(t > at + 30000 for t, _ in server.samples("a", "5m", time.time())[labels_of(exporter, "a")])
 
 
