@@ -12,25 +12,38 @@
 
 #include <stdio.h>
 
-#define SLICE_BYTES_MAX ((size_t)64 << 20)
+#define RECORDS_BYTES_MAX ((size_t)64 << 20)
+#define SLICE_BYTES_MAX   (RECORDS_BYTES_MAX / 4) // Of label texts; one more series may begin.
+
+// With the lock: the live series from *from on that one write takes; *from moves behind them.
+static u32 slice_take(const struct head *h, u32 *from, u32 ordinals[HEAD_SLICE])
+{
+    u32 n = 0;
+    u64 bytes = 0;
+    u32 at = *from;
+    for (; at < h->count && at < *from + HEAD_SLICE && bytes < SLICE_BYTES_MAX; at++) {
+        if (head_live(h, at)) {
+            bytes += head_label_bytes(h, at);
+            ordinals[n++] = at;
+        }
+    }
+    *from = at;
+    return n;
+}
 
 static void series_write(const struct wal_checkpoint *c, struct outfile *file)
 {
     struct buf records;
     u32 ordinals[HEAD_SLICE];
-    buf_init(&records, SLICE_BYTES_MAX);
+    buf_init(&records, RECORDS_BYTES_MAX);
+    u32 from = 0;
     bool more = true;
-    for (u32 from = 0; more; from += HEAD_SLICE) {
-        u32 n = 0;
+    while (more) {
         buf_clear(&records);
         lock_take(&c->head->lock);
-        for (u32 i = from; i < c->head->count && i < from + HEAD_SLICE; i++) {
-            if (head_live(c->head, i)) {
-                ordinals[n++] = i;
-            }
-        }
+        u32 n = slice_take(c->head, &from, ordinals);
         wal_put_series(&records, c->head, ordinals, n, c->salt);
-        more = from + HEAD_SLICE < c->head->count;
+        more = from < c->head->count;
         lock_drop(&c->head->lock);
         CHECK(buf_ok(&records));
         outfile_add(file, records.bytes, records.len);

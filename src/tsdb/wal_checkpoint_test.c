@@ -1,0 +1,71 @@
+// wal_checkpoint_test.c: a checkpoint names every live series, however long their labels are.
+#include "base/dec.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/test.h"
+#include "os/fs.h"
+#include "tsdb/head.h"
+#include "tsdb/wal.h"
+#include "tsdb/wal_checkpoint.h"
+#include "tsdb/wal_record.h"
+
+#include <stdio.h>
+
+#define SERIES      320U
+#define VALUE_BYTES ((size_t)256 << 10) // 80 MiB in all, more than one write takes.
+
+static void series_make(struct head *h, u32 n, size_t value_bytes)
+{
+    const struct head_asker asker = {.tenant = TENANT_DEFAULT};
+    char *value = MEM_NEW_N(char, value_bytes);
+    memset(value, 'x', value_bytes);
+    for (u32 i = 0; i < n; i++) {
+        struct series_ref ref;
+        u8 outcome = APPEND_INVALID;
+        (void)snprintf(value, value_bytes, "%06u", i);
+        value[6] = 'x';
+        const struct label items[] = {{STR("l"), {value, value_bytes}}};
+        const struct labels set = {.items = items, .count = 1};
+        head_resolve(h, &asker, &set, 1, &ref, &outcome);
+        assert_int_equal(outcome, APPEND_STORED);
+    }
+    mem_free(value);
+}
+
+static u64 series_count(str file)
+{
+    struct wal_header header;
+    struct error e;
+    ASSERT_OK(wal_header_decode(file, &header, &e), e);
+    struct wal_reader r;
+    u64 count = 0;
+    wal_reader_init(&r, file, file.len, header.salt);
+    while (wal_reader_next(&r)) {
+        assert_int_equal(r.kind, WAL_SERIES);
+        struct dec d = dec_of(r.payload);
+        count += dec_varint(&d);
+    }
+    assert_int_equal(r.bad_bytes, 0);
+    return count;
+}
+
+TEST(wal_checkpoint_names_more_labels_than_one_write_takes)
+{
+    _Atomic u32 total = 0;
+    _Atomic bool full = false;
+    struct error e = {0};
+    char path[512];
+    struct fs_map map;
+    struct fs *fs = fs_mem_new((u64)1 << 30);
+    struct head *h = head_new(0, 7200000, &total, &full, 1000, (u64)1 << 30);
+    series_make(h, SERIES, VALUE_BYTES);
+    ASSERT_OK(fs_make_dir(fs, "wal", &e), e);
+    const struct wal_checkpoint c = {.fs = fs, .dir = "wal", .salt = 7, .number = 3, .head = h};
+    ASSERT_OK(wal_checkpoint_write(&c, &e), e);
+    wal_path("wal", "ckpt", 3, path);
+    ASSERT_OK(fs_map_open(fs, path, &map, &e), e);
+    assert_int_equal(series_count((str){(const char *)map.bytes, map.len}), SERIES);
+    fs_map_close(fs, &map);
+    head_free(h);
+    fs_mem_free(fs);
+}
