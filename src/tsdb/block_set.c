@@ -367,9 +367,11 @@ bool tsdb_floor_read(struct tsdb *db, struct error *e)
     struct arena *a = arena_new((size_t)1 << 16);
     tsdb_path(db, "floor", path);
     bool ok = true;
-    if (!fs_read_file(db->opts.fs, path, 4096, a, &file, &why)) {
+    bool there = fs_read_file(db->opts.fs, path, 4096, a, &file, &why);
+    if (!there && why.code != ERR_LIMIT) {
         ok = why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
-    } else if (file.len != FLOOR_BYTES || memcmp(file.ptr, floor_magic, sizeof(floor_magic)) != 0 ||
+    } else if (!there || file.len != FLOOR_BYTES ||
+               memcmp(file.ptr, floor_magic, sizeof(floor_magic)) != 0 ||
                crc32c(0, file.ptr, 16) != load_le32(file.ptr + 16)) {
         // At worst what retention removed comes back from the log and is removed again.
         LOGF(db->opts.log, LOG_WARN, "%s is damaged and passed over", path);

@@ -234,6 +234,7 @@ static bool shard_open(struct tsdb *db, u32 shard, struct error *e)
     struct wal_replay_job job = {.fs = db->opts.fs,
                                  .log = db->opts.log,
                                  .dir = dir,
+                                 .stream = shard,
                                  .decoder = &decoder,
                                  .progress = shard == SHARD_MAIN ? db->opts.progress : NULL,
                                  .arena = a};

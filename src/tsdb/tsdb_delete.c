@@ -148,10 +148,12 @@ bool head_deleted_read(struct tsdb *db, struct error *e)
     struct tombstone_list lists[SHARDS] = {{0}};
     bool ok = true;
     tsdb_path(db, "deleted", path);
-    if (!fs_read_file(db->opts.fs, path, DELETED_BYTES_MAX, a, &file, &why)) {
+    bool there = fs_read_file(db->opts.fs, path, DELETED_BYTES_MAX, a, &file, &why);
+    if (!there && why.code != ERR_LIMIT) {
         ok = why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
     } else {
-        bool good = file.len >= 16 && memcmp(file.ptr, deleted_magic, sizeof(deleted_magic)) == 0 &&
+        bool good = there && file.len >= 16 &&
+                    memcmp(file.ptr, deleted_magic, sizeof(deleted_magic)) == 0 &&
                     load_le32(file.ptr + 8) == DELETED_VERSION &&
                     crc32c(0, file.ptr, file.len - 4) == load_le32(file.ptr + file.len - 4);
         struct dec d = dec_of(good ? str_sub(file, 12, file.len - 4) : STR_EMPTY);

@@ -25,6 +25,7 @@ struct replay {
     struct fs *fs;
     struct log *log;
     const char *dir;
+    u32 stream;
     struct arena *arena;
     struct wal_decoder *decoder;
     struct found *segments;
@@ -56,6 +57,23 @@ static str map_str(const struct fs_map *map)
     return (str){(const char *)map->bytes, map->len};
 }
 
+// A file of the other stream, or under another number than it was written with, names series that
+// are not its own: it is no better than a damaged one.
+static bool header_decode(const struct replay *r, const struct fs_map *map, u64 number,
+                          struct wal_header *out, struct error *e)
+{
+    struct wal_header h;
+    if (!wal_header_decode(map_str(map), &h, e)) {
+        return false;
+    }
+    if (h.stream != r->stream || h.number != number) {
+        return err_set(e, ERR_CORRUPT, "it was written as number %llu of stream %u",
+                       (unsigned long long)h.number, h.stream);
+    }
+    *out = h;
+    return true;
+}
+
 static void unlink_name(struct replay *r, str name)
 {
     char path[512];
@@ -79,7 +97,7 @@ static bool checkpoint_pick(struct replay *r, const struct fs_info *infos, size_
         if (!map_segment(r, "ckpt", number, &map)) {
             return false;
         }
-        bool good = wal_header_decode(map_str(&map), &header, &why) && header.checkpoint;
+        bool good = header_decode(r, &map, number, &header, &why) && header.checkpoint;
         fs_map_close(r->fs, &map);
         if (good) {
             r->checkpoint = number;
@@ -139,7 +157,7 @@ static bool headers_read(struct replay *r, struct error *e)
             return false;
         }
         s->bytes = map.len;
-        s->bad_header = !wal_header_decode(map_str(&map), &s->header, &why);
+        s->bad_header = !header_decode(r, &map, s->number, &s->header, &why);
         fs_map_close(r->fs, &map);
         if (why.code == ERR_UNSUPPORTED) {
             return err_set(e, why.code, "%s/seg-%08llu: %s", r->dir, (unsigned long long)s->number,
@@ -308,7 +326,7 @@ static void checkpoint_apply(struct replay *r)
     if (!map_segment(r, "ckpt", r->checkpoint, &map)) {
         return;
     }
-    if (wal_header_decode(map_str(&map), &header, &why)) {
+    if (header_decode(r, &map, r->checkpoint, &header, &why)) {
         struct wal_reader reader;
         wal_reader_init(&reader, map_str(&map), LIMIT_NONE, header.salt);
         bool more = true;
@@ -360,6 +378,7 @@ bool wal_replay(const struct wal_replay_job *job, struct wal_replayed *out, stru
     struct replay r = {.fs = job->fs,
                        .log = job->log,
                        .dir = job->dir,
+                       .stream = job->stream,
                        .arena = job->arena,
                        .decoder = job->decoder,
                        .out = out};

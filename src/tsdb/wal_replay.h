@@ -36,6 +36,7 @@ struct wal_replay_job {
     struct fs *fs;
     struct log *log;
     const char *dir;
+    u32 stream; // Files of another one are damaged.
     struct wal_decoder *decoder;
     struct tsdb_replay_progress *progress; // May be NULL.
     struct arena *arena;
