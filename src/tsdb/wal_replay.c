@@ -89,7 +89,7 @@ static bool checkpoint_pick(struct replay *r, const struct fs_info *infos, size_
     for (size_t i = n; i > 0; i--) {
         u64 number;
         struct fs_map map;
-        struct wal_header header;
+        struct wal_header header = {0};
         struct error why = {0};
         if (r->checkpoint != 0 || !wal_name_parse(infos[i - 1].name, STR("ckpt"), &number)) {
             continue;
@@ -318,7 +318,7 @@ static void records_apply(struct replay *r, const struct fs_map *map, u64 limit,
 static void checkpoint_apply(struct replay *r)
 {
     struct fs_map map;
-    struct wal_header header;
+    struct wal_header header = {0};
     struct error why = {0};
     if (r->checkpoint == 0) {
         return;
