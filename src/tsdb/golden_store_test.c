@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "os/clk.h"
 #include "os/fs.h"
-#include "tsdb/golden_store.h"
+#include "tsdb/golden_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "tsdb/golden_store.h"
+#include "tsdb/golden_fixture.h"
 
 #include "base/arena.h"
 #include "base/bits.h"

@@ -1,7 +1,7 @@
-// golden_store.h: a small store with one of everything, the same bytes each time it is made; and
+// golden_fixture.h: a small store with one of everything, the same bytes each time it is made; and
 // files as columns of memory, so that tests can compare and damage them.
-#ifndef TSDB_GOLDEN_STORE_H
-#define TSDB_GOLDEN_STORE_H
+#ifndef TSDB_GOLDEN_FIXTURE_H
+#define TSDB_GOLDEN_FIXTURE_H
 
 #include "base/base.h"
 #include "tsdb/tsdb_fixture.h"
