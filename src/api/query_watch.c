@@ -18,13 +18,15 @@
 #define TEXT_MAX       3000U // Of a query, in the journal and the log; quoted it may be longer.
 #define SLOTS_READ_MAX 1024U
 
-// Threads: journal and its buffer are owned by the slot's thread; the rest is guarded by the lock.
+// Threads: journal and its buffer are owned by the slot's thread; progress is atomic; the rest is
+// guarded by the lock.
 struct watch_slot {
     struct file *journal; // Its own handle; NULL: none.
     struct buf line;
     struct watched_query q; // Borrowed from the request; id 0: free.
     int *cancelled;
     i64 began_mono_ns;
+    struct query_progress progress;
 };
 
 struct query_watch {
@@ -185,21 +187,26 @@ static u32 slot_take(struct query_watch *w, struct http_request *rq, struct watc
     s->q = *q;
     s->cancelled = &rq->cancelled;
     s->began_mono_ns = now_ns;
+    query_progress_tell(&s->progress, (struct query_progress){0});
     lock_drop(&w->lock);
     return slot;
 }
 
 struct watch_ticket query_watch_begin(struct query_watch *w, struct http_request *rq,
-                                      struct watched_query *q)
+                                      struct watched_query *q, struct query_budget *b)
 {
     if (w == NULL) {
         return (struct watch_ticket){.watch = NULL};
     }
     q->peer = rq->peer;
     q->origin = origin_of(rq);
+    q->of_class = query_class_of(rq);
     q->began_wall_ms = clk_wall_ms(w->opts.clk);
     const u32 slot = slot_take(w, rq, q);
     struct watch_slot *s = &w->slots[slot];
+    if (b != NULL) {
+        b->progress = &s->progress;
+    }
     if (s->journal != NULL) {
         buf_clear(&s->line);
         describe(&s->line, q);
@@ -264,6 +271,7 @@ u32 query_watch_list(struct query_watch *w, struct arena *a, struct watched_quer
         q->text = arena_str(a, s->q.text);
         q->peer = arena_str(a, s->q.peer);
         q->origin = arena_str(a, s->q.origin);
+        q->progress = query_progress_get(&s->progress);
         q->running_ms = (now_ns - s->began_mono_ns) / 1000000;
         q->is_cancelled = __atomic_load_n(s->cancelled, __ATOMIC_RELAXED) != 0;
     }

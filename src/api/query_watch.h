@@ -13,8 +13,11 @@
 #ifndef API_QUERY_WATCH_H
 #define API_QUERY_WATCH_H
 
+#include "api/query_class.h"
 #include "base/base.h"
+#include "model/sample.h"
 #include "os/clk.h"
+#include "storage/storage.h"
 
 struct arena;
 struct fs;
@@ -48,6 +51,9 @@ struct watched_query {
     i64 began_wall_ms; // When it left the queue.
     i64 running_ms;
     bool is_cancelled;
+    enum query_class of_class;
+    struct tenant_id tenant;
+    struct query_progress progress; // What it has cost so far.
 };
 
 // Threads: owned.
@@ -55,9 +61,10 @@ struct watch_ticket {
     struct query_watch *watch; // NULL: not watched.
     u32 slot;
 };
-// The request must stay until the end; q's id and times of running are filled here.
+// The request must stay until the end; q's id, class and times of running are filled here. What
+// charges the budget tells its progress from now on; b may be NULL.
 struct watch_ticket query_watch_begin(struct query_watch *w, struct http_request *rq,
-                                      struct watched_query *q);
+                                      struct watched_query *q, struct query_budget *b);
 // stats of a query that failed may be NULL; error is NULL if it did not.
 void query_watch_end(struct watch_ticket t, const struct promql_stats *stats, const char *error);
 

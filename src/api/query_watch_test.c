@@ -62,7 +62,7 @@ static struct query_watch *watch_new(struct rig *r, struct fs *fs)
 static struct watch_ticket begin(struct query_watch *w, struct http_request *rq, const char *text)
 {
     struct watched_query q = {.text = str_c(text), .start_ms = 1000, .end_ms = 2000};
-    return query_watch_begin(w, rq, &q);
+    return query_watch_begin(w, rq, &q, NULL);
 }
 
 TEST(query_watch_lists_and_cancels_by_id)
@@ -97,6 +97,34 @@ TEST(query_watch_lists_and_cancels_by_id)
     query_watch_end(first, NULL, NULL);
     query_watch_end(second, NULL, NULL);
     assert_int_equal(query_watch_list(w, r.arena, &list), 0);
+    query_watch_free(w);
+    rig_down(&r);
+}
+
+TEST(query_watch_shows_class_and_cost_of_what_runs)
+{
+    struct rig r;
+    struct watched_query *list;
+    struct query_budget budget = {.bytes_max = 1};
+    struct watched_query q = {.text = STR("up")};
+    rig_up(&r);
+    const struct http_pair headers[] = {{STR("X-Tidemark-Lane"), STR("export")}};
+    r.requests[0].headers = headers;
+    r.requests[0].header_count = 1;
+    struct query_watch *w = watch_new(&r, NULL);
+    struct watch_ticket t = query_watch_begin(w, &r.requests[0], &q, &budget);
+    query_progress_tell(budget.progress, (struct query_progress){3, 70, 4096});
+    assert_int_equal(query_watch_list(w, r.arena, &list), 1);
+    assert_int_equal(list[0].of_class, QUERY_EXPORT);
+    assert_int_equal(list[0].progress.series, 3);
+    assert_int_equal(list[0].progress.samples, 70);
+    assert_int_equal(list[0].progress.bytes, 4096);
+    query_watch_end(t, NULL, NULL);
+    t = begin(w, &r.requests[1], "another in its place");
+    assert_int_equal(query_watch_list(w, r.arena, &list), 1);
+    assert_int_equal(list[0].of_class, QUERY_ADHOC);
+    assert_int_equal(list[0].progress.samples, 0);
+    query_watch_end(t, NULL, NULL);
     query_watch_free(w);
     rig_down(&r);
 }

@@ -21,8 +21,12 @@ TEST(budgets_stop_a_query_and_are_charged)
     struct fixture f;
     fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
     load_many(&f, 100);
-    struct query_budget spent = {.cancel = NULL};
+    struct query_progress seen = {0};
+    struct query_budget spent = {.progress = &seen};
     assert_int_equal(fixture_budgeted(&f, "sum(rate(x[1m]))", &spent), ERR_NONE);
+    assert_int_equal(seen.series, 100);
+    assert_int_equal(seen.samples, 1000);
+    assert_true(seen.bytes > 0);
     assert_int_equal(spent.series, 100);
     assert_int_equal(spent.samples, 1000);
     assert_true(spent.bytes > 0);

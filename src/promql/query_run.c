@@ -28,11 +28,21 @@ bool run_fail_with(struct run *r, const struct error *e)
     return run_fail(r, e->code == ERR_NONE ? ERR_INTERNAL : e->code, "%s", e->text);
 }
 
+static void progress_tell(const struct run *r)
+{
+    if (r->budget.progress != NULL) {
+        const u64 bytes = arena_bytes(r->arena) + arena_bytes(r->scratch);
+        query_progress_tell(r->budget.progress,
+                            (struct query_progress){r->budget.series, r->budget.samples, bytes});
+    }
+}
+
 bool query_tick(struct run *r)
 {
     if (r->failed) {
         return false;
     }
+    progress_tell(r);
     if (query_is_cancelled(&r->budget)) {
         return run_fail(r, ERR_CANCELLED, "query was canceled in expression evaluation");
     }
