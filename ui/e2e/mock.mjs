@@ -58,6 +58,7 @@ function answer(path, q, state) {
     case 'status/runtimeinfo': return { startTime: new Date(Date.now() - 4e6).toISOString(), serverTime: new Date().toISOString(), reloadConfigSuccess: w.reloaded ?? true, lastConfigTime: new Date(Date.now() - 3e6).toISOString(), storageRetention: '15d', hostname: 'build-7' };
     case 'status/flags': return w.flags ?? { 'storage.tsdb.path': './data', 'web.listen-address': '127.0.0.1:9090', 'log.level': 'info', 'web.enable-lifecycle': 'false', 'alertmanager.config': '/etc/tidemark/alertmanager.yml', 'config.file': '/etc/tidemark/prometheus.yml', 'collect.host': 'true' };
     case 'status/config': return { yaml: w.yaml };
+    case 'status/active_queries': return w.empty ? [] : w.active ?? [];
     case 'status/tsdb': return w.tsdb;
     case 'status/tsdb/blocks': return { blocks: w.empty ? [] : [6, 4, 2].map((h, i) => ({ ulid: `01B${i}`, minTime: Date.now() - (h + 2) * 3.6e6, maxTime: Date.now() - h * 3.6e6, stats: { numSamples: 5.7e6, numSeries: 12000 }, compaction: { level: 1 } })) };
     default:
@@ -107,6 +108,12 @@ export function startMock({ name = 'usual', upstream = '', prefix = '/', port = 
       const { status, text } = await relay(upstream, request, url.pathname.slice(at), url.search, body);
       response.writeHead(status, { 'content-type': 'application/json' });
       return response.end(text);
+    }
+    if (request.method === 'DELETE') {
+      const row = !state.world.refused && state.world.active?.find((q) => `status/active_queries/${q.id}` === path);
+      if (row) row.cancelled = true;
+      response.writeHead(row ? 204 : 404, row ? {} : { 'content-type': 'application/json' });
+      return response.end(row ? undefined : JSON.stringify({ status: 'error', errorType: 'not_found', error: 'no such query' }));
     }
     const data = answer(path, body ? new URLSearchParams(body) : url.searchParams, state);
     const bad = data === undefined ? 404 : data.error ? 400 : 200;

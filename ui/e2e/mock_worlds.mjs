@@ -60,6 +60,16 @@ const usualDeliveries = () => [
   { time: ago(140), receiver: 'ops-webhook', integration: 'webhook', status: 'retrying', code: 503, attempt: 2, error: 'the receiver answered 503', alerts: [{ status: 'firing', labels: { alertname: 'CloseWaitHigh', severity: 'page', instance: 'build-7' } }] },
 ];
 
+const active = () => {
+  const end = Math.floor(Date.now() / 1000);
+  const one = (id, query, runningSeconds, more) => ({ id, query, start: end - 86400, end, step: 60, began: ago(runningSeconds), runningSeconds, peer: '10.0.0.4', origin: '', class: 'adhoc', tenant: 0, series: 10000, samples: 57600000, bytes: 812e6, cancelled: false, ...more });
+  return [
+    one(4101, 'quantile_over_time(0.99, {__name__=~"shop_.+"}[1d:15s])', 48.2, { bytes: 1.9e9 }),
+    one(4117, 'sum by (job) (rate(shop_request_seconds_count[5m]))', 3.1, { class: 'dashboard', origin: 'dashboard shop, panel 3', series: 812, samples: 1.4e6, bytes: 22e6 }),
+    one(4119, 'count({__name__!=""})', 0.4, { step: 0, start: end, series: undefined, samples: undefined, bytes: undefined, class: undefined }),
+  ];
+};
+
 const tsdb = (scale) => ({
   headStats: { numSeries: 12041 * scale, numLabelPairs: 3120 * scale, chunkCount: 48210 * scale, minTime: Date.now() - 7.2e6, maxTime: Date.now() },
   seriesCountByMetricName: [['node_cpu_seconds_total', 512], ['node_tcp_connection_states', 96], ['shop_request_seconds_bucket', 4100]].map(([name, value]) => ({ name, value: value * scale })),
@@ -88,7 +98,7 @@ export function world(name) {
   if (name === 'empty') {
     return { name, empty: true, targets: [], groups: [], deliveries: [], tsdb: { headStats: { numSeries: 0, numLabelPairs: 0, chunkCount: 0, minTime: 9223372036854775807, maxTime: -9223372036854775808 }, seriesCountByMetricName: [], labelValueCountByLabelName: [], memoryInBytesByLabelName: [], seriesCountByLabelValuePair: [] }, yaml: '', names: [] };
   }
-  const usual = { name, targets: usualTargets(), groups: usualGroups(), deliveries: usualDeliveries(), tsdb: tsdb(1), series: up, yaml: 'global:\n  scrape_interval: 15s\n  evaluation_interval: 15s\nscrape_configs:\n  - job_name: shop\n    basic_auth:\n      username: tidemark\n      password: <secret>\n    static_configs:\n      - targets: ["shop-1:8080"]\n', names: ['up', 'node_load1', 'node_cpu_seconds_total', 'node_memory_MemAvailable_bytes', 'process_cpu_seconds_total', 'scrape_duration_seconds'] };
+  const usual = { name, targets: usualTargets(), groups: usualGroups(), deliveries: usualDeliveries(), tsdb: tsdb(1), active: active(), series: up, yaml: 'global:\n  scrape_interval: 15s\n  evaluation_interval: 15s\nscrape_configs:\n  - job_name: shop\n    basic_auth:\n      username: tidemark\n      password: <secret>\n    static_configs:\n      - targets: ["shop-1:8080"]\n', names: ['up', 'node_load1', 'node_cpu_seconds_total', 'node_memory_MemAvailable_bytes', 'process_cpu_seconds_total', 'scrape_duration_seconds'] };
   if (name === 'hostile') {
     const evil = (text) => ({ ...text, ...MONSTERS, [HOSTILE]: HOSTILE, instance: HOSTILE });
     const groups = usualGroups();
@@ -105,7 +115,7 @@ export function world(name) {
     }
     const targets = usualTargets().map((t) => ({ ...t, labels: evil(t.labels), discoveredLabels: evil(t.discoveredLabels), scrapePool: HOSTILE, scrapeUrl: 'javascript:window.__broken=1', globalUrl: 'javascript:window.__broken=1', lastError: t.lastError && HOSTILE, bodyExcerpt: t.bodyExcerpt && HOSTILE }));
     return {
-      ...usual, targets, groups, names: [HOSTILE], yaml: HOSTILE, flags: { [HOSTILE]: HOSTILE },
+      ...usual, targets, groups, names: [HOSTILE], yaml: HOSTILE, flags: { [HOSTILE]: HOSTILE }, active: active().map((q) => ({ ...q, query: `{a="${HOSTILE}",b="${'y'.repeat(600)}"}`, origin: HOSTILE, class: HOSTILE })),
       tsdb: { ...tsdb(1), seriesCountByMetricName: [{ name: HOSTILE, value: 3 }] },
       series: (query) => (/count by \(job, instance\)/.test(query) ? [[{ job: HOSTILE, instance: HOSTILE }, 1, 1]] : [[{ ...MONSTERS, __name__: HOSTILE, [HOSTILE]: HOSTILE, job: HOSTILE }, 1, 9], [{ __name__: HOSTILE, [HOSTILE]: 'b', job: HOSTILE }, 1, 9]]),
     };

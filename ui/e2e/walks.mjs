@@ -5,7 +5,7 @@ import { PATIENCE, quietFor } from './browser.mjs';
 export const PAGES = [
   ['home', '', 'h1.verdict'], ['explore', 'query', '.pane'], ['host', 'dashboards/host', 'main h1'], ['alerts', 'alerts', 'main h1'],
   ['rules', 'alerts?tab=rules', 'main h1'], ['targets', 'targets', 'main h1'], ['status', 'status', 'main h1'], ['flags', 'status?tab=flags', 'main h1'],
-  ['configuration', 'status?tab=configuration', 'main h1'], ['tsdb', 'status?tab=tsdb', 'main h1'],
+  ['configuration', 'status?tab=configuration', 'main h1'], ['tsdb', 'status?tab=tsdb', 'main h1'], ['queries', 'status?tab=queries', '.table-note'],
 ];
 
 export function need(truth, text) {

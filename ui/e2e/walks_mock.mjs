@@ -1,6 +1,7 @@
 // The walks that need a server which lies at will: hostile text, nothing at all, far too much, gone away.
 import { startMock } from './mock.mjs';
 import { HOSTILE } from './mock_worlds.mjs';
+import { queryWalks } from './walks_queries.mjs';
 import { toldWalks } from './walks_told.mjs';
 import { eventually, everyPage, need, open, PAGES, settled, until, walks } from './walks.mjs';
 
@@ -262,5 +263,6 @@ export async function mockWalks(run) {
   await hostile(run);
   await many(run);
   await away(run);
+  await queryWalks(run);
   await toldWalks(run);
 }

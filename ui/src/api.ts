@@ -1,11 +1,9 @@
-// The only file that knows URLs of the server. Everything is asked relative to the base path, so
+// How the server is asked, and what the first page asks it; the other pages' questions are in api_more.ts.
+// No other file knows URLs of the server. Everything is asked relative to the base path, so
 // that a route prefix needs no rebuild. Answers are upstream's envelope; an error becomes an
 // ApiError whose `text` is a sentence for people and whose `raw` is what the server said.
 import { signal } from '@preact/signals';
-import type {
-  Alert, Answer, Delivery, Labels, MetadataData, QueryData, RangeData, RulesData, TargetsData, TsdbBlock,
-  TsdbData,
-} from './api_types';
+import type { Alert, Answer, QueryData, RangeData, RulesData, TargetsData } from './api_types';
 import { basePath } from './model/base';
 
 /** When the server last answered anything, and since when it does not (0 = it does). */
@@ -60,15 +58,16 @@ function sentence(status: number, kind: string, raw: string): ApiError {
   return new ApiError('broken', `The server failed to answer (${status}). Its log says why.`, raw, status);
 }
 
-async function call<T>(path: string, params: Params, post: boolean, stop?: AbortSignal): Promise<Answer<T>> {
+/** An answer without a body (204) has no data: T is undefined there. */
+export async function call<T>(path: string, params: Params, method: 'GET' | 'POST' | 'DELETE', stop?: AbortSignal): Promise<Answer<T>> {
   const began = performance.now();
   const form = encode(params);
   const query = form.toString();
   let response: Response;
   try {
-    response = post
-      ? await fetch(basePath + path, { method: 'POST', body: form, signal: stop })
-      : await fetch(basePath + path + (query ? `?${query}` : ''), { signal: stop });
+    response = method === 'POST'
+      ? await fetch(basePath + path, { method, body: form, signal: stop })
+      : await fetch(basePath + path + (query ? `?${query}` : ''), { method, signal: stop });
   } catch (why) {
     if (stop?.aborted) throw why;
     throw away(path, String(why));
@@ -83,7 +82,7 @@ async function call<T>(path: string, params: Params, post: boolean, stop?: Abort
   if (response.status === 502 || response.status === 504) throw away(path, `HTTP ${response.status}`);
   let body: { status?: string; data?: T; error?: string; errorType?: string; warnings?: string[]; infos?: string[] };
   try {
-    body = JSON.parse(text) as typeof body;
+    body = response.status === 204 ? { status: 'success' } : JSON.parse(text) as typeof body;
   } catch {
     throw sentence(response.ok ? 500 : response.status, '', text.slice(0, 2000));
   }
@@ -102,33 +101,12 @@ async function call<T>(path: string, params: Params, post: boolean, stop?: Abort
 
 export const api = {
   query: (query: string, time?: number, stop?: AbortSignal, limit?: number) =>
-    call<QueryData>('api/v1/query', { query, time: time === undefined ? undefined : time.toFixed(3), limit, stats: 'all' }, true, stop),
+    call<QueryData>('api/v1/query', { query, time: time === undefined ? undefined : time.toFixed(3), limit, stats: 'all' }, 'POST', stop),
 
   range: (query: string, start: number, end: number, step: number, stop?: AbortSignal) =>
-    call<RangeData>('api/v1/query_range', { query, start: start.toFixed(3), end: end.toFixed(3), step, stats: 'all' }, true, stop),
+    call<RangeData>('api/v1/query_range', { query, start: start.toFixed(3), end: end.toFixed(3), step, stats: 'all' }, 'POST', stop),
 
-  /** Refuses what the parser cannot read. */
-  format: (query: string, stop?: AbortSignal) => call<string>('api/v1/format_query', { query }, true, stop),
-  labels: (match: string[], stop?: AbortSignal) =>
-    call<string[]>('api/v1/labels', { 'match[]': match, limit: 1000 }, true, stop),
-
-  labelValues: (label: string, match: string[], limit: number, stop?: AbortSignal) =>
-    call<string[]>(`api/v1/label/${encodeURIComponent(label)}/values`, { 'match[]': match, limit }, false, stop),
-
-  series: (match: string[], start: number, end: number, limit: number, stop?: AbortSignal) =>
-    call<Labels[]>('api/v1/series', { 'match[]': match, start, end, limit }, true, stop),
-
-  metadata: (metric: string | undefined, limit: number, stop?: AbortSignal) =>
-    call<MetadataData>('api/v1/metadata', { metric, limit }, false, stop),
-
-  targets: (stop?: AbortSignal) => call<TargetsData>('api/v1/targets', {}, false, stop),
-  alerts: (stop?: AbortSignal) => call<{ alerts: Alert[] }>('api/v1/alerts', {}, false, stop),
-  rules: (stop?: AbortSignal) => call<RulesData>('api/v1/rules', {}, false, stop),
-  deliveries: (stop?: AbortSignal) => call<{ deliveries: Delivery[] }>('api/v1/deliveries', {}, false, stop),
-  build: (stop?: AbortSignal) => call<Labels>('api/v1/status/buildinfo', {}, false, stop),
-  runtime: (stop?: AbortSignal) => call<Record<string, unknown>>('api/v1/status/runtimeinfo', {}, false, stop),
-  flags: (stop?: AbortSignal) => call<Labels>('api/v1/status/flags', {}, false, stop),
-  config: (stop?: AbortSignal) => call<{ yaml: string }>('api/v1/status/config', {}, false, stop),
-  tsdb: (limit: number, stop?: AbortSignal) => call<TsdbData>('api/v1/status/tsdb', { limit }, false, stop),
-  blocks: (stop?: AbortSignal) => call<{ blocks: TsdbBlock[] }>('api/v1/status/tsdb/blocks', {}, false, stop),
+  targets: (stop?: AbortSignal) => call<TargetsData>('api/v1/targets', {}, 'GET', stop),
+  alerts: (stop?: AbortSignal) => call<{ alerts: Alert[] }>('api/v1/alerts', {}, 'GET', stop),
+  rules: (stop?: AbortSignal) => call<RulesData>('api/v1/rules', {}, 'GET', stop),
 };

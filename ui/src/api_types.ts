@@ -138,6 +138,26 @@ export interface Delivery {
   alerts: { fingerprint?: string; status: string; labels: Labels }[];
 }
 
+/** A query that the server is busy with. What a server does not account for is absent. */
+export interface ActiveQuery {
+  id: number;
+  query: string;
+  /** Seconds; equal for an instant query, whose step is 0. */
+  start: number;
+  end: number;
+  step: number;
+  began: string;
+  runningSeconds: number;
+  peer?: string;
+  origin?: string;
+  class?: string;
+  tenant?: string | number;
+  series?: number;
+  samples?: number;
+  bytes?: number;
+  cancelled: boolean;
+}
+
 export type MetadataData = Record<string, { type: string; help: string; unit?: string }[]>;
 
 export interface NameValue {

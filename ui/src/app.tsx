@@ -51,9 +51,10 @@ function Page() {
   );
 }
 
-/** The other pages come while the first one is read, so that they are there when the server is not. */
+/** The rest comes while the first page is read, so that it is there when the server is not. */
 function fetchLater(): void {
   setTimeout(() => {
+    import('./widgets/save').catch(() => undefined);
     for (const [page, load] of Object.entries(LATER)) {
       if (!here[page]) load().then((view) => (here[page] ??= view), () => undefined);
     }

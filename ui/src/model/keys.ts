@@ -7,18 +7,6 @@ import { go, href } from './url';
 export const paletteOpen = signal(false);
 export const helpOpen = signal(false);
 
-export const SHEET: [string, string][] = [
-  ['Ctrl/⌘ K', 'go anywhere: pages, metrics, alerts, targets'],
-  ['/', 'search on this page, else anywhere'],
-  ...PAGES.map((page): [string, string] => [`g ${page.key}`, `go to ${page.word}`]),
-  ['[  ]', 'move the range back, forward'],
-  ['+  −', 'zoom the range in, out'],
-  ['r', 'refresh now'],
-  ['Ctrl/⌘ Enter', 'run the query (Shift Enter too)'],
-  ['Esc', 'close what is open, leave a text field'],
-  ['?', 'this sheet'],
-];
-
 function inText(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
   const inner = target.shadowRoot?.activeElement;

@@ -24,13 +24,15 @@ export interface Manner {
   live?: boolean;
   /** Ask at all (default yes). */
   on?: boolean;
+  /** Ask again when this changes, instead of at each beat. */
+  turn?: number;
 }
 
 export function useResource<T>(key: string, load: (stop: AbortSignal) => Promise<Answer<T>>, manner: Manner = {}): Resource<T> {
-  const { live = true, on = true } = manner;
+  const { live = true, on = true, turn } = manner;
   const [state, set] = useState<State<T>>({ key: '', slow: false, late: false });
   const flight = useRef<{ key: string; stop: AbortController } | undefined>(undefined);
-  const now = live ? beat.value : 0;
+  const now = turn ?? (live ? beat.value : 0);
   useEffect(() => {
     if (!on) return;
     if (flight.current?.key === key) return;

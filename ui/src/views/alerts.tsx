@@ -1,5 +1,6 @@
 // Alerts: what fires, since when, who has it, why?
 import { api } from '../api';
+import { more } from '../api_more';
 import type { RulesData } from '../api_types';
 import { alertRows, deliveriesFor, quietRules, telling, type AlertRow, type RuleRow } from '../model/alerts';
 import { showDuration } from '../model/duration';
@@ -18,13 +19,14 @@ import { ReloadFailed } from '../widgets/reload';
 import { VList } from '../widgets/vlist';
 import { AlertDetail } from './alert_detail';
 import { Rules } from './rules';
+import '../style/rows.css';
 
 const TABS: [string, string][] = [['alerts', 'Alerts'], ['rules', 'Rules']];
 
 export function Alerts() {
   const tab = param('tab') === 'rules' ? 'rules' : 'alerts';
   const rules = useResource('rules', (stop) => api.rules(stop));
-  const runtime = useResource('runtime', (stop) => api.runtime(stop));
+  const runtime = useResource('runtime', (stop) => more.runtime(stop));
   return (
     <div class="page">
       <div class="page-head"><h1>Alerts</h1><Tabs tabs={TABS} now={tab} link={(id) => href('/alerts', { tab: id === 'alerts' ? undefined : id })} /></div>
@@ -47,8 +49,8 @@ const ruleKey = ({ rule, group }: RuleRow) => JSON.stringify([group.file, group.
 function Active({ data }: { data: RulesData }) {
   const all = alertRows(data.groups);
   const quiet = quietRules(data.groups);
-  const deliveries = useResource('deliveries', (stop) => api.deliveries(stop), { on: all.length > 0 });
-  const off = notifierOff(useResource('flags', (stop) => api.flags(stop), { live: false }).data);
+  const deliveries = useResource('deliveries', (stop) => more.deliveries(stop), { on: all.length > 0 });
+  const off = notifierOff(useResource('flags', (stop) => more.flags(stop), { live: false }).data);
   const state = param('state'), q = param('q'), open = param('open');
   const hit = (row: AlertRow) => (!state || row.state === state) && (!q || matchesWords(`${selector(row.labels)} ${row.name} ${row.rule.query} ${row.group.name} ${row.group.file} ${Object.values(row.annotations).join(' ')}`, q));
   const rows = all.filter(hit);

@@ -4,6 +4,7 @@ import { parseDuration } from '../model/duration';
 import { params, setParams } from '../model/url';
 import { Browser } from './explore_browser';
 import { Pane } from './explore_pane';
+import '../style/explore.css';
 
 const MOST = 8;
 

@@ -1,6 +1,7 @@
 // The metric browser: search on the server, then type, help, unit and the number of series of each.
 import { useEffect, useState } from 'preact/hooks';
 import { api } from '../api';
+import { more } from '../api_more';
 import { quote } from '../model/labels';
 import { useResource } from '../model/resource';
 import { parseValue } from '../model/series';
@@ -22,7 +23,7 @@ function Inside({ onChoose, onClose }: { onChoose: (metric: string) => void; onC
     const timer = setTimeout(() => setAsked(text.trim()), 150);
     return () => clearTimeout(timer);
   }, [text]);
-  const found = useResource(asked, (stop) => api.labelValues('__name__', asked ? [searchMatcher(asked)] : [], MOST, stop), { live: false });
+  const found = useResource(asked, (stop) => more.labelValues('__name__', asked ? [searchMatcher(asked)] : [], MOST, stop), { live: false });
   const names = (found.data ?? []).slice(0, MOST);
   return (
     <>
@@ -40,7 +41,7 @@ function Inside({ onChoose, onClose }: { onChoose: (metric: string) => void; onC
 
 function Metric({ name, onChoose }: { name: string; onChoose: () => void }) {
   const [open, setOpen] = useState(false);
-  const meta = useResource(`meta ${name}`, (stop) => api.metadata(name, 1, stop), { live: false, on: open });
+  const meta = useResource(`meta ${name}`, (stop) => more.metadata(name, 1, stop), { live: false, on: open });
   const query = `count({__name__=${quote(name)}})`;
   const count = useResource(query, (stop) => api.query(query, undefined, stop), { live: false, on: open });
   const known = meta.data?.[name]?.[0] ?? Object.values(meta.data ?? {})[0]?.[0];

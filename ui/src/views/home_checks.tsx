@@ -1,7 +1,8 @@
 // What else Home's first sentence must say: that pages do not arrive, that the last reload failed.
 // Comes on demand: on most days there is nothing to say.
 import type { ComponentChildren } from 'preact';
-import { api, ApiError } from '../api';
+import { ApiError } from '../api';
+import { more } from '../api_more';
 import type { Answer, Delivery } from '../api_types';
 import { clock } from '../model/frame';
 import { undelivered, whyNot } from '../model/paging';
@@ -11,11 +12,11 @@ import { ReloadFailed } from '../widgets/reload';
 export interface Checks { mood: 'ok' | 'pending' | 'firing'; said: ComponentChildren; banner: ComponentChildren }
 
 export async function homeChecks(stop: AbortSignal): Promise<Answer<Checks>> {
-  const sent = api.deliveries(stop).catch((why: unknown) => {
+  const sent = more.deliveries(stop).catch((why: unknown) => {
     if (why instanceof ApiError && why.kind === 'missing') return undefined; // an older server keeps no list
     throw why;
   });
-  const [answer, runtime] = await Promise.all([sent, api.runtime(stop)]);
+  const [answer, runtime] = await Promise.all([sent, more.runtime(stop)]);
   const lost = undelivered(answer?.data.deliveries ?? [], clock.peek());
   const stuck = runtime.data.reloadConfigSuccess === false;
   const data: Checks = {

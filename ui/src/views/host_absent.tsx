@@ -1,6 +1,6 @@
 // Why there is nothing of this host: it is collected on request only where a configuration file is given.
 import type { ComponentChildren } from 'preact';
-import { api } from '../api';
+import { more } from '../api_more';
 import type { Answer, Labels } from '../api_types';
 import { Empty } from '../widgets/bits';
 
@@ -11,7 +11,7 @@ export function collectsHost(flags: Labels): boolean {
 }
 
 export async function hostAbsent(stop: AbortSignal): Promise<Answer<ComponentChildren>> {
-  const flags = await api.flags(stop);
+  const flags = await more.flags(stop);
   return { ...flags, data: <HostAbsent flags={flags.data} /> };
 }
 

@@ -1,5 +1,5 @@
 // Status: how is Tidemark itself, and what is it costing?
-import { api } from '../api';
+import { more } from '../api_more';
 import type { Labels } from '../api_types';
 import { useResource } from '../model/resource';
 import { matchesWords } from '../model/labels';
@@ -12,9 +12,11 @@ import { Search } from '../widgets/filter';
 import { Panel, type PanelProps } from '../widgets/panel';
 import { ReloadFailed } from '../widgets/reload';
 import { OwnAbsent } from './own_absent';
+import { Queries } from './status_queries';
 import { Tsdb } from './status_tsdb';
+import '../style/status.css';
 
-const TABS: [string, string][] = [['build', 'Build'], ['flags', 'Flags'], ['configuration', 'Configuration'], ['tsdb', 'TSDB']];
+const TABS: [string, string][] = [['build', 'Build'], ['flags', 'Flags'], ['configuration', 'Configuration'], ['tsdb', 'TSDB'], ['queries', 'Queries']];
 
 export function Status() {
   const tab = TABS.find(([id]) => id === param('tab'))?.[0] ?? 'build';
@@ -25,6 +27,7 @@ export function Status() {
       {tab === 'flags' && <Flags />}
       {tab === 'configuration' && <Configuration />}
       {tab === 'tsdb' && <Tsdb />}
+      {tab === 'queries' && <Queries />}
     </div>
   );
 }
@@ -69,8 +72,8 @@ function Facts({ facts, first = [] }: { facts: Record<string, unknown>; first?: 
 }
 
 function Build() {
-  const build = useResource('build', (stop) => api.build(stop), { live: false });
-  const runtime = useResource('runtime', (stop) => api.runtime(stop));
+  const build = useResource('build', (stop) => more.build(stop), { live: false });
+  const runtime = useResource('runtime', (stop) => more.runtime(stop));
   const own = useResource('own', ownSeries);
   return (
     <>
@@ -88,7 +91,7 @@ function Build() {
 }
 
 function Flags() {
-  const flags = useResource('flags', (stop) => api.flags(stop), { live: false });
+  const flags = useResource('flags', (stop) => more.flags(stop), { live: false });
   const q = param('q');
   return (
     <>
@@ -109,8 +112,8 @@ function Flags() {
 }
 
 function Configuration() {
-  const config = useResource('config', (stop) => api.config(stop), { live: false });
-  const runtime = useResource('runtime', (stop) => api.runtime(stop));
+  const config = useResource('config', (stop) => more.config(stop), { live: false });
+  const runtime = useResource('runtime', (stop) => more.runtime(stop));
   return (
     <>
       <ReloadFailed of={runtime.data} below />

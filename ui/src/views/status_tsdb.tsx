@@ -1,5 +1,5 @@
 // The TSDB: head, blocks as a strip of time, and who causes the series.
-import { api } from '../api';
+import { more } from '../api_more';
 import type { NameValue, TsdbBlock, TsdbData } from '../api_types';
 import { showDuration } from '../model/duration';
 import { zone } from '../model/frame';
@@ -14,8 +14,8 @@ const LIMITS = ['10', '50', '200'];
 
 export function Tsdb() {
   const limit = LIMITS.includes(param('limit')) ? param('limit') : '10';
-  const tsdb = useResource(`tsdb ${limit}`, (stop) => api.tsdb(Number(limit), stop));
-  const blocks = useResource('blocks', (stop) => api.blocks(stop));
+  const tsdb = useResource(`tsdb ${limit}`, (stop) => more.tsdb(Number(limit), stop));
+  const blocks = useResource('blocks', (stop) => more.blocks(stop));
   return (
     <Loaded of={tsdb} what="The TSDB's figures could not be read." height={400}>
       {(data: TsdbData) => (

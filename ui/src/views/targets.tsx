@@ -16,6 +16,7 @@ import { Strip } from '../widgets/strip';
 import { VList } from '../widgets/vlist';
 import { hash } from '../model/colors';
 import { TargetDetail } from './target_detail';
+import '../style/rows.css';
 
 const MANY = 500;
 

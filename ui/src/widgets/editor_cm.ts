@@ -11,7 +11,8 @@ import { newCompleteStrategy, PromQLExtension, type CompleteStrategy, type Prome
 import { functionIdentifierTerms } from '@prometheus-io/codemirror-promql/dist/esm/complete/promql.terms';
 import { getFunction } from '@prometheus-io/codemirror-promql/dist/esm/types/function';
 import type { SyntaxNode } from '@lezer/common';
-import { api, ApiError } from '../api';
+import { ApiError } from '../api';
+import { more } from '../api_more';
 import { labelName, quote } from '../model/labels';
 import { problemOf, type Problem } from '../model/problem';
 import { searchMatcher } from '../model/search';
@@ -41,13 +42,13 @@ async function names(load: Promise<{ data: string[] }>): Promise<string[]> {
 }
 
 const client: PrometheusClient = {
-  labelNames: (metric) => names(api.labels(match(metric, undefined))),
-  labelValues: (label, metric, matchers) => names(api.labelValues(label, match(metric, matchers as unknown as Wanted[], label), MOST)),
-  metricNames: (prefix) => names(api.labelValues('__name__', prefix ? [searchMatcher(prefix)] : [], MOST)),
-  metricMetadata: () => api.metadata(undefined, 2000).then((a) => a.data, () => ({})),
-  series: (metric, matchers) => api.series(match(metric, matchers as unknown as Wanted[]), Date.now() / 1000 - 3600, Date.now() / 1000, MOST)
+  labelNames: (metric) => names(more.labels(match(metric, undefined))),
+  labelValues: (label, metric, matchers) => names(more.labelValues(label, match(metric, matchers as unknown as Wanted[], label), MOST)),
+  metricNames: (prefix) => names(more.labelValues('__name__', prefix ? [searchMatcher(prefix)] : [], MOST)),
+  metricMetadata: () => more.metadata(undefined, 2000).then((a) => a.data, () => ({})),
+  series: (metric, matchers) => more.series(match(metric, matchers as unknown as Wanted[]), Date.now() / 1000 - 3600, Date.now() / 1000, MOST)
     .then((a) => a.data.map((labels) => new Map(Object.entries(labels))), () => []),
-  flags: () => api.flags().then((a) => a.data, () => ({})),
+  flags: () => more.flags().then((a) => a.data, () => ({})),
 };
 
 /** The library's completion, asked again while its list of names is cut. */
@@ -129,7 +130,7 @@ async function judge(view: EditorView): Promise<Diagnostic[]> {
   const { state } = view;
   if (state.doc.toString().trim() === '') return [];
   try {
-    await api.format(state.doc.toString());
+    await more.format(state.doc.toString());
     return [];
   } catch (error) {
     const found = squiggle(state, error instanceof ApiError ? problemOf(error) : undefined);

@@ -1,6 +1,20 @@
 // The sheet of keys.
-import { helpOpen, SHEET } from '../model/keys';
+import { helpOpen } from '../model/keys';
+import { PAGES } from '../model/pages';
 import { Modal } from './modal';
+import '../style/dialogs.css';
+
+const SHEET: [string, string][] = [
+  ['Ctrl/⌘ K', 'go anywhere: pages, metrics, alerts, targets'],
+  ['/', 'search on this page, else anywhere'],
+  ...PAGES.map((page): [string, string] => [`g ${page.key}`, `go to ${page.word}`]),
+  ['[  ]', 'move the range back, forward'],
+  ['+  −', 'zoom the range in, out'],
+  ['r', 'refresh now'],
+  ['Ctrl/⌘ Enter', 'run the query (Shift Enter too)'],
+  ['Esc', 'close what is open, leave a text field'],
+  ['?', 'this sheet'],
+];
 
 export function Help() {
   return (

@@ -1,6 +1,7 @@
 // Go anywhere: pages, metrics, alerts, targets. The server searches metric names; nothing is listed whole.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { api } from '../api';
+import { more } from '../api_more';
 import { alertId } from '../model/alerts';
 import { paletteOpen } from '../model/keys';
 import { labelKey, matchesWords, selector } from '../model/labels';
@@ -10,6 +11,7 @@ import { useResource } from '../model/resource';
 import { go, href } from '../model/url';
 import { Icon } from './icon';
 import { Modal } from './modal';
+import '../style/dialogs.css';
 
 interface Entry { kind: string; icon: string; text: string; more?: string; link: string }
 
@@ -20,6 +22,7 @@ const PLACES: Entry[] = [
   { kind: 'page', icon: 'status', text: 'Flags', link: '/status?tab=flags' },
   { kind: 'page', icon: 'status', text: 'Configuration', link: '/status?tab=configuration' },
   { kind: 'page', icon: 'status', text: 'TSDB and cardinality', link: '/status?tab=tsdb' },
+  { kind: 'page', icon: 'status', text: 'Running queries', more: 'what each costs, cancel', link: '/status?tab=queries' },
 ];
 
 function linkOf(entry: Entry): string {
@@ -37,7 +40,7 @@ function Inside() {
     return () => clearTimeout(timer);
   }, [text]);
   const manner = { live: false };
-  const metrics = useResource(asked, (stop) => api.labelValues('__name__', [searchMatcher(asked)], 20, stop), { live: false, on: asked.length > 1 });
+  const metrics = useResource(asked, (stop) => more.labelValues('__name__', [searchMatcher(asked)], 20, stop), { live: false, on: asked.length > 1 });
   const alerts = useResource('alerts', (stop) => api.alerts(stop), manner);
   const targets = useResource('targets', (stop) => api.targets(stop), manner);
   const found: Entry[] = PLACES.filter((e) => matchesWords(`${e.text} ${e.more ?? ''}`, text));

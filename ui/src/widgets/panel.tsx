@@ -17,7 +17,6 @@ import { inReach } from './chart_options';
 import type { HeatMapProps } from './heatmap';
 import { Legend } from './legend';
 import { Menu } from './menu';
-import { saveCsv, savePng } from './save';
 
 export interface PanelProps {
   title: string;
@@ -134,8 +133,8 @@ export function PanelBody(props: BodyProps) {
             <Menu label={`What to do with ${title}`} items={[
               link ? ['Open in Explore', link] : undefined,
               ['Copy link to this picture', share],
-              data && ['Save as PNG', () => canvas.current && savePng(canvas.current, title, data, look)],
-              data && ['Save as CSV', () => saveCsv(title, data)],
+              data && ['Save as PNG', () => void import('./save').then((m) => canvas.current && m.savePng(canvas.current, title, data, look))],
+              data && ['Save as CSV', () => void import('./save').then((m) => m.saveCsv(title, data))],
             ]} />
           )}
         </span>
