@@ -64,6 +64,20 @@ def wait_for(what, condition, seconds=PATIENCE_S, every=0.05):
         time.sleep(every)
 
 
+def settle(check, seconds=PATIENCE_S, every=0.1):
+    """Calls check() until nothing in it fails, and returns what it returns. For what is asserted of a page that
+    is scraped while the test runs: on a machine that stalls a scrape may come late or not at all, and the
+    next one makes good for it. What never holds fails with check's own words."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return check()
+        except (AssertionError, LookupError, OSError, http.client.HTTPException):
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(every)
+
+
 @contextlib.contextmanager
 def temporary_folder():
     path = tempfile.mkdtemp(prefix="tidemark-test-")

@@ -10,7 +10,7 @@ import time
 import urllib.parse
 
 import push
-from server import NOTHING, Server, wait_for
+from server import NOTHING, PATIENCE_S, Server, wait_for
 
 GOLDEN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden", "api.json")
 T0 = 1700000000  # Seconds; the data is old, and the same in every run.
@@ -224,6 +224,7 @@ def test_metrics_page():
 # work in little memory, whatever an engine shares between the terms or between the windows.
 SLOW_TERMS = [f"sum(double_exponential_smoothing(big[30m] offset {n}ms, 0.5, 0.5))" for n in range(100)]
 SLOW = {"query": " + ".join(SLOW_TERMS), "start": T0, "end": T0 + 2000, "step": "0.2"}
+SLOW_S = 3 * PATIENCE_S  # How long a client may wait in these tests before it is a failure.
 
 
 def filled_for_slow(*flags):
@@ -235,53 +236,97 @@ def filled_for_slow(*flags):
     return server
 
 
+class Slow:
+    """SLOW in a thread of its own; `answer` once it came, None for a connection that broke."""
+
+    def __init__(self, server):
+        self.server, self.answer = server, None
+        self.thread = threading.Thread(target=self.ask)
+        self.thread.start()
+
+    def ask(self):
+        try:
+            self.answer = self.server.post("/api/v1/query_range", SLOW, timeout=SLOW_S)
+        except (OSError, http.client.HTTPException):
+            pass  # The server died below it.
+
+    def join(self):
+        self.thread.join(SLOW_S)
+        assert not self.thread.is_alive(), "the slow query never came back"
+        return self.answer
+
+
+def running(server):
+    return server.api("status/active_queries")
+
+
+def wait_running(server, n):
+    return wait_for(f"{n} running", lambda: len(found := running(server)) == n and found)
+
+
+def cancel(server, query):
+    """A query that runs is ended in no time: nothing here has to wait for a time-out."""
+    assert server.request("DELETE", f"/api/v1/status/active_queries/{query['id']}").status == 204
+
+
+def ended_by_cancel(slow):
+    answer = slow.join()
+    assert (answer.status, answer.json["errorType"]) == (499, "canceled"), answer
+
+
 def test_slow_queries_block_nobody():
     """All lanes of queries are busy; every other connection is served meanwhile."""
-    with filled_for_slow("--query.max-concurrency=2", "--query.timeout=4s") as server:
-        answers = []
-        threads = [threading.Thread(target=lambda: answers.append(server.post("/api/v1/query_range", SLOW, timeout=100)))
-                   for _ in range(2)]
-        began = time.monotonic()
-        for t in threads:
-            t.start()
-        meanwhile = 0
-        while not answers and time.monotonic() - began < 60:
+    with filled_for_slow("--query.max-concurrency=2", "--query.timeout=1h") as server:
+        slow = [Slow(server), Slow(server)]
+        ids = {q["id"] for q in wait_running(server, 2)}
+        for turn in range(3):
             for path in ("/-/healthy", "/metrics", "/api/v1/labels", "/api/v1/rules", "/api/v1/targets"):
-                assert server.get(path).status == 200
-            assert server.push([({"__name__": "pushed"}, [((T0 + 700 + meanwhile) * 1000, 1.0)])]).status == 204
-            meanwhile += 1
-        for t in threads:
-            t.join(100)
-        assert [(a.status, a.json["errorType"]) for a in answers] == [(503, "timeout")] * 2, answers
-        assert meanwhile >= 3, f"only {meanwhile} rounds while the queries ran"
-        print(f"{meanwhile} rounds of requests beside two slow queries")
+                assert server.get(path, timeout=SLOW_S).status == 200
+            assert server.push([({"__name__": "pushed"}, [((T0 + 700 + turn) * 1000, 1.0)])], timeout=SLOW_S).status == 204
+        # It was beside the very same two.
+        assert {q["id"] for q in running(server)} == ids, running(server)
+        for query in running(server):
+            cancel(server, query)
+        for s in slow:
+            ended_by_cancel(s)
+
+
+def test_a_query_ends_at_its_time_out():
+    """The server's, and a shorter one of its own."""
+    with filled_for_slow("--query.timeout=1s") as server:
+        for more in ({}, {"timeout": "500ms"}):
+            answer = server.post("/api/v1/query_range", {**SLOW, **more}, timeout=SLOW_S)
+            assert (answer.status, answer.json["errorType"]) == (503, "timeout"), answer
 
 
 def test_more_queries_than_lanes_wait_their_turn():
     """Those beyond the lanes are queued and answered, not refused, and never more run than allowed."""
-    with filled_for_slow("--query.max-concurrency=1") as server:
-        answers = []
-        limited = {**SLOW, "timeout": "2s"}  # Its own: the other one has the server's two minutes.
-        slow = threading.Thread(target=lambda: answers.append(server.post("/api/v1/query_range", limited, timeout=100)))
-        slow.start()
-        time.sleep(0.5)  # It takes the only lane.
-        quick = server.post("/api/v1/query", {"query": "1"}, timeout=60)
-        slow.join(100)
-        assert quick.status == 200 and answers[0].status == 503, (quick, answers)
+    with filled_for_slow("--query.max-concurrency=1", "--query.timeout=1h") as server:
+        slow = Slow(server)
+        first, = wait_running(server, 1)
+        idle = server.metric("tidemark_http_requests_running")  # The slow one, and this request itself.
+        quick = []
+        waiting = threading.Thread(target=lambda: quick.append(server.post("/api/v1/query", {"query": "1"}, timeout=SLOW_S)))
+        waiting.start()
+        wait_for("the quick one in the queue", lambda: server.metric("tidemark_http_requests_running") > idle)
+        assert [q["id"] for q in running(server)] == [first["id"]] and not quick, (running(server), quick)
+        cancel(server, first)
+        ended_by_cancel(slow)
+        waiting.join(SLOW_S)
+        assert quick and quick[0].status == 200, quick
 
 
 def test_client_that_leaves_ends_its_query():
-    with filled_for_slow("--query.max-concurrency=1", "--query.timeout=5m") as server:
+    with filled_for_slow("--query.max-concurrency=1", "--query.timeout=1h") as server:
         s = socket.create_connection(("127.0.0.1", server.port))
         body = urllib.parse.urlencode(SLOW)
         s.sendall((f"POST /api/v1/query_range HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
                    f"Content-Length: {len(body)}\r\n\r\n{body}").encode())
-        time.sleep(0.5)
+        wait_running(server, 1)
         s.close()
         # The only lane is free again long before the time-out.
-        began = time.monotonic()
-        assert server.post("/api/v1/query", {"query": "1"}, timeout=50).status == 200
-        print(f"the lane was free after {time.monotonic() - began:.1f} s")
+        wait_for("an empty list", lambda: not running(server))
+        wait_for("the lane", lambda: server.post("/api/v1/query", {"query": "1"}, timeout=SLOW_S).status == 200)
 
 
 def test_many_matchers_over_many_values():
@@ -294,37 +339,21 @@ def test_many_matchers_over_many_values():
         assert server.get("/api/v1/labels", sets, timeout=100).json["data"] == ["__name__", "a"]
 
 
-def running(server):
-    return server.api("status/active_queries")
-
-
 def test_queries_that_run_are_listed_cancelled_and_told_after_a_crash():
-    with filled_for_slow("--query.timeout=5m", "--query.slow-log-threshold=1ms") as server:
-        answers = []
-
-        def ask():
-            try:
-                answers.append(server.post("/api/v1/query_range", SLOW, timeout=100))
-            except (OSError, http.client.HTTPException):
-                pass  # The server died below it.
-
-        first = threading.Thread(target=ask)
-        first.start()
-        wait_for("the query in the list", lambda: running(server))
-        seen = running(server)[0]
+    with filled_for_slow("--query.timeout=1h", "--query.slow-log-threshold=1ms") as server:
+        first = Slow(server)
+        seen, = wait_running(server, 1)
         assert (seen["query"], seen["peer"], seen["cancelled"]) == (SLOW["query"], "127.0.0.1", False), seen
-        assert server.request("DELETE", f"/api/v1/status/active_queries/{seen['id']}").status == 204
-        first.join(100)
-        assert [(a.status, a.json["errorType"]) for a in answers] == [(499, "canceled")], answers
+        cancel(server, seen)
+        ended_by_cancel(first)
         wait_for("an empty list", lambda: not running(server))
-        assert "slow query" in server.log() and "double_exponential" in server.log()
-        second = threading.Thread(target=ask)
-        second.start()
-        wait_for("the second query in the list", lambda: running(server))
+        wait_for("its line in the log", lambda: "slow query" in server.log() and "double_exponential" in server.log())
+        second = Slow(server)
+        wait_running(server, 1)
         server.kill()
-        second.join(100)
+        assert second.join() is None
         server.start()
-        assert "a query was running when the last process ended" in server.log()
+        wait_for("the last process's query in the log", lambda: "a query was running when the last process ended" in server.log())
         assert not running(server)
 
 
