@@ -1,0 +1,224 @@
+// tsdb_cursor_parts.c: gathering: the parts of one series in a source, less what is not to be seen.
+#include "base/arena.h"
+#include "os/map_guard.h"
+#include "tsdb/head.h"
+#include "tsdb/head_read.h"
+#include "tsdb/tombstone.h"
+#include "tsdb/tsdb_cursor_inner.h"
+#include "tsdb/tsdb_inner.h"
+
+static struct part *part_add(struct tsdb_cursor *c)
+{
+    if (c->part_count == c->part_cap) {
+        c->part_cap = MAX(16U, c->part_cap * 2);
+        c->parts = MEM_GROW(c->parts, c->part_cap, struct part);
+    }
+    struct part *p = &c->parts[c->part_count++];
+    *p = (struct part){0};
+    return p;
+}
+
+// Cuts rows [first, first + span) of a part to the range; drops it if nothing is left.
+static void part_cut(struct tsdb_cursor *c, struct part *p, u32 span, i64 min_ms)
+{
+    u32 low = p->first;
+    u32 high = p->first + span;
+    u32 end = high;
+    while (low < end) {
+        u32 mid = low + (end - low) / 2;
+        if (p->t[mid] < min_ms) {
+            low = mid + 1;
+        } else {
+            end = mid;
+        }
+    }
+    while (high > low && p->t[high - 1] > c->s.max_ms) {
+        high--;
+    }
+    p->low = low;
+    p->high = high;
+    p->n = high - low;
+    if (p->present) {
+        p->n = 0;
+        for (u32 row = low; row < high; row++) {
+            p->n += cursor_part_has(p, row);
+        }
+    }
+    if (p->n == 0) {
+        c->part_count--;
+    }
+}
+
+// Column ids: who (14 bits) · column (32) · first row (9) · rows (9).
+#define ID_MAIN  ((u64)0)
+#define ID_RULES ((u64)0x3fff << 50)
+static u64 block_source_id(const struct block *b)
+{
+    return (u64)(1 + b->uid % 0x3ffd) << 50;
+}
+
+// Late samples of some windows, as values that refer to the cursor's boxes.
+static const f64 *late_open(struct tsdb_cursor *c, const struct head_series *s)
+{
+    f64 *values = ARENA_NEW_N(c->series_arena, f64, s->late_n);
+    memcpy(values, s->late_values, s->late_n * sizeof(f64));
+    for (u32 i = 0; i < s->late_n && !c->failed; i++) {
+        const u32 boxes = c->boxes.n;
+        if (!box_store_open(s->late_boxes[i], &values[i], 1, &c->boxes)) {
+            cursor_boxes_refuse(c);
+        } else if (c->boxes.n > boxes) {
+            cursor_boxes_charge(c, boxes);
+        }
+    }
+    return values;
+}
+
+static void parts_of_head(struct tsdb_cursor *c, const struct head_series *s, u64 source_id)
+{
+    i64 min_ms = MAX(c->s.min_ms, c->s.pin->head_min);
+    for (u32 i = 0; i < s->piece_count; i++) {
+        const struct head_piece *h = &s->pieces[i];
+        struct part *p = part_add(c);
+        p->t = h->segment->t;
+        p->first = h->first;
+        p->chunk_n = h->n;
+        p->present = h->present;
+        p->values = h->values;
+        p->bytes = h->bytes;
+        p->tokens = h->tokens;
+        p->mapped = !h->tokens && !h->values;
+        p->holes = c->holes;
+        p->boxes = h->boxes;
+        p->boxed = h->boxes != NULL;
+        c->any_boxed = c->any_boxed || p->boxed;
+        p->column_id = h->present ? 0 : source_id | (u64)h->segment->id << 18;
+        part_cut(c, p, h->last - h->first + 1, min_ms);
+    }
+    if (s->late_n > 0) {
+        struct part *p = part_add(c);
+        p->t = s->late_t;
+        p->chunk_n = s->late_n;
+        p->boxed = s->late_boxes != NULL && !c->s.no_data;
+        p->values = p->boxed ? late_open(c, s) : s->late_values;
+        c->any_boxed = c->any_boxed || p->boxed;
+        part_cut(c, p, s->late_n, min_ms);
+    }
+}
+
+static void parts_of_block(struct tsdb_cursor *c, struct source *s, u32 ordinal)
+{
+    struct error why = {0};
+    const u64 holes = map_guard_holes();
+    struct chunk_list list = block_reader_chunks(&s->reader, ordinal, c->series_arena, &why);
+    if (list.missing) {
+        cursor_warn_partial(c, why.text);
+    }
+    for (u32 i = 0; i < list.n; i++) {
+        const struct chunk_rows *r = &list.items[i].rows;
+        u32 rows;
+        const i64 *t = block_reader_column(&s->reader, r->column, &rows, &why);
+        u32 span = r->whole ? rows : r->span;
+        if (!t || r->first + span > rows) {
+            cursor_warn_partial(c, t ? "a chunk reaches beyond its timestamp column" : why.text);
+            continue;
+        }
+        struct part *p = part_add(c);
+        p->t = t;
+        p->first = r->first;
+        p->chunk_n = r->whole ? rows : r->n;
+        p->present = r->present;
+        p->present_base = r->first;
+        p->bytes = list.items[i].packed;
+        p->mapped = true;
+        p->holes = holes;
+        p->box_chunk = r->boxes;
+        p->boxed = r->boxes;
+        c->any_boxed = c->any_boxed || p->boxed;
+        p->column_id = r->present ? 0 : block_source_id(s->reader.block) | (u64)r->column << 18;
+        part_cut(c, p, span, c->s.min_ms);
+    }
+}
+
+static bool is_hidden(const i64 *hidden, u32 n, i64 t)
+{
+    for (u32 i = 0; i < n; i++) {
+        if (hidden[i] == t) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// What of a series in one source is not to be seen. Threads: owned.
+struct veil {
+    const i64 *hidden; // Came after the pin.
+    u32 hidden_n;
+    const struct tombstone *dead;
+    u32 dead_n;
+};
+
+static bool veil_covers(const struct veil *v, i64 t)
+{
+    for (u32 i = 0; i < v->dead_n; i++) {
+        if (t >= v->dead[i].min_ms && t <= v->dead[i].max_ms) {
+            return true;
+        }
+    }
+    return is_hidden(v->hidden, v->hidden_n, t);
+}
+
+static bool veil_meets(const struct veil *v, const struct part *p)
+{
+    bool meets = v->hidden_n > 0;
+    for (u32 i = 0; i < v->dead_n; i++) {
+        meets =
+            meets || (v->dead[i].min_ms <= p->t[p->high - 1] && v->dead[i].max_ms >= p->t[p->low]);
+    }
+    return meets;
+}
+
+// Takes it out of the parts from `from` on.
+static void parts_hide(struct tsdb_cursor *c, u32 from, const struct veil *v)
+{
+    u32 kept = from;
+    for (u32 i = from; i < c->part_count && !c->failed; i++) {
+        struct part *p = &c->parts[i];
+        if (!veil_meets(v, p)) {
+            c->parts[kept++] = *p;
+            continue;
+        }
+        i64 *t = ARENA_NEW_N(c->series_arena, i64, p->n);
+        f64 *values = ARENA_NEW_N(c->series_arena, f64, p->n);
+        u32 got = cursor_part_copy(c, p, t, values);
+        u32 n = 0;
+        for (u32 k = 0; k < got; k++) {
+            if (!veil_covers(v, t[k])) {
+                t[n] = t[k];
+                values[n++] = values[k];
+            }
+        }
+        if (n > 0) {
+            c->parts[kept++] = (struct part){
+                .t = t, .high = n, .chunk_n = n, .n = n, .values = values, .boxed = c->any_boxed};
+        }
+    }
+    c->part_count = kept;
+}
+
+void cursor_source_parts(struct tsdb_cursor *c, struct source *s)
+{
+    const struct head_series *series = s->is_block ? NULL : &s->series[s->at];
+    struct veil v = {0};
+    u32 from = c->part_count;
+    if (series) {
+        parts_of_head(c, series, s->shard == SHARD_RULES ? ID_RULES : ID_MAIN);
+        v.hidden = series->hidden.t;
+        v.hidden_n = series->hidden.n;
+    } else {
+        parts_of_block(c, s, s->ordinals[s->at]);
+    }
+    v.dead = tombstones_find(s->dead, series ? series->ordinal : s->ordinals[s->at], &v.dead_n);
+    if (v.hidden_n > 0 || v.dead_n > 0) {
+        parts_hide(c, from, &v);
+    }
+}
