@@ -25,6 +25,7 @@
 static const struct http_route route_table[] = {
     {READS, V1("/query"), QUERY, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_query, NULL},
     {READS, V1("/query_range"), QUERY, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_query_range, NULL},
+    {READS, V1("/explain"), QUERY, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_explain, NULL},
     {READS, V1("/query_exemplars"), INDEX, FORM_BYTES_MAX, HTTP_READ, SHARED, 0,
      api_query_exemplars, NULL},
     {READS, V1("/format_query"), INDEX, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_format_query,

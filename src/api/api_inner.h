@@ -117,7 +117,8 @@ struct query_budget api_budget(const struct api *api, const struct http_request 
 
 // ---- handlers ----
 
-http_handler api_query, api_query_range, api_query_exemplars, api_format_query, api_parse_query;
+http_handler api_query, api_query_range, api_explain, api_query_exemplars, api_format_query,
+    api_parse_query;
 http_handler api_active_queries, api_active_query_cancel;
 http_handler api_labels, api_label_values, api_series, api_metadata;
 http_handler api_targets, api_targets_metadata, api_scrape_pools;

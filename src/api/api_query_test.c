@@ -235,3 +235,44 @@ TEST(api_writes_native_histograms)
                          "[3,\"-Inf\",\"5\",\"1\"],[0,\"5\",\"10\",\"2\"],"
                          "[0,\"10\",\"+Inf\",\"3\"]]}");
 }
+
+TEST(api_explains_queries)
+{
+    struct api_rig *rig = api_rig_new();
+    api_rig_expect(
+        rig, "/api/v1/explain?query=sum(up)%2B2", 200,
+        OK("{\"text\":\"query at 2020-09-13T12:26:40Z\\n  arithmetic +\\n    aggregate sum\\n"
+           "      select up, reads 2020-09-13T12:21:40.001Z to 2020-09-13T12:26:40Z\\n"
+           "    number 2\\n\",\"analyzed\":false,\"tree\":{\"op\":\"query\","
+           "\"detail\":\"at 2020-09-13T12:26:40Z\",\"children\":[{\"op\":\"arithmetic\","
+           "\"detail\":\"+\",\"children\":[{\"op\":\"aggregate\",\"detail\":\"sum\","
+           "\"children\":[{\"op\":\"select\",\"detail\":\"up, reads 2020-09-13T12:21:40.001Z "
+           "to 2020-09-13T12:26:40Z\",\"children\":[]}]},"
+           "{\"op\":\"number\",\"detail\":\"2\",\"children\":[]}]}]}}"));
+    api_rig_expect_part(rig, "/api/v1/explain?query=up&start=0&end=60&step=15", 200,
+                        "query 5 steps of 15s from 1970-01-01T00:00:00Z to 1970-01-01T00:01:00Z");
+    api_rig_expect_part(rig, "/api/v1/explain?query=up&analyze=true", 200, "(series 2, samples 2,");
+    api_rig_expect_part(rig, "/api/v1/explain?query=up&analyze=true", 200,
+                        "\"series\":2,\"samples\":2,\"samplesRead\":");
+    api_rig_expect_part(rig, "/api/v1/explain?query=up&analyze=yes", 400, "true or false");
+    api_rig_expect_part(rig, "/api/v1/explain?query=up%5B1m%5D&start=0&end=60&step=15", 400,
+                        "must be Scalar or instant Vector");
+    api_rig_expect_part(rig, "/api/v1/explain?query=up&start=0&end=60", 400, "\\\"step\\\"");
+    api_rig_expect_part(rig, "/api/v1/explain?query=up%7B", 400, "parse error");
+    api_rig_free(rig);
+}
+
+// Deeper than the writer of other answers goes.
+TEST(api_explains_deep_queries)
+{
+    struct api_rig *rig = api_rig_new();
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    buf_c(&b, "/api/v1/explain?analyze=true&query=up");
+    for (int i = 0; i < 400; i++) {
+        buf_c(&b, "%2Bup");
+    }
+    api_rig_expect_part(rig, b.bytes, 200, "as above");
+    buf_fini(&b);
+    api_rig_free(rig);
+}

@@ -33,5 +33,6 @@ str arena_printf(struct arena *a, const char *format, ...) MUST_USE PRINTF_LIKE(
 
 void arena_on_free(struct arena *a, void (*fn)(void *arg), void *arg);
 size_t arena_bytes(const struct arena *a); // Bytes held from the system.
+size_t arena_used(const struct arena *a);  // Those, but for what is left of the newest chunk.
 
 #endif

@@ -159,3 +159,16 @@ TEST(arena_large_piece_leaves_the_open_chunk_in_use)
 #endif
     arena_free(a);
 }
+
+TEST(arena_used_counts_pieces_and_what_older_chunks_left)
+{
+    struct arena *a = arena_new(64 * MIB);
+    assert_int_equal(arena_used(a), 0);
+    (void)!arena_alloc(a, 100, 1);
+    size_t before = arena_used(a);
+    assert_true(before >= 100 && before <= arena_bytes(a));
+    (void)!arena_alloc(a, 32, 1);
+    assert_true(arena_used(a) >= before + 32);
+    assert_true(arena_used(a) <= arena_bytes(a));
+    arena_free(a);
+}

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "promql/explain.h"
 #include "promql/query_run.h"
 
 void op_init(struct op *o, struct run *r, const struct op_ops *ops, const struct grid *g)
@@ -15,7 +16,10 @@ bool op_open(struct op *o, struct run *r)
     CHECK(o->at == 0 && !o->series);
     u32 outer = r->op_order;
     r->op_order = o->order;
+    struct explain_node *from = explain_to(r, o->node);
     bool ok = query_tick(r) && o->ops->open(o, r);
+    explain_back(r, o->node, from);
+    explain_series(o->node, o->series_count);
     r->op_order = outer;
     CHECK(ok || r->failed);
     return ok;
@@ -28,7 +32,9 @@ bool op_next(struct op *o, struct run *r, struct column *out)
     column_clear(out);
     u32 outer = r->op_order;
     r->op_order = o->order;
+    struct explain_node *from = explain_to(r, o->node);
     bool ok = query_tick(r) && o->ops->next(o, r, out);
+    explain_back(r, o->node, from);
     r->op_order = outer;
     CHECK(ok || r->failed);
     o->at++;

@@ -14,6 +14,7 @@
 #include "model/labels.h"
 #include "promql/column.h"
 
+struct explain_node;
 struct op;
 struct run;
 
@@ -36,6 +37,7 @@ struct op {
     u32 series_count;
     u32 at;           // Columns given so far.
     bool is_distinct; // No two series have the same labels; told where it is known for nothing.
+    struct explain_node *node; // Where what it takes is counted; NULL: where its caller's is.
     u32 order;        // Children come before their parents, left before right.
 };
 

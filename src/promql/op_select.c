@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "model/hist.h"
 #include "model/sample.h"
+#include "promql/explain.h"
 #include "promql/fn_hist.h"
 #include "promql/ops.h"
 #include "promql/query_run.h"
@@ -56,6 +57,7 @@ void selection_feed(const struct selection *s, struct run *r, const struct grid 
                        .max_ms = max_ms,
                        .step_ms = g->step_ms,
                        .detects_resets = s->detects_resets};
+    explain_times(r, f->min_ms, f->max_ms);
     r->min_ms = MIN(r->min_ms, f->min_ms);
     r->max_ms = MAX(r->max_ms, f->max_ms);
 }

@@ -2,6 +2,7 @@
 #include "promql/plan.h"
 
 #include "base/checked.h"
+#include "promql/explain.h"
 #include "promql/plan_share.h"
 #include "promql/query_run.h"
 
@@ -63,6 +64,7 @@ bool plan_selection(struct run *r, const struct expr *x, struct selection *out)
         (x->kind == EXPR_MATRIX && !resolve(r, &x->matrix.range, false, &s.range_ms))) {
         return false;
     }
+    explain_source(r, x, &s);
     *out = s;
     return true;
 }
@@ -88,6 +90,7 @@ struct op *plan_subquery(struct run *r, const struct expr *x, const struct grid 
     if (!grid_make(r, start, g->steps > 0 ? last : start - 1, step_ms, &inner)) {
         return NULL;
     }
+    explain_window(r, &inner, w.range_ms);
     r->whole_depth++;
     w.inner = plan_expr(r, q->inner, &inner);
     r->whole_depth--;
@@ -262,33 +265,62 @@ static struct op *plan_part(struct run *r, const struct expr *x, const struct gr
         }
         return part->source;
     }
+    if (part->uses <= 1) {
+        return plan_node(r, x, g);
+    }
+    struct explain_node *node = explain_enter(r, x, g);
     struct op *own = plan_node(r, x, g);
-    return part->uses > 1 ? op_shared_new(r, part, own) : own;
+    explain_leave(r, node, own);
+    if (!r->failed) {
+        explain_shared(r, part);
+    }
+    return op_shared_new(r, part, own);
 }
 
-struct op *plan_expr(struct run *r, const struct expr *x, const struct grid *g)
+static struct op *plan_told(struct run *r, const struct expr *x, const struct grid *g)
 {
-    x = expr_unwrap(x);
     struct grid single = {
         .start_ms = g->start_ms, .end_ms = g->start_ms, .step_ms = g->step_ms, .steps = 1};
     if (x->kind == EXPR_NUMBER) {
         return plan_node(r, x, g);
     }
     if (!r->opts->no_sharing && plan_is_constant(x)) {
+        explain_constant(r);
         return plan_folded(r, plan_node(r, x, &single), g);
     }
     if (g->steps <= 1 || !plan_is_invariant(x)) {
         return plan_part(r, x, g);
     }
+    explain_once(r);
     return op_once_new(r, g, plan_part(r, x, &single));
+}
+
+// Does it stand for what is below it?
+static bool passes_on(const struct expr *x)
+{
+    return x->kind == EXPR_UNARY && !x->unary.negative;
+}
+
+struct op *plan_expr(struct run *r, const struct expr *x, const struct grid *g)
+{
+    x = expr_unwrap(x);
+    struct explain_node *node = passes_on(x) ? NULL : explain_enter(r, x, g);
+    struct op *o = plan_told(r, x, g);
+    explain_leave(r, node, o);
+    return o;
 }
 
 static struct op *plan_top(struct run *r, const struct expr *x)
 {
     struct range_source window;
     r->op_count = 0;
-    return x->kind == EXPR_SUBQUERY ? plan_subquery(r, x, &r->grid, &window)
-                                    : plan_expr(r, x, &r->grid);
+    if (x->kind != EXPR_SUBQUERY) {
+        return plan_expr(r, x, &r->grid);
+    }
+    struct explain_node *node = explain_enter(r, x, &r->grid);
+    struct op *o = plan_subquery(r, x, &r->grid, &window);
+    explain_leave(r, node, NULL); // Its operator is that of what is below it.
+    return o;
 }
 
 struct op *plan_query(struct run *r, const struct expr *x)

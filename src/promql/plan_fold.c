@@ -2,6 +2,7 @@
 //
 // They are calculated by the operators that would calculate them at each step, so that every bit
 // of them, a NaN's too, is the same. None of these has anything to tell.
+#include "promql/explain.h"
 #include "promql/function_table.h"
 #include "promql/plan.h"
 #include "promql/query_run.h"
@@ -66,5 +67,9 @@ struct op *plan_folded(struct run *r, struct op *single, const struct grid *g)
         return NULL;
     }
     CHECK(single->grid.steps == 1);
-    return op_collect_scalar(single, r, &c) ? op_number_new(r, g, c.values[0]) : NULL;
+    if (!op_collect_scalar(single, r, &c)) {
+        return NULL;
+    }
+    explain_value(r, c.values[0]);
+    return op_number_new(r, g, c.values[0]);
 }

@@ -18,6 +18,7 @@
 #include "promql/ast.h"
 #include "promql/op.h"
 
+struct explain_node;
 struct run;
 
 #define SHARE_TEXT_BYTES_MAX ((u64)1 << 20)
@@ -32,6 +33,7 @@ struct shared {
     u64 hash;
     u32 uses;
     struct op *source; // Of the place planned last, which notes name.
+    struct explain_node *told; // Its first place, where the run is explained.
     struct shared *next;
     // Of the run (op_shared.c).
     enum shared_state state;

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "model/hist.h"
 #include "os/clk.h"
+#include "promql/explain.h"
 #include "promql/feed.h"
 #include "promql/parse.h"
 #include "promql/plan.h"
@@ -248,41 +249,62 @@ static bool open_querier(struct run *r)
     return r->querier ? true : run_fail_with(r, &e);
 }
 
+// What a query is made into: one of these, or a string. Threads: owned.
+struct prepared {
+    struct op *root;
+    struct raw_range raw;
+};
+
+static bool plan_run(struct run *r, const struct expr *x, struct prepared *p)
+{
+    p->root = NULL;
+    if (x->kind == EXPR_STRING || x->kind == EXPR_MATRIX) {
+        struct explain_node *node = explain_enter(r, x, &r->grid);
+        bool ok = x->kind == EXPR_STRING || raw_range_plan(&p->raw, r, x);
+        explain_leave(r, node, NULL);
+        return ok;
+    }
+    p->root = plan_query(r, x);
+    if (p->root && r->opts->delayed_name_removal) {
+        p->root = op_cleanup_new(r, p->root);
+    }
+    return p->root != NULL;
+}
+
+static bool run_planned(struct run *r, const struct expr *x, struct prepared *p, struct result *out)
+{
+    if (x->kind == EXPR_STRING) {
+        return result_string(out, r, x->string);
+    }
+    if (p->root) {
+        return op_open(p->root, r) && result_take(out, r, p->root);
+    }
+    struct explain_node *node = r->explain ? r->explain->root->first : NULL;
+    struct explain_node *from = explain_to(r, node);
+    bool ok = raw_range_run(&p->raw, r, out);
+    explain_back(r, node, from);
+    explain_series(node, p->raw.feed.series_count);
+    return ok;
+}
+
 // Plans, reads and calculates; the answer goes to out.
 static bool run_expr(struct run *r, struct result *out)
 {
     const struct expr *x = expr_unwrap(r->request->query->expr);
     struct promql_stats *stats = &out->answer->stats;
     i64 begun = now_ns(r);
-    struct op *root = NULL;
-    struct raw_range raw;
+    struct prepared p;
     if (r->request->per_step_stats) {
         r->samples_per_step = RUN_NEW_N(r, u64, MAX(r->grid.steps, 1U));
         if (!r->samples_per_step) {
             return false;
         }
     }
-    if (x->kind == EXPR_STRING) {
-        return result_string(out, r, x->string);
-    }
-    if (x->kind == EXPR_MATRIX) {
-        if (!raw_range_plan(&raw, r, x)) {
-            return false;
-        }
-    } else {
-        root = plan_query(r, x);
-        if (root && r->opts->delayed_name_removal) {
-            root = op_cleanup_new(r, root);
-        }
-        if (!root) {
-            return false;
-        }
-    }
-    if (!open_querier(r)) {
+    if (!plan_run(r, x, &p) || !open_querier(r)) {
         return false;
     }
     i64 prepared = now_ns(r);
-    bool ok = root ? op_open(root, r) && result_take(out, r, root) : raw_range_run(&raw, r, out);
+    bool ok = run_planned(r, x, &p, out);
     stats->seconds[PROMQL_PREPARATION] = (f64)(prepared - begun) / 1e9;
     stats->seconds[PROMQL_INNER_EVAL] = (f64)(now_ns(r) - prepared) / 1e9;
     return ok;
@@ -339,53 +361,74 @@ static bool must_retry(const struct run *r)
     return r->failed && r->out_of_memory && r->shares;
 }
 
-static bool run_once(struct run *r, struct arena *a, bool is_instant, struct promql_result *out)
+// What is asked of a run beside its request. Threads: owned by the caller.
+struct task {
+    bool is_instant;
+    bool only_plans;           // Nothing is read.
+    struct promql_plan **plan; // NULL: not wanted.
+    struct promql_result *answer;
+};
+
+static bool run_once(struct run *r, const struct task *t, struct arena *a)
 {
     const struct promql_request *q = r->request;
-    i64 step_ms = is_instant ? 1 : q->step_ms;
-    return grid_make(r, q->start_ms, q->end_ms, step_ms, &r->grid) &&
-           evaluate(r, a, is_instant, out);
+    i64 step_ms = t->is_instant ? 1 : q->step_ms;
+    struct prepared p;
+    if (!grid_make(r, q->start_ms, q->end_ms, step_ms, &r->grid) ||
+        (t->plan && !explain_begin(r))) {
+        return false;
+    }
+    bool ok = t->only_plans ? plan_run(r, expr_unwrap(q->query->expr), &p)
+                            : evaluate(r, a, t->is_instant, t->answer);
+    explain_end(r);
+    if (ok && t->plan) {
+        if (!t->only_plans) {
+            r->explain->root->cost.series = t->answer->series_count;
+        }
+        *t->plan = explain_take(r, a);
+    }
+    return ok;
 }
 
 static bool run_whole(const struct promql_engine *g, const struct promql_request *q,
-                      bool is_instant, struct arena *a, struct promql_result *out, struct error *e)
+                      const struct task *t, struct arena *a, struct error *e)
 {
     struct run r;
-    struct error unseen;
+    struct error told = {.code = ERR_NONE};
     struct query_budget given = {.bytes = 0};
-    e = e ? e : &unseen;
     if (q->budget) {
         given = *q->budget;
     }
-    run_begin(&r, g, q, e);
+    run_begin(&r, g, q, &told);
     r.apart = g->opts.no_sharing || q->per_step_stats;
-    bool ok = run_once(&r, a, is_instant, out);
+    bool ok = run_once(&r, t, a);
     if (!ok && must_retry(&r)) {
         i64 deadline = r.budget.deadline_mono_ns;
         run_end(&r);
         if (q->budget) {
             *q->budget = given;
         }
-        run_begin(&r, g, q, e);
+        run_begin(&r, g, q, &told);
         r.budget.deadline_mono_ns = deadline;
         r.apart = true;
-        ok = run_once(&r, a, is_instant, out);
+        ok = run_once(&r, t, a);
     }
     run_end(&r);
+    if (!ok && e) {
+        *e = told;
+    }
     return ok;
 }
 
-bool promql_instant(const struct promql_engine *g, const struct promql_request *q, struct arena *a,
-                    struct promql_result *out, struct error *e)
+static struct promql_request as_instant(const struct promql_request *q)
 {
     struct promql_request request = *q;
     request.end_ms = q->start_ms;
     request.step_ms = 0;
-    return run_whole(g, &request, true, a, out, e);
+    return request;
 }
 
-bool promql_range(const struct promql_engine *g, const struct promql_request *q, struct arena *a,
-                  struct promql_result *out, struct error *e)
+static bool check_range(const struct promql_request *q, struct error *e)
 {
     enum value_type type = q->query->expr->type;
     if (type != TYPE_SCALAR && type != TYPE_VECTOR) {
@@ -397,5 +440,42 @@ bool promql_range(const struct promql_engine *g, const struct promql_request *q,
     if (q->step_ms <= 0) {
         return err_set(e, ERR_INVALID, "the step of a range query must be greater than zero");
     }
-    return run_whole(g, q, false, a, out, e);
+    return true;
+}
+
+bool promql_instant(const struct promql_engine *g, const struct promql_request *q, struct arena *a,
+                    struct promql_result *out, struct error *e)
+{
+    struct promql_request request = as_instant(q);
+    struct task t = {.is_instant = true, .answer = out};
+    return run_whole(g, &request, &t, a, e);
+}
+
+bool promql_range(const struct promql_engine *g, const struct promql_request *q, struct arena *a,
+                  struct promql_result *out, struct error *e)
+{
+    struct task t = {.answer = out};
+    return check_range(q, e) && run_whole(g, q, &t, a, e);
+}
+
+static bool run_told(const struct promql_engine *g, const struct promql_request *q, struct task *t,
+                     struct arena *a, struct error *e)
+{
+    t->is_instant = q->step_ms == 0;
+    struct promql_request request = t->is_instant ? as_instant(q) : *q;
+    return (t->is_instant || check_range(q, e)) && run_whole(g, &request, t, a, e);
+}
+
+bool promql_explain(const struct promql_engine *g, const struct promql_request *q, struct arena *a,
+                    struct promql_plan **out, struct error *e)
+{
+    struct task t = {.only_plans = true, .plan = out};
+    return run_told(g, q, &t, a, e);
+}
+
+bool promql_analyze(const struct promql_engine *g, const struct promql_request *q, struct arena *a,
+                    struct promql_plan **out, struct promql_result *answer, struct error *e)
+{
+    struct task t = {.plan = out, .answer = answer};
+    return run_told(g, q, &t, a, e);
 }

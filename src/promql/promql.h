@@ -151,6 +151,33 @@ bool promql_instant(const struct promql_engine *g, const struct promql_request *
                     struct promql_result *out, struct error *e) MUST_USE;
 bool promql_range(const struct promql_engine *g, const struct promql_request *r, struct arena *a,
                   struct promql_result *out, struct error *e) MUST_USE;
+
+// What a part of a plan took, without what the parts below it took.
+struct promql_cost {
+    u64 series;       // That it answered.
+    u64 samples;      // Looked at: their sum is samples_total.
+    u64 samples_read; // Given by storage: their sum is the answer's.
+    u64 bytes;        // Of memory.
+    f64 seconds;
+};
+// A node of a plan: the query as a whole, below it an operator for each part of it. Threads: value.
+struct promql_plan {
+    str op;     // "select", "range", "aggregate", …
+    str detail; // What it does, of which series, in which windows.
+    struct promql_cost cost;
+    struct promql_plan *children;
+    u32 child_count;
+};
+// How a query would be run, without reading anything; step_ms 0 is an instant query. Parts that
+// are equal stand below the first of their places. In a, which must allow 4 MiB.
+bool promql_explain(const struct promql_engine *g, const struct promql_request *r, struct arena *a,
+                    struct promql_plan **out, struct error *e) MUST_USE;
+// Runs it, and says what each part took. The answer is made as ever.
+bool promql_analyze(const struct promql_engine *g, const struct promql_request *r, struct arena *a,
+                    struct promql_plan **out, struct promql_result *answer,
+                    struct error *e) MUST_USE;
+// A line a node.
+void promql_plan_print(struct buf *out, const struct promql_plan *p, bool with_cost);
 // errorType of a failed evaluation: "timeout", "canceled", "execution", "internal".
 const char *promql_error_type(enum err code);
 

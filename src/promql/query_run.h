@@ -17,6 +17,7 @@
 #include "promql/promql.h"
 
 struct arena;
+struct explain;
 
 // What is kept free beyond the limit for the small pieces that are made without asking.
 #define RUN_SLACK_BYTES ((u64)16 << 20)
@@ -42,6 +43,7 @@ struct run {
     bool shares;              // It was looked whether there are any.
     bool apart;               // Nothing is to be shared.
     bool out_of_memory;       // Why the run failed.
+    struct explain *explain;  // NULL: nobody wants to know.
     u32 op_order;             // Of the one at work; notes ask.
     struct notes notes;
     struct storage_warnings storage_warnings; // Texts in arena.

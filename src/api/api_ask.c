@@ -1,0 +1,154 @@
+// api_ask.c: see api_ask.h.
+#include "api/api_ask.h"
+
+#include "base/str.h"
+#include "model/duration.h"
+#include "os/clk.h"
+
+#define POINTS_MAX      11000
+#define QUERY_BYTES_MAX ((size_t)64 << 10)
+
+bool ask_query_parse(struct http_request *rq, struct http_response *rs,
+                     const struct api_services *svc, struct promql_query **query)
+{
+    const str text = http_param_get(rq, STR("query"));
+    struct error e;
+    if (text.len > QUERY_BYTES_MAX) {
+        api_error(rs, API_BAD_DATA, "invalid parameter \"query\": %zu bytes, more than %zu",
+                  text.len, QUERY_BYTES_MAX);
+        return false;
+    }
+    *query = promql_query_new(svc->engine, text, NULL, &e);
+    if (*query == NULL) {
+        api_error(rs, API_BAD_DATA, "invalid parameter \"query\": %s", e.text);
+        return false;
+    }
+    return true;
+}
+
+// timeout, limit, lookback_delta, stats and the query itself; the times are the caller's.
+static bool ask_take(struct http_request *rq, struct http_response *rs,
+                     const struct api_services *svc, struct ask *ask)
+{
+    const struct api *api = rq->ctx;
+    const str stats = http_param_get(rq, STR("stats"));
+    i64 timeout_ms;
+    if (!api_param_u32(rq, rs, "limit", 0, &ask->limit) ||
+        !api_param_duration(rq, rs, "timeout", 0, &timeout_ms) ||
+        !api_param_duration(rq, rs, "lookback_delta", 0, &ask->request.lookback_ms) ||
+        !ask_query_parse(rq, rs, svc, &ask->query)) {
+        return false;
+    }
+    ask->budget = api_budget(api, rq, timeout_ms);
+    ask->stats = stats.len > 0;
+    ask->all_stats = str_eq_c(stats, "all");
+    ask->queue_ns = clk_mono_ns(api->opts.clk) - rq->start_mono_ns;
+    ask->request.storage = svc->storage;
+    ask->request.tenant = TENANT_DEFAULT;
+    ask->request.query = ask->query;
+    ask->request.budget = &ask->budget;
+    ask->request.per_step_stats = ask->all_stats;
+    return true;
+}
+
+bool ask_instant_take(struct http_request *rq, struct http_response *rs,
+                      const struct api_services *svc, struct ask *ask)
+{
+    const struct api *api = rq->ctx;
+    if (!api_param_time(rq, rs, "time", clk_wall_ms(api->opts.clk), &ask->request.start_ms)) {
+        return false;
+    }
+    ask->request.end_ms = ask->request.start_ms;
+    return ask_take(rq, rs, svc, ask);
+}
+
+// The smallest round step that stays within the limit, for the error's text.
+static i64 step_that_fits(i64 span_ms)
+{
+    static const i64 seconds[] = {1,   2,   5,    10,   15,   20,   30,    60,    120,  300,
+                                  600, 900, 1200, 1800, 3600, 7200, 14400, 21600, 43200};
+    const i64 least_ms = span_ms / POINTS_MAX + 1;
+    for (size_t i = 0; i < ARRAY_LEN(seconds); i++) {
+        if (seconds[i] * 1000 >= least_ms) {
+            return seconds[i] * 1000;
+        }
+    }
+    const i64 day_ms = 86400000;
+    return (least_ms + day_ms - 1) / day_ms * day_ms;
+}
+
+static bool range_take(struct http_request *rq, struct http_response *rs,
+                       struct promql_request *request)
+{
+    struct error e;
+    if (!api_param_must_time(rq, rs, "start", &request->start_ms) ||
+        !api_param_must_time(rq, rs, "end", &request->end_ms)) {
+        return false;
+    }
+    if (request->end_ms < request->start_ms) {
+        api_error(rs, API_BAD_DATA,
+                  "invalid parameter \"end\": end timestamp must not be before start time");
+        return false;
+    }
+    if (!api_duration_parse(http_param_get(rq, STR("step")), &request->step_ms, &e)) {
+        api_error(rs, API_BAD_DATA, "invalid parameter \"step\": %s", e.text);
+        return false;
+    }
+    if (request->step_ms <= 0) {
+        api_error(rs, API_BAD_DATA,
+                  "invalid parameter \"step\": zero or negative query resolution step widths are "
+                  "not accepted. Try a positive integer");
+        return false;
+    }
+    const u64 span_ms = (u64)request->end_ms - (u64)request->start_ms;
+    if (span_ms / (u64)request->step_ms > POINTS_MAX) {
+        struct buf step;
+        buf_init(&step, 64);
+        duration_print(&step, step_that_fits((i64)MIN(span_ms, (u64)INT64_MAX / 2)));
+        api_error(rs, API_BAD_DATA,
+                  "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the "
+                  "query resolution (?step=XX); step=%.*s would fit",
+                  STR_ARG(buf_get(&step)));
+        buf_fini(&step);
+        return false;
+    }
+    return true;
+}
+
+bool ask_range_take(struct http_request *rq, struct http_response *rs,
+                    const struct api_services *svc, struct ask *ask)
+{
+    if (!range_take(rq, rs, &ask->request) || !ask_take(rq, rs, svc, ask)) {
+        return false;
+    }
+    const enum promql_type type = promql_query_type(ask->query);
+    if (type == PROMQL_SCALAR || type == PROMQL_VECTOR) {
+        return true;
+    }
+    api_error(rs, API_BAD_DATA,
+              "invalid parameter \"query\": invalid expression type \"%s\" for range query, "
+              "must be Scalar or instant Vector",
+              type == PROMQL_STRING ? "string" : "range vector");
+    promql_query_free(ask->query);
+    return false;
+}
+
+void ask_fail(struct http_response *rs, const struct error *e)
+{
+    static const struct {
+        const char *type;
+        enum api_error kind;
+    } table[] = {{"timeout", API_TIMEOUT},
+                 {"canceled", API_CANCELED},
+                 {"execution", API_EXECUTION},
+                 {"internal", API_INTERNAL},
+                 {"bad_data", API_BAD_DATA}};
+    const char *type = promql_error_type(e->code);
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        if (strcmp(table[i].type, type) == 0) {
+            api_error(rs, table[i].kind, "%s", e->text);
+            return;
+        }
+    }
+    api_error(rs, API_INTERNAL, "%s", e->text);
+}
