@@ -42,6 +42,8 @@ function answer(path, q, state) {
     if (wrong) return { error: wrong };
     if (path === 'query') return { resultType: 'vector', result: vector(query, Number(q.get('time') ?? Date.now() / 1000), w), stats: stats(12) };
     if (query === 'sketch') return { resultType: 'matrix', result: sketches(Number(q.get('start')), Number(q.get('end')), Number(q.get('step'))), stats: stats(1) };
+    const points = (Number(q.get('end')) - Number(q.get('start'))) / Number(q.get('step'));
+    if (points > 11000) return { error: `exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX); step=${Math.ceil(points * Number(q.get('step')) / 10000)}s would fit` };
     if (Number(q.get('end')) < BEGAN) return { resultType: 'matrix', result: [], stats: stats(0) };
     const result = matrix(query, Number(q.get('start')), Number(q.get('end')), Number(q.get('step')), w);
     return { resultType: 'matrix', result, stats: stats(result.reduce((n, s) => n + s.values.length, 0) * 4) };

@@ -100,8 +100,19 @@ async function many(run) {
     need(await page.locator('.tip-row').count() === 10, 'the tooltip does not list ten');
     need(/and 90 more/.test(await page.locator('.tip').textContent()), 'the tooltip does not say how many more');
     await run.shot(page, 'many-explore');
-    await page.locator('.capped button').first().click();
-    await until(page, () => !/Draws 100/.test(document.body.textContent));
+    const hues = () => page.evaluate(() => document.querySelector('.chart').getAttribute('aria-label'));
+    need(/100 series/.test(await hues()), 'the chart says another number than the words');
+    need(Number(await page.locator('.legend tbody .legend-name span').first().textContent()) > 100, 'the legend does not begin with what is drawn');
+    await page.getByLabel('Choose series by').selectOption('last');
+    await page.waitForURL(/top=last/);
+    await page.getByRole('button', { name: 'The next 100' }).click();
+    await until(page, () => /Draws 101–200 of 312 series/.test(document.querySelector('.capped').textContent));
+    await page.getByRole('button', { name: 'The next 100' }).click();
+    await page.getByRole('button', { name: 'The next 12' }).click();
+    await until(page, () => /12 series/.test(document.querySelector('.chart').getAttribute('aria-label')));
+    await run.accessible(page);
+    await page.getByRole('button', { name: 'Draw all' }).click();
+    await until(page, () => /Draws all 312/.test(document.querySelector('.capped').textContent) && /312 series/.test(document.querySelector('.chart').getAttribute('aria-label')));
   });
   await run.check('3,000 targets and rules: rows only near the screen', {}, async (page) => {
     await open(page, mock.url + 'targets', '.fold-row');

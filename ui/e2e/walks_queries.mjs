@@ -45,6 +45,65 @@ async function active(run) {
   });
 }
 
+async function past(run) {
+  for (const size of ['wide', 'phone']) await run.check(`queries of before: found again, forgotten, never another server's, ${size}`, { size }, async (page) => {
+    const mock = await startMock(), other = await startMock({ prefix: '/b/' });
+    for (const query of ['node_load1', 'avg by (job) (up)', 'sum(!!)']) await open(page, `${mock.url}query?g0.expr=${encodeURIComponent(query)}`, '.pane canvas, .trouble');
+    await page.keyboard.press('h');
+    await page.waitForSelector('dialog.history[open] input:focus');
+    need((await page.locator('.past code').allTextContents()).join() === 'avg by (job) (up),node_load1', 'not the two that were answered, newest first');
+    await run.shot(page, `history-${size}`);
+    await run.accessible(page);
+    await page.keyboard.type('load');
+    await until(page, () => document.querySelectorAll('.past').length === 1);
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/g0\.expr=node_load1/);
+    await open(page, mock.url, 'h1.verdict');
+    await page.keyboard.press('h');
+    await page.waitForSelector('dialog.history[open] input:focus');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.waitForURL((url) => url.pathname === '/query' && url.searchParams.get('g0.expr') === 'avg by (job) (up)');
+    await page.getByRole('button', { name: 'History' }).click();
+    await page.getByRole('button', { name: 'Forget node_load1' }).click();
+    await until(page, () => document.querySelectorAll('.past').length === 1);
+    await page.getByRole('button', { name: 'Forget all' }).click();
+    await page.getByRole('button', { name: 'Yes, forget all 1' }).click();
+    await until(page, () => /No query has been answered/.test(document.querySelector('.history').textContent));
+    await open(page, other.url + 'query?g0.expr=node_load1', '.pane canvas');
+    await page.evaluate(() => localStorage.setItem('tidemark.queries ["/b/","9"]', '[{"query":"secret","at":1}]'));
+    await page.keyboard.press('h');
+    await page.waitForSelector('.past');
+    need((await page.locator('.past code').allTextContents()).join() === 'node_load1', 'queries of elsewhere are offered');
+    mock.close();
+    other.close();
+  });
+}
+
+async function steps(run) {
+  await run.check('a step that would fit is one click away, and stands in the address', {}, async (page) => {
+    const mock = await startMock();
+    await open(page, `${mock.url}query?g0.expr=node_load1&g0.tab=graph&g0.range_input=1d&g0.step_input=5`, '.trouble');
+    need(/from=now-1d/.test(page.url()) && /step_input=5/.test(page.url()), 'the address of upstream lost its step or range');
+    await run.accessible(page);
+    await page.getByRole('button', { name: 'Use step 9 s' }).click();
+    await page.waitForURL(/step_input=9s/);
+    await page.waitForSelector('.legend tbody tr');
+    await until(page, () => /step 9 s/.test(document.querySelector('.panel-foot').textContent) && /points on [\d,]+ pixels/.test(document.querySelector('.pane').textContent));
+    await run.shot(page, 'step-hint');
+    await page.locator('.far button').click();
+    await page.waitForURL(/step_input=(1m30s|2m|1m)/);
+    await until(page, () => !document.querySelector('.far'));
+    await page.getByLabel('Step of the graph').fill('');
+    await page.keyboard.press('Enter');
+    await page.waitForURL((url) => !url.searchParams.has('g0.step_input'));
+    mock.close();
+  });
+}
+
 export async function queryWalks(run) {
   await active(run);
+  await past(run);
+  await steps(run);
 }

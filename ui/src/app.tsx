@@ -2,7 +2,7 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { PAGES } from './model/pages';
-import { helpOpen, paletteOpen } from './model/keys';
+import { helpOpen, historyOpen, paletteOpen } from './model/keys';
 import { railFolded } from './model/frame';
 import { href, path } from './model/url';
 import { Home } from './views/home';
@@ -82,6 +82,7 @@ export function App() {
         <main id="main" tabIndex={-1}><Page /></main>
       </div>
       <Later open={paletteOpen.value} load={() => import('./widgets/palette').then((m) => m.Palette)} />
+      <Later open={historyOpen.value !== ''} load={() => import('./widgets/history').then((m) => m.History)} />
       <Later open={helpOpen.value} load={() => import('./widgets/help').then((m) => m.Help)} />
     </div>
   );

@@ -16,4 +16,7 @@ export function findBase(pathname: string): string {
   return path.slice(0, path.lastIndexOf('/') + 1) || '/';
 }
 
+/** Whose data this page shows; what is kept in the browser is kept apart by it. The API names none yet: all is this one's. */
+export const tenant = '0';
+
 export const basePath = typeof location === 'undefined' ? '/' : findBase(location.pathname);

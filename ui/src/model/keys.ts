@@ -6,6 +6,8 @@ import { go, href } from './url';
 
 export const paletteOpen = signal(false);
 export const helpOpen = signal(false);
+/** Where a query of before goes: the parameter of Explore, or '' while the list is closed. */
+export const historyOpen = signal('');
 
 function inText(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
@@ -62,4 +64,5 @@ const actions: Record<string, () => void> = {
   '=': () => zoomRange(0.5),
   '-': () => zoomRange(2),
   r: () => refreshNow(),
+  h: () => (historyOpen.value = 'g0.expr'),
 };

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { ActiveQuery } from '../api_types';
 import { endWord, mergeActive } from './active';
+import { historyKey, readPast, withQuery } from './history';
+import { picture, strongest } from './series';
+import { enoughStep, fitOf, stepOf } from './step';
 
 const running = (id: number, more: Partial<ActiveQuery> = {}): ActiveQuery => ({
   id, query: 'up', start: 0, end: 60, step: 15, began: '2026-11-21T00:00:00Z', runningSeconds: 1, cancelled: false, ...more,
@@ -28,5 +31,64 @@ describe('running queries', () => {
     rows = mergeActive(rows, [], 500, true);
     expect(ids(rows)).toEqual([1]);
     expect(mergeActive(rows, [], 502, false)).toEqual([]);
+  });
+});
+
+describe('queries of before', () => {
+  it('are kept apart by base path and tenant', () => {
+    const keys = [['/', '0'], ['/', '1'], ['/a/', '0'], ['/a', '/0']].map(([base, whose]) => historyKey(base!, whose!));
+    expect(new Set(keys).size).toBe(4);
+  });
+  it('are newest first, each once', () => {
+    let list = withQuery(withQuery(withQuery([], 'a', 1), 'b', 2), 'a', 3);
+    expect(list).toEqual([{ query: 'a', at: 3 }, { query: 'b', at: 2 }]);
+    for (let i = 0; i < 500; i++) list = withQuery(list, `q${i}`, i);
+    expect(list).toHaveLength(200);
+    expect(list[0]!.query).toBe('q499');
+  });
+  it('are bounded in length, one by one and together', () => {
+    expect(withQuery([], 'x'.repeat(8001), 1)).toEqual([]);
+    let list: { query: string; at: number }[] = [];
+    for (let i = 0; i < 100; i++) list = withQuery(list, `${i}`.padEnd(7000, 'x'), i);
+    expect(list.reduce((n, one) => n + one.query.length, 0)).toBeLessThanOrEqual(200000);
+    expect(list[0]!.query).toMatch(/^99x/);
+  });
+  it('survive what else may stand in the store', () => {
+    for (const text of [null, '', '{', '{}', '7', 'null', '[null,3,"x",{"query":1,"at":1},{"query":"a"},{"query":"a","at":null}]']) expect(readPast(text)).toEqual([]);
+    expect(readPast('[{"query":"up","at":5,"more":1},null]')).toEqual([{ query: 'up', at: 5 }]);
+  });
+});
+
+describe('steps', () => {
+  it('are seconds or a duration, else the page chooses', () => {
+    expect([stepOf('30'), stepOf('1m30s'), stepOf(' 0.5 '), stepOf('250ms')]).toEqual([30, 90, 0.5, 0.25]);
+    expect(['', '0', '-5', 'x', '1e999', '0s'].map(stepOf)).toEqual(Array(6).fill(undefined));
+  });
+  it('that would fit are read out of a refusal', () => {
+    expect(fitOf('exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX); step=30s would fit')).toEqual({ step: 30 });
+    expect(fitOf('the query needs 12 GB of 1 GB (--query.max-memory); step 60s would fit')).toEqual({ step: 60 });
+    expect(fitOf('more than 50000000 samples (--query.max-samples): step=1m30s would fit')).toEqual({ step: 90 });
+    expect(fitOf('too much; a range of 6h would fit')).toEqual({ range: 21600 });
+    expect(fitOf('step=30s does not fit; nothing would fit')).toEqual({});
+  });
+  it('are fine enough when each pixel has a point', () => {
+    expect(enoughStep(900, 3600, 1000)).toBeUndefined();
+    expect(enoughStep(3601, 3600, 1000)).toBe(5);
+    expect(enoughStep(3601, 3600, 0)).toBeUndefined();
+  });
+});
+
+describe('the choice of a hundred series', () => {
+  const item = (id: string, values: number[]) => ({ metric: { id }, values: values.map((v, i): [number, string] => [i * 10, Number.isFinite(v) ? String(v) : Number.isNaN(v) ? 'NaN' : '+Inf']) });
+  const { lines } = picture([{ items: [item('peak', [9, 0, 0]), item('late', [0, 0, 5]), item('steady', [4, 4, 4]), item('nan', [NaN, NaN, NaN]), item('inf', [0, Infinity, 0])] }], 0, 20, 10);
+  const ids = (by: 'last' | 'max' | 'avg', most = 2, skip = 0) => strongest(lines, most, by, skip).map((line) => line.labels.id);
+  it('is by last value, by maximum or by mean, in the old order', () => {
+    expect(ids('last')).toEqual(['late', 'steady']);
+    expect(ids('max')).toEqual(['peak', 'inf']);
+    expect(ids('avg')).toEqual(['steady', 'inf']);
+  });
+  it('has the rest one page away, those without a number last', () => {
+    expect(ids('max', 2, 2)).toEqual(['late', 'steady']);
+    expect(ids('max', 2, 4)).toEqual(['nan']);
   });
 });

@@ -49,9 +49,9 @@ export async function loadPanel(queries: readonly PanelQuery[], width: number, s
   };
 }
 
-export function usePanel(queries: readonly PanelQuery[], width: number, on: boolean): Resource<PanelData> {
+export function usePanel(queries: readonly PanelQuery[], width: number, on: boolean, step?: number): Resource<PanelData> {
   const { from, to } = rangeText.value;
   const room = Math.round(width / 64) * 64;
-  const key = JSON.stringify([queries, from, to, room, /today|yesterday/.test(from + to) ? zone.value : '']);
-  return useResource(key, (stop) => loadPanel(queries, room, stop), { on: on && width > 0 });
+  const key = JSON.stringify([queries, from, to, room, /today|yesterday/.test(from + to) ? zone.value : '', step]);
+  return useResource(key, (stop) => loadPanel(queries, room, stop, step), { on: on && width > 0 });
 }

@@ -117,10 +117,15 @@ export function picture(parts: readonly Part[], start: number, end: number, step
   return { times, step, lines, common, sketches };
 }
 
-/** The lines to draw when there are too many: those with the highest maximum, in their old order. */
-export function strongest(lines: readonly Line[], most: number): Line[] {
+/** By what lines are chosen when there are too many. */
+export type Rank = 'last' | 'max' | 'avg';
+
+/** The lines to draw when there are too many: the highest by `by` after the first `skip`, in their old order. */
+export function strongest(lines: readonly Line[], most: number, by: Rank = 'max', skip = 0): Line[] {
   if (lines.length <= most) return [...lines];
-  const kept = new Set([...lines].sort((a, b) => (b.max ?? -Infinity) - (a.max ?? -Infinity)).slice(0, most));
+  const value = (line: Line) => (line[by] === null || Number.isNaN(line[by]) ? -Infinity : line[by]!);
+  const order = (a: number, b: number) => (a === b ? 0 : b - a); // two infinities are equal
+  const kept = new Set([...lines].sort((a, b) => order(value(a), value(b))).slice(skip, skip + most));
   return lines.filter((line) => kept.has(line));
 }
 

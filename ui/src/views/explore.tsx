@@ -15,12 +15,16 @@ export function panesOf(query: URLSearchParams): number[] {
   return out.length ? out : [0];
 }
 
-/** Upstream's own range of the first query (g0.range_input, g0.end_input) becomes the page's. */
+/** Upstream's own range of the first query (g0.range_input, g0.end_input) becomes the page's; a fixed step stays. */
 export function upstreamRange(query: URLSearchParams): Record<string, string | undefined> | undefined {
   const length = query.get('g0.range_input'), end = query.get('g0.end_input') ?? query.get('g0.moment_input');
-  if (length === null && end === null) return undefined;
   const change: Record<string, string | undefined> = {};
-  for (const key of [...query.keys()]) if (/^g\d+\.(range_input|end_input|moment_input|step_input|stacked|res_type|res_density|show_exemplars|display_mode)$/.test(key)) change[key] = undefined;
+  for (const key of [...query.keys()]) {
+    if (/^g\d+\.(range_input|end_input|moment_input|stacked|res_type|res_density|res_step|display_mode)$/.test(key)) change[key] = undefined;
+    const fixed = /^(g\d+\.)res_step$/.exec(key);
+    if (fixed && query.get(`${fixed[1]}res_type`) === 'fixed') change[`${fixed[1]}step_input`] = query.get(key)!;
+  }
+  if (length === null && end === null) return Object.keys(change).length ? change : undefined;
   if (query.has('from') || query.has('to')) return change;
   const seconds = parseDuration(length ?? '1h');
   const stop = end ? Date.parse(end.replace(' ', 'T') + (/[zZ]|[+-]\d\d:?\d\d$/.test(end) ? '' : 'Z')) / 1000 : NaN;

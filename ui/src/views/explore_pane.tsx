@@ -2,11 +2,14 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { api } from '../api';
 import type { QueryData } from '../api_types';
-import { showDuration } from '../model/duration';
+import { promDuration, showDuration } from '../model/duration';
 import { clock, rangeText, refreshNow, setRange, span } from '../model/frame';
+import { recordQuery } from '../model/history';
+import { historyOpen } from '../model/keys';
 import { problemOf } from '../model/problem';
 import { usePanel } from '../model/range_query';
 import { useResource } from '../model/resource';
+import { enoughStep, fitOf, stepOf } from '../model/step';
 import { guessUnit, whole } from '../model/units';
 import { param, setParams } from '../model/url';
 import { Notes, Trouble } from '../widgets/bits';
@@ -35,7 +38,9 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
     else setParams({ [key]: draft.trim() || (several ? ' ' : undefined) });
   };
   const { ref, width } = useRoom();
-  const graph = usePanel([{ expr }], width - 16, expr !== '' && tab !== 'table');
+  const step = stepOf(param(`g${index}.step_input`));
+  const setStep = (seconds: number | undefined) => setParams({ [`g${index}.step_input`]: seconds === undefined ? undefined : promDuration(seconds) });
+  const graph = usePanel([{ expr }], width - 16, expr !== '' && tab !== 'table', step);
   // The table asks for the range's end; a range that follows now lets the server choose.
   const at = rangeText.value.to === 'now' ? undefined : span.value.end;
   const table = useResource(JSON.stringify([expr, rangeText.value.to === 'now' ? '' : rangeText.value]),
@@ -47,18 +52,28 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
   const raw = error?.raw;
   const problem = useMemo(() => (draft.trim() === expr ? problemOf(error) : undefined), [raw, draft.trim() === expr]);
   const unit = guessUnit(expr);
-  const tooMany = error && /exceeded maximum resolution|11[,. ]?000 points/.test(error.raw);
+  const fit = fitOf(graphError?.raw ?? '');
+  const enough = graph.data && step !== undefined ? enoughStep(graph.data.times.length, graph.data.end - graph.data.start, width - 16) : undefined;
+  const done = expr !== '' && !error && (graph.key.includes(JSON.stringify(expr)) || table.key.includes(JSON.stringify(expr)));
+  useEffect(() => {
+    if (done) recordQuery(expr, Date.now() / 1000);
+  }, [done, expr]);
+  const tooMany = !fit.step && !fit.range && error && /exceeded maximum resolution|11[,. ]?000 points/.test(error.raw);
   return (
     <section class="pane" ref={ref as never} aria-label={several ? `Query ${index + 1}` : 'Query'}>
       <div class="pane-query">
         <Editor text={draft} label={several ? `Query ${index + 1}` : 'Query'} onText={setDraft} onRun={run} problem={problem} />
         <button type="button" class="primary" onClick={run} title="Ctrl/⌘ Enter or Shift Enter">Run</button>
         <button type="button" onClick={onBrowse}>Metrics</button>
-        {several && <button type="button" class="quiet" aria-label={`Remove query ${index + 1}`} onClick={() => setParams({ [key]: undefined, [`g${index}.tab`]: undefined })}><Icon name="close" /></button>}
+        <button type="button" onClick={() => (historyOpen.value = key)} title="Queries of before (h)">History</button>
+        {several && <button type="button" class="quiet" aria-label={`Remove query ${index + 1}`} onClick={() => setParams({ [key]: undefined, [`g${index}.tab`]: undefined, [`g${index}.step_input`]: undefined })}><Icon name="close" /></button>}
       </div>
       <h2 class="offscreen">{several ? `Result ${index + 1}` : 'Result'}</h2>
-      <div class="choices" role="group" aria-label="Result as">
-        {TABS.map((t) => <button key={t} type="button" aria-pressed={t === tab} onClick={() => setParams({ [`g${index}.tab`]: t === 'both' ? undefined : t })}>{t}</button>)}
+      <div class="pane-bar">
+        <div class="choices" role="group" aria-label="Result as">
+          {TABS.map((t) => <button key={t} type="button" aria-pressed={t === tab} onClick={() => setParams({ [`g${index}.tab`]: t === 'both' ? undefined : t })}>{t}</button>)}
+        </div>
+        {tab !== 'table' && <StepField step={step} auto={step === undefined ? graph.data?.step : undefined} onStep={setStep} />}
       </div>
       {expr === '' && (
         <div class="empty"><p class="empty-title">No query yet.</p><div class="empty-text"><p>Type one and press Ctrl/⌘ Enter, or open Metrics to see what there is. Three to begin with:</p>
@@ -67,10 +82,15 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
           ))}</ul></div></div>
       )}
       {error && !(error.kind === 'away' && (graph.data || table.data)) && <Trouble error={error} what="No answer." />}
+      {fit.step && <p class="far">A step of {showDuration(fit.step)} would fit. <button type="button" class="small" onClick={() => setStep(fit.step)}>Use step {showDuration(fit.step)}</button></p>}
+      {fit.range && <p class="far">A range of {showDuration(fit.range)} would fit. <button type="button" class="small" onClick={() => setRange({ from: `now-${promDuration(fit.range!)}`, to: 'now' })}>Ask for the last {showDuration(fit.range)}</button></p>}
       {tooMany && <p class="far">That is more than 11,000 points a series. <button type="button" class="small" onClick={() => setRange({ from: 'now-1d', to: 'now' })}>Ask for the last day</button></p>}
       {expr !== '' && tab !== 'table' && !error && (
         <PanelBody title="Graph" data={graph.data} late={graph.late} slow={graph.slow} look={{ unit, height: 300 }} took={graph.answer?.took}
           notes={graph.answer && <Notes warnings={graph.answer.warnings} infos={graph.answer.infos} />} anchor={`g${index}`} />
+      )}
+      {enough !== undefined && tab !== 'table' && !error && (
+        <p class="far">{whole(graph.data!.times.length)} points on {whole(width - 16)} pixels, more than can be seen: a step of {showDuration(enough)} has one for each. <button type="button" class="small" onClick={() => setStep(enough)}>Use step {showDuration(enough)}</button></p>
       )}
       {expr !== '' && tab !== 'graph' && table.data && !table.error && (
         <div class={table.late ? 'late' : ''}>
@@ -80,6 +100,20 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
         </div>
       )}
     </section>
+  );
+}
+
+/** The step of the graph: empty leaves it to the page, which chooses by range and width. */
+function StepField({ step, auto, onStep }: { step: number | undefined; auto: number | undefined; onStep: (step: number | undefined) => void }) {
+  const [text, setText] = useState('');
+  useEffect(() => setText(step === undefined ? '' : promDuration(step)), [step]);
+  const wrong = text.trim() !== '' && stepOf(text) === undefined;
+  const apply = () => !wrong && onStep(stepOf(text));
+  return (
+    <label class="step-field">step
+      <input value={text} placeholder={auto === undefined ? 'auto' : `auto ${promDuration(auto)}`} spellcheck={false} autocomplete="off" aria-invalid={wrong} aria-label="Step of the graph"
+        onInput={(e) => setText(e.currentTarget.value)} onBlur={apply} onKeyDown={(e) => e.key === 'Enter' && apply()} />
+    </label>
   );
 }
 

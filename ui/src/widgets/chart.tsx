@@ -4,32 +4,25 @@ import 'uplot/dist/uPlot.min.css';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { color, type Scheme } from '../model/colors';
 import { darkNow, zone } from '../model/frame';
-import { stacked, strongest, type Line, type Picture } from '../model/series';
+import { stacked, type Line, type Picture } from '../model/series';
 import { showTime, zoneName } from '../model/time';
 import { show, type Unit } from '../model/units';
 import type { Look } from '../model/look';
 import { chartOptions } from './chart_options';
 
-export const DRAWN = 100;
 const LISTED = 10;
 
 interface Hover { index: number; left: number; top: number; value: number }
 
 export interface ChartProps {
+  /** With the lines that are drawn. */
   shown: Picture;
   look: Look;
   /** What the chart is, for those who cannot see it. */
   label: string;
-  all?: boolean;
   only?: string;
   onOnly?: (key: string | undefined) => void;
   canvas?: (canvas: HTMLCanvasElement | undefined) => void;
-}
-
-/** The lines that are drawn: one if it is isolated, else the strongest hundred. */
-export function drawnLines(shown: Picture, all: boolean, only: string | undefined): Line[] {
-  const one = only === undefined ? undefined : shown.lines.find((line) => line.key === only);
-  return one ? [one] : all ? shown.lines : strongest(shown.lines, DRAWN);
 }
 
 function toData(times: number[], lines: Line[], stack: boolean): uPlot.AlignedData {
@@ -39,7 +32,7 @@ function toData(times: number[], lines: Line[], stack: boolean): uPlot.AlignedDa
   return [times, ...values] as uPlot.AlignedData;
 }
 
-export function Chart({ shown: newest, look, label, all = false, only, onOnly, canvas }: ChartProps) {
+export function Chart({ shown: newest, look, label, only, onOnly, canvas }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const [width, setWidth] = useState(0);
@@ -49,7 +42,7 @@ export function Chart({ shown: newest, look, label, all = false, only, onOnly, c
   // While a range is being dragged, the picture under it stands still.
   const shown = pressed ? frozen.current : (frozen.current = newest);
   const scheme: Scheme = darkNow.value ? 'dark' : 'light';
-  const lines = drawnLines(shown, all, only);
+  const lines = shown.lines;
   const latest = useRef({ lines, only, onOnly });
   latest.current = { lines, only, onOnly };
 
@@ -94,7 +87,7 @@ export function Chart({ shown: newest, look, label, all = false, only, onOnly, c
 
   useEffect(() => {
     plot.current?.setData(toData(shown.times, lines, !!look.stack));
-  }, [shown, all, only]);
+  }, [shown]);
 
   useEffect(() => {
     if (width >= 40 && plot.current && plot.current.width !== width) plot.current.setSize({ width, height: look.height });

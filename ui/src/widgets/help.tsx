@@ -11,6 +11,7 @@ const SHEET: [string, string][] = [
   ['[  ]', 'move the range back, forward'],
   ['+  −', 'zoom the range in, out'],
   ['r', 'refresh now'],
+  ['h', 'queries of before'],
   ['Ctrl/⌘ Enter', 'run the query (Shift Enter too)'],
   ['Esc', 'close what is open, leave a text field'],
   ['?', 'this sheet'],

@@ -13,6 +13,8 @@ const SHOWN = 8;
 
 export interface LegendProps {
   shown: Picture;
+  /** The keys of the lines that the chart draws, if it does not draw all. */
+  drawn?: ReadonlySet<string>;
   unit: Unit;
   only: string | undefined;
   onOnly: (key: string | undefined) => void;
@@ -21,12 +23,12 @@ export interface LegendProps {
   exact?: boolean;
 }
 
-export function Legend({ shown, unit, only, onOnly, label, exact }: LegendProps) {
+export function Legend({ shown, drawn, unit, only, onOnly, label, exact }: LegendProps) {
   const [by, setBy] = useState<{ column: Column; down: boolean } | undefined>(undefined);
   const [top, setTop] = useState(0);
   const box = useRef<HTMLDivElement>(null);
   const scheme: Scheme = darkNow.value ? 'dark' : 'light';
-  const lines = by ? [...shown.lines].sort((a, b) => compare(a, b, by.column) * (by.down ? -1 : 1)) : shown.lines;
+  const lines = by ? [...shown.lines].sort((a, b) => compare(a, b, by.column) * (by.down ? -1 : 1)) : drawn ? [...shown.lines].sort((a, b) => Number(drawn.has(b.key)) - Number(drawn.has(a.key))) : shown.lines;
   const long = lines.length > SHOWN;
   const many = lines.length > 60;
   const first = many ? Math.max(0, Math.floor(top / ROW) - 4) : 0;
@@ -50,7 +52,7 @@ export function Legend({ shown, unit, only, onOnly, label, exact }: LegendProps)
             <tr key={line.key} class={only === undefined || only === line.key ? '' : 'off'}>
               <td class="legend-name">
                 <button type="button" aria-pressed={only === line.key} title={line.name} onClick={() => onOnly(only === line.key ? undefined : line.key)}>
-                  <Swatch line={line} scheme={scheme} /><span>{line.name}</span>
+                  {!drawn || drawn.has(line.key) || only === line.key ? <Swatch line={line} scheme={scheme} /> : <span class="undrawn" title="Not drawn: click to see it alone" />}<span>{line.name}</span>
                 </button>
               </td>
               {COLUMNS.map((c) => <td key={c} class="right num">{cell(line, c, unit, exact ? 5 : 3)}</td>)}

@@ -6,14 +6,15 @@ import { showDuration } from '../model/duration';
 import { darkNow, shareLink, span, zone } from '../model/frame';
 import { labelKey, selector } from '../model/labels';
 import { fillQuery, usePanel, type PanelData, type PanelQuery } from '../model/range_query';
-import { picture, type Picture } from '../model/series';
+import { picture, strongest, type Line, type Picture, type Rank } from '../model/series';
 import { showClock, showDate, showTime, zoneName } from '../model/time';
 import { show, whole } from '../model/units';
-import { href } from '../model/url';
+import { href, param } from '../model/url';
 import { copyText, Notes, Trouble } from './bits';
-import { Chart, DRAWN, Swatch } from './chart';
+import { Chart, Swatch } from './chart';
 import type { Look } from '../model/look';
 import { inReach } from './chart_options';
+import type { CappedProps } from './capped';
 import type { HeatMapProps } from './heatmap';
 import { Legend } from './legend';
 import { Menu } from './menu';
@@ -90,6 +91,24 @@ function kept(data: PanelData | undefined, keep: PanelProps['keep']): PanelData 
   return data && lines.length ? { ...data, lines } : data;
 }
 
+export const DRAWN = 100;
+const RANKS: Rank[] = ['max', 'last', 'avg'];
+
+/** The lines that are drawn: one if it is isolated, all if `skip` is negative, else a hundred by their rank. */
+export function drawnLines(lines: Line[], only: string | undefined, by: Rank, skip: number): Line[] {
+  const one = only === undefined ? undefined : lines.find((line) => line.key === only);
+  return one ? [one] : skip < 0 ? lines : strongest(lines, DRAWN, by, skip < lines.length ? skip : 0);
+}
+
+/** A part that few pictures need: its code comes when the first one does, its room is kept. */
+function Later<P>({ load, with: props, height }: { load: () => Promise<ComponentType<P>>; with: P; height: number }) {
+  const [Part, set] = useState<{ it: ComponentType<P> } | undefined>(undefined);
+  useEffect(() => void load().then((it) => set({ it }), () => undefined), []);
+  return <div style={{ minHeight: `${height}px` }}>{Part && <Part.it {...props as P & object} />}</div>;
+}
+
+const loadCapped = (): Promise<ComponentType<CappedProps>> => import('./capped').then((m) => m.Capped);
+
 interface BodyProps {
   title: string;
   data: PanelData | undefined;
@@ -109,11 +128,13 @@ interface BodyProps {
 export function PanelBody(props: BodyProps) {
   const { title, data, late, slow, look, small, link, note, error, notes, took, nothing, anchor } = props;
   const [only, setOnly] = useState<string | undefined>(undefined);
-  const [all, setAll] = useState(false);
   const canvas = useRef<HTMLCanvasElement | undefined>(undefined);
   const [early] = useState(blank);
   const shown = data ?? early;
-  const hidden = data && !all && only === undefined ? data.lines.length - DRAWN : 0;
+  const [skip, setSkip] = useState(0);
+  const by = RANKS.find((rank) => rank === param('top')) ?? 'max';
+  const hundred = useMemo(() => new Set(drawnLines(shown.lines, undefined, by, skip).map((line) => line.key)), [shown, by, skip]);
+  const drawn = useMemo(() => ({ ...shown, lines: drawnLines(shown.lines, only, by, skip) }), [shown, only, by, skip]);
   const reach = inReach(shown.lines, look);
   const far = (look.thresholds ?? []).filter((t) => !reach.includes(t));
   const shared = Object.keys(shown.common).length ? selector(shown.common) : '';
@@ -141,20 +162,18 @@ export function PanelBody(props: BodyProps) {
       </header>
       {error}
       <div class={late && data ? 'late chart-room' : 'chart-room'} style={{ minHeight: `${look.height}px` }}>
-        {!(data?.sketches.length && data.lines.length === 0) && <Chart shown={shown} look={look} label={title} all={all} only={only} onOnly={setOnly} canvas={(c) => (canvas.current = c)} />}
+        {!(data?.sketches.length && data.lines.length === 0) && <Chart shown={drawn} look={look} label={title} only={only} onOnly={setOnly} canvas={(c) => (canvas.current = c)} />}
         {!data && slow && !error && <p class="over">Loading…</p>}
         {data && data.sketches.length > 0 && <Heat data={data} unit={look.unit} />}
         {data && data.lines.length + data.sketches.length === 0 && <p class="over"><span>{nothing ?? noData(data)}</span></p>}
       </div>
       {small && data && data.lines.length > 1 && <Lasts shown={data} look={look} />}
-      {hidden > 0 && (
-        <p class="capped">Draws {DRAWN} of {whole(shown.lines.length)} series, those with the highest maximum. <button type="button" class="small" onClick={() => setAll(true)}>Draw all</button></p>
-      )}
+      {shown.lines.length > DRAWN && only === undefined && <Later load={loadCapped} height={28} with={{ lines: shown.lines.length, points: shown.times.length, most: DRAWN, by, skip, onSkip: setSkip }} />}
       {far.length > 0 && data && data.lines.length > 0 && !small && (
         <p class="far">Far below {far.map((t) => `“${t.word}${/\d/.test(t.word) ? '' : ` ${show(t.at, look.unit)}`}”`).join(' and ')}: not in this picture.</p>
       )}
       {note}
-      {!small && data && data.lines.length > 0 && <Legend shown={data} unit={look.unit} only={only} onOnly={setOnly} label={title} exact={look.height >= 250} />}
+      {!small && data && data.lines.length > 0 && <Legend shown={data} drawn={skip >= 0 && data.lines.length > DRAWN ? hundred : undefined} unit={look.unit} only={only} onOnly={setOnly} label={title} exact={look.height >= 250} />}
       {notes}
       {!small && <footer class="panel-foot" title={took === undefined ? '' : `Here after ${showDuration(Math.round(took) / 1000)}`}>{data ? footer(data) : '\u00a0'}</footer>}
     </>
