@@ -26,7 +26,7 @@ static const struct http_route route_table[] = {
     {READS, V1("/query"), QUERY, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_query, NULL},
     {READS, V1("/query_range"), QUERY, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_query_range, NULL},
     {READS, V1("/explain"), QUERY, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_explain, NULL},
-    {READS, V1("/query_exemplars"), INDEX, FORM_BYTES_MAX, HTTP_READ, SHARED, 0,
+    {READS, V1("/query_exemplars"), QUERY, FORM_BYTES_MAX, HTTP_READ, SHARED, 0,
      api_query_exemplars, NULL},
     {READS, V1("/format_query"), INDEX, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_format_query,
      NULL},
@@ -34,7 +34,7 @@ static const struct http_route route_table[] = {
     {READS, V1("/labels"), INDEX, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_labels, NULL},
     {HTTP_GET, V1("/label/:name/values"), INDEX, 0, HTTP_READ, HTTP_CORS, 0, api_label_values,
      NULL},
-    {READS, V1("/series"), INDEX, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_series, NULL},
+    {READS, V1("/series"), QUERY, FORM_BYTES_MAX, HTTP_READ, SHARED, 0, api_series, NULL},
     {HTTP_GET, V1("/metadata"), INDEX, 0, HTTP_READ, HTTP_CORS, 0, api_metadata, NULL},
     {HTTP_GET, V1("/targets"), META, 0, HTTP_READ, HTTP_CORS, 0, api_targets, NULL},
     {HTTP_GET, V1("/targets/metadata"), META, 0, HTTP_READ, HTTP_CORS, 0, api_targets_metadata,
@@ -73,7 +73,7 @@ static const struct http_route route_table[] = {
      ADMIN_MS, api_clean_tombstones, NULL},
     {CHANGES, V1("/admin/tsdb/snapshot"), INDEX, FORM_BYTES_MAX, HTTP_ADMIN, HTTP_FORM, ADMIN_MS,
      api_snapshot, NULL},
-    {HTTP_GET, "/federate", INDEX, 0, HTTP_READ, 0, 0, api_federate, NULL},
+    {HTTP_GET, "/federate", QUERY, 0, HTTP_READ, 0, 0, api_federate, NULL},
     {HTTP_GET, "/metrics", META, 0, HTTP_READ, 0, 0, api_metrics, NULL},
     {HTTP_GET, "/version", INLINE, 0, HTTP_READ, 0, 0, api_version, NULL},
     {HTTP_GET, "/-/healthy", INLINE, 0, HTTP_PUBLIC, 0, 0, api_healthy, NULL},
@@ -93,6 +93,7 @@ static void defaults_fill(struct api_opts *o)
     o->query_bytes_max = o->query_bytes_max ? o->query_bytes_max : (u64)256 << 20;
     o->query_threads = o->query_threads ? o->query_threads : 4;
     o->query_queue_max = o->query_queue_max ? o->query_queue_max : 64;
+    o->query_wait_ms = o->query_wait_ms ? o->query_wait_ms : 10000;
     o->write_bytes_max = o->write_bytes_max ? o->write_bytes_max : (u64)32 << 20;
     o->write_cache_bytes = o->write_cache_bytes ? o->write_cache_bytes : (size_t)256 << 20;
     o->write_cache_bytes = MIN(o->write_cache_bytes, o->query_bytes_max);
@@ -145,6 +146,32 @@ static bool counters_init(struct api *api, struct error *e)
     return true;
 }
 
+static struct http_place query_place(const struct http_request *rq)
+{
+    return (struct http_place){.class_index = query_class_of(rq), .tenant = TENANT_DEFAULT.v};
+}
+
+static void lanes_fill(struct api *api)
+{
+    const struct api_opts *o = &api->opts;
+    query_classes_fill(api->query_classes, o->query_threads, o->query_queue_max);
+    api->lanes[API_LANE_QUERY] = (struct http_lane){.name = "query",
+                                                    .threads = o->query_threads,
+                                                    .queue_max = o->query_queue_max,
+                                                    .classes = api->query_classes,
+                                                    .class_count = QUERY_CLASS_COUNT,
+                                                    .place = query_place,
+                                                    .wait_ms_max = (u32)o->query_wait_ms,
+                                                    .threads_option = "--query.max-concurrency",
+                                                    .queue_option = "--query.max-queued",
+                                                    .wait_option = "--query.max-queue-time",
+                                                    .tell = api_tell};
+    api->lanes[API_LANE_INDEX] = (struct http_lane){.name = "index", .threads = 2, .queue_max = 64};
+    api->lanes[API_LANE_META] = (struct http_lane){.name = "meta", .threads = 2, .queue_max = 64};
+    api->lanes[API_LANE_WRITE] =
+        (struct http_lane){.name = "write", .threads = 2, .queue_max = 128};
+}
+
 struct api *api_new(const struct api_opts *opts, struct error *e)
 {
     struct api *api = MEM_NEW(struct api);
@@ -165,13 +192,7 @@ struct api *api_new(const struct api_opts *opts, struct error *e)
             r->deadline_ms = api->opts.query_timeout_ms + 5000;
         }
     }
-    api->lanes[API_LANE_QUERY] = (struct http_lane){.name = "query",
-                                                    .threads = api->opts.query_threads,
-                                                    .queue_max = api->opts.query_queue_max};
-    api->lanes[API_LANE_INDEX] = (struct http_lane){.name = "index", .threads = 2, .queue_max = 64};
-    api->lanes[API_LANE_META] = (struct http_lane){.name = "meta", .threads = 2, .queue_max = 64};
-    api->lanes[API_LANE_WRITE] =
-        (struct http_lane){.name = "write", .threads = 2, .queue_max = 128};
+    lanes_fill(api);
     if (!counters_init(api, e)) {
         api_free(api);
         return NULL;

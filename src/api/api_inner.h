@@ -3,6 +3,7 @@
 #define API_API_INNER_H
 
 #include "api/api.h"
+#include "api/query_class.h"
 #include "base/error.h"
 #include "model/match.h"
 #include "storage/storage.h"
@@ -14,8 +15,8 @@ struct push_cache;
 struct query_watch;
 struct tmk_counter;
 
-// Queries; what walks the index; what is only looked up (so that the pages stay there when the
-// first two are busy); pushes.
+// Queries and what gives many series away; what walks the index; what is only looked up (so that
+// the pages stay there when the first two are busy); pushes.
 enum api_lane { API_LANE_QUERY, API_LANE_INDEX, API_LANE_META, API_LANE_WRITE, API_LANE_COUNT };
 
 // Threads: services published by an atomic store of ready; stopping atomic; the rest frozen.
@@ -25,6 +26,7 @@ struct api {
     int ready;
     int stopping;
     i64 start_ms;
+    struct http_class query_classes[QUERY_CLASS_COUNT];
     struct http_route *routes;
     u32 route_count;
     struct http_lane lanes[API_LANE_COUNT];
@@ -79,7 +81,9 @@ void api_out_abort(struct api_out *o, const char *text);
 void api_error(struct http_response *rs, enum api_error kind, const char *format, ...)
     PRINTF_LIKE(3, 4);
 void api_error_of(struct http_response *rs, const struct error *e); // By its code.
-void api_empty(struct http_response *rs);                           // 204
+// What a lane refuses with: http_lane.tell.
+void api_tell(struct http_response *rs, const char *text);
+void api_empty(struct http_response *rs); // 204
 
 void api_write_labels(struct jsonw *w, struct labels ls);
 void api_write_point(struct jsonw *w, const struct promql_point *p); // [t,"v"] or [t,{…}]

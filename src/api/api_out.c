@@ -122,12 +122,11 @@ void api_out_end(struct api_out *o)
     buf_fini(&o->buf);
 }
 
-static void error_write(struct http_response *rs, enum api_error kind, str text)
+static void error_body(struct http_response *rs, enum api_error kind, str text)
 {
     struct buf b;
     struct jsonw w;
     json_headers(rs);
-    http_status_set(rs, error_table[kind].status);
     buf_init(&b, (size_t)64 << 10);
     jsonw_init(&w, &b);
     jsonw_object(&w);
@@ -137,6 +136,17 @@ static void error_write(struct http_response *rs, enum api_error kind, str text)
     jsonw_object_end(&w);
     (void)http_write(rs, buf_get(&b));
     buf_fini(&b);
+}
+
+static void error_write(struct http_response *rs, enum api_error kind, str text)
+{
+    http_status_set(rs, error_table[kind].status);
+    error_body(rs, kind, text);
+}
+
+void api_tell(struct http_response *rs, const char *text)
+{
+    error_body(rs, API_UNAVAILABLE, str_c(text));
 }
 
 void api_out_abort(struct api_out *o, const char *text)

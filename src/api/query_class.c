@@ -1,6 +1,4 @@
 // query_class.c: see query_class.h.
-#include "api/query_class.h"
-
 #include "api/api_inner.h"
 #include "base/str.h"
 

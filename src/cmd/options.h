@@ -64,6 +64,8 @@ struct options {
     i64 lookback_ms;
     i64 query_timeout_ms;
     u64 query_concurrency;
+    u64 query_queue_max;
+    i64 query_wait_ms;
     u64 query_samples_max;
     i64 query_slow_ms;
     int collect_host; // enum collect_choice

@@ -316,6 +316,8 @@ static bool start_http(struct server *s, struct error *e)
         .query_bytes_max = memory_limit(o) / 16,
         .memory_limit = memory_limit(o),
         .query_threads = (u32)o->query_concurrency,
+        .query_queue_max = (u32)o->query_queue_max,
+        .query_wait_ms = o->query_wait_ms,
         .query_slow_ms = o->query_slow_ms,
         .fs = fs_real(),
         .query_journal = s->query_journal,

@@ -2,7 +2,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
-#include "net/http_inner.h"
+#include "net/http_lane_gauge.h"
 #include "net/http_pack.h"
 #include "net/http_queue.h"
 #include "os/clk.h"
@@ -271,14 +271,22 @@ static const struct http_class *lane_enter(struct http_exchange *x)
     return full;
 }
 
+// What sets the limit that a text has just named.
+static const char *set_by(struct arena *a, const char *option)
+{
+    return option != NULL ? arena_printf(a, " (%s)", option).ptr : "";
+}
+
 static void full_refuse(struct http_exchange *x, const struct http_class *full)
 {
     const struct http_lane *lane = &x->server->opts.lanes[x->rq.route->lane];
     const bool writer = (x->rq.route->flags & HTTP_SHED_429) != 0;
     const str text = arena_printf(x->rq.arena,
                                   "too many requests are waiting, try again later: of \"%s\" "
-                                  "at most %u may wait, of all kinds %u",
-                                  full->name, full->waiting_max, lane->queue_max);
+                                  "at most %u may wait, of all kinds %u%s",
+                                  full->name, full->waiting_max, lane->queue_max,
+                                  set_by(x->rq.arena, lane->queue_option));
+    lane_gauge_refused(x, full, REFUSED_LANE_FULL);
     exchange_refuse(x, REFUSED_LANE_FULL, writer ? 429 : 503, text.ptr);
 }
 
@@ -292,10 +300,11 @@ static void wait_end(struct http_exchange *x, const struct http_class *of)
     }
     const str text = arena_printf(
         x->rq.arena,
-        "no thread was free within %u s, try again later: of \"%s\" at most %u run at once, of all "
-        "kinds %u%s%s",
-        lane->wait_ms_max / 1000, of->name, of->running_max, lane->threads,
-        lane->option != NULL ? ", which is " : "", lane->option != NULL ? lane->option : "");
+        "no thread was free within %u s%s, try again later: of \"%s\" at most %u run at once, of "
+        "all kinds %u%s",
+        lane->wait_ms_max / 1000, set_by(x->rq.arena, lane->wait_option), of->name, of->running_max,
+        lane->threads, set_by(x->rq.arena, lane->threads_option));
+    lane_gauge_refused(x, of, REFUSED_LANE_WAIT);
     refusal_write(x, REFUSED_LANE_WAIT, 503, text.ptr);
     gauge_refused(x->server, REFUSED_LANE_WAIT);
     http_complete(&x->rs);

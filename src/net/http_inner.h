@@ -6,14 +6,14 @@
 //   http_exchange.c  one request from head to answer           (I/O and lane threads)
 //   http_stream.c    the bounded way of bytes from lane to I/O (I/O and lane threads)
 //   http_queue.c     who of a lane's waiting requests is next  (I/O, lane and door threads)
-//   http_gauge.c     what is counted
+//   http_gauge.c     what is counted; http_lane_gauge.c: of lanes
 //
 //   exchange:  HEAD ─► BODY ─► RUNNING ─► ANSWER ─► (sent)
 //                │       │        ├─────► STREAM ─► (sent)      http_write beyond the window
 //                └───────┴────────┼─────► ANSWER               refused
 //                                 └─────► ABANDONED ─► (503)    stop outlived the deferral
 // HEAD, BODY: exchange_head, exchange_body. RUNNING: exchange_ready. STREAM, ANSWER: response ops
-// on the lane's thread, which then resume the connection. ABANDONED: http_server_stop.
+// on the lane's thread, which resume the connection. ABANDONED: http_server_stop.
 #ifndef NET_HTTP_INNER_H
 #define NET_HTTP_INNER_H
 
@@ -94,6 +94,7 @@ struct http_gauge {
     struct tmk_counter *refused[REFUSED_COUNT];
     struct tmk_counter *evicted[PHASE_COUNT];
     struct tmk_counter *left;
+    struct lane_gauge **lanes; // [lane][class]
 };
 
 // Threads: body_bytes, running and stopping atomic; the rest frozen after start.

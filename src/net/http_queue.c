@@ -169,3 +169,19 @@ void *http_queue_take(struct http_queue *q, i64 now_mono_ns, const struct http_c
     lock_drop(&q->lock);
     return item;
 }
+
+u32 http_queue_classes(const struct http_queue *q)
+{
+    return q->lane.class_count;
+}
+
+struct http_queue_count http_queue_count(struct http_queue *q, u32 class_index)
+{
+    CHECK(class_index < q->lane.class_count);
+    struct http_queue_count count = {.of = &q->lane.classes[class_index]};
+    lock_take(&q->lock);
+    count.waiting = q->turns[class_index].waiting;
+    count.running = q->turns[class_index].running;
+    lock_drop(&q->lock);
+    return count;
+}

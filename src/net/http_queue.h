@@ -34,6 +34,14 @@ const struct http_class *http_queue_push(struct http_queue *q,
 // The next one, which runs from now on until http_queue_done with its place; NULL: none may run.
 void *http_queue_pop(struct http_queue *q, struct http_place *place);
 void http_queue_done(struct http_queue *q, struct http_place place);
+// What one class has now.
+struct http_queue_count {
+    const struct http_class *of;
+    u32 waiting;
+    u32 running;
+};
+u32 http_queue_classes(const struct http_queue *q);
+struct http_queue_count http_queue_count(struct http_queue *q, u32 class_index);
 // Takes out one that has been cancelled, or waits since before the lane's wait_ms_max; NULL: none.
 void *http_queue_take(struct http_queue *q, i64 now_mono_ns, const struct http_class **of);
 

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "net/http_inner.h"
+#include "net/http_lane_gauge.h"
 #include "net/http_queue.h"
 #include "os/clk.h"
 
@@ -39,6 +39,7 @@ static void server_free(struct http_server *s)
 {
     door_close(s);
     engine_close(s);
+    lane_gauges_fini(s);
     for (u32 i = 0; s->pools != NULL && i < s->opts.lane_count; i++) {
         pool_free(s->pools[i]);
         http_queue_free(s->queues[i]);
@@ -82,7 +83,7 @@ struct http_server *http_server_start(const struct http_server_opts *opts, struc
     s->door.listen_fd = -1;
     lock_init(&s->door.lock, LOCK_HTTP_DOOR, "http_door");
     if (!http_routes_check(&s->router, opts->lane_count, e) || !gauge_init(s, e) ||
-        !lanes_open(s, e) || !engine_open(s, e) || !door_open(s, e)) {
+        !lanes_open(s, e) || !lane_gauges_init(s, e) || !engine_open(s, e) || !door_open(s, e)) {
         server_free(s);
         return NULL;
     }

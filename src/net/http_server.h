@@ -50,8 +50,11 @@ struct http_lane {
     const struct http_class *classes;
     u32 class_count;
     struct http_place (*place)(const struct http_request *rq); // By its head; on the I/O thread.
-    u32 wait_ms_max;    // Who has waited so long for a thread is answered 503; 0: the deadline's.
-    const char *option; // What sets the number of threads, for the refusal's text; or NULL.
+    u32 wait_ms_max; // Who has waited so long for a thread is answered 503; 0: the deadline's.
+    // What sets threads, queue_max and wait_ms_max, for the texts of refusals; or NULL.
+    const char *threads_option;
+    const char *queue_option;
+    const char *wait_option;
     // Writes a refusal's body and type; NULL: plain text.
     void (*tell)(struct http_response *rs, const char *text);
 };

@@ -35,6 +35,17 @@ static void wait_for(u32 (*count)(const struct http_rig *rig), struct http_rig *
     assert_int_equal(count(rig), want);
 }
 
+static void wait_metric(struct http_rig *rig, const char *line)
+{
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    for (int i = 0; i < 6000 && !str_contains(http_rig_metrics(rig, &b), str_c(line)); i++) {
+        nap(10);
+    }
+    expect(buf_get(&b), line);
+    buf_fini(&b);
+}
+
 TEST(server_answers_inline_and_lane_routes)
 {
     struct http_rig *rig = http_rig_new(NULL);
@@ -195,7 +206,7 @@ TEST(server_sheds_when_a_lane_is_full)
     wait_for(http_rig_slow_running, rig, 1);
     const int queued = http_rig_dial(rig);
     http_rig_send(queued, GET("/tiny"));
-    nap(100);
+    wait_metric(rig, "tidemark_http_lane_waiting{lane=\"tiny\",class=\"tiny\"} 1");
     str a = http_rig_talk(rig, GET("/tiny"), &b);
     expect(a, "HTTP/1.1 503 ");
     expect(a, "Retry-After: 1\r\n");
@@ -208,6 +219,8 @@ TEST(server_sheds_when_a_lane_is_full)
     buf_clear(&b);
     expect(http_rig_read(queued, &b, NULL, 3000), "slow done");
     expect(http_rig_metrics(rig, &b), "tidemark_http_refused_total{reason=\"lane_full\"} 2");
+    expect(http_rig_metrics(rig, &b),
+           "tidemark_http_lane_refused_total{lane=\"tiny\",class=\"tiny\",reason=\"full\"} 2");
     (void)close(running);
     (void)close(queued);
     buf_fini(&b);
@@ -235,13 +248,17 @@ TEST(server_answers_who_has_waited_too_long_for_a_thread)
     const str a = http_rig_read(waiting, &b, NULL, 60000);
     expect(a, "HTTP/1.1 503 ");
     expect(a, "Retry-After: 1\r\n");
-    expect(a, "sorry: no thread was free within 1 s, try again later: of \"few\" at most 1 run at "
-              "once, of all kinds 2, which is --few");
+    expect(a, "sorry: no thread was free within 1 s (--few-wait), try again later: of \"few\" at "
+              "most 1 run at once, of all kinds 2 (--few)");
     assert_int_equal(http_rig_slow_running(rig), 1);
     http_rig_open_gate(rig);
     buf_clear(&b);
     expect(http_rig_read(running, &b, NULL, 60000), "slow done");
     expect(http_rig_metrics(rig, &b), "tidemark_http_refused_total{reason=\"lane_wait\"} 1");
+    expect(http_rig_metrics(rig, &b),
+           "tidemark_http_lane_refused_total{lane=\"few\",class=\"few\",reason=\"wait\"} 1");
+    expect(http_rig_metrics(rig, &b),
+           "tidemark_http_lane_refused_total{lane=\"few\",class=\"rest\",reason=\"wait\"} 0");
     (void)close(running);
     (void)close(waiting);
     buf_fini(&b);
