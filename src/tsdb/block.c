@@ -390,6 +390,28 @@ static bool chunk_keep(struct chunk_entry *c, struct arena *a)
     return true;
 }
 
+static bool chunk_take(const struct block_reader *r, struct chunk_entry *to, u32 chunk,
+                       struct arena *a)
+{
+    *to = r->chunks[chunk];
+    return !r->unpacked || chunk_keep(to, a);
+}
+
+static bool chunk_list_grow(struct chunk_list *list, u32 *cap, struct arena *a)
+{
+    u32 more = *cap * 2 + 2;
+    struct chunk_entry *items = arena_try(a, more, sizeof(*items));
+    if (!items) {
+        return false;
+    }
+    if (list->n > 0) {
+        memcpy(items, list->items, list->n * sizeof(*items));
+    }
+    list->items = items;
+    *cap = more;
+    return true;
+}
+
 struct chunk_list block_reader_chunks(struct block_reader *r, u32 series, struct arena *a,
                                       struct error *e)
 {
@@ -406,14 +428,13 @@ struct chunk_list block_reader_chunks(struct block_reader *r, u32 series, struct
         }
         for (u32 i = chunk_find(r, series); i < r->chunk_count && r->chunks[i].series == series;
              i++) {
-            if (list.n == cap) {
-                list.items = arena_grow(a, list.items, cap, cap * 2 + 2, sizeof(*list.items));
-                cap = cap * 2 + 2;
-            }
-            list.items[list.n] = r->chunks[i];
-            if (r->unpacked && !chunk_keep(&list.items[list.n], a)) {
+            if ((list.n == cap && !chunk_list_grow(&list, &cap, a)) ||
+                !chunk_take(r, &list.items[list.n], i, a)) {
                 list.missing = true;
-                (void)err_set(e, ERR_LIMIT, "the query's memory is used up");
+                (void)err_set(e, ERR_LIMIT,
+                              "%s: the chunks of one series have more bytes than "
+                              "there is memory for",
+                              b->path);
                 return list;
             }
             list.n++;
@@ -488,7 +509,11 @@ const i64 *block_reader_column(struct block_reader *r, u32 column, u32 *n, struc
         slots_grow(r);
         s = slot_find(r, column);
     }
-    i64 *kept = ARENA_NEW_N(r->times_arena, i64, rows);
+    i64 *kept = arena_try(r->times_arena, rows, sizeof(*kept));
+    if (!kept) {
+        return err_null(e, ERR_LIMIT, "%s: the timestamps of one series need more than %zu bytes",
+                        b->path, PAGE_ARENA_MAX);
+    }
     memcpy(kept, times, rows * sizeof(i64));
     *s = (struct column_slot){.column = column, .n = rows, .t_ms = kept};
     r->column_count++;

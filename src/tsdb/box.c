@@ -61,7 +61,7 @@ void hist_layout_put(struct buf *out, const struct hist *h)
     }
 }
 
-static bool spans_get(struct dec *d, struct arena *a, struct hist_side *s)
+static bool spans_get(struct dec *d, struct arena *a, struct hist_side *s, bool *full)
 {
     u64 n = dec_varint(d);
     u64 buckets = 0;
@@ -70,6 +70,7 @@ static bool spans_get(struct dec *d, struct arena *a, struct hist_side *s)
     }
     struct hist_span *spans = n > 0 ? arena_try(a, n, sizeof(*spans)) : NULL;
     if (n > 0 && !spans) {
+        *full = true;
         return false;
     }
     for (u64 i = 0; i < n; i++) {
@@ -85,12 +86,13 @@ static bool spans_get(struct dec *d, struct arena *a, struct hist_side *s)
     return dec_ok(d);
 }
 
-static bool numbers_get(struct dec *d, struct arena *a, u64 n, const f64 **out)
+static bool numbers_get(struct dec *d, struct arena *a, u64 n, const f64 **out, bool *full)
 {
     if (n > HIST_BUCKETS_MAX || n > dec_left(d)) {
         return false;
     }
     f64 *numbers = n > 0 ? arena_try(a, n, sizeof(*numbers)) : NULL;
+    *full = *full || (n > 0 && !numbers);
     for (u64 i = 0; numbers && i < n; i++) {
         numbers[i] = number_get(d);
     }
@@ -98,17 +100,17 @@ static bool numbers_get(struct dec *d, struct arena *a, u64 n, const f64 **out)
     return dec_ok(d) && (n == 0 || numbers);
 }
 
-bool hist_layout_get(struct dec *d, struct arena *a, struct hist *out)
+bool hist_layout_get(struct dec *d, struct arena *a, struct hist *out, bool *full)
 {
     struct hist h = {0};
     i64 schema = dec_varsint(d);
     h.zero_threshold = number_get(d);
-    if (schema < INT8_MIN || schema > INT8_MAX || !spans_get(d, a, &h.positive) ||
-        !spans_get(d, a, &h.negative)) {
+    if (schema < INT8_MIN || schema > INT8_MAX || !spans_get(d, a, &h.positive, full) ||
+        !spans_get(d, a, &h.negative, full)) {
         return false;
     }
     u64 bounds = dec_varint(d);
-    if (!numbers_get(d, a, bounds, &h.custom_bounds)) {
+    if (!numbers_get(d, a, bounds, &h.custom_bounds, full)) {
         return false;
     }
     h.schema = (i32)schema;
@@ -145,8 +147,9 @@ void box_encode(const struct box *b, struct buf *out)
 
 static bool hist_get(struct dec *d, u8 flags, struct arena *a, struct box *b)
 {
+    bool full;
     struct hist *h = arena_try(a, 1, sizeof(*h));
-    if (!h || !hist_layout_get(d, a, h)) {
+    if (!h || !hist_layout_get(d, a, h, &full)) {
         return false;
     }
     h->is_float = flags & BOX_HIST_FLOAT;
@@ -155,8 +158,9 @@ static bool hist_get(struct dec *d, u8 flags, struct arena *a, struct box *b)
     h->count = number_get(d);
     h->sum = dec_f64(d);
     b->hist = h;
-    return numbers_get(d, a, h->positive.bucket_count, &h->positive.buckets) &&
-           numbers_get(d, a, h->negative.bucket_count, &h->negative.buckets) && hist_check(h, NULL);
+    return numbers_get(d, a, h->positive.bucket_count, &h->positive.buckets, &full) &&
+           numbers_get(d, a, h->negative.bucket_count, &h->negative.buckets, &full) &&
+           hist_check(h, NULL);
 }
 
 bool box_decode(str bytes, struct arena *a, struct box *out)
@@ -236,6 +240,45 @@ bool box_list_add(struct box_list *l, struct box b, f64 *ref)
     l->items[l->n] = b;
     *ref = box_ref(BOX_KEPT, l->n++);
     return true;
+}
+
+static const void *piece_copy(struct arena *a, const void *from, size_t n, size_t size, bool *ok)
+{
+    void *copy = n > 0 ? arena_try(a, n, size) : NULL;
+    if (copy) {
+        memcpy(copy, from, n * size);
+    }
+    *ok = *ok && (n == 0 || copy);
+    return copy;
+}
+
+static void side_copy(struct arena *a, struct hist_side *s, bool *ok)
+{
+    s->spans = piece_copy(a, s->spans, s->span_count, sizeof(*s->spans), ok);
+    s->buckets = piece_copy(a, s->buckets, s->bucket_count, sizeof(*s->buckets), ok);
+}
+
+bool box_list_copy(struct box_list *l, const struct box *b, f64 *ref)
+{
+    struct box copy = *b;
+    bool ok = true;
+    if (b->hist) {
+        struct hist h = *b->hist;
+        side_copy(l->arena, &h.positive, &ok);
+        side_copy(l->arena, &h.negative, &ok);
+        h.custom_bounds = piece_copy(l->arena, h.custom_bounds, h.custom_bound_count,
+                                     sizeof(*h.custom_bounds), &ok);
+        copy.hist = piece_copy(l->arena, &h, 1, sizeof(h), &ok);
+    }
+    return ok && box_list_add(l, copy, ref);
+}
+
+void box_list_forget(struct box_list *l)
+{
+    if (l->n > 0) {
+        arena_reset(l->arena);
+        *l = (struct box_list){.arena = l->arena};
+    }
 }
 
 const struct box *box_list_get(const struct box_list *l, f64 ref)

@@ -62,8 +62,8 @@ u64 box_weight(const struct box *b);
 void number_put(struct buf *out, f64 v);
 f64 number_get(struct dec *d);
 void hist_layout_put(struct buf *out, const struct hist *h); // Schema, threshold, spans, bounds.
-// Without buckets; false if nonsense, or the arena is full.
-bool hist_layout_get(struct dec *d, struct arena *a, struct hist *out) MUST_USE;
+// Without buckets; false if nonsense, or the arena is full: then *full is set, else left alone.
+bool hist_layout_get(struct dec *d, struct arena *a, struct hist *out, bool *full) MUST_USE;
 // The first byte of a box, and of a run of a chunk.
 enum box_flag { BOX_HIST = 1, BOX_START = 2, BOX_HIST_FLOAT = 4, BOX_RESET = 8 }; // Reset: 2 bits.
 u8 box_flags(const struct box *b);
@@ -78,6 +78,8 @@ struct box_list {
 };
 // *ref: the reference. false: the arena is full.
 bool box_list_add(struct box_list *l, struct box b, f64 *ref) MUST_USE;
+bool box_list_copy(struct box_list *l, const struct box *b, f64 *ref) MUST_USE; // Into the arena.
+void box_list_forget(struct box_list *l); // All of them: the arena holds nothing else.
 const struct box *box_list_get(const struct box_list *l, f64 ref);
 // Doubles that look like references become references to boxes that hold them. false: the arena is
 // full; the values are undefined.

@@ -138,6 +138,7 @@ struct run_reader {
     struct box_list *list;
     u32 n; // Samples of the run.
     u8 flags;
+    bool full; // The list's arena is: what failed is no damage.
     struct hist layout;
     i64 starts[CHUNK_VALUES_MAX];
     f64 numbers[CHUNK_VALUES_MAX];
@@ -152,6 +153,7 @@ static bool column_get(struct run_reader *r)
 static bool buckets_get(struct run_reader *r, u32 count, f64 **out)
 {
     f64 *buckets = count > 0 ? arena_try(r->list->arena, (size_t)count * r->n, sizeof(f64)) : NULL;
+    r->full = r->full || (count > 0 && !buckets);
     for (u32 k = 0; buckets && k < count; k++) {
         if (!column_get(r)) {
             return false;
@@ -172,12 +174,16 @@ static void side_at(struct hist_side *s, const f64 *buckets, u32 i)
 static bool hists_get(struct run_reader *r, f64 *values)
 {
     struct arena *a = r->list->arena;
-    if (!hist_layout_get(&r->d, a, &r->layout)) {
+    if (!hist_layout_get(&r->d, a, &r->layout, &r->full)) {
         return false;
     }
     u32 n = r->n;
     u64 buckets = (u64)r->layout.positive.bucket_count + r->layout.negative.bucket_count;
-    struct hist *hists = buckets * n <= RUN_BUCKETS_MAX ? arena_try(a, n, sizeof(*hists)) : NULL;
+    if (buckets * n > RUN_BUCKETS_MAX) {
+        return false;
+    }
+    struct hist *hists = arena_try(a, n, sizeof(*hists));
+    r->full = r->full || !hists;
     if (!hists || (r->flags & BOX_START && !ts_pack_decode(&r->d, n, r->starts))) {
         return false;
     }
@@ -213,6 +219,7 @@ static bool hists_get(struct run_reader *r, f64 *values)
         struct box b = {
             .hist = &hists[i], .start_ms = r->starts[i], .has_start = r->flags & BOX_START};
         if (!box_list_add(r->list, b, &values[i])) {
+            r->full = true;
             return false;
         }
     }
@@ -231,6 +238,7 @@ static bool floats_get(struct run_reader *r, f64 *values)
             .value = r->numbers[i], .start_ms = r->starts[i], .has_start = r->flags & BOX_START};
         values[i] = r->numbers[i];
         if (boxed && !box_list_add(r->list, b, &values[i])) {
+            r->full = true;
             return false;
         }
     }
@@ -262,6 +270,10 @@ bool box_chunk_decode(str bytes, u32 n, struct box_list *list, f64 *values, stru
         at += r->n;
     }
     ok = ok && dec_ok(&r->d) && dec_left(&r->d) == 0;
+    bool full = r->full;
     mem_free(r);
+    if (!ok && full) {
+        return err_set(e, ERR_LIMIT, "a chunk of histograms needs more memory than is left");
+    }
     return ok || err_set(e, ERR_CORRUPT, "a chunk of boxed samples contradicts itself");
 }

@@ -16,7 +16,8 @@ struct error;
 // 1 ≤ n ≤ CHUNK_VALUES_MAX; references are into the list.
 void box_chunk_encode(const f64 *values, u32 n, const struct box_list *list, struct buf *out);
 // Adds boxes to the list, in its arena; bytes must be exactly the chunk, and PAGE_SLACK bytes
-// behind them readable. ERR_CORRUPT if it contradicts itself; values then are undefined.
+// behind them readable. ERR_CORRUPT if it contradicts itself, ERR_LIMIT if the arena
+// is full; values then are undefined.
 bool box_chunk_decode(str bytes, u32 n, struct box_list *list, f64 *values,
                       struct error *e) MUST_USE;
 

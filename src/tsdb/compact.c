@@ -120,7 +120,7 @@ static bool symbol_number(struct compact_run *r, struct symbol_walk *walks, u32 
 static bool symbols_merge(struct compact_run *r, struct error *e)
 {
     u32 n = r->opts->count;
-    struct symbol_walk *walks = ARENA_NEW_N(r->arena, struct symbol_walk, n);
+    struct symbol_walk walks[BLOCK_SOURCES_MAX] = {0};
     for (u32 i = 0; i < n; i++) {
         if (!symbol_step(&r->sources[i], &walks[i], e)) {
             return false;
@@ -316,7 +316,7 @@ bool compact_run(const struct compact *c, struct block_meta *meta, bool *made, s
     }
     r.arena = arena_new(c->bytes_max);
     r.sources = ARENA_NEW_N(r.arena, struct compact_source, c->count);
-    compact_columns_init(&r.columns, &r.data, r.sources);
+    compact_columns_init(&r.columns, &r.data, r.sources, c->bytes_max);
     bool ok = files_fill(&r, &d, &m, e);
     for (u32 i = 0; i < c->count; i++) {
         block_reader_fini(&r.sources[i].reader);

@@ -4,21 +4,30 @@
 #include "base/error.h"
 #include "tsdb/block_page.h"
 #include "tsdb/box_chunk.h"
+#include "tsdb/compact_merge.h"
 
 #include <stdlib.h>
 
-#define SERIES_BYTES_MAX ((size_t)4 << 30)
+// As in a cut: a chunk has BOX_WEIGHT_MAX of boxes, or one that is larger.
+#define OPENED_MAX ((size_t)8 << 20)
+// What a chunk of PAGE_BYTES_MAX decodes to at most, whoever wrote it: two bytes of a column tell
+// as many values as its run has samples, and a run has 65,536 buckets.
+#define DECODED_MAX ((size_t)64 << 20)
 
 void compact_columns_init(struct compact_columns *c, struct data_writer *data,
-                          struct compact_source *sources)
+                          struct compact_source *sources, u64 bytes_max)
 {
-    *c = (struct compact_columns){.data = data, .sources = sources};
-    c->arena = arena_new(SERIES_BYTES_MAX);
+    *c = (struct compact_columns){.data = data, .sources = sources, .bytes_max = bytes_max};
+    c->arena = arena_new(bytes_max);
+    c->boxes.arena = arena_new(OPENED_MAX);
+    c->decoded.arena = arena_new(DECODED_MAX);
 }
 
 void compact_columns_fini(struct compact_columns *c)
 {
     arena_free(c->arena);
+    arena_free(c->boxes.arena);
+    arena_free(c->decoded.arena);
     mem_free(c->parts);
     mem_free(c->cuts);
     mem_free(c->rows);
@@ -27,8 +36,16 @@ void compact_columns_fini(struct compact_columns *c)
 
 u64 compact_columns_bytes(const struct compact_columns *c)
 {
-    return arena_bytes(c->arena) + (u64)c->part_cap * sizeof(*c->parts) +
+    return arena_bytes(c->arena) + arena_bytes(c->boxes.arena) + arena_bytes(c->decoded.arena) +
+           c->lane_bytes + (u64)c->part_cap * sizeof(*c->parts) +
            (u64)c->rows_cap * sizeof(*c->rows);
+}
+
+bool compact_columns_fit(const struct compact_columns *c, struct error *e)
+{
+    return compact_columns_bytes(c) <= c->bytes_max ||
+           err_set(e, ERR_LIMIT, "one series needs more than %llu bytes of memory",
+                   (unsigned long long)c->bytes_max);
 }
 
 void compact_series_begin(struct compact_columns *c)
@@ -36,7 +53,6 @@ void compact_series_begin(struct compact_columns *c)
     c->part_count = 0;
     c->cut_count = 0;
     arena_reset(c->arena);
-    c->boxes = (struct box_list){.arena = c->arena};
 }
 
 void compact_series_cut(struct compact_columns *c, struct compact_cut cut)
@@ -48,7 +64,7 @@ void compact_series_cut(struct compact_columns *c, struct compact_cut cut)
     c->cuts[c->cut_count++] = cut;
 }
 
-static bool is_out(const struct compact_columns *c, u32 source, i64 t)
+bool compact_is_out(const struct compact_columns *c, u32 source, i64 t)
 {
     for (u32 i = 0; i < c->cut_count; i++) {
         if (c->cuts[i].source == source && t >= c->cuts[i].min_ms && t <= c->cuts[i].max_ms) {
@@ -58,7 +74,7 @@ static bool is_out(const struct compact_columns *c, u32 source, i64 t)
     return false;
 }
 
-static bool part_has(const struct compact_part *p, u32 row)
+bool compact_part_has(const struct compact_part *p, u32 row)
 {
     const u8 *present = p->entry.rows.present;
     u32 at = row - p->entry.rows.first;
@@ -131,10 +147,21 @@ static u32 *column_of(const struct compact_columns *c, const struct compact_part
     return &c->sources[p->source].column_at[p->entry.rows.column];
 }
 
+u32 compact_column_write(struct compact_columns *c, const i64 *times, u32 n)
+{
+    u32 column = data_writer_column(c->data, times, n);
+    if (column >= c->rows_cap) {
+        c->rows_cap = MAX(1024U, c->rows_cap * 2);
+        c->rows = MEM_GROW(c->rows, c->rows_cap, u16);
+    }
+    c->rows[column] = (u16)n;
+    return column;
+}
+
 // Writes the columns of parts [from, to) as one.
 static void columns_join(struct compact_columns *c, u32 from, u32 to)
 {
-    i64 times[COLUMN_ROWS_MAX];
+    i64 times[COLUMN_ROWS_MAX] = {0};
     u32 n = 0;
     for (u32 i = from; i < to; i++) {
         const struct compact_part *p = &c->parts[i];
@@ -142,12 +169,7 @@ static void columns_join(struct compact_columns *c, u32 from, u32 to)
         c->sources[p->source].column_row[p->entry.rows.column] = n;
         n += p->rows;
     }
-    u32 column = data_writer_column(c->data, times, n);
-    if (column >= c->rows_cap) {
-        c->rows_cap = MAX(1024U, c->rows_cap * 2);
-        c->rows = MEM_GROW(c->rows, c->rows_cap, u16);
-    }
-    c->rows[column] = (u16)n;
+    u32 column = compact_column_write(c, times, n);
     for (u32 i = from; i < to; i++) {
         *column_of(c, &c->parts[i]) = column + 1;
     }
@@ -173,18 +195,30 @@ static void columns_map(struct compact_columns *c)
     }
 }
 
-static bool part_decode(struct compact_columns *c, const struct compact_part *p,
-                        f64 values[CHUNK_VALUES_MAX], struct error *e)
+bool compact_part_decode(struct compact_columns *c, const struct compact_part *p,
+                         struct box_list *boxes, f64 values[CHUNK_VALUES_MAX], struct error *e)
 {
-    bool ok = p->n <= CHUNK_VALUES_MAX;
-    if (p->entry.rows.boxes) {
-        ok = ok && box_chunk_decode(p->entry.packed, p->n, &c->boxes, values, e);
-    } else {
-        ok = ok && chunk_pack_decode(p->entry.packed, p->n, values, e);
-        ok = ok && box_list_escape(&c->boxes, values, p->n);
+    const char *path = c->sources[p->source].block->path;
+    box_list_forget(boxes);
+    if (p->n > CHUNK_VALUES_MAX) {
+        return err_set(e, ERR_CORRUPT, "%s: a chunk is too long", path);
     }
-    return ok ||
-           err_set(e, ERR_CORRUPT, "%s: a chunk is damaged", c->sources[p->source].block->path);
+    if (p->entry.rows.boxes) {
+        return box_chunk_decode(p->entry.packed, p->n, boxes, values, e) || err_in(e, "%s", path);
+    }
+    if (!chunk_pack_decode(p->entry.packed, p->n, values, e)) {
+        return err_in(e, "%s", path);
+    }
+    return box_list_escape(boxes, values, p->n) ||
+           err_set(e, ERR_LIMIT, "%s: a chunk needs more memory than is left", path);
+}
+
+bool compact_value_take(struct compact_columns *c, const struct box_list *from, f64 v, f64 *taken,
+                        struct error *e)
+{
+    *taken = v;
+    return !is_box(v) || box_list_copy(&c->boxes, box_list_get(from, v), taken) ||
+           err_set(e, ERR_LIMIT, "a histogram needs more than %zu bytes of memory", OPENED_MAX);
 }
 
 static void part_copy(struct compact_columns *c, u32 ordinal, const struct compact_part *p)
@@ -220,142 +254,59 @@ static void joined_write(struct compact_columns *c, u32 ordinal, struct joined *
         j->rows.present = j->rows.n < j->rows.span ? j->present : NULL;
         j->rows.whole = j->rows.n == c->rows[j->rows.column];
         data_writer_chunk(c->data, ordinal, &j->rows, j->values, &c->boxes);
+        box_list_forget(&c->boxes);
     }
     joined_begin(j, j->rows.column);
 }
 
-static void joined_add(struct compact_columns *c, u32 ordinal, struct joined *j, u32 row, f64 v)
+// v refers to what the part at hand was decoded into.
+static bool joined_add(struct compact_columns *c, u32 ordinal, struct joined *j, u32 row, f64 v,
+                       struct error *e)
 {
-    if (!chunk_has_room(&c->boxes, v, &j->weight)) {
+    if (!chunk_has_room(&c->decoded, v, &j->weight)) {
         joined_write(c, ordinal, j);
-        CHECK(chunk_has_room(&c->boxes, v, &j->weight));
+        CHECK(chunk_has_room(&c->decoded, v, &j->weight));
     }
     j->rows.first = j->rows.n == 0 ? row : j->rows.first;
     u32 bit = row - j->rows.first;
     j->present[bit / 8] |= (u8)(1U << (bit % 8));
     j->rows.span = bit + 1;
-    j->values[j->rows.n++] = v;
+    return compact_value_take(c, &c->decoded, v, &j->values[j->rows.n++], e);
+}
+
+static bool joined_part(struct compact_columns *c, u32 ordinal, struct joined *j,
+                        const struct compact_part *p, struct error *e)
+{
+    f64 values[CHUNK_VALUES_MAX] = {0};
+    u32 at = 0;
+    if (!compact_part_decode(c, p, &c->decoded, values, e)) {
+        return false;
+    }
+    for (u32 row = p->entry.rows.first; row < p->entry.rows.first + p->span; row++) {
+        if (!compact_part_has(p, row)) {
+            continue;
+        }
+        f64 v = values[at++];
+        if (!(p->is_cut && compact_is_out(c, p->source, p->t[row])) &&
+            !joined_add(c, ordinal, j, p->row + row, v, e)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 // The samples of parts [from, to), which share a column, as one chunk, unless its boxes are large.
 static bool parts_join(struct compact_columns *c, u32 ordinal, u32 from, u32 to, struct error *e)
 {
     struct joined j;
+    box_list_forget(&c->boxes);
     joined_begin(&j, c->parts[from].column);
     for (u32 i = from; i < to; i++) {
-        const struct compact_part *p = &c->parts[i];
-        f64 values[CHUNK_VALUES_MAX] = {0};
-        u32 at = 0;
-        if (!part_decode(c, p, values, e)) {
+        if (!joined_part(c, ordinal, &j, &c->parts[i], e) || !compact_columns_fit(c, e)) {
             return false;
-        }
-        for (u32 row = p->entry.rows.first; row < p->entry.rows.first + p->span; row++) {
-            if (!part_has(p, row)) {
-                continue;
-            }
-            f64 v = values[at++];
-            if (!p->is_cut || !is_out(c, p->source, p->t[row])) {
-                joined_add(c, ordinal, &j, p->row + row, v);
-            }
         }
     }
     joined_write(c, ordinal, &j);
-    return true;
-}
-
-struct compact_sample {
-    i64 t;
-    f64 value;
-    u32 rank; // Lower wins.
-};
-
-static int by_time_and_rank(const void *a, const void *b)
-{
-    const struct compact_sample *x = a;
-    const struct compact_sample *y = b;
-    if (x->t != y->t) {
-        return x->t < y->t ? -1 : 1;
-    }
-    return x->rank < y->rank ? -1 : x->rank > y->rank;
-}
-
-static u64 private_write(struct compact_columns *c, u32 ordinal, const struct compact_sample *all,
-                         u64 from, u64 count)
-{
-    i64 times[COLUMN_ROWS_MAX];
-    f64 values[COLUMN_ROWS_MAX];
-    u32 n = 0;
-    u64 weight = 0;
-    for (; from < count && n < COLUMN_ROWS_MAX; from++) {
-        if (n == 0 || all[from].t != times[n - 1]) {
-            if (!chunk_has_room(&c->boxes, all[from].value, &weight)) {
-                CHECK(n > 0); // The first has room, whatever it weighs.
-                break;
-            }
-            times[n] = all[from].t;
-            values[n++] = all[from].value;
-        }
-    }
-    while (from < count && all[from].t == times[n - 1]) {
-        from++;
-    }
-    u32 column = data_writer_column(c->data, times, n);
-    if (column >= c->rows_cap) {
-        c->rows_cap = MAX(1024U, c->rows_cap * 2);
-        c->rows = MEM_GROW(c->rows, c->rows_cap, u16);
-    }
-    c->rows[column] = (u16)n;
-    struct chunk_rows rows = {.column = column, .span = n, .n = n, .whole = true};
-    data_writer_chunk(c->data, ordinal, &rows, values, &c->boxes);
-    return from;
-}
-
-// Adds what is left of a part; n is how many there are.
-static bool loose_add(struct compact_columns *c, u32 part, struct compact_sample *all, u64 *n,
-                      struct error *e)
-{
-    const struct compact_part *p = &c->parts[part];
-    f64 values[CHUNK_VALUES_MAX] = {0};
-    u32 at = 0;
-    if (!part_decode(c, p, values, e)) {
-        return false;
-    }
-    for (u32 row = p->entry.rows.first; row < p->entry.rows.first + p->span; row++) {
-        if (!part_has(p, row)) {
-            continue;
-        }
-        f64 v = values[at++];
-        if (!is_out(c, p->source, p->t[row])) {
-            all[(*n)++] = (struct compact_sample){p->t[row], v, part};
-        }
-    }
-    return true;
-}
-
-// Sources overlap: sample by sample, into columns of its own.
-static bool parts_merge(struct compact_columns *c, u32 ordinal, struct error *e)
-{
-    u64 total = 0;
-    u64 n = 0;
-    for (u32 i = 0; i < c->part_count; i++) {
-        total += c->parts[i].n;
-    }
-    struct compact_sample *all = arena_try(c->arena, total + 1, sizeof(*all));
-    if (!all) {
-        return err_set(e, ERR_LIMIT, "one series has %llu samples to be merged",
-                       (unsigned long long)total);
-    }
-    for (u32 i = 0; i < c->part_count; i++) {
-        if (!loose_add(c, i, all, &n, e)) {
-            return false;
-        }
-    }
-    if (n > 1) {
-        qsort(all, n, sizeof(*all), by_time_and_rank);
-    }
-    for (u64 from = 0; from < n;) {
-        from = private_write(c, ordinal, all, from, n);
-    }
     return true;
 }
 
@@ -384,12 +335,16 @@ bool compact_series_end(struct compact_columns *c, u32 ordinal, bool *written, s
     u64 before = c->data->chunks;
     bool ok = true;
     if (overlaps(c)) { // Not by time, or really so.
-        struct compact_part *as_added = ARENA_NEW_N(c->arena, struct compact_part, c->part_count);
+        struct compact_part *as_added = arena_try(c->arena, c->part_count, sizeof(*as_added));
+        if (!as_added) {
+            return err_set(e, ERR_LIMIT, "a series of %u chunks needs more than %llu bytes",
+                           c->part_count, (unsigned long long)c->bytes_max);
+        }
         memcpy(as_added, c->parts, c->part_count * sizeof(*as_added));
         qsort(c->parts, c->part_count, sizeof(*c->parts), by_part_time);
         if (overlaps(c)) {
             memcpy(c->parts, as_added, c->part_count * sizeof(*as_added)); // Their order decides.
-            ok = parts_merge(c, ordinal, e);
+            ok = compact_merge(c, ordinal, e);
             *written = c->data->chunks > before;
             return ok;
         }

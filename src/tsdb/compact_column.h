@@ -2,7 +2,8 @@
 //
 // A source's column is written when the first chunk over it comes. If that series' next chunks are
 // over columns that are new too, follow in time and fit beside it, they become one column.
-// Memory: 8 bytes for each column of a source, 2 for each one written; one series at a time.
+// Memory: 8 bytes for each column of a source, 2 for each one written; of one series the packed
+// bytes, of one chunk at a time the histograms.
 // Threads: owned by the compaction.
 #ifndef TSDB_COMPACT_COLUMN_H
 #define TSDB_COMPACT_COLUMN_H
@@ -54,8 +55,11 @@ struct compact_source {
 struct compact_columns {
     struct data_writer *data;
     struct compact_source *sources;
-    struct arena *arena;   // Of one series.
-    struct box_list boxes; // Of one series, in the arena.
+    u64 bytes_max;
+    struct arena *arena;     // Of one series.
+    struct box_list boxes;   // Of the chunk that is being made, in an arena of their own.
+    struct box_list decoded; // Of the part at hand, likewise.
+    u64 lane_bytes;          // What a merge of overlapping parts holds.
     struct compact_part *parts;
     u32 part_count;
     u32 part_cap;
@@ -66,9 +70,10 @@ struct compact_columns {
     u32 rows_cap;
 };
 void compact_columns_init(struct compact_columns *c, struct data_writer *data,
-                          struct compact_source *sources);
+                          struct compact_source *sources, u64 bytes_max);
 void compact_columns_fini(struct compact_columns *c);
 u64 compact_columns_bytes(const struct compact_columns *c);
+bool compact_columns_fit(const struct compact_columns *c, struct error *e) MUST_USE; // bytes_max.
 
 // Between begin and end: the chunks of a source's series, sources rising, and what is left out.
 void compact_series_begin(struct compact_columns *c);
@@ -78,5 +83,17 @@ bool compact_series_add(struct compact_columns *c, u32 source, u32 series,
 // Writes what is left under this number; *written tells whether anything was.
 bool compact_series_end(struct compact_columns *c, u32 ordinal, bool *written,
                         struct error *e) MUST_USE;
+
+// For compact_merge.c.
+bool compact_is_out(const struct compact_columns *c, u32 source, i64 t);
+bool compact_part_has(const struct compact_part *p, u32 row);
+// boxes is emptied, then has the part's. ERR_LIMIT: they have no room; ERR_CORRUPT: damage.
+bool compact_part_decode(struct compact_columns *c, const struct compact_part *p,
+                         struct box_list *boxes, f64 values[CHUNK_VALUES_MAX],
+                         struct error *e) MUST_USE;
+// Copies what v refers to into the chunk that is being made.
+bool compact_value_take(struct compact_columns *c, const struct box_list *from, f64 v, f64 *taken,
+                        struct error *e) MUST_USE;
+u32 compact_column_write(struct compact_columns *c, const i64 *times, u32 n); // Its number.
 
 #endif
