@@ -359,6 +359,18 @@ bool blocks_open(struct tsdb *db, struct error *e)
 #define FLOOR_BYTES 20U
 static const char floor_magic[8] = {'T', 'M', 'F', 'L', 'O', 'O', 'R', '1'};
 
+bool tsdb_floor_decode(str file, i64 *floor, struct error *e)
+{
+    if (file.len != FLOOR_BYTES || memcmp(file.ptr, floor_magic, sizeof(floor_magic)) != 0) {
+        return err_set(e, ERR_CORRUPT, "not %u bytes of a floor (%zu)", FLOOR_BYTES, file.len);
+    }
+    if (crc32c(0, file.ptr, 16) != load_le32(file.ptr + 16)) {
+        return err_set(e, ERR_CORRUPT, "the checksum of the bytes from offset 0 to 16 is wrong");
+    }
+    *floor = (i64)load_le64(file.ptr + 8);
+    return true;
+}
+
 bool tsdb_floor_read(struct tsdb *db, struct error *e)
 {
     char path[512];
@@ -366,17 +378,16 @@ bool tsdb_floor_read(struct tsdb *db, struct error *e)
     struct error why = {0};
     struct arena *a = arena_new((size_t)1 << 16);
     tsdb_path(db, "floor", path);
+    i64 floor;
     bool ok = true;
     bool there = fs_read_file(db->opts.fs, path, 4096, a, &file, &why);
     if (!there && why.code != ERR_LIMIT) {
         ok = why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
-    } else if (!there || file.len != FLOOR_BYTES ||
-               memcmp(file.ptr, floor_magic, sizeof(floor_magic)) != 0 ||
-               crc32c(0, file.ptr, 16) != load_le32(file.ptr + 16)) {
+    } else if (!there || !tsdb_floor_decode(file, &floor, &why)) {
         // At worst what retention removed comes back from the log and is removed again.
         LOGF(db->opts.log, LOG_WARN, "%s is damaged and passed over", path);
     } else {
-        db->head_min = MAX(db->head_min, (i64)load_le64(file.ptr + 8));
+        db->head_min = MAX(db->head_min, floor);
     }
     arena_free(a);
     return ok;

@@ -23,6 +23,7 @@ void block_set_publish(struct tsdb *db, struct block_set *s, i64 head_min); // T
 bool blocks_open(struct tsdb *db, struct error *e) MUST_USE;
 // The file "floor": samples before it were removed by retention and do not come back.
 bool tsdb_floor_read(struct tsdb *db, struct error *e) MUST_USE;
+bool tsdb_floor_decode(str file, i64 *floor, struct error *e) MUST_USE;
 bool tsdb_floor_write(struct tsdb *db, i64 floor, struct error *e) MUST_USE;
 void block_path(const struct tsdb *db, str name, char out[512]);
 // Unlists a block's folder and removes it; if that fails, blocks_sweep tries again.

@@ -27,9 +27,8 @@
 
 #include <stdio.h>
 
-#define DELETED_VERSION   1U
-#define DELETED_BYTES_MAX ((size_t)512 << 20)
-#define LABELS_MAX        4096U
+#define DELETED_VERSION 1U
+#define LABELS_MAX      4096U
 
 static const char deleted_magic[8] = {'T', 'M', 'D', 'E', 'L', 'E', 'T', '1'};
 
@@ -139,6 +138,20 @@ static bool entry_get(struct tsdb *db, struct dec *d, struct tombstone_list *lis
             tombstone_add(&lists[shard], t, &ignored));
 }
 
+bool head_deleted_check(str file, struct error *e)
+{
+    if (file.len < 16 || memcmp(file.ptr, deleted_magic, sizeof(deleted_magic)) != 0) {
+        return err_set(e, ERR_CORRUPT, "no list of deletions (%zu bytes)", file.len);
+    }
+    if (crc32c(0, file.ptr, file.len - 4) != load_le32(file.ptr + file.len - 4)) {
+        return err_set(e, ERR_CORRUPT, "the checksum of the bytes from offset 0 to %zu is wrong",
+                       file.len - 4);
+    }
+    return load_le32(file.ptr + 8) == DELETED_VERSION ||
+           err_set(e, ERR_UNSUPPORTED, "deletions of format version %u; this release reads %u",
+                   load_le32(file.ptr + 8), DELETED_VERSION);
+}
+
 bool head_deleted_read(struct tsdb *db, struct error *e)
 {
     char path[512];
@@ -152,10 +165,7 @@ bool head_deleted_read(struct tsdb *db, struct error *e)
     if (!there && why.code != ERR_LIMIT) {
         ok = why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
     } else {
-        bool good = there && file.len >= 16 &&
-                    memcmp(file.ptr, deleted_magic, sizeof(deleted_magic)) == 0 &&
-                    load_le32(file.ptr + 8) == DELETED_VERSION &&
-                    crc32c(0, file.ptr, file.len - 4) == load_le32(file.ptr + file.len - 4);
+        bool good = there && head_deleted_check(file, &why);
         struct dec d = dec_of(good ? str_sub(file, 12, file.len - 4) : STR_EMPTY);
         while (good && dec_left(&d) > 0) {
             good = entry_get(db, &d, lists, a);

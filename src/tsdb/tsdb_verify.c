@@ -5,7 +5,9 @@
 #include "base/str.h"
 #include "os/fs.h"
 #include "tsdb/block.h"
+#include "tsdb/block_set.h"
 #include "tsdb/tsdb.h"
+#include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/wal_record.h"
 
@@ -175,10 +177,18 @@ static bool log_verify(struct verify *v, u32 shard, struct error *e)
     struct log_file *files = MEM_NEW_N(struct log_file, n + 1);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
-        if (str_starts(infos[i].name, STR("seg-")) && !str_ends(infos[i].name, STR(".tmp"))) {
-            struct log_file *f = &files[kept++];
-            (void)snprintf(f->path, sizeof(f->path), "%s/%.*s", dir, STR_ARG(infos[i].name));
-            log_header(v, f);
+        const bool is_checkpoint = str_starts(infos[i].name, STR("ckpt-"));
+        if (str_ends(infos[i].name, STR(".tmp")) ||
+            !(is_checkpoint || str_starts(infos[i].name, STR("seg-")))) {
+            continue;
+        }
+        struct log_file *f = &files[kept];
+        (void)snprintf(f->path, sizeof(f->path), "%s/%.*s", dir, STR_ARG(infos[i].name));
+        log_header(v, f);
+        if (is_checkpoint) { // Written as a whole; nothing says that a part of it is void.
+            log_records(v, f, false);
+        } else {
+            kept++;
         }
     }
     voids_apply(files, kept);
@@ -191,12 +201,43 @@ static bool log_verify(struct verify *v, u32 shard, struct error *e)
     return true;
 }
 
+// ---- files beside both ----
+
+static bool floor_check(str file, struct error *e)
+{
+    i64 floor;
+    return tsdb_floor_decode(file, &floor, e);
+}
+
+// A file that is replaced as a whole; it may be absent.
+static void file_verify(struct verify *v, const char *name, bool (*check)(str, struct error *))
+{
+    char path[PATH_BYTES];
+    struct error why = {0};
+    str file;
+    struct arena *a = arena_new(DELETED_BYTES_MAX * 2);
+    (void)snprintf(path, sizeof(path), "%s/%s", v->dir, name);
+    if (fs_read_file(v->fs, path, DELETED_BYTES_MAX, a, &file, &why)) {
+        v->out->bytes += file.len;
+        if (!check(file, &why)) {
+            damage_tell(v, path, why.text);
+        }
+    } else if (why.code != ERR_NOT_FOUND) {
+        damage_tell(v, path, why.text);
+    }
+    arena_free(a);
+}
+
 bool tsdb_verify(struct fs *fs, const char *dir, struct tsdb_verify *out, struct error *e)
 {
     struct verify v = {.fs = fs, .dir = dir, .arena = arena_new(LIST_BYTES_MAX), .out = out};
     bool ok = blocks_verify(&v, e);
     for (u32 i = 0; ok && i < SHARDS; i++) {
         ok = log_verify(&v, i, e);
+    }
+    if (ok) {
+        file_verify(&v, "deleted", head_deleted_check);
+        file_verify(&v, "floor", floor_check);
     }
     arena_free(v.arena);
     return ok;

@@ -1,7 +1,9 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "model/match.h"
 #include "os/fs.h"
+#include "tsdb/block_set.h"
 #include "tsdb/tsdb_fixture.h"
 
 #include <stdio.h>
@@ -81,6 +83,14 @@ static void file_probe(struct fixture *f, const char *path, u64 bytes)
     }
 }
 
+static void one_probe(struct fixture *f, const char *path)
+{
+    struct error e = {0};
+    struct fs_info info;
+    ASSERT_OK(fs_stat(f->fs, path, &info, &e), e);
+    file_probe(f, path, info.bytes);
+}
+
 static void folder_probe(struct fixture *f, const char *dir, bool spare_last)
 {
     struct error e = {0};
@@ -91,10 +101,33 @@ static void folder_probe(struct fixture *f, const char *dir, bool spare_last)
     ASSERT_OK(fs_list(f->fs, dir, a, &infos, &n, &e), e);
     for (size_t i = 0; i + spare_last < n; i++) {
         (void)snprintf(path, sizeof(path), "%s/%.*s", dir, STR_ARG(infos[i].name));
-        if (!str_starts(infos[i].name, STR("ckpt"))) {
-            file_probe(f, path, infos[i].bytes);
-        }
+        file_probe(f, path, infos[i].bytes);
     }
+    arena_free(a);
+}
+
+// What is told of a file with one bit turned.
+static const char *told_by(const struct fixture *f, const char *path, u64 at, struct told *told)
+{
+    bit_turn(f, path, at);
+    assert_true(damages(f, told) > 0);
+    bit_turn(f, path, at);
+    return told->first;
+}
+
+static void noise_delete(struct fixture *f)
+{
+    struct error e = {0};
+    struct matcher m;
+    u64 id;
+    struct arena *a = arena_new((size_t)1 << 16);
+    ASSERT_OK(matcher_init(&m, a, MATCH_EQ, STR("instance"), STR("i-3"), &e), e);
+    struct tsdb_deletion what = {.tenant = TENANT_DEFAULT,
+                                 .ms = &m,
+                                 .count = 1,
+                                 .min_ms = FIXTURE_NOW - FIXTURE_RANGE,
+                                 .max_ms = FIXTURE_NOW};
+    ASSERT_OK(tsdb_delete(f->db, &what, &id, &e), e);
     arena_free(a);
 }
 
@@ -108,6 +141,8 @@ TEST(verify_finds_every_turned_bit)
     char dir[300];
     fixture_init(&f, 201);
     store_fill(&f);
+    noise_delete(&f);
+    ASSERT_OK(tsdb_floor_write(f.db, INT64_MIN, &e), e);
     fixture_close(&f);
     assert_int_equal(damages(&f, &told), 0);
     struct arena *a = arena_new((size_t)1 << 20);
@@ -125,6 +160,16 @@ TEST(verify_finds_every_turned_bit)
     (void)snprintf(dir, sizeof(dir), "/data/blocks/%.*s", STR_ARG(blocks[1].name));
     folder_probe(&f, dir, false);
     folder_probe(&f, "/data/wal/0", true);
+    one_probe(&f, "/data/deleted");
+    assert_non_null(strstr(told_by(&f, "/data/deleted", 20, &told), "/data/deleted: "));
+    assert_non_null(strstr(told.first, "offset 0 to "));
+    one_probe(&f, "/data/floor");
+    bool checkpointed = false;
+    ASSERT_OK(fs_list(f.fs, "/data/wal/0", a, &blocks, &found, &e), e);
+    for (size_t i = 0; i < found; i++) {
+        checkpointed = checkpointed || str_starts(blocks[i].name, STR("ckpt-"));
+    }
+    assert_true(checkpointed); // Its bits were turned too.
     assert_int_equal(damages(&f, &told), 0);
     // A folder of something else is no store.
     struct tsdb_verify v = {.damage = on_damage, .ctx = &told};
