@@ -70,8 +70,9 @@ static bool page_fill(struct page *p, struct storage_querier *q, const struct ap
         if (arena_bytes(p->arena) > p->bytes_max) {
             (void)c->ops->close(c, &w, e);
             return err_set(e, ERR_LIMIT,
-                           "the page needs more memory than a query may use: select "
-                           "fewer series");
+                           "the page needs more than the %zu bytes of one query (a "
+                           "sixteenth of --memory.limit): select fewer series",
+                           p->bytes_max);
         }
         if (p->count == p->cap) {
             const u32 cap = MAX(2 * p->cap, 256);
@@ -238,7 +239,7 @@ void api_federate(struct http_request *rq, struct http_response *rs)
         }
         page_write(rs, &p, external);
     } else {
-        http_text(rs, e.code == ERR_TIMEOUT ? 503 : 500, "%s", e.text);
+        http_text(rs, api_status_of(&e), "%s", e.text);
     }
     arena_free(p.arena);
 }

@@ -81,6 +81,7 @@ void api_out_abort(struct api_out *o, const char *text);
 void api_error(struct http_response *rs, enum api_error kind, const char *format, ...)
     PRINTF_LIKE(3, 4);
 void api_error_of(struct http_response *rs, const struct error *e); // By its code.
+u32 api_status_of(const struct error *e); // Of answers that are not JSON.
 // What a lane refuses with: http_lane.tell.
 void api_tell(struct http_response *rs, const char *text);
 void api_empty(struct http_response *rs); // 204

@@ -170,7 +170,7 @@ void api_error(struct http_response *rs, enum api_error kind, const char *format
     error_write(rs, kind, (str){text, len < 0 ? 0 : MIN((size_t)len, sizeof(text) - 1)});
 }
 
-void api_error_of(struct http_response *rs, const struct error *e)
+static enum api_error kind_of(const struct error *e)
 {
     static const enum api_error kinds[ERR_COUNT] = {
         [ERR_NONE] = API_INTERNAL,         [ERR_INVALID] = API_BAD_DATA,
@@ -182,7 +182,17 @@ void api_error_of(struct http_response *rs, const struct error *e)
         [ERR_UNAUTHORISED] = API_INTERNAL, [ERR_UNSUPPORTED] = API_BAD_DATA,
         [ERR_INTERNAL] = API_INTERNAL,
     };
-    error_write(rs, kinds[e->code], str_c(e->text));
+    return kinds[e->code];
+}
+
+void api_error_of(struct http_response *rs, const struct error *e)
+{
+    error_write(rs, kind_of(e), str_c(e->text));
+}
+
+u32 api_status_of(const struct error *e)
+{
+    return error_table[kind_of(e)].status;
 }
 
 void api_empty(struct http_response *rs)

@@ -354,6 +354,17 @@ TEST(api_federates_nothing_cut_and_nothing_of_the_future)
     api_rig_free(rig);
 }
 
+TEST(api_federates_by_the_status_of_the_limit_that_was_hit)
+{
+    struct api_rig *rig = api_rig_new();
+    rig->api->opts.query_bytes_max = 300;
+    api_rig_expect_part(rig, "/federate?match[]=up", 422, "more than 300 bytes");
+    rig->api->opts.query_bytes_max = 1000000;
+    rig->api->opts.query_timeout_ms = -1;
+    api_rig_expect_part(rig, "/federate?match[]=up", 503, "deadline");
+    api_rig_free(rig);
+}
+
 TEST(api_federates_the_newest_samples)
 {
     struct api_rig *rig = api_rig_new();

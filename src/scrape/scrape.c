@@ -109,6 +109,12 @@ void scrape_retire(struct scrape *s, struct scrape_target *t, i64 mono_ms, i64 i
     s->retired[s->retired_count++] = t;
 }
 
+static void target_disconnect(struct scrape_target *t)
+{
+    http_target_free(t->http); // Waits for its callback.
+    t->http = NULL;
+}
+
 static void target_release(struct scrape_target *t)
 {
     struct scrape_pool *pool = t->pool;
@@ -146,6 +152,9 @@ static void retired_step(struct scrape *s, i64 mono_ms)
     u32 kept = 0;
     for (u32 i = 0; i < s->retired_count; i++) {
         struct scrape_target *t = s->retired[i];
+        if (!t->in_flight && t->http != NULL) {
+            target_disconnect(t); // It asks no more, but the client would count it still.
+        }
         if (t->in_flight || mono_ms < t->retired_at_mono_ms || !retired_end(s, t)) {
             s->retired[kept++] = t;
         } else {
@@ -271,12 +280,6 @@ struct scrape *scrape_new(const struct scrape_deps *deps, struct error *e)
         return NULL;
     }
     return s;
-}
-
-static void target_disconnect(struct scrape_target *t)
-{
-    http_target_free(t->http); // Waits for its callback.
-    t->http = NULL;
 }
 
 void scrape_stop(struct scrape *s)

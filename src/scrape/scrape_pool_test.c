@@ -173,6 +173,9 @@ TEST(scrape_reload_keeps_unchanged_pools)
     load(&r, "- job_name: k\n  static_configs: [{targets: ['k:2']}]\n" JOB);
     assert_ptr_equal(t, r.scrape->pools[1]->targets[0]);
     assert_int_equal(r.scrape->retired_count, 1);
+    rig_run(&r, 0);
+    assert_int_equal(r.scrape->retired_count, 1); // Its markers are not due yet,
+    assert_null(r.scrape->retired[0]->http);      // but it holds no place in the client.
     rig_run(&r, 60000);
     assert_int_equal(r.scrape->retired_count, 0);
     struct error e = {0};
