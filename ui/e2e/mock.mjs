@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { matrix, sketches, vector } from './mock_data.mjs';
+import { matrix, plan, sketches, vector } from './mock_data.mjs';
 import { HOSTILE, world } from './mock_worlds.mjs';
 
 const DIST = join(fileURLToPath(new URL('.', import.meta.url)), '..', 'dist');
@@ -35,6 +35,7 @@ function badQuery(query) {
 
 function answer(path, q, state) {
   const w = state.world;
+  if (w.unknown?.includes(path)) return undefined; // as a server that is older
   const stats = (points) => ({ timings: { evalTotalTime: 0.0021, execTotalTime: 0.0031 }, samples: { totalQueryableSamples: points, peakSamples: 100 } });
   if (path === 'query' || path === 'query_range') {
     const query = q.get('query') ?? '';
@@ -49,6 +50,7 @@ function answer(path, q, state) {
     return { resultType: 'matrix', result, stats: stats(result.reduce((n, s) => n + s.values.length, 0) * 4) };
   }
   switch (path) {
+    case 'explain': return w.plan === undefined ? plan(q.get('query'), q.get('analyze') === 'true') : w.plan;
     case 'format_query': return badQuery(q.get('query') ?? '') ? { error: badQuery(q.get('query')) } : q.get('query');
     case 'alerts': return { alerts: w.groups.flatMap((g) => g.rules.flatMap((r) => r.alerts ?? [])) };
     case 'rules': return { groups: w.groups };

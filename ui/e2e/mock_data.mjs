@@ -98,3 +98,14 @@ export function sketches(start, end, step) {
   }
   return [{ metric: { __name__: 'sketch', job: 'shop' }, histograms }];
 }
+
+/** A plan of three parts, in the server's form. */
+export function plan(query, ran) {
+  const part = (op, detail, [series, samples, samplesRead, bytes, seconds], children) => ({ op, detail, ...(ran && { series, samples, samplesRead, bytes, seconds }), children });
+  const tree = part('query', '361 steps of 10s', [4, 0, 0, 18000, 0.00004], [
+    part('aggregate', 'sum by (job)', [4, 0, 0, 24000, 0.0021], [
+      part('range', 'rate over 5m', [812, 1.46e6, 0, 9e6, 0.0112], [part('select', query.slice(0, 200), [812, 0, 292320, 4.1e6, 0.0034], [])]),
+    ]),
+  ]);
+  return { text: 'query\n  aggregate\n', analyzed: ran, tree };
+}

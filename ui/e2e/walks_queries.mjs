@@ -102,8 +102,42 @@ async function steps(run) {
   });
 }
 
+async function explained(run) {
+  for (const [size, scheme] of [['wide', 'light'], ['wide', 'dark'], ['phone', 'light']]) await run.check(`a query is explained, ${size}, ${scheme}`, { size, scheme }, async (page) => {
+    const mock = await startMock();
+    await open(page, `${mock.url}query?g0.expr=${encodeURIComponent('sum by (job) (rate(x[5m]))')}`, '.pane canvas');
+    await page.getByRole('button', { name: 'explain' }).click();
+    await page.waitForURL(/g0\.tab=explain/);
+    await page.waitForSelector('.plan');
+    const rows = page.locator('.plan tbody tr');
+    need(await rows.count() === 4 && /most of it in range/.test(await page.locator('.explain').textContent()), 'the plan is not told');
+    need(/11.2 ms.*812.*1,460,000.*0.*8.58 MiB/.test(await rows.nth(2).textContent()), 'the figures of a part are wrong');
+    await run.shot(page, `explain-${size}-${scheme}`);
+    await run.accessible(page);
+    await page.getByRole('button', { name: 'Hide what is below aggregate' }).click();
+    await until(page, () => document.querySelectorAll('.plan tbody tr').length === 2 && /16.7 ms/.test(document.querySelectorAll('.plan tbody tr')[1].textContent));
+    mock.close();
+  });
+  await run.check('a plan that cannot be had says so in a sentence', {}, async (page) => {
+    const mock = await startMock();
+    const at = `${mock.url}query?g0.tab=explain&g0.expr=`;
+    mock.state.world.plan = { error: 'the query needs more than --query.max-samples allows' };
+    await open(page, `${at}up`, '.trouble');
+    mock.state.world.plan = undefined;
+    await page.getByRole('button', { name: 'Show the plan without running it' }).click();
+    await page.waitForSelector('.plan');
+    need(await page.locator('.plan-bar').count() === 0 && /nothing is measured/.test(await page.locator('.explain').textContent()), 'figures of a query that did not run');
+    mock.state.world.unknown = ['explain'];
+    await open(page, `${at}node_load1`, '.trouble');
+    need(/This server does not explain queries\..*\(404\)/.test(await page.locator('.trouble').textContent()), 'an old server is not told');
+    await run.accessible(page);
+    mock.close();
+  });
+}
+
 export async function queryWalks(run) {
   await active(run);
   await past(run);
   await steps(run);
+  await explained(run);
 }

@@ -1,6 +1,6 @@
 // What the pages ask that come later than the first: loaded with them.
 import { call } from './api';
-import type { ActiveQuery, Delivery, Labels, MetadataData, TsdbBlock, TsdbData } from './api_types';
+import type { ActiveQuery, Delivery, Labels, MetadataData, Plan, TsdbBlock, TsdbData } from './api_types';
 
 export const more = {
   /** Refuses what the parser cannot read. */
@@ -13,6 +13,9 @@ export const more = {
 
   series: (match: string[], start: number, end: number, limit: number, stop?: AbortSignal) =>
     call<Labels[]>('api/v1/series', { 'match[]': match, start, end, limit }, 'POST', stop),
+
+  explain: (query: string, start: number, end: number, step: number, analyze: boolean, stop?: AbortSignal) =>
+    call<Plan>('api/v1/explain', { query, start: start.toFixed(3), end: end.toFixed(3), step, analyze: String(analyze) }, 'POST', stop),
 
   metadata: (metric: string | undefined, limit: number, stop?: AbortSignal) =>
     call<MetadataData>('api/v1/metadata', { metric, limit }, 'GET', stop),

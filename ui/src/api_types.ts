@@ -138,6 +138,22 @@ export interface Delivery {
   alerts: { fingerprint?: string; status: string; labels: Labels }[];
 }
 
+/** A part of a query's plan. Costs are its own, without those of the parts below; absent if it was not run. */
+export interface PlanNode {
+  op: string;
+  detail: string;
+  series?: number;
+  /** Looked at. */
+  samples?: number;
+  /** Given by storage. */
+  samplesRead?: number;
+  bytes?: number;
+  seconds?: number;
+  children?: PlanNode[];
+}
+
+export interface Plan { text: string; tree: PlanNode }
+
 /** A query that the server is busy with. What a server does not account for is absent. */
 export interface ActiveQuery {
   id: number;

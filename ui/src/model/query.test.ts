@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { ActiveQuery } from '../api_types';
+import type { ActiveQuery, PlanNode } from '../api_types';
 import { endWord, mergeActive } from './active';
 import { historyKey, readPast, withQuery } from './history';
+import { heaviest, planRows, seenRows } from './plan';
 import { picture, strongest } from './series';
 import { enoughStep, fitOf, stepOf } from './step';
 
@@ -90,5 +91,24 @@ describe('the choice of a hundred series', () => {
   it('has the rest one page away, those without a number last', () => {
     expect(ids('max', 2, 2)).toEqual(['late', 'steady']);
     expect(ids('max', 2, 4)).toEqual(['nan']);
+  });
+});
+
+describe('plans', () => {
+  const leaf = (seconds?: number) => ({ op: 'select', detail: 'up', seconds });
+  it('are rows depth first, with the time of all below', () => {
+    const rows = planRows({ op: 'query', detail: '', seconds: 1, children: [{ op: 'aggregate', detail: 'sum', seconds: 2, children: [leaf(8)] }, leaf(4)] });
+    expect(rows.map((row) => [row.id, row.depth, row.own, row.whole])).toEqual([[0, 0, 1, 15], [1, 1, 2, 10], [2, 2, 8, 8], [3, 1, 4, 4]]);
+    expect(heaviest(rows)?.id).toBe(2);
+    expect(seenRows(rows, new Set([1])).map((row) => row.id)).toEqual([0, 1, 3]);
+    expect(seenRows(rows, new Set([0])).map((row) => row.id)).toEqual([0]);
+  });
+  it('may be without figures, and as deep as a query may be', () => {
+    expect(planRows(leaf())).toMatchObject([{ own: 0, whole: 0, parts: 0 }]);
+    expect(heaviest(planRows(leaf()))).toBeUndefined();
+    let deep: PlanNode = leaf(1);
+    for (let i = 0; i < 5000; i++) deep = { op: 'unary', detail: '-', seconds: 0, children: [deep] };
+    const rows = planRows(deep);
+    expect([rows.length, rows[0]!.whole]).toEqual([5001, 1]);
   });
 });

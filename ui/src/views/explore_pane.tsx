@@ -1,4 +1,5 @@
 // One query of Explore: its text, its graph, its table, and what it cost.
+import type { ComponentType } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { api } from '../api';
 import type { QueryData } from '../api_types';
@@ -15,10 +16,11 @@ import { param, setParams } from '../model/url';
 import { Notes, Trouble } from '../widgets/bits';
 import { Editor } from '../widgets/editor';
 import { Icon } from '../widgets/icon';
-import { PanelBody, useRoom } from '../widgets/panel';
+import { Later, PanelBody, useRoom } from '../widgets/panel';
+import type { ExplainProps } from './explain';
 import { ResultTable } from './explore_table';
 
-const TABS = ['graph', 'table', 'both'] as const;
+const TABS = ['graph', 'table', 'both', 'explain'] as const;
 type Tab = (typeof TABS)[number];
 
 function tabOf(text: string): Tab {
@@ -40,15 +42,16 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
   const { ref, width } = useRoom();
   const step = stepOf(param(`g${index}.step_input`));
   const setStep = (seconds: number | undefined) => setParams({ [`g${index}.step_input`]: seconds === undefined ? undefined : promDuration(seconds) });
-  const graph = usePanel([{ expr }], width - 16, expr !== '' && tab !== 'table', step);
+  const drawn = expr !== '' && (tab === 'graph' || tab === 'both'), listed = expr !== '' && (tab === 'table' || tab === 'both');
+  const graph = usePanel([{ expr }], width - 16, drawn, step);
   // The table asks for the range's end; a range that follows now lets the server choose.
   const at = rangeText.value.to === 'now' ? undefined : span.value.end;
   const table = useResource(JSON.stringify([expr, rangeText.value.to === 'now' ? '' : rangeText.value]),
-    (stop) => api.query(expr, at, stop), { on: expr !== '' && tab !== 'graph' });
+    (stop) => api.query(expr, at, stop), { on: listed });
   // An answer carries the time it was evaluated at, not its samples' own; for a selector those can be asked.
-  const ages = useResource(`ages ${expr}`, (stop) => api.query(`timestamp(${expr})`, at, stop), { on: isSelector(expr) && tab !== 'graph' });
+  const ages = useResource(`ages ${expr}`, (stop) => api.query(`timestamp(${expr})`, at, stop), { on: isSelector(expr) && listed });
   const graphError = graph.key === '' && !graph.error ? undefined : graph.error;
-  const error = tab === 'graph' ? graphError : table.error ?? graphError;
+  const error = tab === 'explain' ? undefined : tab === 'graph' ? graphError : table.error ?? graphError;
   const raw = error?.raw;
   const problem = useMemo(() => (draft.trim() === expr ? problemOf(error) : undefined), [raw, draft.trim() === expr]);
   const unit = guessUnit(expr);
@@ -85,14 +88,15 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
       {fit.step && <p class="far">A step of {showDuration(fit.step)} would fit. <button type="button" class="small" onClick={() => setStep(fit.step)}>Use step {showDuration(fit.step)}</button></p>}
       {fit.range && <p class="far">A range of {showDuration(fit.range)} would fit. <button type="button" class="small" onClick={() => setRange({ from: `now-${promDuration(fit.range!)}`, to: 'now' })}>Ask for the last {showDuration(fit.range)}</button></p>}
       {tooMany && <p class="far">That is more than 11,000 points a series. <button type="button" class="small" onClick={() => setRange({ from: 'now-1d', to: 'now' })}>Ask for the last day</button></p>}
-      {expr !== '' && tab !== 'table' && !error && (
+      {expr !== '' && tab === 'explain' && <Plan expr={expr} step={step} width={width - 16} />}
+      {drawn && !error && (
         <PanelBody title="Graph" data={graph.data} late={graph.late} slow={graph.slow} look={{ unit, height: 300 }} took={graph.answer?.took}
           notes={graph.answer && <Notes warnings={graph.answer.warnings} infos={graph.answer.infos} />} anchor={`g${index}`} />
       )}
-      {enough !== undefined && tab !== 'table' && !error && (
+      {enough !== undefined && drawn && !error && (
         <p class="far">{whole(graph.data!.times.length)} points on {whole(width - 16)} pixels, more than can be seen: a step of {showDuration(enough)} has one for each. <button type="button" class="small" onClick={() => setStep(enough)}>Use step {showDuration(enough)}</button></p>
       )}
-      {expr !== '' && tab !== 'graph' && table.data && !table.error && (
+      {listed && table.data && !table.error && (
         <div class={table.late ? 'late' : ''}>
           <ResultTable data={table.data} unit={unit} now={at ?? clock.value} index={index} ages={isSelector(expr) && !ages.error ? ages.data : undefined} />
           <Notes warnings={table.answer?.warnings ?? []} infos={table.answer?.infos ?? []} />
@@ -102,6 +106,13 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
     </section>
   );
 }
+
+/** The plan's code comes when one is asked for. */
+function Plan(props: ExplainProps) {
+  return <Later load={loadExplain} height={160} with={props} />;
+}
+
+const loadExplain = (): Promise<ComponentType<ExplainProps>> => import('./explain').then((m) => m.Explain);
 
 /** The step of the graph: empty leaves it to the page, which chooses by range and width. */
 function StepField({ step, auto, onStep }: { step: number | undefined; auto: number | undefined; onStep: (step: number | undefined) => void }) {

@@ -101,7 +101,7 @@ export function drawnLines(lines: Line[], only: string | undefined, by: Rank, sk
 }
 
 /** A part that few pictures need: its code comes when the first one does, its room is kept. */
-function Later<P>({ load, with: props, height }: { load: () => Promise<ComponentType<P>>; with: P; height: number }) {
+export function Later<P>({ load, with: props, height }: { load: () => Promise<ComponentType<P>>; with: P; height: number }) {
   const [Part, set] = useState<{ it: ComponentType<P> } | undefined>(undefined);
   useEffect(() => void load().then((it) => set({ it }), () => undefined), []);
   return <div style={{ minHeight: `${height}px` }}>{Part && <Part.it {...props as P & object} />}</div>;
