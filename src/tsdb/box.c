@@ -147,7 +147,7 @@ void box_encode(const struct box *b, struct buf *out)
 
 static bool hist_get(struct dec *d, u8 flags, struct arena *a, struct box *b)
 {
-    bool full;
+    bool full = false;
     struct hist *h = arena_try(a, 1, sizeof(*h));
     if (!h || !hist_layout_get(d, a, h, &full)) {
         return false;

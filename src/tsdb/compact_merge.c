@@ -1,3 +1,4 @@
+// compact_merge.c: see compact_merge.h.
 #include "tsdb/compact_merge.h"
 
 #include "base/arena.h"
