@@ -11,6 +11,7 @@ import urllib.parse
 
 import push
 from server import NOTHING, PATIENCE_S, Server, wait_for
+from slow import SLOW, SLOW_S, Slow, cancel, ended_by_cancel, push_for_slow, running, wait_running
 
 GOLDEN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden", "api.json")
 T0 = 1700000000  # Seconds; the data is old, and the same in every run.
@@ -185,6 +186,16 @@ def test_federate():
         assert server.get("/federate").text.strip() == ""
 
 
+def test_federation_of_too_much_says_so():
+    with Server(flags=["--web.enable-remote-write-receiver", "--memory.limit=64MB"]) as server:
+        now = int(time.time() * 1000)
+        for first in range(0, 6000, 500):
+            assert server.push([({"__name__": "w", "n": f"{n:0>1024}"}, [(now, 1.0)]) for n in range(first, first + 500)]).status == 204
+        page = server.get("/federate", {"match[]": "w"})
+        assert page.status == 422 and ("bytes" in page.text or "memory" in page.text), page
+        assert len(server.get("/federate", {"match[]": 'w{n=~".*17"}'}).text.splitlines()) == 61
+
+
 def test_status_pages():
     with filled() as server:
         info = server.api("status/runtimeinfo")
@@ -220,58 +231,10 @@ def test_metrics_page():
         assert server.metric("prometheus_http_requests_total", handler="/api/v1/labels", code="200") == before + 1
 
 
-# Smooths up to 1,800 values for each of 100 series at each of 10,000 steps, 100 times over: many minutes of
-# work in little memory, whatever an engine shares between the terms or between the windows.
-SLOW_TERMS = [f"sum(double_exponential_smoothing(big[30m] offset {n}ms, 0.5, 0.5))" for n in range(100)]
-SLOW = {"query": " + ".join(SLOW_TERMS), "start": T0, "end": T0 + 2000, "step": "0.2"}
-SLOW_S = 3 * PATIENCE_S  # How long a client may wait in these tests before it is a failure.
-
-
 def filled_for_slow(*flags):
     server = filled(flags=["--query.max-samples=50000000000", *flags])
-    for first in range(0, 100, 20):
-        batch = [({"__name__": "big", "n": str(n)}, [((T0 + i) * 1000, float((i * 7919 + n * 104729) % 1000003)) for i in range(2000)])
-                 for n in range(first, first + 20)]
-        assert server.push(batch).status == 204
+    push_for_slow(server)
     return server
-
-
-class Slow:
-    """SLOW in a thread of its own; `answer` once it came, None for a connection that broke."""
-
-    def __init__(self, server):
-        self.server, self.answer = server, None
-        self.thread = threading.Thread(target=self.ask)
-        self.thread.start()
-
-    def ask(self):
-        try:
-            self.answer = self.server.post("/api/v1/query_range", SLOW, timeout=SLOW_S)
-        except (OSError, http.client.HTTPException):
-            pass  # The server died below it.
-
-    def join(self):
-        self.thread.join(SLOW_S)
-        assert not self.thread.is_alive(), "the slow query never came back"
-        return self.answer
-
-
-def running(server):
-    return server.api("status/active_queries")
-
-
-def wait_running(server, n):
-    return wait_for(f"{n} running", lambda: len(found := running(server)) == n and found)
-
-
-def cancel(server, query):
-    """A query that runs is ended in no time: nothing here has to wait for a time-out."""
-    assert server.request("DELETE", f"/api/v1/status/active_queries/{query['id']}").status == 204
-
-
-def ended_by_cancel(slow):
-    answer = slow.join()
-    assert (answer.status, answer.json["errorType"]) == (499, "canceled"), answer
 
 
 def test_slow_queries_block_nobody():
@@ -304,11 +267,11 @@ def test_more_queries_than_lanes_wait_their_turn():
     with filled_for_slow("--query.max-concurrency=1", "--query.timeout=1h") as server:
         slow = Slow(server)
         first, = wait_running(server, 1)
-        idle = server.metric("tidemark_http_requests_running")  # The slow one, and this request itself.
         quick = []
         waiting = threading.Thread(target=lambda: quick.append(server.post("/api/v1/query", {"query": "1"}, timeout=SLOW_S)))
         waiting.start()
-        wait_for("the quick one in the queue", lambda: server.metric("tidemark_http_requests_running") > idle)
+        # With the slow one and the request that asks for it.
+        wait_for("the quick one in the queue", lambda: server.metric("tidemark_http_requests_running") >= 3)
         assert [q["id"] for q in running(server)] == [first["id"]] and not quick, (running(server), quick)
         cancel(server, first)
         ended_by_cancel(slow)
