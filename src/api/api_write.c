@@ -45,7 +45,9 @@ static void answer_stored(struct http_response *rs, const struct push_result *r)
     (void)number_header(rs->rq, rs, STR("X-Prometheus-Remote-Write-Histograms-Written"), hists);
     (void)number_header(rs->rq, rs, STR("X-Prometheus-Remote-Write-Exemplars-Written"), 0);
     const u64 too_new = r->outcomes[APPEND_TOO_NEW];
-    const u64 refused = r->outcomes[APPEND_LIMIT] + r->outcomes[APPEND_INVALID] + too_new;
+    enum append_outcome most;
+    const u64 refused =
+        append_limited_count(r->outcomes, &most) + r->outcomes[APPEND_INVALID] + too_new;
     if (refused > 0 && r->first_error.code == ERR_NONE) {
         http_text(rs, 400,
                   "%llu samples were refused, %llu were stored: they are more than 5 minutes ahead "

@@ -683,10 +683,11 @@ static bool request_store(struct request *q, struct push_result *out, struct err
         ok = request_commit(q, app, false, out, e);
     }
     storage_appender_close(app);
-    if (ok && out->outcomes[APPEND_LIMIT] > 0 && out->first_error.code == ERR_NONE) {
-        (void)err_set(&out->first_error, ERR_LIMIT,
-                      "%llu samples of new series were refused: the series limit is reached",
-                      (unsigned long long)out->outcomes[APPEND_LIMIT]);
+    enum append_outcome most;
+    const u64 limited = append_limited_count(out->outcomes, &most);
+    if (ok && limited > 0 && out->first_error.code == ERR_NONE) {
+        (void)err_set(&out->first_error, ERR_LIMIT, "%s (%llu samples)", append_limit_text(most),
+                      (unsigned long long)limited);
     }
     return ok;
 }

@@ -79,7 +79,7 @@ TEST(push_stores_the_good_and_counts_each_of_the_rest)
     assert_int_equal(r.outcomes[APPEND_CONFLICT], 1);
     assert_int_equal(r.outcomes[APPEND_OUT_OF_ORDER], 1);
     assert_int_equal(r.outcomes[APPEND_INVALID], 2);
-    assert_int_equal(r.outcomes[APPEND_LIMIT], 1);
+    assert_int_equal(r.outcomes[APPEND_LIMIT_SERIES], 1);
     assert_int_equal(r.series_bad_labels, 2);
     assert_int_not_equal(r.first_error.code, ERR_NONE);
     buf_fini(&b);

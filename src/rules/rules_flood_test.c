@@ -22,7 +22,7 @@ static u32 flood(struct rules_rig *r, u32 from, u32 count)
         struct series_ref ref;
         u8 outcome;
         app->ops->resolve(app, &set, 1, &ref, &outcome);
-        refused += outcome == APPEND_LIMIT;
+        refused += outcome == APPEND_LIMIT_SERIES;
         const i64 t_ms = clk_wall_ms(r->clk);
         const f64 v = 1;
         const struct append_batch b = {.refs = &ref,

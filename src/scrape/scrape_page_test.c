@@ -439,10 +439,12 @@ TEST(scrape_refused_series_are_counted_and_tried_again)
     r.body = "a 1\nb 1\nb 1\n";
     rig_run(&r, 10000);
     assert_true(rig_last(&r, "up") == 1 && rig_last(&r, "scrape_series_added") == 0);
-    assert_int_equal(rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"limit"), 2);
+    assert_int_equal(
+        rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"series_limit"), 2);
     assert_int_equal(rig_series(&r, "b"), 0);
     rig_run(&r, 10000);
-    assert_int_equal(rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"limit"), 4);
+    assert_int_equal(
+        rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"series_limit"), 4);
     rig_fini(&r);
 }
 

@@ -46,9 +46,9 @@ struct page {
     struct metadata *metadata; // Changed families.
     u32 metadata_count;
     u32 metadata_cap;
-    u64 samples;         // Lines.
-    u64 samples_post;    // After metric relabelling.
-    u64 samples_limited; // Of series that storage had no room for.
+    u64 samples;                        // Lines.
+    u64 samples_post;                   // After metric relabelling.
+    u64 outcomes[APPEND_OUTCOME_COUNT]; // Of samples that came to storage.
     u64 created;
     u64 exemplars;
     struct exemplar *kept; // Exemplars of rows, and the entries of their series.
@@ -359,6 +359,15 @@ static bool page_read(struct page *p, str body, enum expo_format format, struct 
     return ok;
 }
 
+static void page_count(struct page *p, const u64 counts[APPEND_OUTCOME_COUNT])
+{
+    for (u32 o = 0; o < APPEND_OUTCOME_COUNT; o++) {
+        p->outcomes[o] += counts[o];
+        scrape_count_outcome(p->t->pool->owner->metrics, p->t->pool->config->job_name,
+                             (enum append_outcome)o, counts[o]);
+    }
+}
+
 // Gives the number of series that storage took.
 static u64 fresh_resolve(struct page *p, struct storage_appender *app)
 {
@@ -392,11 +401,7 @@ static u64 fresh_resolve(struct page *p, struct storage_appender *app)
         }
     }
     r->count = kept;
-    p->samples_limited = refused[APPEND_LIMIT];
-    for (u32 o = 0; o < APPEND_OUTCOME_COUNT; o++) {
-        scrape_count_outcome(p->t->pool->owner->metrics, p->t->pool->config->job_name,
-                             (enum append_outcome)o, refused[o]);
-    }
+    page_count(p, refused);
     return added;
 }
 
@@ -550,10 +555,7 @@ static void outcomes_count(struct page *p)
             }
         }
     }
-    for (u32 o = 0; o < APPEND_OUTCOME_COUNT; o++) {
-        scrape_count_outcome(p->t->pool->owner->metrics, p->t->pool->config->job_name,
-                             (enum append_outcome)o, counts[o]);
-    }
+    page_count(p, counts);
 }
 
 // Stages and commits what the page holds.
@@ -629,20 +631,20 @@ struct verdict {
     f64 store_s;
 };
 
-#define LIMITED_TEXT                                                                               \
-    "%llu of %llu samples were not stored: there is no room for new series, by "                   \
-    "--storage.tsdb.series-limit or --memory.limit"
+#define LIMITED_TEXT "%llu of %llu samples were not stored: %s"
 
 // Says so in the log when it begins, not with every scrape.
 static void limited_tell(struct page *p)
 {
     struct scrape_target *t = p->t;
-    if (p->samples_limited > 0 && !t->limited) {
+    enum append_outcome most;
+    const u64 limited = append_limited_count(p->outcomes, &most);
+    if (limited > 0 && !t->limited) {
         LOGF(t->pool->owner->deps.log, LOG_WARN, "target %.*s of job %.*s: " LIMITED_TEXT,
-             STR_ARG(t->url), STR_ARG(t->pool->config->job_name),
-             (unsigned long long)p->samples_limited, (unsigned long long)p->samples_post);
+             STR_ARG(t->url), STR_ARG(t->pool->config->job_name), (unsigned long long)limited,
+             (unsigned long long)p->samples_post, append_limit_text(most));
     }
-    t->limited = p->samples_limited > 0;
+    t->limited = limited > 0;
 }
 
 static void info_update(struct page *p, const struct http_reply *reply, const struct verdict *v)
@@ -662,15 +664,16 @@ static void info_update(struct page *p, const struct http_reply *reply, const st
     i->phase_parse_s = v->parse_s;
     i->phase_store_s = v->store_s;
     i->samples = p->samples;
-    const bool limited = v->ok && p->samples_limited > 0;
-    const str trouble = limited ? STR("series_limit") : STR_EMPTY;
+    enum append_outcome most;
+    const u64 limited = v->ok ? append_limited_count(p->outcomes, &most) : 0;
+    const str trouble = limited > 0 ? str_c(append_outcome_text(most)) : STR_EMPTY;
     i->last_reason = v->ok ? trouble : str_c(v->reason);
     buf_clear(&t->error_text);
     buf_clear(&t->excerpt);
     i->error_line = 0;
-    if (limited) {
-        buf_printf(&t->error_text, LIMITED_TEXT, (unsigned long long)p->samples_limited,
-                   (unsigned long long)p->samples_post);
+    if (limited > 0) {
+        buf_printf(&t->error_text, LIMITED_TEXT, (unsigned long long)limited,
+                   (unsigned long long)p->samples_post, append_limit_text(most));
     }
     if (!v->ok) {
         buf_c(&t->error_text, v->error.text);

@@ -61,7 +61,7 @@ static enum append_outcome resolve_one(struct memstore *m, struct tenant_id tena
     u32 index = map_get(&m->by_labels, hash, &key);
     if (index == MAP_NONE) {
         if (m->opts.series_max != 0 && m->series_count >= m->opts.series_max) {
-            return APPEND_LIMIT;
+            return APPEND_LIMIT_SERIES;
         }
         if (m->series_count == m->series_cap) {
             m->series_cap = MAX(64U, m->series_cap * 2);

@@ -21,8 +21,18 @@ const char *append_outcome_text(enum append_outcome o)
         return "too_old";
     case APPEND_TOO_NEW:
         return "too_new";
-    case APPEND_LIMIT:
-        return "limit";
+    case APPEND_LIMIT_SERIES:
+        return "series_limit";
+    case APPEND_LIMIT_MEMORY:
+        return "memory_limit";
+    case APPEND_LIMIT_SYMBOLS:
+        return "symbol_limit";
+    case APPEND_LIMIT_LABELS:
+        return "label_limit";
+    case APPEND_LIMIT_HISTOGRAMS:
+        return "histogram_limit";
+    case APPEND_LIMIT_WINDOWS:
+        return "window_limit";
     case APPEND_INVALID:
         return "invalid";
     case APPEND_OUTCOME_COUNT:
@@ -30,6 +40,34 @@ const char *append_outcome_text(enum append_outcome o)
     }
     CHECK(false && "an outcome outside the enum");
     return "";
+}
+
+const char *append_limit_text(enum append_outcome o)
+{
+    static const char *const texts[APPEND_OUTCOME_COUNT] = {
+        [APPEND_LIMIT_SERIES] =
+            "there are as many series as --storage.tsdb.series-limit allows, so no new ones",
+        [APPEND_LIMIT_MEMORY] = "the memory of series is used up (--memory.limit), so no new ones",
+        [APPEND_LIMIT_SYMBOLS] = "the memory of label texts is used up, so no new ones",
+        [APPEND_LIMIT_LABELS] = "the labels of one series are longer than 8 MiB",
+        [APPEND_LIMIT_HISTOGRAMS] = "the memory of histograms is used up (--memory.limit)",
+        [APPEND_LIMIT_WINDOWS] = "their times lie in more than 256 block ranges at once",
+    };
+    CHECK(append_is_limited(o));
+    return texts[o];
+}
+
+u64 append_limited_count(const u64 counts[APPEND_OUTCOME_COUNT], enum append_outcome *most)
+{
+    u64 sum = 0;
+    *most = APPEND_LIMIT_SERIES;
+    for (u32 o = 0; o < APPEND_OUTCOME_COUNT; o++) {
+        if (append_is_limited((enum append_outcome)o)) {
+            sum += counts[o];
+            *most = counts[o] > counts[*most] ? (enum append_outcome)o : *most;
+        }
+    }
+    return sum;
 }
 
 struct storage_appender *storage_appender_open(struct storage *s, struct tenant_id tenant,

@@ -21,6 +21,7 @@
 #include "model/labels.h"
 #include "model/match.h"
 #include "model/sample.h"
+#include "storage/append_outcome.h"
 #include "storage/query_budget.h"
 
 struct arena;
@@ -40,24 +41,6 @@ struct series_ref {
 static inline bool series_ref_is_none(struct series_ref r)
 {
     return r.ordinal == 0 && r.generation == 0;
-}
-
-enum append_outcome {
-    APPEND_STORED,
-    APPEND_STORED_OOO,   // Stored behind the newest, within the out-of-order window.
-    APPEND_DUPLICATE,    // Same time, same value: already there.
-    APPEND_CONFLICT,     // Same time, other value: the first write stays.
-    APPEND_OUT_OF_ORDER, // Behind the newest, no window.
-    APPEND_TOO_OLD,      // Behind what the head may still take.
-    APPEND_TOO_NEW,      // Further ahead of the clock than allowed (5 min).
-    APPEND_LIMIT,        // A series limit or the memory budget refused a new series.
-    APPEND_INVALID,      // Dead ref, bad labels, bad histogram.
-    APPEND_OUTCOME_COUNT
-};
-const char *append_outcome_text(enum append_outcome o); // "stored", …
-static inline bool append_is_stored(enum append_outcome o)
-{
-    return o == APPEND_STORED || o == APPEND_STORED_OOO;
 }
 
 enum durability {
@@ -80,7 +63,7 @@ struct append_batch {
 };
 
 struct storage_appender_ops {
-    // Finds or makes each set's series. Refused: a zero ref, APPEND_LIMIT or APPEND_INVALID.
+    // Finds or makes each set's series. Refused: a zero ref, a limit or APPEND_INVALID.
     void (*resolve)(struct storage_appender *a, const struct labels *sets, u32 n,
                     struct series_ref *refs, u8 *outcomes);
     bool (*append)(struct storage_appender *a, const struct append_batch *b, struct error *e);

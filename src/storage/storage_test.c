@@ -34,7 +34,7 @@ TEST(memstore_limits_series)
     u8 outcomes[3];
     a->ops->resolve(a, sets, 3, refs, outcomes);
     assert_int_equal(outcomes[0], APPEND_STORED);
-    assert_int_equal(outcomes[1], APPEND_LIMIT);
+    assert_int_equal(outcomes[1], APPEND_LIMIT_SERIES);
     assert_int_equal(refs[1].ordinal, 0);
     assert_int_equal(outcomes[2], APPEND_STORED);
     storage_appender_close(a);

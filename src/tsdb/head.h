@@ -131,13 +131,15 @@ struct head_asker {
     struct tenant_id tenant;
     bool reserve; // May use as many series as are kept back, and memory beyond its limit for them.
 };
-// Finds or makes series; takes the turn only if some are new.
+// Finds or makes series; takes the turn only if some are new. Outcomes: stored, a limit, invalid.
 void head_resolve(struct head *h, const struct head_asker *asker, const struct labels *sets, u32 n,
                   struct series_ref *refs, u8 *outcomes);
 // With the turn: makes a series at this ordinal (replay). Returns where it stands: elsewhere only
 // if it is known under another ordinal and has samples there; MAP_NONE if the ordinal is taken or a
 // limit refuses.
 u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32 ordinal);
+// Its job, empty if it has none; borrowed from the symbols. Needs the lock or the turn.
+str head_job(const struct head *h, u32 ordinal);
 // Tenant and labels (without the hidden one) of a live series, strings borrowed from the symbols.
 // Needs the lock or the turn. items has room for head_label_count of it.
 static inline bool head_live(const struct head *h, u32 ordinal)

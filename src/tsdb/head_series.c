@@ -13,6 +13,8 @@
 #define SLOTS_MAX           (1U << 27)
 #define SLOTS_SPARE         (1U << 20)
 #define PENDING_LABEL_BYTES 20ULL // At most, beside its texts, in the log.
+// A record of the log holds 16 MiB, and series of up to 4 MiB before the one that fills it.
+#define SERIES_BYTES_MAX ((u64)8 << 20)
 
 // What comes from outside was held to its limits where it came in.
 static const struct labels_limits no_limits;
@@ -69,6 +71,23 @@ struct labels head_labels(const struct head *h, u32 ordinal, struct label *items
         items[i].value = symtab_get(x->symbols, p->value);
     }
     return (struct labels){.items = items, .count = n};
+}
+
+str head_job(const struct head *h, u32 ordinal)
+{
+    const struct head_index *x = &h->index;
+    const u32 group = h->rows[ordinal].group;
+    if (group != 0) {
+        return symtab_get(x->symbols, h->groups[group - 1].job);
+    }
+    struct pair_walk w = walk_of(h, ordinal);
+    for (u32 n = head_label_count(h, ordinal) + 1; n > 0; n--) {
+        const struct head_pair *p = &x->pairs[pair_walk_next(&w)];
+        if (str_eq(symtab_get(x->symbols, x->names[p->name].symbol), LABEL_JOB)) {
+            return symtab_get(x->symbols, p->value);
+        }
+    }
+    return STR_EMPTY;
 }
 
 // Into the set of each pair, or out of it.
@@ -437,17 +456,32 @@ u32 head_pending_slice(const struct head *h, u64 bytes_max)
     return n;
 }
 
-// With the turn. Shards that add series at the same moment may pass the limit by one each.
-static bool has_room(const struct head *h, const struct head_asker *asker)
+static bool set_fits_log(struct labels set)
 {
+    u64 bytes = 0;
+    for (u32 i = 0; i < set.count; i++) {
+        bytes += set.items[i].name.len + set.items[i].value.len + PENDING_LABEL_BYTES;
+    }
+    return bytes <= SERIES_BYTES_MAX;
+}
+
+// With the turn: APPEND_STORED, or the limit that refuses one more series. Shards that add series
+// at the same moment may pass the limit by one each.
+static enum append_outcome admit(const struct head *h, const struct head_asker *asker,
+                                 struct labels set)
+{
+    if (!set_fits_log(set)) {
+        return APPEND_LIMIT_LABELS;
+    }
     if (asker->reserve && h->live < h->series_max) {
-        return true;
+        return APPEND_STORED;
     }
     if (atomic_load(h->full)) {
-        return false;
+        return APPEND_LIMIT_MEMORY;
     }
-    return h->live < h->own_min ||
-           (h->live < h->own_max && atomic_load(h->series_total) < h->series_max);
+    bool room = h->live < h->own_min ||
+                (h->live < h->own_max && atomic_load(h->series_total) < h->series_max);
+    return room ? APPEND_STORED : APPEND_LIMIT_SERIES;
 }
 
 // With the turn and the lock.
@@ -457,12 +491,16 @@ static enum append_outcome resolve_new(struct head *h, const struct head_asker *
     if (resolve_known(h, k, ref)) { // Somebody was faster, or it came twice.
         return APPEND_STORED;
     }
-    if (!has_room(h, asker)) {
-        return APPEND_LIMIT;
+    enum append_outcome outcome = admit(h, asker, k->labels);
+    if (outcome != APPEND_STORED) {
+        return outcome;
     }
     u32 at = h->free_count > 0 ? h->free_ordinals[h->free_count - 1] : h->count;
-    if (at >= head_slots_max(h->series_max) || !series_make(h, k, at)) {
-        return APPEND_LIMIT;
+    if (at >= head_slots_max(h->series_max)) {
+        return APPEND_LIMIT_SERIES;
+    }
+    if (!series_make(h, k, at)) {
+        return APPEND_LIMIT_SYMBOLS;
     }
     if (h->free_count > 0) {
         h->free_count--;

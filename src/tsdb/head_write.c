@@ -284,8 +284,11 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     if (t < h->t_floor || t < T_OLDEST) {
         return APPEND_TOO_OLD;
     }
-    if (!window_ensure(h, t) || (is_box(value) && !box_store_room(&head_window_at(h, t)->boxes))) {
-        return APPEND_LIMIT;
+    if (!window_ensure(h, t)) {
+        return APPEND_LIMIT_WINDOWS;
+    }
+    if (is_box(value) && !box_store_room(&head_window_at(h, t)->boxes)) {
+        return APPEND_LIMIT_HISTOGRAMS;
     }
     plan_add(h, plan, at, t, value);
     return outcome;

@@ -11,6 +11,7 @@
 #include "tsdb/box.h"
 #include "tsdb/head.h"
 #include "tsdb/tsdb_inner.h"
+#include "tsdb/tsdb_refused.h"
 #include "tsdb/wal.h"
 #include "tsdb/wal_entry.h"
 
@@ -75,11 +76,7 @@ static void tsdb_resolve(struct storage_appender *base, const struct labels *set
     struct tsdb_appender *a = appender_of(base);
     const struct head_asker asker = {.tenant = a->tenant, .reserve = a->reserve};
     head_resolve(a->head, &asker, sets, n, refs, outcomes);
-    u64 refused = 0;
-    for (u32 i = 0; i < n; i++) {
-        refused += outcomes[i] == APPEND_LIMIT;
-    }
-    tsdb_count(a->db, COUNT_SERIES_REFUSED, refused);
+    tsdb_refused_sets(a->db, a->tenant, sets, outcomes, n);
 }
 
 static bool tsdb_append(struct storage_appender *base, const struct append_batch *b,
@@ -226,7 +223,7 @@ static enum append_outcome box_check(struct tsdb_appender *a, const struct head_
         box.value = b->values[i];
     }
     if (!head_plan_box(&a->plan, &box, &ref)) {
-        return APPEND_LIMIT; // The commit is too long anyway: its log will be refused.
+        return APPEND_LIMIT_HISTOGRAMS; // The commit is too long anyway: its log will be refused.
     }
     return head_check(a->head, &a->plan, rules, b->refs[i], b->t_ms[i], ref);
 }
@@ -274,6 +271,10 @@ static void outcomes_count(struct tsdb_appender *a)
             hists += b->kinds && b->kinds[i] == SAMPLE_HIST &&
                      append_is_stored((enum append_outcome)b->outcomes[i]);
         }
+    }
+    enum append_outcome most;
+    for (u32 k = 0; k < a->batch_count && append_limited_count(seen, &most) > 0; k++) {
+        tsdb_refused_batch(a->db, a->head, a->tenant, &a->batches[k]);
     }
     tsdb_count(a->db, COUNT_HIST_APPENDED, hists);
     tsdb_count(a->db, COUNT_APPENDED, seen[APPEND_STORED] + seen[APPEND_STORED_OOO]);

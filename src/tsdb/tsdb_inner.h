@@ -83,7 +83,6 @@ enum tsdb_counter {
     COUNT_HIST_APPENDED,
     COUNT_EXEMPLARS_APPENDED,
     COUNT_EXEMPLARS_DROPPED,
-    COUNT_SERIES_REFUSED,
     COUNT_WAL_CORRUPTIONS,
     COUNT_WAL_WRITES_FAILED,
     COUNT_WAL_SYNCS_FAILED,
@@ -125,6 +124,7 @@ struct tsdb {
     _Atomic u64 counts[COUNT_TOTAL];
     _Atomic u64 disk_free;
     _Atomic u64 disk_total;
+    struct tmk_family *refused[2]; // Series, samples; NULL without a registry.
     struct tmk_histogram *sync_seconds;
     struct tmk_histogram *compact_seconds;
     _Atomic u32 interrupts; // While it is not 0, what is long in a step gives up.

@@ -3,6 +3,7 @@
 #include "tsdb/block.h"
 #include "tsdb/head.h"
 #include "tsdb/tsdb_inner.h"
+#include "tsdb/tsdb_refused.h"
 #include "tsdb/wal.h"
 
 #include <math.h>
@@ -80,8 +81,6 @@ static const struct metric metrics[] = {
         "than 100 an hour, or too long."),
     COUNTED("prometheus_tsdb_exemplar_exemplars_appended_total", COUNT_EXEMPLARS_APPENDED,
             "Exemplars kept."),
-    COUNTED("tidemark_tsdb_series_refused_total", COUNT_SERIES_REFUSED,
-            "New series refused by a limit."),
     COUNTED("tidemark_tsdb_replay_samples_lost_total", COUNT_REPLAY_LOST,
             "Samples in the log that damage made unreadable."),
     COUNTED("prometheus_tsdb_wal_corruptions_total", COUNT_WAL_CORRUPTIONS,
@@ -279,6 +278,7 @@ void tsdb_metrics_register(struct tsdb *db)
     struct tmk_registry *r = db->opts.registry;
     struct metric_slot *slots = MEM_NEW_N(struct metric_slot, ARRAY_LEN(metrics));
     db->metric_slots = slots;
+    tsdb_refused_register(db);
     db->sync_seconds =
         tmk_histogram_register(r, "prometheus_tsdb_wal_fsync_duration_seconds",
                                "How long syncs of the log took.", bounds, ARRAY_LEN(bounds), NULL);

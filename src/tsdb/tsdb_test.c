@@ -246,7 +246,7 @@ TEST(tsdb_limits_series_with_a_clear_outcome)
     for (int i = 0; i < 20; i++) {
         (void)snprintf(name, sizeof(name), "m,instance=a,job=x,n=%d", i);
         assert_int_equal(fixture_put(&f, STREAM_SCRAPE, name, FIXTURE_NOW, 1),
-                         i < 8 ? APPEND_STORED : APPEND_LIMIT);
+                         i < 8 ? APPEND_STORED : APPEND_LIMIT_SERIES);
     }
     assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "m,instance=a,job=x,n=3", FIXTURE_NOW + 1, 2),
                      APPEND_STORED);
@@ -278,7 +278,7 @@ static u32 flood(struct fixture *f, enum storage_stream stream, const char *name
     for (u32 i = 0; i < n; i++) {
         (void)snprintf(text, sizeof(text), "%s,instance=a,job=x,n=%u", name, i);
         const enum append_outcome o = fixture_put(f, stream, text, FIXTURE_NOW, 1);
-        assert_true(o == APPEND_STORED || o == APPEND_LIMIT);
+        assert_true(o == APPEND_STORED || append_is_limited(o));
         stored += o == APPEND_STORED;
     }
     return stored;

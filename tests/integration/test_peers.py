@@ -76,7 +76,7 @@ remote_write:
             compared += len(samples)
         assert len(got) == len(held) and compared > 300 * seconds * 0.5, (len(got), len(held), compared)
         refused = {o: server.metric("tidemark_remote_write_samples_total", outcome=o)
-                   for o in ("conflict", "out_of_order", "too_old", "too_new", "limit", "invalid")}
+                   for o in ("conflict", "out_of_order", "too_old", "too_new", "series_limit", "memory_limit", "invalid")}
         assert not any(refused.values()), refused
         print(f"{compared} samples of {len(held)} series found again")
 

@@ -313,7 +313,7 @@ def test_full_store_still_tells_who_is_up():
 
     with Exporter(page) as exporter, Server(config=config(exporter.address), flags=[
             "--storage.tsdb.series-limit=1000", "--web.enable-lifecycle"]) as server:
-        wait_for("the flood", lambda: (server.metric("tidemark_scrape_samples_total", job="j", outcome="limit") or 0) > 2000)
+        wait_for("the flood", lambda: (server.metric("tidemark_scrape_samples_total", job="j", outcome="series_limit") or 0) > 2000)
         wait_for("its up", lambda: server.value("up") == 1)
         wait_for("a word of it", lambda: (t := target_of(server, exporter))["health"] == "up" and "not stored" in t["lastError"])
         server.write("prometheus.yml", config(exporter.address, f"127.0.0.1:{free_port()}"))
