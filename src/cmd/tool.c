@@ -9,6 +9,7 @@
 #include "client/tidemark.h"
 #include "cmd/config.h"
 #include "cmd/server.h"
+#include "cmd/tool_query.h"
 #include "cmd/tool_tsdb.h"
 #include "os/clk.h"
 #include "os/fs.h"
@@ -122,10 +123,14 @@ int tool_run(int argc, char **argv)
     if (argc >= 1 && str_eq(str_c(argv[0]), STR("tsdb"))) {
         return tool_tsdb_run(fs_real(), argc - 1, argv + 1);
     }
+    if (argc >= 1 && str_eq(str_c(argv[0]), STR("query"))) {
+        return tool_query_run(clk_real(), argc - 1, argv + 1);
+    }
     const bool is_check = argc >= 3 && str_eq(str_c(argv[0]), STR("check"));
     const bool is_config = is_check && str_eq(str_c(argv[1]), STR("config"));
     if (!is_check || (!is_config && !str_eq(str_c(argv[1]), STR("rules")))) {
         (void)fputs(usage, stderr);
+        (void)fputs(tool_query_usage, stderr);
         (void)fputs(tool_tsdb_usage, stderr);
         return EXIT_USAGE;
     }
