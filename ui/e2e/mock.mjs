@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { matrix, plan, sketches, vector } from './mock_data.mjs';
+import { exemplars, matrix, plan, sketches, vector } from './mock_data.mjs';
 import { HOSTILE, world } from './mock_worlds.mjs';
 
 const DIST = join(fileURLToPath(new URL('.', import.meta.url)), '..', 'dist');
@@ -50,6 +50,7 @@ function answer(path, q, state) {
     return { resultType: 'matrix', result, stats: stats(result.reduce((n, s) => n + s.values.length, 0) * 4) };
   }
   switch (path) {
+    case 'query_exemplars': return /exempt/.test(q.get('query')) ? [] : exemplars(Number(q.get('start')), Number(q.get('end')), w);
     case 'explain': return w.plan === undefined ? plan(q.get('query'), q.get('analyze') === 'true') : w.plan;
     case 'format_query': return badQuery(q.get('query') ?? '') ? { error: badQuery(q.get('query')) } : q.get('query');
     case 'alerts': return { alerts: w.groups.flatMap((g) => g.rules.flatMap((r) => r.alerts ?? [])) };

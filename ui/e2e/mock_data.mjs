@@ -109,3 +109,10 @@ export function plan(query, ran) {
   ]);
   return { text: 'query\n  aggregate\n', analyzed: ran, tree };
 }
+
+/** Sixty single events over the range, one of them far above the others. */
+export function exemplars(start, end, world) {
+  const id = (i) => hash(`trace ${i}`).toString(16).padStart(8, '0').repeat(2);
+  const exemplars = Array.from({ length: 60 }, (_, i) => ({ labels: { trace_id: id(i), route: world.exemplar ?? '/pay' }, value: String(i === 30 ? 90 : 1 + 3 * wave(1, i * 50)), timestamp: start + ((i + 0.5) / 60) * (end - start) }));
+  return [{ seriesLabels: { __name__: 'shop_request_seconds_bucket', job: 'shop', le: '5' }, exemplars }];
+}

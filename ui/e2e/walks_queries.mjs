@@ -135,9 +135,43 @@ async function explained(run) {
   });
 }
 
+async function marked(run) {
+  for (const [size, scheme] of [['wide', 'light'], ['wide', 'dark'], ['phone', 'light']]) await run.check(`exemplars are marks with their traces, ${size}, ${scheme}`, { size, scheme }, async (page) => {
+    const mock = await startMock();
+    await open(page, `${mock.url}query?g0.expr=${encodeURIComponent('histogram_quantile(0.9, node_load1)')}&g0.tab=graph&from=1795270000&to=1795273600`, '.pane canvas');
+    await page.getByRole('button', { name: 'exemplars' }).click();
+    await page.waitForURL(/show_exemplars=1/);
+    await page.waitForSelector('.exemplars');
+    need(/60 exemplars$/.test(await page.locator('.exemplars summary').textContent()), 'their number is not told');
+    const box = await page.locator('.u-over').boundingBox();
+    await page.mouse.move(box.x + box.width * (30.5 / 60), box.y + 5); // beyond the axis: at its edge
+    await page.waitForSelector('.tip-exemplars');
+    need(/1 m 30 s.*trace_id=[0-9a-f]{16}.*shop_request_seconds_bucket/.test(await page.locator('.tip-exemplars').textContent()), 'the event is not told');
+    await run.shot(page, `exemplars-${size}-${scheme}`);
+    await page.locator('.exemplars summary').click();
+    need(/1 m 30 s.*Copy trace/.test(await page.locator('.exemplars tbody tr').first().textContent()), 'the highest does not come first');
+    await run.accessible(page);
+    await open(page, `${mock.url}query?g0.expr=${encodeURIComponent('rate(node_load1[5m])')}&g0.tab=graph&g0.show_exemplars=1`, '.exemplars');
+    need(/on the time axis/.test(await page.locator('.exemplars summary').textContent()), 'values of another kind are drawn as if of this one');
+    mock.close();
+  });
+  await run.check('no exemplars, and a server without them, say so', {}, async (page) => {
+    const mock = await startMock();
+    mock.state.world.series = () => [[{ a: 'b' }, 1, 2]];
+    await open(page, `${mock.url}query?g0.expr=exempt&g0.tab=graph&g0.show_exemplars=1`, '.pane canvas');
+    await until(page, () => /No exemplar of these series/.test(document.querySelector('.pane').textContent));
+    mock.state.world.unknown = ['query_exemplars'];
+    await open(page, `${mock.url}query?g0.expr=x&g0.tab=graph&g0.show_exemplars=1`, '.pane .trouble');
+    need(/keeps no exemplars/.test(await page.locator('.pane .trouble').textContent()), 'an old server is not told');
+    need(await page.locator('.pane canvas').count() > 0, 'the graph is gone with them');
+    mock.close();
+  });
+}
+
 export async function queryWalks(run) {
   await active(run);
   await past(run);
   await steps(run);
   await explained(run);
+  await marked(run);
 }

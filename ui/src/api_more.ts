@@ -1,6 +1,6 @@
 // What the pages ask that come later than the first: loaded with them.
 import { call } from './api';
-import type { ActiveQuery, Delivery, Labels, MetadataData, Plan, TsdbBlock, TsdbData } from './api_types';
+import type { ActiveQuery, Delivery, ExemplarSeries, Labels, MetadataData, Plan, TsdbBlock, TsdbData } from './api_types';
 
 export const more = {
   /** Refuses what the parser cannot read. */
@@ -16,6 +16,9 @@ export const more = {
 
   explain: (query: string, start: number, end: number, step: number, analyze: boolean, stop?: AbortSignal) =>
     call<Plan>('api/v1/explain', { query, start: start.toFixed(3), end: end.toFixed(3), step, analyze: String(analyze) }, 'POST', stop),
+
+  exemplars: (query: string, start: number, end: number, stop?: AbortSignal) =>
+    call<ExemplarSeries[]>('api/v1/query_exemplars', { query, start: start.toFixed(3), end: end.toFixed(3) }, 'POST', stop),
 
   metadata: (metric: string | undefined, limit: number, stop?: AbortSignal) =>
     call<MetadataData>('api/v1/metadata', { metric, limit }, 'GET', stop),

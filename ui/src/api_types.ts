@@ -152,6 +152,11 @@ export interface PlanNode {
   children?: PlanNode[];
 }
 
+export interface ExemplarSeries {
+  seriesLabels: Labels;
+  exemplars: { labels: Labels; value: string; timestamp: number }[];
+}
+
 export interface Plan { text: string; tree: PlanNode }
 
 /** A query that the server is busy with. What a server does not account for is absent. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ActiveQuery, PlanNode } from '../api_types';
 import { endWord, mergeActive } from './active';
+import { readExemplars, sameKind, thinned, traceOf } from './exemplars';
 import { historyKey, readPast, withQuery } from './history';
 import { heaviest, planRows, seenRows } from './plan';
 import { picture, strongest } from './series';
@@ -110,5 +111,27 @@ describe('plans', () => {
     for (let i = 0; i < 5000; i++) deep = { op: 'unary', detail: '-', seconds: 0, children: [deep] };
     const rows = planRows(deep);
     expect([rows.length, rows[0]!.whole]).toEqual([5001, 1]);
+  });
+});
+
+describe('exemplars', () => {
+  const at = (timestamp: number, value: string) => ({ labels: { trace_id: `t${timestamp}` }, value, timestamp });
+  const found = readExemplars([{ seriesLabels: { le: '1' }, exemplars: [at(30, '2'), at(10, '1')] }, { seriesLabels: { le: '2' }, exemplars: [at(20, 'NaN'), at(15, '+Inf'), at(25, '5')] }]);
+  it('stand by time, without what has no place', () => {
+    expect(found.map((x) => [x.time, x.value, x.series.le])).toEqual([[10, 1, '1'], [25, 5, '2'], [30, 2, '1']]);
+  });
+  it('are thinned to the highest of each moment', () => {
+    const many = readExemplars([{ seriesLabels: {}, exemplars: Array.from({ length: 1000 }, (_, i) => at(i, String(i % 10))) }]);
+    const kept = thinned(many, 0, 1000, 100);
+    expect(kept).toHaveLength(100);
+    expect(new Set(kept.map((x) => x.value))).toEqual(new Set([9]));
+    expect(thinned(many, 0, 1000, 1000)).toHaveLength(1000);
+  });
+  it('name their trace, whatever it is called', () => {
+    expect([{ trace_id: 'a' }, { traceID: 'b' }, { TraceId: 'c' }, { span_id: 'd' }].map((labels) => traceOf(labels as unknown as Record<string, string>))).toEqual(['a', 'b', 'c', undefined]);
+  });
+  it('stand at their value only where the graph shows values of their kind', () => {
+    for (const expr of ['histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))', 'rate(x_sum[5m]) / rate(x_count[5m])', 'histogram_avg(x)']) expect(sameKind(expr)).toBe(true);
+    for (const expr of ['rate(x_bucket[5m])', 'x_bucket', 'rate(x_count[5m])', 'increase(x_total[1h])']) expect(sameKind(expr)).toBe(false);
   });
 });

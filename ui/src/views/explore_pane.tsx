@@ -17,6 +17,8 @@ import { Notes, Trouble } from '../widgets/bits';
 import { Editor } from '../widgets/editor';
 import { Icon } from '../widgets/icon';
 import { Later, PanelBody, useRoom } from '../widgets/panel';
+import type { Layer } from '../widgets/layer';
+import type { ExemplarsProps } from './exemplars';
 import type { ExplainProps } from './explain';
 import { ResultTable } from './explore_table';
 
@@ -55,6 +57,8 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
   const raw = error?.raw;
   const problem = useMemo(() => (draft.trim() === expr ? problemOf(error) : undefined), [raw, draft.trim() === expr]);
   const unit = guessUnit(expr);
+  const marked = param(`g${index}.show_exemplars`) === '1';
+  const [layer, setLayer] = useState<Layer | undefined>(undefined);
   const fit = fitOf(graphError?.raw ?? '');
   const enough = graph.data && step !== undefined ? enoughStep(graph.data.times.length, graph.data.end - graph.data.start, width - 16) : undefined;
   const done = expr !== '' && !error && (graph.key.includes(JSON.stringify(expr)) || table.key.includes(JSON.stringify(expr)));
@@ -69,13 +73,14 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
         <button type="button" class="primary" onClick={run} title="Ctrl/⌘ Enter or Shift Enter">Run</button>
         <button type="button" onClick={onBrowse}>Metrics</button>
         <button type="button" onClick={() => (historyOpen.value = key)} title="Queries of before (h)">History</button>
-        {several && <button type="button" class="quiet" aria-label={`Remove query ${index + 1}`} onClick={() => setParams({ [key]: undefined, [`g${index}.tab`]: undefined, [`g${index}.step_input`]: undefined })}><Icon name="close" /></button>}
+        {several && <button type="button" class="quiet" aria-label={`Remove query ${index + 1}`} onClick={() => setParams({ [key]: undefined, [`g${index}.tab`]: undefined, [`g${index}.step_input`]: undefined, [`g${index}.show_exemplars`]: undefined })}><Icon name="close" /></button>}
       </div>
       <h2 class="offscreen">{several ? `Result ${index + 1}` : 'Result'}</h2>
       <div class="pane-bar">
         <div class="choices" role="group" aria-label="Result as">
           {TABS.map((t) => <button key={t} type="button" aria-pressed={t === tab} onClick={() => setParams({ [`g${index}.tab`]: t === 'both' ? undefined : t })}>{t}</button>)}
         </div>
+        {drawn && <button type="button" class="switch" aria-pressed={marked} onClick={() => setParams({ [`g${index}.show_exemplars`]: marked ? undefined : '1' })}>◆ exemplars</button>}
         {tab !== 'table' && <StepField step={step} auto={step === undefined ? graph.data?.step : undefined} onStep={setStep} />}
       </div>
       {expr === '' && (
@@ -91,7 +96,8 @@ export function Pane({ index, several, onBrowse }: { index: number; several: boo
       {expr !== '' && tab === 'explain' && <Plan expr={expr} step={step} width={width - 16} />}
       {drawn && !error && (
         <PanelBody title="Graph" data={graph.data} late={graph.late} slow={graph.slow} look={{ unit, height: 300 }} took={graph.answer?.took}
-          notes={graph.answer && <Notes warnings={graph.answer.warnings} infos={graph.answer.infos} />} anchor={`g${index}`} />
+          notes={graph.answer && <Notes warnings={graph.answer.warnings} infos={graph.answer.infos} />} anchor={`g${index}`} layer={layer}
+          note={marked && graph.data && graph.data.lines.length > 0 && <Later load={loadExemplars} height={28} with={{ expr, unit, onLayer: setLayer }} />} />
       )}
       {enough !== undefined && drawn && !error && (
         <p class="far">{whole(graph.data!.times.length)} points on {whole(width - 16)} pixels, more than can be seen: a step of {showDuration(enough)} has one for each. <button type="button" class="small" onClick={() => setStep(enough)}>Use step {showDuration(enough)}</button></p>
@@ -112,6 +118,7 @@ function Plan(props: ExplainProps) {
   return <Later load={loadExplain} height={160} with={props} />;
 }
 
+const loadExemplars = (): Promise<ComponentType<ExemplarsProps>> => import('./exemplars').then((m) => m.Exemplars);
 const loadExplain = (): Promise<ComponentType<ExplainProps>> => import('./explain').then((m) => m.Explain);
 
 /** The step of the graph: empty leaves it to the page, which chooses by range and width. */

@@ -1,6 +1,7 @@
 // One chart: a uPlot under our tooltip. The page's charts share one crosshair (in time).
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { color, type Scheme } from '../model/colors';
 import { darkNow, zone } from '../model/frame';
@@ -9,10 +10,11 @@ import { showTime, zoneName } from '../model/time';
 import { show, type Unit } from '../model/units';
 import type { Look } from '../model/look';
 import { chartOptions } from './chart_options';
+import type { Layer } from './layer';
 
 const LISTED = 10;
 
-interface Hover { index: number; left: number; top: number; value: number }
+interface Hover { index: number; left: number; top: number; value: number; told?: ComponentChildren }
 
 export interface ChartProps {
   /** With the lines that are drawn. */
@@ -20,6 +22,7 @@ export interface ChartProps {
   look: Look;
   /** What the chart is, for those who cannot see it. */
   label: string;
+  layer?: Layer;
   only?: string;
   onOnly?: (key: string | undefined) => void;
   canvas?: (canvas: HTMLCanvasElement | undefined) => void;
@@ -32,7 +35,7 @@ function toData(times: number[], lines: Line[], stack: boolean): uPlot.AlignedDa
   return [times, ...values] as uPlot.AlignedData;
 }
 
-export function Chart({ shown: newest, look, label, only, onOnly, canvas }: ChartProps) {
+export function Chart({ shown: newest, look, label, layer, only, onOnly, canvas }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const [width, setWidth] = useState(0);
@@ -43,8 +46,8 @@ export function Chart({ shown: newest, look, label, only, onOnly, canvas }: Char
   const shown = pressed ? frozen.current : (frozen.current = newest);
   const scheme: Scheme = darkNow.value ? 'dark' : 'light';
   const lines = shown.lines;
-  const latest = useRef({ lines, only, onOnly });
-  latest.current = { lines, only, onOnly };
+  const latest = useRef({ lines, layer, only, onOnly });
+  latest.current = { lines, layer, only, onOnly };
 
   useLayoutEffect(() => {
     const element = box.current!;
@@ -63,8 +66,9 @@ export function Chart({ shown: newest, look, label, only, onOnly, canvas }: Char
         const { idx, left, top } = self.cursor;
         // Only the chart under the pointer tells; the others show the crosshair.
         if (idx == null || left == null || top == null || left < 0 || !self.cursor.event) setHover(undefined);
-        else setHover({ index: idx, left: left + self.over.offsetLeft, top, value: self.posToVal(top, 'y') });
+        else setHover({ index: idx, left: left + self.over.offsetLeft, top, value: self.posToVal(top, 'y'), told: latest.current.layer?.tip(self, left, top) });
       },
+      draw: (self) => latest.current.layer?.draw(self),
       isolate: (at) => {
         const { lines: drawn, only: one, onOnly: tell } = latest.current;
         if (one !== undefined) tell?.(undefined);
@@ -88,6 +92,8 @@ export function Chart({ shown: newest, look, label, only, onOnly, canvas }: Char
   useEffect(() => {
     plot.current?.setData(toData(shown.times, lines, !!look.stack));
   }, [shown]);
+
+  useEffect(() => plot.current?.redraw(false), [layer]);
 
   useEffect(() => {
     if (width >= 40 && plot.current && plot.current.width !== width) plot.current.setSize({ width, height: look.height });
@@ -123,6 +129,7 @@ function Tip({ shown, lines, hover, unit, scheme, stack, width }: {
   return (
     <div class="tip" style={{ ...at, top: '4px' }} aria-hidden="true">
       <div class="tip-time">{showTime(time, zone.value)} {zoneName(time, zone.value)}</div>
+      {hover.told}
       {lines.length > 0 && present.length === 0 && <div class="dim">no sample here: a gap</div>}
       {listed.map((line) => (
         <div class="tip-row" key={line.key}>

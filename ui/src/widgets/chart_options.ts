@@ -58,6 +58,8 @@ function lonely(data: readonly (number | null | undefined)[]): number[] | null {
 export interface Eyes {
   hover: (u: uPlot) => void;
   isolate: (index: number) => void;
+  /** After the lines. */
+  draw: (u: uPlot) => void;
 }
 
 function pan(u: uPlot, event: MouseEvent): void {
@@ -182,7 +184,7 @@ export function chartOptions(shown: Picture, look: Look, scheme: Scheme, width: 
         u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         zoomTo(u.posToVal(left, 'x'), u.posToVal(left + wide, 'x'));
       }],
-      draw: [(u) => drawThresholds(u, inReach(shown.lines, look), ink)],
+      draw: [(u) => drawThresholds(u, inReach(shown.lines, look), ink), eyes.draw],
     },
   };
 }

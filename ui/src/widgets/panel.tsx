@@ -16,6 +16,7 @@ import type { Look } from '../model/look';
 import { inReach } from './chart_options';
 import type { CappedProps } from './capped';
 import type { HeatMapProps } from './heatmap';
+import type { Layer } from './layer';
 import { Legend } from './legend';
 import { Menu } from './menu';
 
@@ -123,10 +124,11 @@ interface BodyProps {
   took?: number;
   nothing?: string;
   anchor?: string;
+  layer?: Layer;
 }
 
 export function PanelBody(props: BodyProps) {
-  const { title, data, late, slow, look, small, link, note, error, notes, took, nothing, anchor } = props;
+  const { title, data, late, slow, look, small, link, note, error, notes, took, nothing, anchor, layer } = props;
   const [only, setOnly] = useState<string | undefined>(undefined);
   const canvas = useRef<HTMLCanvasElement | undefined>(undefined);
   const [early] = useState(blank);
@@ -162,7 +164,7 @@ export function PanelBody(props: BodyProps) {
       </header>
       {error}
       <div class={late && data ? 'late chart-room' : 'chart-room'} style={{ minHeight: `${look.height}px` }}>
-        {!(data?.sketches.length && data.lines.length === 0) && <Chart shown={drawn} look={look} label={title} only={only} onOnly={setOnly} canvas={(c) => (canvas.current = c)} />}
+        {!(data?.sketches.length && data.lines.length === 0) && <Chart shown={drawn} look={look} label={title} layer={layer} only={only} onOnly={setOnly} canvas={(c) => (canvas.current = c)} />}
         {!data && slow && !error && <p class="over">Loading…</p>}
         {data && data.sketches.length > 0 && <Heat data={data} unit={look.unit} />}
         {data && data.lines.length + data.sketches.length === 0 && <p class="over"><span>{nothing ?? noData(data)}</span></p>}
