@@ -1,5 +1,5 @@
-// tool.h: `tidemark tool …`: promtool's checks of files, by the server's own loading code. `query …`
-// is in tool_query.h, `tsdb …` in tool_tsdb.h.
+// tool.h: `tidemark tool …`: promtool's checks of files, by the code the server loads them with.
+// `query …` is in tool_query.h, `tsdb …` in tool_tsdb.h.
 // Threads: on the main thread.
 #ifndef CMD_TOOL_H
 #define CMD_TOOL_H

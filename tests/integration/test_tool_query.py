@@ -39,9 +39,9 @@ def test_answers_are_printed_as_promtool_prints_them():
     with filled() as server:
         url = server.url
         cases = [["query", "instant", *at, url, text] for text in
-                 ("up", "up[1m]", "1.5", "sum(up)", '{__name__=~".+"}', "nothing", "nothing[1m]", "rate(up[1m])", "-up", "small * 1e30", "time()")]
+                 ("up", "up[1m]", "1.5", "sum(up)", '{__name__=~".+"}', "nothing", "nothing[1m]", "rate(up[1m])", "0 - up", "small * 1e30", "time()")]
         cases += [["query", "range", *SPAN, "--step=10s", url, "up"], ["query", "range", *SPAN, url, "up * 2"],
-                  ["query", "range", *SPAN, "--step=5", url, "nothing"],
+                  ["query", "range", *SPAN, "--step=5s", url, "nothing"],
                   ["query", "series", "--match=up", "--match", "nothing", *SPAN, url], ["query", "labels", *SPAN, url + "/", "job"],
                   ["query", "labels", *SPAN, url, "nothing"]]
         for case in cases:
@@ -60,6 +60,7 @@ def test_what_promtool_does_not_know():
         assert (code, out, err) == (0, "a b\n", "")
         code, out, err = ours("query", "instant", f"--time={T0 + 30}", server.url, "rate(up[1m])")
         assert code == 0 and "query info: PromQL info: metric might not be a counter" in err, (code, out, err)
+        assert ours("query", "instant", f"--time={T0 + 30}", "--", server.url, "-sum(up{job='a'})")[:2] == (0, f"{{}} => -3 @[{T0 + 30}]\n")
         code, out, err = ours("query", "explain", server.url, "sum(rate(up[1m]))")
         assert code == 0 and out.startswith("query ") and "aggregate sum" in out and "rate over up[1m]" in out, (code, out, err)
         arguments = ["query", "explain", "--analyze", *SPAN, "--step=5s", "-o", "json", server.url, "sum(rate(up[1m]))"]
