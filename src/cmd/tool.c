@@ -3,12 +3,14 @@
 // written. The words on standard output are promtool's, since scripts read them.
 #include "cmd/tool.h"
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "client/tidemark.h"
 #include "cmd/config.h"
 #include "cmd/server.h"
+#include "cmd/tool_lint.h"
 #include "cmd/tool_query.h"
 #include "cmd/tool_tsdb.h"
 #include "os/clk.h"
@@ -29,8 +31,13 @@ struct tool {
     struct rules *rules;
 };
 
+#define FORMAT_BYTES_MAX ((size_t)64 << 20)
+
 static const char usage[] = "usage: tidemark tool check config FILE…\n"
-                            "       tidemark tool check rules FILE…\n";
+                            "       tidemark tool check rules FILE…\n"
+                            "       tidemark tool check expressions EXPR…\n"
+                            "       tidemark tool check metrics     of a page on standard input\n"
+                            "       tidemark tool promql format EXPR\n";
 
 static bool tool_init(struct tool *t, struct error *e)
 {
@@ -118,6 +125,88 @@ static bool config_check(struct tool *t, const char *path)
     return ok;
 }
 
+static bool expression_check(struct tool *t, const char *text)
+{
+    struct error e = {0};
+    (void)printf("Checking %s\n", text);
+    struct promql_query *q = promql_query_new(t->engine, str_c(text), NULL, &e);
+    if (q == NULL) {
+        return failed(&e);
+    }
+    (void)printf("  SUCCESS: %s\n\n", promql_type_text(promql_query_type(q)));
+    promql_query_free(q);
+    return true;
+}
+
+static int format_run(const char *text)
+{
+    struct promql_engine *engine =
+        promql_engine_new((struct promql_engine_opts){.clk = clk_real()});
+    struct error e = {0};
+    struct buf out;
+    buf_init(&out, FORMAT_BYTES_MAX);
+    struct promql_query *q = promql_query_new(engine, str_c(text), NULL, &e);
+    if (q != NULL) {
+        promql_query_print_pretty(&out, q);
+        (void)printf("%.*s\n", STR_ARG(buf_get(&out)));
+    } else {
+        (void)fprintf(stderr, "%s\n", e.text);
+    }
+    const bool ok = q != NULL;
+    promql_query_free(q);
+    buf_fini(&out);
+    promql_engine_free(engine);
+    return ok ? EXIT_OK : EXIT_RUNTIME;
+}
+
+// Of all files or texts; true: all are good.
+static bool check_all(struct tool *t, const char *kind, int argc, char **argv)
+{
+    const struct rules_opts opts = {.evaluation_interval_ms = 60000};
+    bool ok = true;
+    for (int i = 0; i < argc; i++) {
+        bool good;
+        if (strcmp(kind, "config") == 0) {
+            good = config_check(t, argv[i]);
+        } else if (strcmp(kind, "rules") == 0) {
+            good = rules_check(t, str_c(argv[i]), &opts);
+        } else {
+            good = expression_check(t, argv[i]);
+        }
+        ok = good && ok;
+    }
+    return ok;
+}
+
+static int usage_tell(void)
+{
+    (void)fputs(usage, stderr);
+    (void)fputs(tool_query_usage, stderr);
+    (void)fputs(tool_tsdb_usage, stderr);
+    return EXIT_USAGE;
+}
+
+static int check_run(int argc, char **argv)
+{
+    static const char *const kinds[] = {"config", "rules", "expressions"};
+    bool known = false;
+    for (u32 i = 0; argc >= 2 && i < ARRAY_LEN(kinds); i++) {
+        known = known || strcmp(argv[0], kinds[i]) == 0;
+    }
+    if (argc == 1 && strcmp(argv[0], "metrics") == 0) {
+        return tool_lint_run();
+    }
+    if (!known) {
+        return usage_tell();
+    }
+    struct tool t = {0};
+    struct error e = {0};
+    bool ok = tool_init(&t, &e) || failed(&e);
+    ok = ok && check_all(&t, argv[0], argc - 1, argv + 1);
+    tool_fini(&t);
+    return ok ? EXIT_OK : EXIT_RUNTIME;
+}
+
 int tool_run(int argc, char **argv)
 {
     if (argc >= 1 && str_eq(str_c(argv[0]), STR("tsdb"))) {
@@ -126,23 +215,12 @@ int tool_run(int argc, char **argv)
     if (argc >= 1 && str_eq(str_c(argv[0]), STR("query"))) {
         return tool_query_run(clk_real(), argc - 1, argv + 1);
     }
-    const bool is_check = argc >= 3 && str_eq(str_c(argv[0]), STR("check"));
-    const bool is_config = is_check && str_eq(str_c(argv[1]), STR("config"));
-    if (!is_check || (!is_config && !str_eq(str_c(argv[1]), STR("rules")))) {
-        (void)fputs(usage, stderr);
-        (void)fputs(tool_query_usage, stderr);
-        (void)fputs(tool_tsdb_usage, stderr);
-        return EXIT_USAGE;
+    if (argc >= 1 && str_eq(str_c(argv[0]), STR("check"))) {
+        return check_run(argc - 1, argv + 1);
     }
-    struct tool t = {0};
-    struct error e = {0};
-    bool ok = tool_init(&t, &e) || failed(&e);
-    const struct rules_opts opts = {.evaluation_interval_ms = 60000};
-    for (int i = 2; t.rules && i < argc; i++) {
-        const bool good =
-            is_config ? config_check(&t, argv[i]) : rules_check(&t, str_c(argv[i]), &opts);
-        ok = good && ok;
+    if (argc == 3 && str_eq(str_c(argv[0]), STR("promql")) &&
+        str_eq(str_c(argv[1]), STR("format"))) {
+        return format_run(argv[2]);
     }
-    tool_fini(&t);
-    return ok ? EXIT_OK : EXIT_RUNTIME;
+    return usage_tell();
 }
