@@ -230,13 +230,6 @@ async function pictures(run, base) {
     await page.locator('.legend tbody .legend-name button').first().click();
     await until(page, () => document.querySelectorAll('.legend tr.off').length === 3);
   });
-  await run.check('a native histogram is a heat map', {}, async (page) => {
-    await open(page, base + 'query?g0.expr=sketch&g0.tab=graph', '.heat canvas');
-    await page.locator('.heat canvas').hover({ position: { x: 200, y: 90 } });
-    await page.waitForSelector('.heat .tip');
-    await run.shot(page, 'heat-wide-light');
-    await run.accessible(page);
-  });
   await run.check('nothing jumps while a page loads', {}, async (page) => {
     await page.addInitScript(() => {
       globalThis.__shift = 0;

@@ -1,6 +1,6 @@
 // The walks of what surrounds a query: those that run now, and what is done about one.
 import { startMock } from './mock.mjs';
-import { need, open, until } from './walks.mjs';
+import { eventually, need, open, until } from './walks.mjs';
 
 const row = (id) => `() => [...document.querySelectorAll('.active tbody tr')].find((tr) => tr.textContent.includes('${id}'))?.textContent`;
 
@@ -168,10 +168,50 @@ async function marked(run) {
   });
 }
 
+async function heats(run) {
+  for (const [size, scheme] of [['wide', 'light'], ['wide', 'dark'], ['phone', 'light'], ['phone', 'dark']]) await run.check(`a native histogram is a heat map, ${size}, ${scheme}`, { size, scheme }, async (page) => {
+    const mock = await startMock();
+    await open(page, mock.url + 'query?g0.expr=sketch&g0.tab=graph', '.heat canvas');
+    const box = await page.locator('.heat canvas').boundingBox(), inner = box.width - 82;
+    await page.mouse.move(box.x + 74 + inner * 0.45, box.y + 90);
+    await until(page, () => /no sample: a gap/.test(document.querySelector('.heat .tip')?.textContent ?? ''));
+    await page.mouse.move(box.x + 74 + inner * 0.8, box.y + 120);
+    await until(page, () => /\([\d.]+( m?s)?, [\d.]+( m?s)?\].*\d+ of \d+ observations, [\d.]+ %mean at this time/.test(document.querySelector('.heat .tip')?.textContent ?? ''));
+    await run.shot(page, `heat-${size}-${scheme}`);
+    await run.accessible(page);
+    // The same without a mouse.
+    await page.mouse.move(5, 5);
+    await page.locator('.heat-room').focus();
+    await page.keyboard.press('ArrowLeft');
+    const told = () => page.locator('.heat .tip').textContent();
+    const first = await told();
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('ArrowUp');
+    await eventually(async () => await told() !== first, 'another cell');
+    mock.close();
+  });
+  await run.check('a heat map zooms as a graph does', {}, async (page) => {
+    const mock = await startMock();
+    await open(page, mock.url + 'query?g0.expr=sketch&g0.tab=graph', '.heat canvas');
+    const box = await page.locator('.heat canvas').boundingBox(), at = (part) => box.x + 74 + (box.width - 82) * part;
+    await page.mouse.move(at(0.25), box.y + 100);
+    await page.mouse.down();
+    await page.mouse.move(at(0.5), box.y + 100, { steps: 4 });
+    await page.mouse.up();
+    await page.waitForURL(/from=\d+/);
+    const q = new URL(page.url()).searchParams;
+    need(Math.abs((q.get('to') - q.get('from')) / 3600 - 0.25) < 0.02, `a quarter of an hour was dragged, the range is ${q.get('to') - q.get('from')} s`);
+    await page.mouse.dblclick(at(0.4), box.y + 100);
+    await page.waitForURL((url) => !url.searchParams.has('from'));
+    mock.close();
+  });
+}
+
 export async function queryWalks(run) {
   await active(run);
   await past(run);
   await steps(run);
   await explained(run);
   await marked(run);
+  await heats(run);
 }

@@ -18,16 +18,19 @@ export function readExemplars(found: readonly ExemplarSeries[]): Exemplar[] {
     .sort((a, b) => a.time - b.time);
 }
 
-/** At most `most`, spread over the time: the highest of each moment, which are the ones looked for. */
+/** At most `most`, spread over the time: of each moment the highest, which is looked for, and the middle one, which is usual. */
 export function thinned(all: readonly Exemplar[], start: number, end: number, most: number): Exemplar[] {
   if (all.length <= most) return [...all];
-  const each = 2, moments = Math.floor(most / each);
+  const moments = Math.floor(most / 2);
   const slots: Exemplar[][] = Array.from({ length: moments }, () => []);
   for (const x of all) {
     const at = Math.min(moments - 1, Math.max(0, Math.floor(((x.time - start) / Math.max(end - start, 1e-3)) * moments)));
     slots[at]!.push(x);
   }
-  const kept = new Set(slots.flatMap((slot) => slot.sort((a, b) => b.value - a.value).slice(0, each)));
+  const kept = new Set(slots.flatMap((slot) => {
+    slot.sort((a, b) => b.value - a.value);
+    return slot.filter((_x, i) => i === 0 || i === slot.length >> 1);
+  }));
   return all.filter((x) => kept.has(x));
 }
 

@@ -7,7 +7,7 @@ import { commonLabels, fillLegend, labelKey, matchesWords, selector, seriesName 
 import { ownMatch } from './own';
 import { notifierOff, undelivered, whyNot } from './paging';
 import { fillQuery } from './range_query';
-import { heatCells } from './sketch';
+import { heat, heatCells, heatScale } from './sketch';
 import { searchMatcher } from './search';
 import { alignSpan, chooseStep, picture, runs, stacked, strongest } from './series';
 import { guessUnit } from './units';
@@ -126,9 +126,28 @@ describe('native histograms', () => {
   const value = (buckets: [number, string, string, string][]) => ({ count: '3', sum: '1', buckets });
   it('become rows of buckets, gaps stay gaps', () => {
     const cells = heatCells([value([[0, '1', '2', '2'], [0, '-1', '1', '1']]), null, value([[0, '2', '4', '5']])]);
-    expect(cells.rows).toEqual([{ low: -1, high: 1 }, { low: 1, high: 2 }, { low: 2, high: 4 }]);
+    expect(cells.rows).toMatchObject([{ low: -1, high: 1 }, { low: 1, high: 2 }, { low: 2, high: 4 }]);
+    expect(cells.rows.map((row) => [row.closed, row.joined])).toEqual([[[false, true], 1], [[false, true], 1], [[false, true], 1]]);
     expect(cells.counts).toEqual([[1, null, 0], [2, null, 0], [0, null, 5]]);
     expect(cells.most).toBe(5);
+  });
+  it('keep the room of buckets that do not occur', () => {
+    const rows = (...buckets: [number, string, string, string][]) => heatCells([value(buckets)]).rows.map((row) => [row.low, row.high, row.joined].map((x) => Number(x.toPrecision(9))));
+    expect(rows([0, '1', '2', '1'], [0, '16', '32', '1'])).toEqual([[1, 2, 1], [2, 4, 0], [4, 8, 0], [8, 16, 0], [16, 32, 1]]);
+    expect(rows([1, '-32', '-16', '1'], [1, '-4', '-2', '1'])).toEqual([[-32, -16, 1], [-16, -8, 0], [-8, -4, 0], [-4, -2, 1]]);
+    expect(rows([3, '-0.001', '0.001', '1'], [0, '4', '8', '1'])).toEqual([[-0.001, 0.001, 1], [0.001, 4, 0], [4, 8, 1]]);
+    expect(rows([0, '0.5', '1', '1'], [0, '8', '+Inf', '1'])).toEqual([[0.5, 1, 1], [1, 2, 0], [2, 4, 0], [4, 8, 0], [8, Infinity, 1]]);
+    expect(rows([3, '-Inf', '-4', '1'], [3, '4', '+Inf', '1'])).toEqual([[-Infinity, -4, 1], [-4, 4, 0], [4, Infinity, 1]]);
+    expect(rows([0, '1', '1.0001', '1'], [0, '1e9', '2e9', '1'])).toHaveLength(3);
+    const ends = heatCells([value([[0, '1', '2', '1'], [0, '4', '8', '1']])]).rows;
+    expect(ends[1]).toEqual({ low: 2, high: 4, closed: [false, true], joined: 0 });
+  });
+  it('are drawn the stronger the more there is, nothing as nothing', () => {
+    expect([heat(0, 9), heat(9, 9), heat(5, 0)]).toEqual([0, 1, 0]);
+    expect(heat(1, 1e6)).toBeGreaterThan(0.1);
+    const scale = heatScale(100, 5);
+    expect(scale).toEqual([4, 16, 36, 64, 100].map((x) => expect.closeTo(x, 9)));
+    expect(scale.map((count) => heat(count, 100))).toEqual([0.28, 0.46, 0.64, 0.82, 1].map((x) => expect.closeTo(x, 9)));
   });
   it('merge rows beyond the limit without losing a count', () => {
     const many = value(Array.from({ length: 50 }, (_, i): [number, string, string, string] => [0, String(i), String(i + 1), '1']));

@@ -33,7 +33,7 @@ export function Exemplars({ expr, unit, onLayer }: ExemplarsProps) {
   if (all.length === 0) return <p class="far">No exemplar of these series in this range. They come with histograms and counters whose application adds a trace to a sample.</p>;
   return (
     <details class="exemplars">
-      <summary>◆ {drawn.length < all.length ? `${whole(drawn.length)} of ${whole(all.length)} exemplars drawn, the highest of each moment` : `${whole(all.length)} ${all.length === 1 ? 'exemplar' : 'exemplars'}`}{!same && ', on the time axis: their values are of another kind than the graph’s'}</summary>
+      <summary>◆ {drawn.length < all.length ? `${whole(drawn.length)} of ${whole(all.length)} exemplars drawn, the highest and a middle one of each moment` : `${whole(all.length)} ${all.length === 1 ? 'exemplar' : 'exemplars'}`}{!same && ', on the time axis: their values are of another kind than the graph’s'}</summary>
       <div class="scroll-x" tabIndex={0} role="region" aria-label="Exemplars">
         <table class="result">
           <thead><tr><th scope="col">time</th><th scope="col" class="right">value</th><th scope="col">trace and more</th><th scope="col">series</th><th scope="col"><span class="offscreen">copy</span></th></tr></thead>
