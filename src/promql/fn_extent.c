@@ -91,11 +91,16 @@ f64 stretch_to_start(const struct window *w, const struct stretch *s)
     return stretch_by((f64)(s->first_ms - w->start_ms) / 1000, stretch_average(s));
 }
 
+f64 stretch_to_end(const struct window *w, const struct stretch *s)
+{
+    return stretch_by((f64)(w->end_ms - s->last_ms) / 1000, stretch_average(s));
+}
+
 f64 stretch_factor(const struct range_call *c, const struct window *w, const struct stretch *s,
                    struct rate_kind k)
 {
     f64 to_start = stretch_to_start(w, s);
-    f64 to_end = stretch_by((f64)(w->end_ms - s->last_ms) / 1000, stretch_average(s));
+    f64 to_end = stretch_to_end(w, s);
     f64 sampled = (f64)(s->last_ms - s->first_ms) / 1000;
 
     if (k.is_counter) {

@@ -100,6 +100,7 @@ struct stretch {
 };
 // How many seconds before its first sample a series is taken to begin, zero or not.
 f64 stretch_to_start(const struct window *w, const struct stretch *s);
+f64 stretch_to_end(const struct window *w, const struct stretch *s); // And how many after its last.
 // By what the change is multiplied to stand for the whole range.
 f64 stretch_factor(const struct range_call *c, const struct window *w, const struct stretch *s,
                    struct rate_kind k);

@@ -11,20 +11,20 @@
 #define CHANGE_TINY 1e-200
 #define CHANGE_HUGE 1e200
 
-// The long way: the counter might have to begin below zero.
+// The long way: the counter might have to begin below zero. As stretch_factor calculates.
 static f64 stretched(const struct series_call *c, u32 step, f64 first, f64 change)
 {
     const struct range_frame *f = c->frame;
     if (!bits_has(f->present, step)) {
         return 0;
     }
-    const struct window w = range_frame_window(f, step);
-    const struct stretch s = {.first_ms = c->t_ms[f->from[step]],
-                              .last_ms = c->t_ms[f->to[step] - 1],
-                              .count = w.count,
-                              .first_value = first,
-                              .change = change};
-    return change * stretch_factor(c->call, &w, &s, series_fn_get(c->call->fn->id)->kind);
+    f64 to_start = f->to_start[step];
+    if (change > 0 && first >= 0) {
+        f64 to_zero = f->sampled[step] * (first / change);
+        to_start = to_zero < to_start ? to_zero : to_start;
+    }
+    f64 factor = (f->sampled[step] + to_start + f->to_end[step]) / f->sampled[step];
+    return change * (c->call->fn->id == FN_RATE ? factor / c->call->range_seconds : factor);
 }
 
 // Is it certain that the counter need not begin below zero?

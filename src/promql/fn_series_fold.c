@@ -2,6 +2,7 @@
 // fn_series.h.
 #include "model/kahan.h"
 #include "promql/fn_series.h"
+#include "promql/kahan_pair.h"
 #include "promql/range_frame.h"
 
 #include <math.h>
@@ -12,38 +13,12 @@
 #define LANES 4U
 #define PAIRS (LANES / 2)
 
-typedef f64 f64_pair __attribute__((vector_size(16)));
-typedef i64 i64_pair __attribute__((vector_size(16)));
-
 // Threads: value.
 struct lanes {
     f64 sum[LANES];
     f64 lost[LANES];
     const f64 *at[LANES];
 };
-
-static f64_pair pair_choose(i64_pair mask, f64_pair yes, f64_pair no)
-{
-    return (f64_pair)((mask & (i64_pair)yes) | (~mask & (i64_pair)no));
-}
-
-static f64_pair pair_abs(f64_pair v)
-{
-    return (f64_pair)((i64_pair)v & INT64_MAX);
-}
-
-// kahan_add of two lanes, without branches.
-static inline void pair_add(f64_pair *sum, f64_pair *lost, f64_pair v)
-{
-    f64_pair total = *sum + v;
-    i64_pair sum_is_larger = pair_abs(*sum) >= pair_abs(v);
-    f64_pair large = pair_choose(sum_is_larger, *sum, v);
-    f64_pair small = pair_choose(sum_is_larger, v, *sum);
-    i64_pair is_infinite = pair_abs(total) == (f64_pair){INFINITY, INFINITY};
-    *lost += (large - total) + small;
-    *lost = (f64_pair)(~is_infinite & (i64_pair)*lost);
-    *sum = total;
-}
 
 static void lanes_add(struct lanes *x, u32 count)
 {

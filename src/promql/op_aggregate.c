@@ -2,8 +2,10 @@
 //
 // The child's columns are folded one after the other into a cell per group and step, in the order
 // of the series, which is upstream's order of summing. Only quantile keeps the values themselves.
+// The floats of the most common operators are not in cells but in arrays (agg_floats.h).
 #include "model/kahan.h"
 #include "model/sample.h"
+#include "promql/agg_floats.h"
 #include "promql/fn_hist.h"
 #include "promql/grouping.h"
 #include "promql/ops.h"
@@ -36,7 +38,8 @@ struct op_aggregate {
     struct op *param_op;
     struct column param;
     struct grouping grouping;
-    struct cell *cells;       // Group by group, step by step.
+    struct agg_floats floats; // Of the operators that it knows.
+    struct cell *cells;       // Group by group, step by step; NULL until there is one.
     struct column *collected; // quantile: all columns of the child,
     u32 *members;             // whose series stand here by group,
     u32 *ends;                // up to here.
@@ -189,41 +192,50 @@ static bool sum_hist(struct op_aggregate *o, struct run *r, struct cell *c, u32 
     return true;
 }
 
-static bool fold_hist(struct op_aggregate *o, struct run *r, struct cell *c, u32 series,
-                      const struct hist *h)
+// The cells of a group; NULL and the run failed beyond its memory.
+static struct cell *group_cells(struct op_aggregate *o, struct run *r, u32 group)
+{
+    const u64 steps = o->base.grid.steps;
+    if (!o->cells) {
+        o->cells = RUN_NEW_N(r, struct cell, o->base.series_count * steps);
+    }
+    return o->cells ? o->cells + group * steps : NULL;
+}
+
+// One value of a column.
+static void put_float(struct op_aggregate *o, u32 group, struct cell *row, u32 step, f64 v)
+{
+    if (o->floats.values) {
+        agg_floats_put(&o->floats, group, step, v);
+    } else {
+        fold_float(o->op, &row[step], v);
+    }
+}
+
+static bool put_hist(struct op_aggregate *o, struct run *r, u32 series, struct cell *row, u32 step,
+                     const struct hist *h)
 {
     if (o->op == AGG_COUNT || o->op == AGG_GROUP) {
-        fold_float(o->op, c, 0);
+        put_float(o, o->grouping.group_of[series], row, step, 0);
         return true;
     }
     if (o->op == AGG_SUM || o->op == AGG_AVG) {
-        return sum_hist(o, r, c, series, h);
+        return sum_hist(o, r, &row[step], series, h);
     }
     note_ignored_hist_in_aggregation(r, inner_span(o), aggregate_op_text(o->op));
     return true;
 }
 
-// Floats alone, by far the most common: the operator is chosen once a column.
-static void fold_floats(enum aggregate_op op, struct cell *row, const struct column *c)
-{
-    for (u32 i = 0; i < c->steps; i++) {
-        if (!column_has(c, i)) {
-            continue;
-        }
-        if (op == AGG_SUM && row[i].has_float) {
-            kahan_add(&row[i].u.sum, c->values[i]);
-        } else {
-            fold_float(op, &row[i], c->values[i]);
-        }
-    }
-}
-
 static bool fold_column(struct op_aggregate *o, struct run *r, u32 series, const struct column *c)
 {
-    struct cell *row = o->cells + (u64)o->grouping.group_of[series] * c->steps;
-    if (!c->hists) {
-        fold_floats(o->op, row, c);
+    u32 group = o->grouping.group_of[series];
+    if (o->floats.values && !c->hists) {
+        agg_floats_fold(&o->floats, group, c);
         return true;
+    }
+    struct cell *row = group_cells(o, r, group);
+    if (!row) {
+        return false;
     }
     for (u32 i = 0; i < c->steps; i++) {
         if (!column_has(c, i)) {
@@ -231,8 +243,8 @@ static bool fold_column(struct op_aggregate *o, struct run *r, u32 series, const
         }
         const struct hist *h = column_hist(c, i);
         if (!h) {
-            fold_float(o->op, &row[i], c->values[i]);
-        } else if (!fold_hist(o, r, &row[i], series, h)) {
+            put_float(o, group, row, i, c->values[i]);
+        } else if (!put_hist(o, r, series, row, i, h)) {
             return false;
         }
     }
@@ -243,10 +255,10 @@ static bool fold_all(struct op_aggregate *o, struct run *r)
 {
     struct column c;
     u32 steps = o->base.grid.steps;
-    u64 cells = (u64)o->base.series_count * steps;
+    bool in_arrays = agg_floats_knows(o->op) && !r->opts->window_by_window;
     o->is_folded = true;
-    o->cells = RUN_NEW_N(r, struct cell, MAX(cells, 1U));
-    if (!o->cells || !column_init(r, &c, steps)) {
+    if ((in_arrays && !agg_floats_init(&o->floats, r, o->op, o->base.series_count, steps)) ||
+        !column_init(r, &c, steps)) {
         return false;
     }
     for (u32 k = 0; k < o->child->series_count; k++) {
@@ -306,9 +318,14 @@ static bool aggregate_next(struct op *base, struct run *r, struct column *out)
     if (!o->is_folded && !fold_all(o, r)) {
         return false;
     }
-    const struct cell *row = o->cells + (u64)base->at * base->grid.steps;
-    for (u32 i = 0; i < out->steps; i++) {
+    if (o->floats.values) {
+        agg_floats_get(&o->floats, base->at, out);
+    }
+    struct cell *row = o->cells ? o->cells + (u64)base->at * base->grid.steps : NULL;
+    for (u32 i = 0; row && i < out->steps; i++) {
         if (row[i].hists) {
+            row[i].has_float = row[i].has_float || column_has(out, i);
+            bits_drop(out->present, i);
             if (!emit_hist(o, r, &row[i], i, out)) {
                 return false;
             }

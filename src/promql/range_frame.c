@@ -22,6 +22,9 @@ bool range_frame_init(struct range_frame *f, struct run *r, const struct grid *g
         .present = RUN_NEW_N(r, u64, column_words(steps)),
         .factor = need.has_factors ? RUN_NEW_N(r, f64, steps) : NULL,
         .limit = need.has_factors ? RUN_NEW_N(r, f64, steps) : NULL,
+        .sampled = need.has_factors ? RUN_NEW_N(r, f64, steps) : NULL,
+        .to_start = need.has_factors ? RUN_NEW_N(r, f64, steps) : NULL,
+        .to_end = need.has_factors ? RUN_NEW_N(r, f64, steps) : NULL,
     };
     return !r->failed;
 }
@@ -78,8 +81,10 @@ void range_frame_stretch(struct range_frame *f, const struct range_call *c, cons
         f->factor[step] = stretch_factor(c, &w, &s, k);
         if (k.is_counter) {
             // A little more than what rounding could take away again.
-            f64 sampled = (f64)(s.last_ms - s.first_ms) / 1000;
-            f->limit[step] = stretch_to_start(&w, &s) * (1 + 0x1p-40) / sampled;
+            f->sampled[step] = (f64)(s.last_ms - s.first_ms) / 1000;
+            f->to_start[step] = stretch_to_start(&w, &s);
+            f->to_end[step] = stretch_to_end(&w, &s);
+            f->limit[step] = f->to_start[step] * (1 + 0x1p-40) / f->sampled[step];
         }
     }
 }

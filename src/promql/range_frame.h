@@ -14,7 +14,7 @@
 
 struct run;
 
-#define RANGE_FRAME_STEP_BYTES 33U
+#define RANGE_FRAME_STEP_BYTES 57U
 
 // Threads: as above.
 struct range_frame {
@@ -31,8 +31,11 @@ struct range_frame {
     u64 *present; // Steps whose window has at least so many.
     // Of rate, increase and delta only:
     f64 *factor; // By what a change is multiplied unless its counter would begin below zero,
-    f64 *limit;  // which it does not where first value ≥ limit × change.
-    u64 samples; // In all windows together.
+    f64 *limit; // which it does not where first value ≥ limit × change. If it would: seconds from
+    f64 *sampled;  // the first sample to the last,
+    f64 *to_start; // before the first, if no counter is in the way,
+    f64 *to_end;   // and after the last.
+    u64 samples;   // In all windows together.
 };
 
 // What a frame is made for. Threads: value.

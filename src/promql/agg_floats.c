@@ -1,0 +1,165 @@
+// agg_floats.c: see agg_floats.h.
+#include "promql/agg_floats.h"
+
+#include "model/kahan.h"
+#include "promql/kahan_pair.h"
+#include "promql/query_run.h"
+
+bool agg_floats_knows(enum aggregate_op op)
+{
+    return op == AGG_SUM || op == AGG_COUNT || op == AGG_GROUP || op == AGG_MIN || op == AGG_MAX;
+}
+
+bool agg_floats_init(struct agg_floats *a, struct run *r, enum aggregate_op op, u32 groups,
+                     u32 steps)
+{
+    const u64 cells = (u64)groups * steps;
+    a->op = op;
+    a->steps = steps;
+    a->values = RUN_NEW_N(r, f64, cells);
+    a->lost = op == AGG_SUM ? RUN_NEW_N(r, f64, cells) : NULL;
+    a->has = RUN_NEW_N(r, u64, (u64)groups * column_words(steps));
+    return !r->failed;
+}
+
+// One more value where there is one.
+static void sum_one(f64 *sum, f64 *lost, f64 v)
+{
+    struct kahan k = {.sum = *sum, .lost = *lost};
+    kahan_add(&k, v);
+    *sum = k.sum;
+    *lost = k.lost;
+}
+
+static void fold_one(enum aggregate_op op, f64 *value, f64 v)
+{
+    if (op == AGG_COUNT) {
+        ++*value;
+    } else if (op == AGG_MIN) {
+        *value = *value > v || isnan(*value) ? v : *value;
+    } else if (op == AGG_MAX) {
+        *value = *value < v || isnan(*value) ? v : *value;
+    }
+}
+
+static f64 first_of(enum aggregate_op op, f64 v)
+{
+    return op == AGG_COUNT || op == AGG_GROUP ? 1 : v;
+}
+
+static void sum_stretch(f64 *values, f64 *lost, const f64 *v, u32 n)
+{
+    u32 i = 0;
+    for (; i + 2 <= n; i += 2) {
+        f64_pair sum = pair_load(values + i);
+        f64_pair cost = pair_load(lost + i);
+        pair_add(&sum, &cost, pair_load(v + i));
+        pair_store(values + i, sum);
+        pair_store(lost + i, cost);
+    }
+    if (i < n) {
+        sum_one(&values[i], &lost[i], v[i]);
+    }
+}
+
+static void extreme_stretch(enum aggregate_op op, f64 *values, const f64 *v, u32 n)
+{
+    u32 i = 0;
+    for (; i + 2 <= n; i += 2) {
+        f64_pair old = pair_load(values + i);
+        f64_pair new = pair_load(v + i);
+        i64_pair wins = op == AGG_MIN ? old > new : old < new;
+        wins |= old != old; // NOLINT(misc-redundant-expression): a NaN is not what it is.
+        pair_store(values + i, pair_choose(wins, new, old));
+    }
+    if (i < n) {
+        fold_one(op, &values[i], v[i]);
+    }
+}
+
+// n steps from `at` on that have a value on both sides.
+static void fold_stretch(struct agg_floats *a, u64 at, const f64 *v, u32 n)
+{
+    f64 *values = a->values + at;
+    if (a->op == AGG_SUM) {
+        sum_stretch(values, a->lost + at, v, n);
+    } else if (a->op == AGG_MIN || a->op == AGG_MAX) {
+        extreme_stretch(a->op, values, v, n);
+    } else if (a->op == AGG_COUNT) {
+        for (u32 i = 0; i < n; i++) {
+            values[i]++;
+        }
+    }
+}
+
+static void start_stretch(struct agg_floats *a, u64 at, const f64 *v, u32 n)
+{
+    if (a->op == AGG_COUNT || a->op == AGG_GROUP) {
+        for (u32 i = 0; i < n; i++) {
+            a->values[at + i] = 1;
+        }
+    } else {
+        memcpy(a->values + at, v, n * sizeof(*v));
+    }
+}
+
+void agg_floats_put(struct agg_floats *a, u32 group, u32 step, f64 v)
+{
+    u64 *has = a->has + (u64)group * column_words(a->steps);
+    u64 at = (u64)group * a->steps + step;
+    if (!bits_has(has, step)) {
+        bits_set(has, step);
+        a->values[at] = first_of(a->op, v);
+    } else if (a->lost) {
+        sum_one(&a->values[at], &a->lost[at], v);
+    } else {
+        fold_one(a->op, &a->values[at], v);
+    }
+}
+
+// How many bits from the lowest set one on are set.
+static u32 run_of(u64 bits, u32 low)
+{
+    u64 gaps = ~(bits >> low);
+    return gaps == 0 ? 64 : (u32)__builtin_ctzll(gaps);
+}
+
+// The bits less that run: adding its lowest bit carries through it.
+static u64 without_run(u64 bits)
+{
+    return bits & (bits + (bits & (~bits + 1)));
+}
+
+// At most 64 steps, from a multiple of 64 on.
+static void fold_word(struct agg_floats *a, u64 row, u64 *here, const f64 *v, u64 come)
+{
+    for (u64 both = come & *here; both != 0; both = without_run(both)) {
+        u32 low = (u32)__builtin_ctzll(both);
+        fold_stretch(a, row + low, v + low, run_of(both, low));
+    }
+    for (u64 fresh = come & ~*here; fresh != 0; fresh = without_run(fresh)) {
+        u32 low = (u32)__builtin_ctzll(fresh);
+        start_stretch(a, row + low, v + low, run_of(fresh, low));
+    }
+    *here |= come;
+}
+
+void agg_floats_fold(struct agg_floats *a, u32 group, const struct column *c)
+{
+    u64 *has = a->has + (u64)group * column_words(a->steps);
+    u64 row = (u64)group * a->steps;
+    for (u32 from = 0; from < c->steps; from += 64) {
+        u64 all = UINT64_MAX >> (64 - MIN(64U, c->steps - from));
+        fold_word(a, row + from, &has[from / 64], c->values + from, c->present[from / 64] & all);
+    }
+}
+
+void agg_floats_get(const struct agg_floats *a, u32 group, struct column *out)
+{
+    const u32 words = column_words(a->steps);
+    const u64 at = (u64)group * a->steps;
+    memcpy(out->present, a->has + (u64)group * words, words * sizeof(u64));
+    for (u32 i = 0; i < a->steps; i++) {
+        out->values[i] = a->lost ? a->values[at + i] + a->lost[at + i] : a->values[at + i];
+    }
+}
