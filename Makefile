@@ -8,7 +8,7 @@ T       ?= all
 S       ?= 20
 RUNS    ?=
 
-.PHONY: all setup release run test check tsan fuzz bench ui crash tidy clean
+.PHONY: all setup release run test check tsan fuzz bench ui crash differential hostile mutations diskfull tidy clean
 
 all: release
 
@@ -53,6 +53,23 @@ fuzz: setup
 
 crash: release
 	tools/test.py --build $(BUILD) --suite crash
+
+# The long forms of tests that `make test` runs for seconds; each prints its seed and totals. How long: N=100000,
+# and another TIDEMARK_SEED. Random queries against Debian's Prometheus:
+differential: release
+	TIDEMARK_DIFFERENTIAL=$(or $(N),5000) tools/test.py --build $(BUILD) --suite integration --only test_differential.py
+
+# A hundred clients with bad patterns, N seconds:
+hostile: release
+	TIDEMARK_HOSTILE_SECONDS=$(or $(N),180) tools/test.py --build $(BUILD) --suite integration --only test_hostile.py
+
+# Damaged copies of the golden data folder:
+mutations: release
+	TIDEMARK_MUTATIONS=$(or $(N),20000) $(BUILD)/src/tsdb/tsdb_test golden_store
+
+# Cycles of a disk that is full and has space again, on a tmpfs if one may be mounted:
+diskfull: release
+	TIDEMARK_DISK_CYCLES=$(or $(N),100) tools/test.py --build $(BUILD) --suite integration --only test_disk_full.py
 
 bench: release
 	tools/bench.py --build $(BUILD)
