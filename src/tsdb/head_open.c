@@ -279,7 +279,7 @@ struct token_state {
     u32 shift;
 };
 
-static u64 low_get(struct token_state *s, u32 bytes)
+static inline u64 low_get(struct token_state *s, u32 bytes)
 {
     u64 v = 0;
     CHECK((size_t)(s->end - s->at) >= bytes); // Ours, in memory.
@@ -288,7 +288,7 @@ static u64 low_get(struct token_state *s, u32 bytes)
     return v;
 }
 
-static void difference_get(struct token_state *s, u64 z)
+static inline void difference_get(struct token_state *s, u64 z)
 {
     s->whole += (i64)((u64)bits_unzigzag(z) << s->shift);
     f64 v = s->exponent == 0 ? (f64)s->whole : (f64)s->whole / powers[s->exponent];
@@ -296,7 +296,7 @@ static void difference_get(struct token_state *s, u64 z)
 }
 
 // A token that changes the value; false: it said something else about the next one.
-static bool value_get(struct token_state *s, u8 token)
+static inline __attribute__((always_inline)) bool value_get(struct token_state *s, u8 token)
 {
     if (token < TOKEN_5) {
         difference_get(s, (u64)(token & 0x3fU) << 8 | low_get(s, 1));
@@ -335,6 +335,13 @@ void open_tokens_decode(str tokens, u32 n, f64 *values, u8 *present, u32 first)
         u32 times = 1;
         if (token == TOKEN_GAP) {
             row += (u32)low_get(&s, 1);
+            continue;
+        }
+        if (token >= TOKEN_14 && !present) { // By far the most.
+            if (value_get(&s, token)) {
+                CHECK(k < n);
+                values[k++] = f64_of_bits(s.bits);
+            }
             continue;
         }
         if (token < TOKEN_14) {

@@ -66,6 +66,15 @@ static inline void open_chunk_prefetch(const struct open_cells *c, const struct 
         __builtin_prefetch(&c->blocks[o->tail / CELLS_BLOCK][o->tail % CELLS_BLOCK], 1);
     }
 }
+// The same for reading: the cell before this one, which must have come by now, is on its way.
+static inline u32 open_cell_prefetch(const struct open_cells *c, u32 cell)
+{
+    u32 before = c->blocks[cell / CELLS_BLOCK][cell % CELLS_BLOCK].previous;
+    if (before != CELL_NONE) {
+        __builtin_prefetch(&c->blocks[before / CELLS_BLOCK][before % CELLS_BLOCK]);
+    }
+    return before;
+}
 // Adds a value at a row past the last one. before: the value added last (of no meaning at first).
 void open_chunk_add(struct open_cells *c, struct open_chunk *o, u32 row, f64 before, f64 value);
 void open_chunk_reset(struct open_cells *c, struct open_chunk *o);

@@ -69,6 +69,17 @@ static int by_labels(const void *a, const void *b)
                       ((const struct head_series *)b)->labels);
 }
 
+static int by_their_labels(const void *a, const void *b)
+{
+    return by_labels(*(const struct head_series *const *)a, *(const struct head_series *const *)b);
+}
+
+static int labels_to_series(const void *labels, const void *item)
+{
+    return labels_cmp(*(const struct labels *)labels,
+                      (*(const struct head_series *const *)item)->labels);
+}
+
 // A source's series; the caller's. at: its place in `given`.
 static struct postings *source_select(struct tsdb_cursor *c, struct index_source *index, u32 at,
                                       struct error *e)
@@ -150,6 +161,28 @@ static void gaps_tell(struct tsdb_cursor *c)
     lock_drop(&db->lock);
 }
 
+// Puts the shards' series in order of labels; or, where they come in any order, makes it quick to
+// find what a later shard has of a series. What is in the pin decides which, never what else the
+// shards hold by now: another cursor of the querier has the same order.
+static void heads_order(struct tsdb_cursor *c)
+{
+    u32 before = 0;
+    for (u32 i = 0; i < c->source_count; i++) {
+        struct source *s = &c->sources[i];
+        if (!s->is_block && c->in_order && s->count > 1) {
+            qsort(s->series, s->count, sizeof(*s->series), by_labels);
+        } else if (!c->in_order && before > 0 && s->count > 0) {
+            s->by_labels = arena_alloc(c->arena, s->count, sizeof(void *));
+            s->taken = ARENA_NEW_N(c->arena, bool, s->count);
+            for (u32 k = 0; k < s->count; k++) {
+                s->by_labels[k] = &s->series[k];
+            }
+            qsort(s->by_labels, s->count, sizeof(void *), by_their_labels);
+        }
+        before += s->count;
+    }
+}
+
 static bool series_cursor_close(struct series_cursor *base, struct storage_warnings *w,
                                 struct error *e);
 static const struct series_cursor_ops tsdb_cursor_ops;
@@ -167,10 +200,12 @@ struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct er
     const struct block_set *blocks = s->pin->blocks;
     c->sources = arena_alloc(c->arena, blocks->n + SHARDS, sizeof(struct source));
     gaps_tell(c);
+    c->in_order = s->sorted;
     bool ok = cursor_charge(c, 0, 0, 0) ? true : tsdb_cursor_fail(c);
     for (u32 i = 0; ok && i < blocks->n; i++) {
         const struct block_meta *m = &blocks->blocks[i]->meta;
         if (m->min_ms <= s->max_ms && m->max_ms > s->min_ms) {
+            c->in_order = true; // As blocks are.
             ok = block_select(c, i);
         }
     }
@@ -181,12 +216,7 @@ struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct er
         (void)series_cursor_close(&c->base, NULL, e);
         return NULL;
     }
-    for (u32 i = 0; i < c->source_count; i++) {
-        struct source *src = &c->sources[i];
-        if (!src->is_block && src->count > 1 && (s->sorted || c->source_count > 1)) {
-            qsort(src->series, src->count, sizeof(*src->series), by_labels);
-        }
-    }
+    heads_order(c);
     return &c->base;
 }
 
@@ -242,8 +272,19 @@ static u64 parts_samples(const struct tsdb_cursor *c)
     return n;
 }
 
+static void series_begin(struct tsdb_cursor *c, struct labels labels)
+{
+    c->labels = labels;
+    c->part_count = 0;
+    c->part_at = 0;
+    c->rest.n = 0;
+    c->any_boxed = false;
+    arena_reset(c->series_arena);
+    c->boxes = (struct box_list){.arena = c->series_arena};
+}
+
 // Collects the parts of the smallest labels; false at the end or on failure.
-static bool series_gather(struct tsdb_cursor *c)
+static bool smallest_gather(struct tsdb_cursor *c)
 {
     u32 smallest = c->source_count;
     label_arena_turn(c);
@@ -262,13 +303,7 @@ static bool series_gather(struct tsdb_cursor *c)
     if (smallest == c->source_count) {
         return false;
     }
-    c->labels = c->sources[smallest].labels;
-    c->part_count = 0;
-    c->part_at = 0;
-    c->rest.n = 0;
-    c->any_boxed = false;
-    arena_reset(c->series_arena);
-    c->boxes = (struct box_list){.arena = c->series_arena};
+    series_begin(c, c->sources[smallest].labels);
     for (u32 i = smallest; i < c->source_count; i++) {
         struct source *s = &c->sources[i];
         if (!s->live || (i != smallest && !labels_eq(s->labels, c->labels))) {
@@ -277,9 +312,43 @@ static bool series_gather(struct tsdb_cursor *c)
         if (s->is_block) {
             block_reader_forget(&s->reader);
         }
-        cursor_source_parts(c, s);
+        cursor_source_parts(c, s, s->at);
         s->live = false;
         s->at++;
+    }
+    return true;
+}
+
+// Of the shards alone: the parts of the next series, source after source, and what later sources
+// have of it; false at the end.
+static bool following_gather(struct tsdb_cursor *c)
+{
+    struct source *s = c->sources;
+    const struct source *end = s + c->source_count;
+    for (; s < end; s++) {
+        while (s->at < s->count && s->taken && s->taken[s->at]) {
+            s->at++;
+        }
+        if (s->at < s->count) {
+            break;
+        }
+    }
+    if (s == end) {
+        return false;
+    }
+    series_begin(c, s->series[s->at].labels);
+    cursor_source_parts(c, s, s->at++);
+    // One of which nothing is to be seen, for instance, since it came after the pin, is none.
+    while (++s < end && c->part_count > 0) {
+        const struct head_series *const *twin =
+            s->by_labels
+                ? bsearch(&c->labels, s->by_labels, s->count, sizeof(void *), labels_to_series)
+                : NULL;
+        if (twin) {
+            u32 at = (u32)(*twin - s->series);
+            cursor_source_parts(c, s, at);
+            s->taken[at] = true;
+        }
     }
     return true;
 }
@@ -291,7 +360,7 @@ static bool tsdb_cursor_next(struct series_cursor *base)
         return false;
     }
     do {
-        if (!series_gather(c) || c->failed) {
+        if (!(c->in_order ? smallest_gather(c) : following_gather(c)) || c->failed) {
             return false;
         }
     } while (c->part_count == 0);

@@ -1,7 +1,9 @@
 // tsdb_cursor.h: walks the selected series over shards and blocks as one.
 //
-//   sources, each sorted by labels: block … block, main shard, rules shard
-//   next: the smallest labels of all sources → its parts by time → counted, charged
+//   sources: block … block, main shard, rules shard; each sorted by labels if an order is asked
+//   for or a block is among them
+//   next: the smallest labels of all sources, or the next of the first source that has one left →
+//   its parts by time → counted, charged
 //   run:  one part (decoded), or, where parts overlap or times are hidden, all of them merged once
 //
 // Memory: the head's series of the selection, and of the rest one series at a time, charged to the

@@ -49,7 +49,11 @@ struct source {
     u32 shard;                     // Head.
     const struct tombstones *dead; // By ordinal. May be NULL.
     u32 *ordinals;                 // Block: what matched.
-    struct head_series *series;    // Head.
+    struct head_series *series;    // Head, in the order of `at`.
+    // Head, where no order is kept and a source before it has series too: the series by labels, and
+    // those that have come with others.
+    const struct head_series **by_labels;
+    bool *taken;
     u32 count;
     u32 at;
     struct labels labels; // Of `at`.
@@ -65,6 +69,7 @@ struct tsdb_cursor {
     struct arena *series_arena; // Of one series.
     struct source *sources;
     u32 source_count;
+    bool in_order; // Of labels; else source after source.
     u32 given;
     struct labels labels;
     u32 label_at;
@@ -107,8 +112,8 @@ bool cursor_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes) MU
 void cursor_warn_partial(struct tsdb_cursor *c, const char *text);
 
 // ---- tsdb_cursor_parts.c ----
-// Adds the parts of the source's series at hand.
-void cursor_source_parts(struct tsdb_cursor *c, struct source *s);
+// Adds the parts of the source's series at a place.
+void cursor_source_parts(struct tsdb_cursor *c, struct source *s, u32 at);
 
 // ---- tsdb_cursor_merge.c ----
 void cursor_boxes_refuse(struct tsdb_cursor *c);

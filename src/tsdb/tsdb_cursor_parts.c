@@ -205,9 +205,9 @@ static void parts_hide(struct tsdb_cursor *c, u32 from, const struct veil *v)
     c->part_count = kept;
 }
 
-void cursor_source_parts(struct tsdb_cursor *c, struct source *s)
+void cursor_source_parts(struct tsdb_cursor *c, struct source *s, u32 at)
 {
-    const struct head_series *series = s->is_block ? NULL : &s->series[s->at];
+    const struct head_series *series = s->is_block ? NULL : &s->series[at];
     struct veil v = {0};
     u32 from = c->part_count;
     if (series) {
@@ -215,9 +215,9 @@ void cursor_source_parts(struct tsdb_cursor *c, struct source *s)
         v.hidden = series->hidden.t;
         v.hidden_n = series->hidden.n;
     } else {
-        parts_of_block(c, s, s->ordinals[s->at]);
+        parts_of_block(c, s, s->ordinals[at]);
     }
-    v.dead = tombstones_find(s->dead, series ? series->ordinal : s->ordinals[s->at], &v.dead_n);
+    v.dead = tombstones_find(s->dead, series ? series->ordinal : s->ordinals[at], &v.dead_n);
     if (v.hidden_n > 0 || v.dead_n > 0) {
         parts_hide(c, from, &v);
     }

@@ -1,0 +1,90 @@
+// tsdb_cursor_test.c: the order in which cursors give series, and what shards have in common.
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/test.h"
+#include "tsdb/tsdb_fixture.h"
+
+// What a cursor gives, as text: "3:1@10 2@20;" is a series whose label a is 3, of two samples. One
+// without samples is left out, as labels alone may tell of some.
+static str cursor_text(struct storage_querier *q, bool sorted, bool no_data, struct arena *a)
+{
+    struct error e = {0};
+    const struct matcher m = {.op = MATCH_EQ, .name = LABEL_NAME, .value = STR("m")};
+    const struct select_hints h = {.end_ms = INT64_MAX, .sorted = sorted, .no_data = no_data};
+    struct series_cursor *c = q->ops->select(q, &m, 1, &h, NULL, &e);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    ASSERT_OK(c != NULL, e);
+    while (c->ops->next(c)) {
+        struct series_run run;
+        buf_printf(&b, "%.*s:", STR_ARG(labels_get(c->ops->labels(c), STR("a"))));
+        while (c->ops->run(c, &run)) {
+            for (u32 i = 0; i < run.n; i++) {
+                buf_printf(&b, "%g@%lld ", run.values[i], (long long)(run.t_ms[i] - FIXTURE_NOW));
+            }
+        }
+        buf_printf(&b, ";");
+    }
+    ASSERT_OK(c->ops->close(c, NULL, &e), e);
+    str text = arena_str(a, buf_get(&b));
+    buf_fini(&b);
+    return text;
+}
+
+static void put(struct fixture *f, enum storage_stream stream, const char *series, i64 at, f64 v)
+{
+    assert_int_equal(fixture_put(f, stream, series, FIXTURE_NOW + at, v), APPEND_STORED);
+}
+
+TEST(tsdb_cursor_gives_what_two_shards_have_of_a_series_once)
+{
+    struct fixture f;
+    struct error e = {0};
+    struct arena *a = arena_new((size_t)1 << 20);
+    fixture_init(&f, 11);
+    fixture_open(&f);
+    put(&f, STREAM_SCRAPE, "m,a=3", 10, 1);
+    put(&f, STREAM_SCRAPE, "m,a=1", 10, 2);
+    put(&f, STREAM_SCRAPE, "m,a=2", 10, 3);
+    put(&f, STREAM_RULES, "m,a=9", 10, 4);
+    put(&f, STREAM_RULES, "m,a=2", 10, 5); // The first shard's counts.
+    put(&f, STREAM_RULES, "m,a=2", 20, 6);
+    put(&f, STREAM_RULES, "m,a=0", 10, 7);
+    put(&f, STREAM_RULES, "m,a=3", 5, 8);
+    struct storage_querier *q = storage_querier_open(f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    const str by_labels = STR("0:7@10 ;1:2@10 ;2:3@10 6@20 ;3:8@5 1@10 ;9:4@10 ;");
+    const str as_they_came = STR("3:8@5 1@10 ;1:2@10 ;2:3@10 6@20 ;9:4@10 ;0:7@10 ;");
+    assert_true(str_eq(cursor_text(q, true, false, a), by_labels));
+    assert_true(str_eq(cursor_text(q, false, false, a), as_they_came));
+    // What came after the pin changes neither the series nor their order.
+    put(&f, STREAM_RULES, "m,a=1", 20, 9);
+    put(&f, STREAM_RULES, "m,a=4", 20, 9);
+    put(&f, STREAM_SCRAPE, "m,a=0", 20, 9);
+    assert_true(str_eq(cursor_text(q, false, false, a), as_they_came));
+    assert_true(str_eq(cursor_text(q, true, false, a), by_labels));
+    assert_true(str_eq(cursor_text(q, false, true, a), STR("3:;1:;2:;9:;0:;")));
+    storage_querier_close(q);
+    arena_free(a);
+    fixture_fini(&f);
+}
+
+TEST(tsdb_cursor_keeps_its_order_where_the_first_shard_gets_its_first_series_later)
+{
+    struct fixture f;
+    struct error e = {0};
+    struct arena *a = arena_new((size_t)1 << 20);
+    fixture_init(&f, 12);
+    fixture_open(&f);
+    put(&f, STREAM_RULES, "m,a=2", 10, 1);
+    put(&f, STREAM_RULES, "m,a=1", 10, 2);
+    struct storage_querier *q = storage_querier_open(f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    str before = cursor_text(q, false, false, a);
+    put(&f, STREAM_SCRAPE, "m,a=1", 20, 3);
+    put(&f, STREAM_SCRAPE, "m,a=0", 20, 3);
+    assert_true(str_eq(cursor_text(q, false, false, a), before));
+    storage_querier_close(q);
+    arena_free(a);
+    fixture_fini(&f);
+}
