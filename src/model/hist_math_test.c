@@ -1,6 +1,7 @@
 // hist_math_test.c: arithmetic, resets, quantiles and cuts of native histograms.
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/str.h"
 #include "base/test.h"
 #include "model/hist_bucket.h"
@@ -230,6 +231,46 @@ TEST(hist_resets_are_seen_in_single_buckets)
     wide.zero_count = 0.5;
     assert_true(hist_is_reset(&x, &wide));
     arena_free(a);
+}
+
+static u64 chance_below(u64 *state, u64 below)
+{
+    *state = hash_mix(*state, 1);
+    return *state % below;
+}
+
+// Equal spans are compared bucket by bucket, others by a walk: how buckets are cut into spans must
+// not matter.
+TEST(hist_resets_do_not_hang_on_how_buckets_are_cut_into_spans)
+{
+    enum { BUCKETS = 6, ROUNDS = 2000 };
+    static const struct hist_span cut[] = {{-3, 2}, {0, BUCKETS - 2}};
+    f64 before[BUCKETS];
+    f64 now[BUCKETS];
+    u32 resets = 0;
+    u64 chance = 7;
+    for (u32 round = 0; round < ROUNDS; round++) {
+        struct arena *a = arena_new(ARENA_BYTES);
+        for (u32 i = 0; i < BUCKETS; i++) {
+            before[i] = (f64)chance_below(&chance, 4);
+            now[i] =
+                before[i] + (f64)chance_below(&chance, 9) - (f64)(chance_below(&chance, 20) == 0);
+        }
+        struct hist x = make(a, 1, -3, before, BUCKETS);
+        struct hist y = make(a, 1, -3, now, BUCKETS);
+        struct hist z = y;
+        z.positive.spans = cut;
+        z.positive.span_count = ARRAY_LEN(cut);
+        if (chance_below(&chance, 3) == 0) { // Leaves the lowest buckets out of the comparison.
+            y.zero_threshold = z.zero_threshold = 0.5;
+            y.zero_count = z.zero_count = (f64)chance_below(&chance, 9);
+            x.zero_threshold = chance_below(&chance, 2) == 0 ? 0.5 : 0;
+        }
+        assert_int_equal(hist_is_reset(&x, &y), hist_is_reset(&x, &z));
+        resets += hist_is_reset(&x, &y);
+        arena_free(a);
+    }
+    assert_true(resets > ROUNDS / 20 && resets < ROUNDS - ROUNDS / 20);
 }
 
 TEST(hist_resets_compare_custom_buckets_up_to_common_bounds)

@@ -100,11 +100,36 @@ static bool coarse_next(struct coarse *c)
     return true;
 }
 
+// By far the most: the same buckets as before, and none of them has lost anything. Which of them
+// are below the threshold does not matter then.
+static bool side_grows(const struct hist *before, const struct hist_side *before_side,
+                       const struct hist *h, const struct hist_side *side)
+{
+    if (before->schema != h->schema || before_side->span_count != side->span_count ||
+        before_side->bucket_count != side->bucket_count) {
+        return false;
+    }
+    for (u32 i = 0; i < side->span_count; i++) {
+        if (before_side->spans[i].offset != side->spans[i].offset ||
+            before_side->spans[i].length != side->spans[i].length) {
+            return false;
+        }
+    }
+    bool falls = false;
+    for (u32 i = 0; i < side->bucket_count; i++) {
+        falls |= side->buckets[i] < before_side->buckets[i];
+    }
+    return !falls;
+}
+
 static bool side_is_reset(const struct hist *before, const struct hist_side *before_side,
                           const struct hist *h, const struct hist_side *side)
 {
     struct coarse was;
     struct coarse now;
+    if (side_grows(before, before_side, h, side)) {
+        return false;
+    }
     coarse_begin(&was, before, before_side, h);
     coarse_begin(&now, h, side, h);
     bool has_now = coarse_next(&now);
