@@ -1,5 +1,6 @@
 // api.c: the table of routes, and the life of the api. See api.h.
 #include "api/api_inner.h"
+#include "api/query_share.h"
 #include "api/query_watch.h"
 #include "base/str.h"
 #include "client/tidemark.h"
@@ -132,6 +133,15 @@ static bool counters_init(struct api *api, struct error *e)
     if (api->opts.registry == NULL) {
         return true;
     }
+    api->query_evaluations =
+        tmk_counter_register(api->opts.registry, "tidemark_query_evaluations_total",
+                             "Queries of the API that were evaluated.", &te);
+    api->query_joins = tmk_counter_register(
+        api->opts.registry, "tidemark_query_joins_total",
+        "Queries of the API that waited for an identical one that was being evaluated.", &te);
+    if (api->query_evaluations == NULL || api->query_joins == NULL) {
+        return err_set(e, ERR_INTERNAL, "the API's own metrics: %s", te.text);
+    }
     struct tmk_family *family = tmk_family_register(api->opts.registry, &desc, &te);
     api->write_requests_bad =
         tmk_counter_register(api->opts.registry, "tidemark_remote_write_requests_failed_total",
@@ -177,6 +187,7 @@ struct api *api_new(const struct api_opts *opts, struct error *e)
     struct api *api = MEM_NEW(struct api);
     api->opts = *opts;
     defaults_fill(&api->opts);
+    api->shares = query_share_new();
     api->start_ms = clk_wall_ms(api->opts.clk);
     api->write_cache = api->opts.remote_write ? push_cache_new(api->opts.write_cache_bytes) : NULL;
     api->route_count = ARRAY_LEN(route_table);
@@ -204,6 +215,7 @@ void api_free(struct api *api)
 {
     if (api != NULL) {
         query_watch_free(api->watch);
+        query_share_free(api->shares);
         push_cache_free(api->write_cache);
         mem_free(api->routes);
         mem_free(api);

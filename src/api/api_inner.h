@@ -12,6 +12,7 @@
 struct hist;
 struct promql_point;
 struct push_cache;
+struct query_share;
 struct query_watch;
 struct tmk_counter;
 
@@ -30,7 +31,10 @@ struct api {
     struct http_route *routes;
     u32 route_count;
     struct http_lane lanes[API_LANE_COUNT];
-    struct query_watch *watch;      // NULL until services are there.
+    struct query_watch *watch; // NULL until services are there.
+    struct query_share *shares;
+    struct tmk_counter *query_evaluations; // NULL without a registry.
+    struct tmk_counter *query_joins;
     struct push_cache *write_cache; // NULL: pushes are not taken.
     struct tmk_counter *write_outcomes[APPEND_OUTCOME_COUNT];
     struct tmk_counter *write_requests_bad;
@@ -81,7 +85,7 @@ void api_out_abort(struct api_out *o, const char *text);
 void api_error(struct http_response *rs, enum api_error kind, const char *format, ...)
     PRINTF_LIKE(3, 4);
 void api_error_of(struct http_response *rs, const struct error *e); // By its code.
-u32 api_status_of(const struct error *e); // Of answers that are not JSON.
+u32 api_status_of(const struct error *e);                           // Of answers that are not JSON.
 // What a lane refuses with: http_lane.tell.
 void api_tell(struct http_response *rs, const char *text);
 void api_empty(struct http_response *rs); // 204
@@ -111,7 +115,8 @@ struct api_matchers {
     const struct matcher *ms;
     u32 count;
 };
-#define API_MATCHERS_MAX 256U
+#define API_MATCHERS_MAX     256U
+#define API_ALTERNATIVES_MAX 50000U // Of all of them together.
 bool api_param_matchers(struct http_request *rq, struct http_response *rs,
                         struct api_matchers **sets, u32 *count);
 bool api_name_listed(const struct form *params, const char *name, str value); // Or none is given.

@@ -109,6 +109,40 @@ bool api_param_u32(struct http_request *rq, struct http_response *rs, const char
     return true;
 }
 
+// What makes regular expressions long to compile and to match. At least as many as there are.
+static bool check_alternatives(struct http_request *rq, struct http_response *rs)
+{
+    u32 at = 0;
+    u64 alternatives = 0;
+    str text;
+    while (form_next(&rq->params, STR("match[]"), &at, &text)) {
+        for (size_t i = 0; i < text.len; i++) {
+            alternatives += text.ptr[i] == '|';
+        }
+    }
+    if (alternatives > API_ALTERNATIVES_MAX) {
+        api_error(rs, API_BAD_DATA, "more than %u alternatives (\"|\") in all match[] together",
+                  API_ALTERNATIVES_MAX);
+        return false;
+    }
+    return true;
+}
+
+// Has somebody still use for an answer? Asked between pieces of work that each may take long.
+static bool check_wanted(const struct http_request *rq, struct http_response *rs)
+{
+    const struct api *api = rq->ctx;
+    if (http_is_cancelled(rq)) {
+        api_error(rs, API_CANCELED, "the request was canceled while its matchers were read");
+        return false;
+    }
+    if (rq->deadline_mono_ns != 0 && clk_mono_ns(api->opts.clk) > rq->deadline_mono_ns) {
+        api_error(rs, API_TIMEOUT, "the request timed out while its matchers were read");
+        return false;
+    }
+    return true;
+}
+
 bool api_param_matchers(struct http_request *rq, struct http_response *rs,
                         struct api_matchers **sets, u32 *count)
 {
@@ -120,10 +154,16 @@ bool api_param_matchers(struct http_request *rq, struct http_response *rs,
         api_error(rs, API_BAD_DATA, "more than %u match[] parameters", API_MATCHERS_MAX);
         return false;
     }
+    if (!check_alternatives(rq, rs)) {
+        return false;
+    }
     *count = 0;
     *sets = ARENA_NEW_N(rq->arena, struct api_matchers, MAX(given, 1));
     while (form_next(&rq->params, STR("match[]"), &at, &text)) {
         struct api_matchers *set = &(*sets)[(*count)++];
+        if (!check_wanted(rq, rs)) {
+            return false;
+        }
         if (!promql_selector(rq->arena, text, false, &set->ms, &set->count, &e)) {
             api_error(rs, API_BAD_DATA, "invalid parameter \"match[]\": %s", e.text);
             return false;

@@ -1,15 +1,18 @@
 // api_query.c: query, query_range, query_exemplars, format_query, parse_query.
 #include "api/api_ask.h"
+#include "api/query_share.h"
 #include "api/query_watch.h"
 #include "base/arena.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "client/tidemark.h"
 #include "model/duration.h"
 #include "os/clk.h"
 #include "promql/promql.h"
 
 // The result is a copy outside of the run's arena, never larger than it, plus small change.
-#define RESULT_SLACK_BYTES ((u64)16 << 20)
+#define RESULT_SLACK_BYTES  ((u64)16 << 20)
+#define CANONICAL_BYTES_MAX ((size_t)16 << 20)
 
 static void stats_per_step(struct jsonw *w, const struct ask *ask, const struct promql_stats *st)
 {
@@ -168,28 +171,115 @@ static void result_write(struct http_response *rs, const struct promql_result *r
     api_out_end(&o);
 }
 
-static void ask_run(struct http_response *rs, const struct api_services *svc, const struct ask *ask)
+// ---- runs, for one or for several who ask the same ---------------------------------------------
+
+static void count(struct tmk_counter *c)
+{
+    if (c != NULL) {
+        tmk_counter_inc(c);
+    }
+}
+
+static void run_lead(const struct api *api, const struct api_services *svc, struct ask *ask,
+                     struct share_run *run)
+{
+    count(api->query_evaluations);
+    run->arena = arena_new((size_t)(ask->budget.bytes_max + RESULT_SLACK_BYTES));
+    run->text = arena_str(run->arena, promql_query_text(ask->query));
+    ask->budget.wanted = &run->waiting;
+    run->ok =
+        ask->request.step_ms > 0
+            ? promql_range(svc->engine, &ask->request, run->arena, &run->result, &run->error)
+            : promql_instant(svc->engine, &ask->request, run->arena, &run->result, &run->error);
+    query_share_done(api->shares, run);
+}
+
+// Places in notes and errors are those of the text that was evaluated.
+static bool fits_text(const struct share_run *run, str text)
+{
+    const bool tells = !run->ok || run->result.warning_count > 0 || run->result.info_count > 0;
+    return !tells || str_eq(run->text, text);
+}
+
+// A run with the answer to this query, by whomever; NULL for one who may not wait for it any more.
+static struct share_run *run_find(const struct api *api, const struct api_services *svc,
+                                  struct ask *ask, struct share_key *key, struct error *e)
+{
+    for (;;) {
+        bool leads;
+        struct share_run *run = query_share_join(api->shares, key, &leads);
+        if (leads) {
+            run_lead(api, svc, ask, run);
+            return run;
+        }
+        count(api->query_joins);
+        const enum share_end end = query_share_wait(api->shares, run, &ask->budget, api->opts.clk);
+        if (end == SHARE_ANSWERED && fits_text(run, promql_query_text(ask->query))) {
+            return run;
+        }
+        query_share_leave(api->shares, run);
+        switch (end) {
+        case SHARE_CANCELLED:
+            return err_null(e, ERR_CANCELLED, "query was canceled in expression evaluation");
+        case SHARE_TIMED_OUT:
+            return err_null(e, ERR_TIMEOUT, "query timed out in expression evaluation");
+        case SHARE_ANSWERED:
+            key->canonical = promql_query_text(ask->query);
+            key->is_as_given = true;
+            break;
+        case SHARE_ENDED:
+            break;
+        }
+    }
+}
+
+static struct share_run *run_get(const struct api *api, const struct api_services *svc,
+                                 struct ask *ask, struct error *e)
+{
+    struct buf text;
+    buf_init(&text, CANONICAL_BYTES_MAX);
+    promql_query_print(&text, ask->query);
+    struct share_key key = {.tenant = ask->request.tenant,
+                            .canonical = buf_get(&text),
+                            .start_ms = ask->request.start_ms,
+                            .end_ms = ask->request.end_ms,
+                            .step_ms = ask->request.step_ms,
+                            .lookback_ms = ask->request.lookback_ms,
+                            .per_step_stats = ask->request.per_step_stats};
+    if (!buf_ok(&text)) {
+        key.canonical = promql_query_text(ask->query);
+        key.is_as_given = true;
+    }
+    struct share_run *run = run_find(api, svc, ask, &key, e);
+    buf_fini(&text);
+    return run;
+}
+
+static void ask_run(struct http_response *rs, const struct api_services *svc, struct ask *ask)
 {
     const struct api *api = rs->rq->ctx;
     struct watched_query seen = {.text = promql_query_text(ask->query),
                                  .start_ms = ask->request.start_ms,
                                  .end_ms = ask->request.end_ms,
                                  .step_ms = ask->request.step_ms};
-    const struct watch_ticket ticket =
-        query_watch_begin(api->watch, rs->rq, &seen, ask->request.budget);
-    struct arena *a = arena_new((size_t)(ask->budget.bytes_max + RESULT_SLACK_BYTES));
-    struct promql_result r = {0};
-    struct error e;
-    const bool ok = ask->request.step_ms > 0
-                        ? promql_range(svc->engine, &ask->request, a, &r, &e)
-                        : promql_instant(svc->engine, &ask->request, a, &r, &e);
+    const struct watch_ticket ticket = query_watch_begin(api->watch, rs->rq, &seen, &ask->budget);
+    struct error e = {.code = ERR_NONE};
+    struct share_run *run = run_get(api, svc, ask, &e);
+    bool ok = run != NULL && run->ok;
+    if (run != NULL && !run->ok) {
+        e = run->error;
+    } else if (ok && http_is_cancelled(rs->rq)) { // It went on for others.
+        ok = err_set(&e, ERR_CANCELLED, "query was canceled in expression evaluation");
+    }
     if (ok) {
-        result_write(rs, &r, ask);
+        result_write(rs, &run->result, ask);
     } else {
         ask_fail(rs, &e);
     }
-    query_watch_end(ticket, ok ? &r.stats : NULL, ok ? NULL : e.text);
-    arena_free(a);
+    query_watch_end(ticket, ok ? &run->result.stats : NULL, ok ? NULL : e.text);
+    if (run != NULL) {
+        query_share_leave(api->shares, run);
+    }
 }
 
 void api_query(struct http_request *rq, struct http_response *rs)

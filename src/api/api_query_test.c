@@ -276,3 +276,41 @@ TEST(api_explains_deep_queries)
     buf_fini(&b);
     api_rig_free(rig);
 }
+
+static u32 ask_series(struct api_rig *rig, struct buf *form, struct http_fake_opts opts)
+{
+    static const struct http_pair headers[] = {
+        {{"Content-Type", 12}, {"application/x-www-form-urlencoded", 33}}};
+    opts.method = "POST";
+    opts.target = "/base/api/v1/series";
+    opts.headers = headers;
+    opts.header_count = 1;
+    opts.body = buf_get(form);
+    opts.clk = rig->clk;
+    struct http_fake *f = http_fake_run(&rig->router, &opts);
+    const u32 status = http_fake_status(f);
+    http_fake_free(f);
+    return status;
+}
+
+// Each takes its time to compile, and a request may have many.
+TEST(api_matchers_have_a_bound_a_deadline_and_a_cancel)
+{
+    struct api_rig *rig = api_rig_new();
+    struct buf form;
+    buf_init(&form, 1 << 20);
+    for (u32 i = 0; i < 50; i++) {
+        buf_c(&form, i > 0 ? "&match[]=up{job=~\"a" : "match[]=up{job=~\"a");
+        for (u32 k = 0; k < 1000; k++) {
+            buf_c(&form, "%7Cb");
+        }
+        buf_c(&form, "\"}");
+    }
+    assert_int_equal(ask_series(rig, &form, (struct http_fake_opts){.method = NULL}), 200);
+    assert_int_equal(ask_series(rig, &form, (struct http_fake_opts){.is_cancelled = true}), 499);
+    assert_int_equal(ask_series(rig, &form, (struct http_fake_opts){.deadline_mono_ns = 1}), 503);
+    buf_c(&form, "&match[]=up{job=~\"a%7Cb\"}");
+    assert_int_equal(ask_series(rig, &form, (struct http_fake_opts){.method = NULL}), 400);
+    buf_fini(&form);
+    api_rig_free(rig);
+}

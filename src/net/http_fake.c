@@ -77,6 +77,8 @@ struct http_fake *http_fake_run(const struct http_router *r, const struct http_f
     f->rq.body = opts->body;
     f->rq.peer = STR("127.0.0.1");
     f->rq.start_mono_ns = opts->clk ? clk_mono_ns(opts->clk) : 0;
+    f->rq.deadline_mono_ns = opts->deadline_mono_ns;
+    f->rq.cancelled = opts->is_cancelled;
     http_response_init(&f->rs, &f->rq, &fake_ops);
     buf_init(&f->whole, (size_t)1 << 30);
     lock_init(&f->lock, LOCK_LEAF, "http_fake");

@@ -17,6 +17,8 @@ struct http_fake_opts {
     u32 header_count;
     str body;
     struct clk *clk; // NULL: start_mono_ns is 0.
+    i64 deadline_mono_ns;
+    bool is_cancelled; // The client has left before it was handled.
 };
 
 struct http_fake; // The exchange and all its memory.

@@ -20,6 +20,7 @@ static struct series_cursor *feed_select(struct feed *f, struct run *r, bool no_
         return NULL;
     }
     *labels_only = (struct query_budget){.cancel = r->budget.cancel,
+                                         .wanted = r->budget.wanted,
                                          .deadline_mono_ns = r->budget.deadline_mono_ns,
                                          .series_max = r->budget.series_max,
                                          .series = r->budget.series};

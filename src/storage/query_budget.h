@@ -38,10 +38,12 @@ struct query_budget {
     i64 deadline_mono_ns;            // 0 = none.
     const int *cancel;               // Non-zero = stop; NULL = never. Stored atomically by others.
     struct query_progress *progress; // NULL: nobody looks.
+    const int *wanted; // While not zero, others wait for it: cancel does not count. NULL: nobody.
 };
 static inline bool query_is_cancelled(const struct query_budget *b)
 {
-    return b->cancel && __atomic_load_n(b->cancel, __ATOMIC_RELAXED) != 0;
+    return b->cancel && __atomic_load_n(b->cancel, __ATOMIC_RELAXED) != 0 &&
+           !(b->wanted && __atomic_load_n(b->wanted, __ATOMIC_RELAXED) != 0);
 }
 
 #endif
