@@ -11,6 +11,7 @@
 #include "promql/feed.h"
 #include "promql/parse.h"
 #include "promql/plan.h"
+#include "promql/plan_cost.h"
 #include "promql/query_run.h"
 #include "promql/raw_range.h"
 #include "promql/result.h"
@@ -300,7 +301,8 @@ static bool run_expr(struct run *r, struct result *out)
             return false;
         }
     }
-    if (!plan_run(r, x, &p) || !open_querier(r)) {
+    if (!plan_run(r, x, &p) || (!r->opts->no_estimate && !plan_cost_check(r, x)) ||
+        !open_querier(r)) {
         return false;
     }
     i64 prepared = now_ns(r);

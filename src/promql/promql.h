@@ -45,6 +45,7 @@ struct promql_engine_opts {
     bool no_extended_ranges;
     bool no_fill;
     bool window_by_window; // No fast paths: what tests compare with.
+    bool no_estimate;      // What cannot fit into its memory finds out while it runs: the same.
     bool no_sharing; // Every part of a query is evaluated where it stands: the same for plans.
 };
 struct promql_engine *promql_engine_new(struct promql_engine_opts opts);
