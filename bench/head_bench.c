@@ -224,10 +224,9 @@ static void rows_append(struct bench *b)
 // A head of its own, without a log: judged and applied.
 static void rows_bare(struct bench *b)
 {
-    _Atomic u32 total = 0;
-    _Atomic bool full = false;
+    struct head_limits limits = {.series_max = SERIES_MAX * 2};
     struct arena *a = arena_new((size_t)64 << 20);
-    struct head *h = head_new(0, 7200000, &total, &full, SERIES_MAX * 2, (u64)1 << 30);
+    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 30);
     struct head_plan plan = {0};
     const struct head_asker asker = {.tenant = TENANT_DEFAULT};
     const struct head_rules rules = {.tenant = TENANT_DEFAULT, .t_newest = INT64_MAX};

@@ -97,7 +97,6 @@ static void defaults_fill(struct api_opts *o)
     o->query_wait_ms = o->query_wait_ms ? o->query_wait_ms : 10000;
     o->write_bytes_max = o->write_bytes_max ? o->write_bytes_max : (u64)32 << 20;
     o->write_cache_bytes = o->write_cache_bytes ? o->write_cache_bytes : (size_t)256 << 20;
-    o->write_cache_bytes = MIN(o->write_cache_bytes, o->query_bytes_max);
     if (o->push_limits.labels_max == 0) {
         o->push_limits = (struct labels_limits){40, 256, 4096};
     }

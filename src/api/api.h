@@ -75,7 +75,7 @@ struct api_opts {
     struct fs *fs;                             // NULL: no journal of running queries
     const char *query_journal;                 // Its path; written from api_attach on
     u64 write_bytes_max;                       // 32 MiB, decoded; also the bound of what is sent
-    size_t write_cache_bytes;                  // 256 MiB, at most query_bytes_max
+    size_t write_cache_bytes;                  // 256 MiB
     struct labels_limits push_limits;          // 40 labels, 256 B names, 4 KiB values
 };
 
@@ -94,6 +94,10 @@ struct api *api_new(const struct api_opts *opts, struct error *e) MUST_USE;
 void api_free(struct api *api); // After the server has stopped. Accepts NULL.
 void api_attach(struct api *api, const struct api_services *services); // Copied. From now on ready.
 void api_stopping(struct api *api); // /-/ready turns 503; running requests may finish.
+
+// Bytes held for running queries, and for what pushes spelt. Before api_attach: none of queries.
+enum api_pool { API_POOL_QUERIES, API_POOL_PUSH_CACHE };
+u64 api_memory(const struct api *api, enum api_pool pool);
 
 // For struct http_server_opts; borrowed from the api.
 const struct http_route *api_routes(const struct api *api, u32 *count);

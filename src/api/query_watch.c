@@ -279,6 +279,17 @@ u32 query_watch_list(struct query_watch *w, struct arena *a, struct watched_quer
     return count;
 }
 
+u64 query_watch_bytes(struct query_watch *w)
+{
+    u64 bytes = 0;
+    lock_take(&w->lock);
+    for (u32 i = 0; i < w->opts.slots; i++) {
+        bytes += w->slots[i].q.id != 0 ? query_progress_get(&w->slots[i].progress).bytes : 0;
+    }
+    lock_drop(&w->lock);
+    return bytes;
+}
+
 bool query_watch_cancel(struct query_watch *w, u64 id)
 {
     bool found = false;

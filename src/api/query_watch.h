@@ -69,6 +69,7 @@ struct watch_ticket query_watch_begin(struct query_watch *w, struct http_request
 void query_watch_end(struct watch_ticket t, const struct promql_stats *stats, const char *error);
 
 u32 query_watch_list(struct query_watch *w, struct arena *a, struct watched_query **out);
+u64 query_watch_bytes(struct query_watch *w);           // Of all that run, as they told last.
 bool query_watch_cancel(struct query_watch *w, u64 id); // false: it does not run.
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "client/tidemark.h"
 #include "cmd/config.h"
+#include "cmd/memory_pools.h"
 #include "cmd/options.h"
 #include "cmd/server_metrics.h"
 #include "collect/collect.h"
@@ -35,6 +36,7 @@ enum { STEP_EVERY_MS = 2000, DRAIN_MS = 5000, SIGNAL_POLL_MS = 1000, NOTIFY_SHAR
 #define ALERTMANAGER_BYTES_MAX ((size_t)4 << 20)
 #define BALLAST_BYTES          ((u64)16 << 20)
 #define DOUBTS_BYTES_MAX       ((size_t)4 << 20)
+#define PUSH_CACHE_BYTES_MAX   ((u64)256 << 20)
 
 // Everything that runs. Threads: built and torn down on the main thread; `reload_lock` guards what
 // stands behind it. A reload runs outside of it (files are read, services wait): `reloading` keeps
@@ -59,6 +61,7 @@ struct server {
     struct http_client *notify_http;
     struct stop *stop;
     struct thr *background;
+    struct memory_pools pools;
     char external_url[512];
     char route_prefix[256]; // "" or "/prom".
     char retention[64];     // As a text, for the status page.
@@ -313,7 +316,9 @@ static bool start_http(struct server *s, struct error *e)
         .remote_write = o->enable_remote_write,
         .lookback_ms = o->lookback_ms,
         .query_timeout_ms = o->query_timeout_ms,
-        .query_bytes_max = memory_limit(o) / 16,
+        .query_bytes_max = memory_query_bytes(memory_limit(o), POOL_QUERIES, o->query_concurrency),
+        .write_cache_bytes =
+            (size_t)MIN(memory_pool_bytes(memory_limit(o), POOL_PUSH_CACHE), PUSH_CACHE_BYTES_MAX),
         .memory_limit = memory_limit(o),
         .query_threads = (u32)o->query_concurrency,
         .query_queue_max = (u32)o->query_queue_max,
@@ -347,26 +352,30 @@ static bool start_storage(struct server *s, struct error *e)
     const struct options *o = s->options;
     char dir[4096];
     (void)snprintf(dir, sizeof(dir), "%.*s", STR_ARG(o->storage_path));
-    const struct tsdb_opts db = {.fs = fs_real(),
-                                 .clk = clk_real(),
-                                 .rng = &s->rng,
-                                 .dir = dir,
-                                 .log = s->log,
-                                 .registry = s->registry,
-                                 .progress = &s->replay,
-                                 .retention_ms = o->retention_ms,
-                                 .retention_bytes = o->retention_bytes,
-                                 .ooo_window_ms = s->config->ooo_window_ms,
-                                 .wal_sync = (enum wal_sync)o->wal_sync,
-                                 .series_max = (u32)o->series_max,
-                                 .memory_max = memory_limit(o) / 10 * 4,
-                                 .ballast_bytes = BALLAST_BYTES,
-                                 .wal_thread = true};
+    const struct tsdb_opts db = {
+        .fs = fs_real(),
+        .clk = clk_real(),
+        .rng = &s->rng,
+        .dir = dir,
+        .log = s->log,
+        .registry = s->registry,
+        .progress = &s->replay,
+        .retention_ms = o->retention_ms,
+        .retention_bytes = o->retention_bytes,
+        .ooo_window_ms = s->config->ooo_window_ms,
+        .wal_sync = (enum wal_sync)o->wal_sync,
+        .series_max = (u32)o->series_max,
+        .memory_max = memory_pool_bytes(memory_limit(o), POOL_HEAD),
+        .box_bytes_max = memory_pool_bytes(memory_limit(o), POOL_HISTOGRAMS),
+        .exemplar_bytes_max = memory_pool_bytes(memory_limit(o), POOL_EXEMPLARS),
+        .ballast_bytes = BALLAST_BYTES,
+        .wal_thread = true};
     s->db = tsdb_open(&db, e);
     return s->db != NULL;
 }
 
-static struct promql_engine *engine_make(const struct server *s)
+// bytes_max: of one query.
+static struct promql_engine *engine_make(const struct server *s, u64 bytes_max)
 {
     const struct options *o = s->options;
     return promql_engine_new(
@@ -374,15 +383,18 @@ static struct promql_engine *engine_make(const struct server *s)
                                     .lookback_ms = o->lookback_ms,
                                     .timeout_ms = o->query_timeout_ms,
                                     .samples_max = o->query_samples_max,
-                                    .bytes_max = memory_limit(o) / 16,
+                                    .bytes_max = bytes_max,
                                     .subquery_step_ms = s->config->evaluation_interval_ms});
 }
 
 static bool start_services(struct server *s, struct error *e)
 {
     struct storage *storage = tsdb_storage(s->db);
-    s->engine = engine_make(s);
-    s->rules_engine = engine_make(s);
+    const u64 limit = memory_limit(s->options);
+    const u64 rule_bytes = memory_query_bytes(limit, POOL_RULES, RULES_AT_ONCE);
+    s->engine =
+        engine_make(s, memory_query_bytes(limit, POOL_QUERIES, s->options->query_concurrency));
+    s->rules_engine = engine_make(s, rule_bytes);
     const struct scrape_deps scrape = {.storage = storage,
                                        .fs = fs_real(),
                                        .clk = clk_real(),
@@ -408,7 +420,7 @@ static bool start_services(struct server *s, struct error *e)
                                      .registry = s->registry,
                                      .sink = notify_sink(s->notify),
                                      .query_timeout_ms = s->options->query_timeout_ms,
-                                     .query_bytes_max = memory_limit(s->options) / 16};
+                                     .query_bytes_max = rule_bytes};
     s->rules = rules_new(&rules, e);
     s->scrape = s->rules ? scrape_new(&scrape, e) : NULL;
     return s->scrape != NULL;
@@ -471,6 +483,12 @@ static bool start_threads(struct server *s, struct error *e)
                                           .rules = s->rules,
                                           .notify = s->notify};
     api_attach(s->api, &services);
+    s->pools = (struct memory_pools){.limit = memory_limit(s->options),
+                                     .db = s->db,
+                                     .api = s->api,
+                                     .rules = s->rules,
+                                     .registry = s->registry};
+    memory_pools_register(&s->pools);
     return true;
 }
 
@@ -495,6 +513,7 @@ static void stop_all(void *arg)
     }
     http_server_stop(s->http, DRAIN_MS);
     s->http = NULL;
+    memory_pools_remove(&s->pools);
     if (s->stop) {
         stop_set(s->stop);
         tsdb_interrupt(s->db);

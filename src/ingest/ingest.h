@@ -64,7 +64,8 @@ bool expo_close(struct expo *x, u32 *error_line, struct error *e);
 // one storage, whatever the tenant, and one set of limits. Threads: guarded inside.
 struct push_cache;
 struct push_cache *push_cache_new(size_t bytes_max) MUST_USE;
-void push_cache_free(struct push_cache *c); // Accepts NULL.
+void push_cache_free(struct push_cache *c);    // Accepts NULL.
+size_t push_cache_bytes(struct push_cache *c); // Held from the system.
 
 // Threads: frozen; one for all requests.
 struct push_opts {

@@ -32,6 +32,5 @@ u32 push_cache_find(struct push_cache *c, struct tenant_id tenant, const struct 
 // Keeps refs[i] for keys[i], if there is one.
 void push_cache_put(struct push_cache *c, struct tenant_id tenant, const struct push_key *keys,
                     const struct series_ref *refs, u32 n);
-size_t push_cache_bytes(struct push_cache *c); // Held from the system.
 
 #endif

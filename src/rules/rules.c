@@ -297,6 +297,17 @@ void rules_swap(struct rules *r, struct rules_plan *plan)
     mem_free(plan);
 }
 
+u64 rules_query_bytes(struct rules *r)
+{
+    u64 bytes = 0;
+    lock_take(&r->lock);
+    for (u32 i = 0; i < r->group_count; i++) {
+        bytes += query_progress_get(&r->groups[i]->progress).bytes;
+    }
+    lock_drop(&r->lock);
+    return bytes;
+}
+
 // ---- snapshots ----
 
 static struct labels texts_copy(struct arena *a, const struct rule_text *texts, u32 count)

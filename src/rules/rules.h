@@ -35,6 +35,8 @@ struct rules_deps {
     u64 query_bytes_max;  // 0 = 64 MiB
 };
 
+#define RULES_AT_ONCE 2U // Evaluations that run at the same time.
+
 struct rules_opts {
     i64 evaluation_interval_ms;
     i64 query_offset_ms;
@@ -63,7 +65,8 @@ void rules_start(struct rules *r);
 // Cancels the queries that run, so that a slow one does not hold up the end; what has been
 // evaluated is sent and written.
 void rules_stop(struct rules *r);
-void rules_free(struct rules *r); // Accepts NULL.
+void rules_free(struct rules *r);       // Accepts NULL.
+u64 rules_query_bytes(struct rules *r); // Of memory, of the queries that run.
 
 enum alert_state { ALERT_INACTIVE, ALERT_PENDING, ALERT_FIRING, ALERT_STATE_UNKNOWN };
 const char *alert_state_text(enum alert_state s);

@@ -189,7 +189,7 @@ static bool rule_query(struct rule_group *g, const struct rule *rule, i64 t_ms, 
 {
     const struct rules_deps *d = &g->owner->deps;
     const i64 at_ms = t_ms - g->query_offset_ms;
-    struct query_budget budget = {.cancel = &g->owner->cancelled};
+    struct query_budget budget = {.cancel = &g->owner->cancelled, .progress = &g->progress};
     const struct promql_request rq = {.storage = d->storage,
                                       .query = rule->query,
                                       .start_ms = at_ms,
@@ -308,6 +308,7 @@ void rule_group_run(struct rule_group *g, i64 t_ms)
         group_restore(g, t_ms, a);
     }
     arena_free(a);
+    query_progress_tell(&g->progress, (struct query_progress){0});
     const f64 seconds = (f64)(clk_mono_ns(clk) - start_ns) / 1e9;
     lock_take(&g->lock);
     g->last_evaluation_ms = t_ms;

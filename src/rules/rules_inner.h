@@ -19,7 +19,7 @@
 #include "tmpl/tmpl.h"
 
 enum {
-    RULES_THREADS = 2,
+    RULES_THREADS = RULES_AT_ONCE,
     RULES_GROUPS_MAX = 20000,
     RULES_ALERTS_MAX = 100000, // Active alerts of one rule.
     RULES_RESOLVED_KEPT_MS = 15 * 60 * 1000
@@ -116,6 +116,7 @@ struct rule_group {
     struct rule_group *successor; // Of a retired one: waits for its state. NULL if there is none.
     struct rule_group *awaited;   // Of a successor: it counts as running until that one is done.
 
+    struct query_progress progress; // Of the query that runs; told by whoever runs the group.
     struct lock lock;
     i64 last_evaluation_ms;
     f64 evaluation_s;

@@ -3,9 +3,17 @@
 #define UNIT 8U // References count units.
 #define HEAD 8U
 
+static void held_add(const struct box_store *s, u64 bytes)
+{
+    if (s->held) {
+        atomic_fetch_add(s->held, bytes);
+    }
+}
+
 void box_store_fini(struct box_store *s)
 {
     u8 **extents = atomic_load(&s->extents);
+    held_add(s, 0 - box_store_bytes(s));
     for (u32 i = 0; i < s->count; i++) {
         mem_free(extents[i]);
     }
@@ -15,7 +23,8 @@ void box_store_fini(struct box_store *s)
 
 u64 box_store_bytes(const struct box_store *s)
 {
-    return s->count > 0 ? s->count * (u64)BOX_EXTENT + BOX_EXTENTS_MAX * sizeof(u8 *) : 0;
+    // What of the last extent was never written to is not there.
+    return s->count > 0 ? (s->count - 1) * (u64)BOX_EXTENT + s->used : 0;
 }
 
 bool box_store_room(const struct box_store *s)
@@ -39,6 +48,7 @@ static void extent_make(struct box_store *s)
 f64 box_store_add(struct box_store *s, str bytes)
 {
     size_t room = (HEAD + bytes.len + UNIT - 1) / UNIT * UNIT;
+    u64 before = box_store_bytes(s);
     CHECK(room <= BOX_EXTENT);
     if (s->count == 0 || room > BOX_EXTENT - s->used) {
         extent_make(s);
@@ -49,6 +59,7 @@ f64 box_store_add(struct box_store *s, str bytes)
     memcpy(at + HEAD, bytes.ptr, bytes.len);
     u64 position = (s->count - 1) * (u64)BOX_EXTENT + s->used;
     s->used += (u32)room;
+    held_add(s, box_store_bytes(s) - before);
     return box_ref(BOX_KEPT, (u32)(position / UNIT));
 }
 

@@ -3,7 +3,7 @@
 //   reference ─► extent ─► length · box
 //
 // A box never changes and never moves. Costs: add O(bytes); get O(1), without a lock.
-// Memory: extents of EXTENT_BOXES bytes, at most BOX_EXTENTS_MAX; all of it dies with the window.
+// Memory: extents of BOX_EXTENT bytes, at most BOX_EXTENTS_MAX; all of it dies with the window.
 // Threads: add is guarded by the shard's lock; get may be called by whoever learnt the reference
 // under the lock.
 #ifndef TSDB_BOX_STORE_H
@@ -21,11 +21,12 @@
 // Threads: guarded by the shard's lock, as above.
 struct box_store {
     _Atomic(u8 **) extents;
+    _Atomic u64 *held; // Of all stores that share it; NULL = nobody asks.
     u32 count;
     u32 used; // Bytes of the last.
 };
 void box_store_fini(struct box_store *s);
-u64 box_store_bytes(const struct box_store *s);
+u64 box_store_bytes(const struct box_store *s); // What it adds to `held`.
 bool box_store_room(const struct box_store *s); // For the boxes of a commit.
 f64 box_store_add(struct box_store *s, str bytes);
 str box_store_get(const struct box_store *s, f64 ref);

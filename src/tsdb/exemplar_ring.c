@@ -57,7 +57,7 @@ static const struct map_ops ring_ops = {.eq = series_eq, .hash_of = series_hash}
 
 void exemplar_ring_init(struct exemplar_ring *r)
 {
-    *r = (struct exemplar_ring){0};
+    *r = (struct exemplar_ring){.bytes_max = EXEMPLAR_BYTES_MAX};
     map_init(&r->by_labels, &ring_ops, r);
 }
 
@@ -210,13 +210,13 @@ bool exemplar_ring_add(struct exemplar_ring *r, struct tenant_id tenant, struct 
 {
     u32 at;
     const size_t bytes = block_bytes(set) + block_bytes(x->labels);
-    if (bytes > EXEMPLAR_BYTES_MAX / 16 || !judge(r, tenant, set, x, &at)) {
+    if (bytes > r->bytes_max / 16 || !judge(r, tenant, set, x, &at)) {
         return false;
     }
     if (!r->entries) {
         r->entries = MEM_NEW_N(struct ring_entry, EXEMPLARS_MAX);
     }
-    while (r->count == EXEMPLARS_MAX || (r->count > 0 && r->bytes + bytes > EXEMPLAR_BYTES_MAX)) {
+    while (r->count == EXEMPLARS_MAX || (r->count > 0 && r->bytes + bytes > r->bytes_max)) {
         oldest_drop(r);
     }
     at = series_find(r, tenant, set); // What was dropped may have been its last.

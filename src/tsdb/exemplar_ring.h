@@ -5,7 +5,7 @@
 // show it until there is a newer one, pushes are retried) is passed over. Series are known by their
 // labels, so an exemplar outlives its series in the head.
 // Costs: add O(labels), and O(EXEMPLARS_PER_HOUR) at the newest's time; a query O(all exemplars).
-// Memory: EXEMPLARS_MAX exemplars and EXEMPLAR_BYTES_MAX of text.
+// Memory: EXEMPLARS_MAX exemplars and bytes_max of text.
 // Threads: guarded by the db's lock.
 #ifndef TSDB_EXEMPLAR_RING_H
 #define TSDB_EXEMPLAR_RING_H
@@ -35,6 +35,7 @@ struct exemplar_ring {
     u32 free_count;
     struct map by_labels;
     size_t bytes;
+    size_t bytes_max; // EXEMPLAR_BYTES_MAX; may be set lower before the first.
 };
 void exemplar_ring_init(struct exemplar_ring *r);
 void exemplar_ring_fini(struct exemplar_ring *r);

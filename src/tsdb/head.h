@@ -25,6 +25,7 @@
 #include "tsdb/head_group.h"
 #include "tsdb/head_index.h"
 #include "tsdb/head_labels.h"
+#include "tsdb/head_limits.h"
 #include "tsdb/head_pins.h"
 #include "tsdb/head_plan.h"
 #include "tsdb/head_row.h"
@@ -48,11 +49,12 @@ struct head_freed {
 struct head {
     u32 id;
     i64 range_ms;
-    _Atomic u32 *series_total; // Of all shards, for the limit.
-    _Atomic bool *full;        // New series are refused while it is set.
-    u32 series_max;            // Of all shards.
-    u32 own_max;               // Of this one: the reserve, for rules and reports, is not in it.
-    u32 own_min;               // This many it may always have, whatever the others hold.
+    struct head_limits *limits; // Of all shards.
+    u32 own_max;                // Of this one: the reserve, for rules and reports, is not in it.
+    u32 own_min;                // This many it may always have, whatever the others hold.
+    u64 box_own_max;            // The same of the bytes of boxes.
+    u64 box_own_min;
+    u64 room; // Bytes that new series may take until somebody looks; UINT64_MAX = any.
 
     struct lock lock;
     struct cond turn_free;
@@ -119,8 +121,8 @@ struct head_rules {
 // than this, which is also what a replay believes.
 u32 head_slots_max(u32 series_max);
 
-struct head *head_new(u32 id, i64 range_ms, _Atomic u32 *series_total, _Atomic bool *full,
-                      u32 series_max, u64 symbol_bytes_max);
+// limits outlive it.
+struct head *head_new(u32 id, i64 range_ms, struct head_limits *limits, u64 symbol_bytes_max);
 void head_free(struct head *h); // Accepts NULL.
 
 void head_turn_take(struct head *h);
@@ -188,7 +190,9 @@ void head_restored(struct head *h, u64 segment);
 // With the turn: ordinals freed before this segment may be used again.
 void head_release(struct head *h, u64 segment_first);
 
-u64 head_bytes(struct head *h); // O(pairs); takes the lock.
+u64 head_bytes(struct head *h); // Without boxes. O(pairs); takes the lock.
+// The same; and new series may take what is left of bytes_max, until the next look.
+u64 head_bytes_look(struct head *h, u64 bytes_max);
 i64 window_floor(i64 t, i64 range_ms);
 // The window of t, NULL if there is none. Needs the lock or the turn.
 struct head_window *head_window_at(const struct head *h, i64 t);

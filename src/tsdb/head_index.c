@@ -162,10 +162,15 @@ u32 head_index_pair(const struct head_index *x, str name, str value)
     return map_get(&x->by_pair, pair_hash(k.name, k.value), &k);
 }
 
+u64 head_index_bytes_base(const struct head_index *x)
+{
+    return symtab_bytes(x->symbols) + map_bytes(&x->by_pair) + map_bytes(&x->by_name) +
+           (u64)x->pair_cap * (sizeof(struct head_pair) + sizeof(u32));
+}
+
 u64 head_index_bytes(const struct head_index *x)
 {
-    u64 bytes = symtab_bytes(x->symbols) + map_bytes(&x->by_pair) + map_bytes(&x->by_name) +
-                (u64)x->pair_cap * (sizeof(struct head_pair) + sizeof(u32));
+    u64 bytes = head_index_bytes_base(x);
     for (u32 i = 0; i < x->pair_count; i++) {
         bytes += x->pairs[i].set ? postings_bytes(x->pairs[i].set) : 0;
     }

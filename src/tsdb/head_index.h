@@ -66,6 +66,7 @@ static inline const struct postings *head_index_postings(const struct head_index
 }
 // NULL if absent.
 const struct head_name *head_index_name(const struct head_index *x, str name);
-u64 head_index_bytes(const struct head_index *x); // O(pairs).
+u64 head_index_bytes(const struct head_index *x);      // O(pairs).
+u64 head_index_bytes_base(const struct head_index *x); // Without the sets: O(1).
 
 #endif

@@ -150,17 +150,16 @@ static u64 group_hash_of(const void *ctx, u32 index)
 static const struct map_ops series_ops = {.eq = series_eq, .hash_of = series_hash_of};
 static const struct map_ops group_ops = {.eq = group_eq, .hash_of = group_hash_of};
 
-struct head *head_new(u32 id, i64 range_ms, _Atomic u32 *series_total, _Atomic bool *full,
-                      u32 series_max, u64 symbol_bytes_max)
+struct head *head_new(u32 id, i64 range_ms, struct head_limits *limits, u64 symbol_bytes_max)
 {
-    CHECK(id <= 1 && range_ms > 0);
+    CHECK(id < HEADS_MAX && range_ms > 0);
     struct head *h = MEM_NEW(struct head);
     h->id = id;
     h->range_ms = range_ms;
-    h->series_total = series_total;
-    h->full = full;
-    h->series_max = series_max;
-    h->own_max = series_max;
+    h->limits = limits;
+    h->own_max = limits->series_max;
+    h->box_own_max = limits->box_bytes_max;
+    h->room = UINT64_MAX;
     h->t_floor = INT64_MIN;
     h->t_max = T_NEVER;
     lock_init(&h->lock, LOCK_HEAD, "head");
@@ -225,11 +224,19 @@ void head_turn_drop(struct head *h)
     lock_drop(&h->lock);
 }
 
+#define SLOT_BYTES (2 * sizeof(u32) + sizeof(u64) + sizeof(struct head_row))
+
+// By a fifth each time: a step must fit into the memory that is left.
+static u32 table_cap(u32 count)
+{
+    return (count + count / 4 + 1023) / 1024 * 1024;
+}
+
 // Slots up to count exist afterwards, free.
 static void table_grow(struct head *h, u32 count)
 {
     if (count > h->cap) {
-        u32 cap = MAX(1024U, (u32)bits_pow2_up(count));
+        u32 cap = table_cap(count);
         h->hash = MEM_GROW(h->hash, cap, u64);
         h->rows = MEM_GROW(h->rows, cap, struct head_row);
         h->note = MEM_GROW(h->note, cap, u32);
@@ -383,10 +390,41 @@ static bool parts_get(struct head *h, u32 group, const struct label_texts *set, 
     return *own != PART_NONE;
 }
 
+// All but the sets of the index and the windows: O(1).
+static u64 bytes_base(const struct head *h)
+{
+    return (u64)h->cap * SLOT_BYTES + head_parts_bytes(&h->parts) + map_bytes(&h->by_labels) +
+           head_index_bytes_base(&h->index) + (u64)h->group_cap * sizeof(struct head_group);
+}
+
+// What a series takes beside: its first sample, with times of its own if it has no group; its
+// places in sets; the sets of new pairs.
+#define SERIES_BYTES  64U
+#define ALONE_BYTES   192U
+#define POSTING_BYTES 8U
+#define PAIR_BYTES    128U
+
+// What the shard had before a series was made. Threads: owned by the call.
+struct room_before {
+    u64 bytes;
+    u32 pairs;
+};
+
+// With the turn and the lock: what the series cost goes off the room.
+static void room_charge(struct head *h, struct room_before was, u32 ordinal)
+{
+    const u32 pairs = h->index.pairs_live - MIN(was.pairs, h->index.pairs_live);
+    const u64 labels = head_label_count(h, ordinal) + 1ULL;
+    const u64 cost = SERIES_BYTES + (h->rows[ordinal].group == 0 ? ALONE_BYTES : 0) +
+                     (bytes_base(h) - was.bytes) + labels * POSTING_BYTES + (u64)pairs * PAIR_BYTES;
+    h->room -= h->room == UINT64_MAX ? 0 : MIN(h->room, cost);
+}
+
 // With the turn and the lock.
 static bool series_make(struct head *h, const struct series_key *k, u32 ordinal)
 {
     struct label *items = h->items;
+    const struct room_before was = {bytes_base(h), h->index.pairs_live};
     u32 group;
     u32 target;
     u32 own;
@@ -421,7 +459,8 @@ static bool series_make(struct head *h, const struct series_key *k, u32 ordinal)
     postings_change(h, ordinal, true);
     h->live++;
     h->created_total++;
-    atomic_fetch_add(h->series_total, 1);
+    atomic_fetch_add(&h->limits->series, 1);
+    room_charge(h, was, ordinal);
     return true;
 }
 
@@ -465,6 +504,18 @@ static bool set_fits_log(struct labels set)
     return bytes <= SERIES_BYTES_MAX;
 }
 
+// With the turn: whether a series fits into the room, and what its ordinal makes of the table.
+static bool room_is(const struct head *h, u32 ordinal)
+{
+    const u32 cap = ordinal < h->cap ? h->cap : table_cap(ordinal + 1);
+    return h->room > (u64)(cap - h->cap) * SLOT_BYTES;
+}
+
+static u32 ordinal_next(const struct head *h)
+{
+    return h->free_count > 0 ? h->free_ordinals[h->free_count - 1] : h->count;
+}
+
 // With the turn: APPEND_STORED, or the limit that refuses one more series. Shards that add series
 // at the same moment may pass the limit by one each.
 static enum append_outcome admit(const struct head *h, const struct head_asker *asker,
@@ -473,15 +524,16 @@ static enum append_outcome admit(const struct head *h, const struct head_asker *
     if (!set_fits_log(set)) {
         return APPEND_LIMIT_LABELS;
     }
-    if (asker->reserve && h->live < h->series_max) {
+    const u32 max = h->limits->series_max;
+    if (asker->reserve && h->live < max) {
         return APPEND_STORED;
     }
-    if (atomic_load(h->full)) {
+    if (!room_is(h, ordinal_next(h))) {
         return APPEND_LIMIT_MEMORY;
     }
-    bool room = h->live < h->own_min ||
-                (h->live < h->own_max && atomic_load(h->series_total) < h->series_max);
-    return room ? APPEND_STORED : APPEND_LIMIT_SERIES;
+    bool fits =
+        h->live < h->own_min || (h->live < h->own_max && atomic_load(&h->limits->series) < max);
+    return fits ? APPEND_STORED : APPEND_LIMIT_SERIES;
 }
 
 // With the turn and the lock.
@@ -495,8 +547,8 @@ static enum append_outcome resolve_new(struct head *h, const struct head_asker *
     if (outcome != APPEND_STORED) {
         return outcome;
     }
-    u32 at = h->free_count > 0 ? h->free_ordinals[h->free_count - 1] : h->count;
-    if (at >= head_slots_max(h->series_max)) {
+    u32 at = ordinal_next(h);
+    if (at >= head_slots_max(h->limits->series_max)) {
         return APPEND_LIMIT_SERIES;
     }
     if (!series_make(h, k, at)) {
@@ -610,7 +662,7 @@ static void series_forget(struct head *h, u32 ordinal, u64 segment)
     freed_add(h, (struct head_freed){.ordinal = ordinal, .segment = segment});
     h->live--;
     h->removed_total++;
-    atomic_fetch_sub(h->series_total, 1);
+    atomic_fetch_sub(&h->limits->series, 1);
 }
 
 u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32 ordinal)
@@ -724,17 +776,29 @@ void head_release(struct head *h, u64 segment_first)
     h->freed_count = kept;
 }
 
-u64 head_bytes(struct head *h)
+static u64 bytes_held(const struct head *h)
 {
-    lock_take(&h->lock);
-    u64 bytes = (u64)h->cap * (2 * sizeof(u32) + sizeof(u64) + sizeof(struct head_row)) +
-                head_parts_bytes(&h->parts) + map_bytes(&h->by_labels) +
-                head_index_bytes(&h->index) + open_cells_bytes(&h->cells) +
-                (u64)h->group_cap * sizeof(struct head_group) +
-                (u64)h->pins.cap * sizeof(struct pin_note);
+    u64 bytes = bytes_base(h) + head_index_bytes(&h->index) - head_index_bytes_base(&h->index) +
+                open_cells_bytes(&h->cells) + (u64)h->pins.cap * sizeof(struct pin_note);
     for (u32 i = 0; i < h->window_count; i++) {
         bytes += window_bytes(h->windows[i]);
     }
+    return bytes;
+}
+
+u64 head_bytes(struct head *h)
+{
+    lock_take(&h->lock);
+    u64 bytes = bytes_held(h);
+    lock_drop(&h->lock);
+    return bytes;
+}
+
+u64 head_bytes_look(struct head *h, u64 bytes_max)
+{
+    lock_take(&h->lock);
+    u64 bytes = bytes_held(h);
+    h->room = bytes_max - MIN(bytes, bytes_max);
     lock_drop(&h->lock);
     return bytes;
 }

@@ -59,9 +59,8 @@ static void assert_empty(struct index_source *s, u64 handle, u32 ordinal)
 
 TEST(head_source_tells_an_old_handle_from_the_pair_that_took_its_place)
 {
-    _Atomic u32 total = 0;
-    _Atomic bool full = false;
-    struct head *h = head_new(0, 7200000, &total, &full, 1000, (u64)1 << 20);
+    struct head_limits limits = {.series_max = 1000};
+    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 20);
     struct head_source source;
     head_source_init(&source, h);
     struct index_source *s = &source.source;

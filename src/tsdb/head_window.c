@@ -46,7 +46,7 @@ void window_free(struct head_window *w)
 u64 window_bytes(const struct head_window *w)
 {
     return arena_bytes(w->arena) + w->late_bytes + sealed_store_bytes(&w->sealed) +
-           box_store_bytes(&w->boxes) + (u64)w->chunk_pages * WINDOW_PAGE * sizeof(u32) +
+           (u64)w->chunk_pages * WINDOW_PAGE * sizeof(u32) +
            (u64)w->late_pages * WINDOW_PAGE * sizeof(void *);
 }
 

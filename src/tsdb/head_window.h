@@ -71,7 +71,7 @@ struct head_window {
 
 struct head_window *window_new(i64 start_ms, i64 end_ms);
 void window_free(struct head_window *w);       // Accepts NULL.
-u64 window_bytes(const struct head_window *w); // In memory.
+u64 window_bytes(const struct head_window *w); // In memory, without the boxes.
 
 struct segment *window_segment(struct head_window *w, u32 id, u32 group, u32 cap);
 // The row of t in a segment, or -1.

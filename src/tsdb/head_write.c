@@ -37,6 +37,7 @@ static bool window_ensure(struct head *h, i64 t)
     }
     i64 start = window_floor(t, h->range_ms);
     struct head_window *w = window_new(start, start + h->range_ms);
+    w->boxes.held = &h->limits->box_bytes[h->id];
     lock_take(&h->lock);
     u32 at = h->window_count++;
     for (; at > 0 && h->windows[at - 1]->start_ms > start; at--) {
@@ -45,6 +46,20 @@ static bool window_ensure(struct head *h, i64 t)
     h->windows[at] = w;
     lock_drop(&h->lock);
     return true;
+}
+
+// With the turn: whether there is memory for the boxes of the plan, of which one is for t. Scrapes
+// and pushes leave an eighth to rules.
+static bool boxes_room(const struct head *h, const struct head_plan *plan, i64 t)
+{
+    struct head_limits *l = h->limits;
+    if (!box_store_room(&head_window_at(h, t)->boxes)) {
+        return false;
+    }
+    const u64 mine = atomic_load(&l->box_bytes[h->id]) + plan->bytes.len;
+    const u64 all = mine + atomic_load(&l->box_bytes[!h->id]);
+    return l->box_bytes_max == 0 || mine <= h->box_own_min ||
+           (mine <= h->box_own_max && all <= l->box_bytes_max);
 }
 
 void head_plan_init(struct head_plan *p, size_t box_bytes_max)
@@ -287,7 +302,7 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     if (!window_ensure(h, t)) {
         return APPEND_LIMIT_WINDOWS;
     }
-    if (is_box(value) && !box_store_room(&head_window_at(h, t)->boxes)) {
+    if (is_box(value) && !boxes_room(h, plan, t)) {
         return APPEND_LIMIT_HISTOGRAMS;
     }
     plan_add(h, plan, at, t, value);

@@ -45,6 +45,7 @@ static void opts_default(struct tsdb_opts *o)
     o->too_new_ms = o->too_new_ms ? o->too_new_ms : DEFAULT_TOO_NEW_MS;
     o->wal_segment_bytes = o->wal_segment_bytes ? o->wal_segment_bytes : DEFAULT_SEGMENT_BYTES;
     o->series_max = o->series_max ? o->series_max : DEFAULT_SERIES_MAX;
+    o->exemplar_bytes_max = o->exemplar_bytes_max ? o->exemplar_bytes_max : EXEMPLAR_BYTES_MAX;
     o->symbol_bytes_max = o->symbol_bytes_max ? o->symbol_bytes_max : DEFAULT_SYMBOL_BYTES;
     o->compact_first = o->compact_first ? o->compact_first : DEFAULT_COMPACT_FIRST;
     o->compact_second = o->compact_second ? o->compact_second : DEFAULT_COMPACT_SECOND;
@@ -424,14 +425,22 @@ static struct tsdb *db_make(const struct tsdb_opts *opts)
     cond_init(&db->work_free);
     meta_table_init(&db->metadata);
     exemplar_ring_init(&db->exemplars);
+    db->exemplars.bytes_max = MIN(db->opts.exemplar_bytes_max, EXEMPLAR_BYTES_MAX);
     db->blocks = block_set_with(NULL, NULL, NULL, 0);
+    db->limits.series_max = db->opts.series_max;
+    db->limits.box_bytes_max = db->opts.box_bytes_max;
     for (u32 i = 0; i < SHARDS; i++) {
-        db->heads[i] = head_new(i, db->opts.block_range_ms, &db->series_total, &db->memory_full[i],
-                                db->opts.series_max, db->opts.symbol_bytes_max);
+        db->heads[i] = head_new(i, db->opts.block_range_ms, &db->limits, db->opts.symbol_bytes_max);
     }
     const u32 reserve = db->opts.series_max / RULES_SHARE + (db->opts.series_max > 1);
     db->heads[SHARD_RULES]->own_min = reserve;
     db->heads[SHARD_MAIN]->own_max -= reserve;
+    if (db->opts.memory_max > 0) { // Until somebody looks.
+        db->heads[SHARD_RULES]->room = db->opts.memory_max;
+        db->heads[SHARD_MAIN]->room = db->opts.memory_max - db->opts.memory_max / RULES_SHARE;
+    }
+    db->heads[SHARD_RULES]->box_own_min = db->opts.box_bytes_max / RULES_SHARE;
+    db->heads[SHARD_MAIN]->box_own_max -= db->opts.box_bytes_max / RULES_SHARE;
     return db;
 }
 

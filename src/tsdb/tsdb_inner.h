@@ -11,6 +11,7 @@
 #include "storage/storage.h"
 #include "tsdb/block_set.h"
 #include "tsdb/exemplar_ring.h"
+#include "tsdb/head_limits.h"
 #include "tsdb/retention.h"
 #include "tsdb/tsdb.h"
 
@@ -24,13 +25,12 @@ struct wal;
 struct tmk_histogram;
 struct tombstones;
 
-#define SHARDS      2U
+#define SHARDS      HEADS_MAX
 #define SHARD_MAIN  0U
 #define SHARD_RULES 1U
 #define TSDB_PATH   256
-// Of series_max and of memory_max one part in so many is kept for rules, so that no flood of
-// scraped or pushed series keeps an alert from being recorded (I14). Of the memory budget 40 % are
-// the head's and 5 % the alerts': an eighth.
+// Of series_max, memory_max and box_bytes_max one part in so many is kept for rules, so that no
+// flood of scraped or pushed series keeps an alert from being recorded (I14).
 #define RULES_SHARE      8U
 #define COMPACT_SKIP_MAX 64U
 
@@ -118,9 +118,7 @@ struct tsdb {
     struct head *heads[SHARDS];
     struct wal *wals[SHARDS];
     _Atomic i64 ooo_window_ms;
-    _Atomic u32 series_total;
-    _Atomic bool memory_full[SHARDS]; // Of each shard: its share of memory_max is used up.
-    _Atomic bool writes_failing;
+    struct head_limits limits;
     _Atomic u64 counts[COUNT_TOTAL];
     _Atomic u64 disk_free;
     _Atomic u64 disk_total;
@@ -128,6 +126,8 @@ struct tsdb {
     struct tmk_histogram *sync_seconds;
     struct tmk_histogram *compact_seconds;
     _Atomic u32 interrupts; // While it is not 0, what is long in a step gives up.
+    _Atomic bool writes_failing;
+    bool full[SHARDS]; // Of whoever steps: what was told last of the memory for series.
     void *metric_slots;
 
     struct lock lock;

@@ -111,3 +111,96 @@ TEST(limit_of_windows_is_told_apart_and_counted)
     assert_int_equal(fixture_put(&f, STREAM_PUSH, "m,job=x", FIXTURE_NOW, 1), APPEND_STORED);
     limits_fini(&f);
 }
+
+// Writes series until a limit refuses one; how many there are, and the limit.
+static u32 fill(struct fixture *f, const char *name, u32 max, enum append_outcome *limit)
+{
+    char text[64];
+    u32 n = 0;
+    *limit = APPEND_STORED;
+    for (; n < max && *limit == APPEND_STORED; n++) {
+        (void)snprintf(text, sizeof(text), "%s,job=x,n=%u,k=%u", name, n, n / 2);
+        *limit = fixture_put(f, STREAM_PUSH, text, FIXTURE_NOW, 1);
+    }
+    return n - (*limit != APPEND_STORED);
+}
+
+TEST(limit_of_memory_holds_between_two_looks)
+{
+    struct fixture f;
+    enum append_outcome limit;
+    const u64 max = (u64)16 << 20;
+    limits_init(&f, 304);
+    f.opts.memory_max = max;
+    fixture_open(&f);
+    u32 stored = 0;
+    for (u32 looks = 0; looks < 3; looks++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "m%u", looks);
+        stored += fill(&f, name, 100000, &limit); // Nobody looks meanwhile.
+        assert_int_equal(limit, APPEND_LIMIT_MEMORY);
+        const u64 held = tsdb_memory(f.db, TSDB_POOL_HEAD);
+        assert_true(held < max - max / 8 + ((u64)1 << 20)); // Blocks of arenas are large.
+        assert_true(looks > 0 || held > max / 2);
+        fixture_steps(&f);
+    }
+    assert_true(metric(&f, REFUSED("series", "memory_limit", "x")) > 0);
+    for (i64 i = 1; i <= 100; i++) { // What is known goes on, and so do rules.
+        assert_int_equal(fixture_put(&f, STREAM_PUSH, "m0,job=x,n=7,k=3", FIXTURE_NOW + i, 2),
+                         APPEND_STORED);
+    }
+    assert_int_equal(fixture_put(&f, STREAM_RULES, "r,job=x", FIXTURE_NOW, 1), APPEND_STORED);
+    limits_fini(&f);
+}
+
+// Writes one histogram.
+static enum append_outcome put_hist(struct fixture *f, enum storage_stream stream, i64 t)
+{
+    struct error e = {0};
+    struct fixture_hist made;
+    const struct label items[] = {{LABEL_NAME, STR("h")}, {LABEL_JOB, STR("x")}};
+    const struct labels set = {items, 2};
+    struct series_ref ref;
+    u8 outcome;
+    u64 position;
+    fixture_hist_make(7 + (u64)t, &made);
+    const struct hist *h = &made.h;
+    const u8 kind = SAMPLE_HIST;
+    struct storage_appender *a = storage_appender_open(f->s, TENANT_DEFAULT, stream, &e);
+    a->ops->resolve(a, &set, 1, &ref, &outcome);
+    const struct append_batch b = {
+        .refs = &ref, .t_ms = &t, .kinds = &kind, .hists = &h, .n = 1, .outcomes = &outcome};
+    ASSERT_OK(a->ops->append(a, &b, &e), e);
+    ASSERT_OK(a->ops->commit(a, DURABILITY_PERIODIC, &position, &e), e);
+    storage_appender_close(a);
+    return (enum append_outcome)outcome;
+}
+
+TEST(limit_of_histograms_leaves_floats_and_rules_alone)
+{
+    struct fixture f;
+    const u64 max = (u64)64 << 10;
+    const i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 3 * FIXTURE_RANGE;
+    limits_init(&f, 305);
+    f.opts.box_bytes_max = max;
+    fixture_open(&f);
+    i64 t = start;
+    enum append_outcome o = APPEND_STORED;
+    while (o == APPEND_STORED && t < start + FIXTURE_RANGE) {
+        o = put_hist(&f, STREAM_PUSH, t++);
+    }
+    assert_int_equal(o, APPEND_LIMIT_HISTOGRAMS);
+    const u64 held = tsdb_memory(f.db, TSDB_POOL_BOXES);
+    assert_true(held > max / 2 && held <= max - max / 8);
+    assert_int_equal(metric(&f, REFUSED("samples", "histogram_limit", "x")), 1);
+    assert_int_equal(fixture_put(&f, STREAM_PUSH, "m,job=x", start, 1), APPEND_STORED);
+    assert_int_equal(put_hist(&f, STREAM_RULES, start), APPEND_STORED);
+    // The window that holds them becomes a block, and there is room again.
+    const i64 later = start + 3 * FIXTURE_RANGE;
+    assert_int_equal(fixture_put(&f, STREAM_PUSH, "m,job=x", later, 1), APPEND_STORED);
+    assert_int_equal(fixture_put(&f, STREAM_RULES, "r,job=x", later, 1), APPEND_STORED);
+    fixture_steps(&f);
+    assert_int_equal(tsdb_memory(f.db, TSDB_POOL_BOXES), 0);
+    assert_int_equal(put_hist(&f, STREAM_PUSH, later), APPEND_STORED);
+    limits_fini(&f);
+}

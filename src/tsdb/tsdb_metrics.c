@@ -260,7 +260,7 @@ static f64 look_value(struct tsdb *db, enum look what)
     case LOOK_WRITES_FAILING:
         return atomic_load(&db->writes_failing) ? 1 : 0;
     case LOOK_HEAD_BYTES:
-        return (f64)(head_bytes(db->heads[SHARD_MAIN]) + head_bytes(db->heads[SHARD_RULES]));
+        return (f64)(tsdb_memory(db, TSDB_POOL_HEAD) + tsdb_memory(db, TSDB_POOL_BOXES));
     }
     return (f64)NAN;
 }

@@ -159,7 +159,33 @@ static void head_look(struct head *h, struct tsdb_status *out)
     }
     out->max_ms = MAX(out->max_ms, h->t_max);
     lock_drop(&h->lock);
-    out->head_bytes += head_bytes(h);
+    out->head_bytes += head_bytes(h) + atomic_load(&h->limits->box_bytes[h->id]);
+}
+
+u64 tsdb_memory(struct tsdb *db, enum tsdb_pool pool)
+{
+    u64 bytes = 0;
+    for (u32 i = 0; i < SHARDS; i++) {
+        switch (pool) {
+        case TSDB_POOL_HEAD:
+            bytes += head_bytes(db->heads[i]);
+            break;
+        case TSDB_POOL_BOXES:
+            bytes += atomic_load(&db->limits.box_bytes[i]);
+            break;
+        case TSDB_POOL_LOG:
+            bytes += db->wals[i] ? wal_unsynced(db->wals[i]) : 0;
+            break;
+        case TSDB_POOL_EXEMPLARS:
+            break;
+        }
+    }
+    if (pool == TSDB_POOL_EXEMPLARS) {
+        lock_take(&db->lock);
+        bytes = db->exemplars.bytes;
+        lock_drop(&db->lock);
+    }
+    return bytes;
 }
 
 void tsdb_status_get(struct tsdb *db, u32 limit, struct arena *a, struct tsdb_status *out)

@@ -369,18 +369,24 @@ static void memory_look(struct tsdb *db)
         return;
     }
     const u64 reserve = max / RULES_SHARE;
-    const u64 main = head_bytes(db->heads[SHARD_MAIN]);
-    const u64 rules = head_bytes(db->heads[SHARD_RULES]);
-    const bool full[SHARDS] = {[SHARD_MAIN] = main > max - reserve || main + rules > max,
-                               [SHARD_RULES] = rules > reserve && main + rules > max};
+    u64 held[SHARDS];
+    u64 limit[SHARDS];
+    held[SHARD_RULES] = head_bytes(db->heads[SHARD_RULES]);
+    limit[SHARD_MAIN] = MIN(max - reserve, max - MIN(max, held[SHARD_RULES]));
+    held[SHARD_MAIN] = head_bytes_look(db->heads[SHARD_MAIN], limit[SHARD_MAIN]);
+    limit[SHARD_RULES] = MAX(reserve, max - MIN(max, held[SHARD_MAIN]));
+    held[SHARD_RULES] = head_bytes_look(db->heads[SHARD_RULES], limit[SHARD_RULES]);
     for (u32 i = 0; i < SHARDS; i++) {
-        if (full[i] != atomic_exchange(&db->memory_full[i], full[i])) {
+        const bool full = held[i] >= limit[i];
+        if (full != db->full[i]) {
+            db->full[i] = full;
             LOGF(db->opts.log, LOG_WARN,
                  "the head holds %llu bytes, %llu of them of rules; its limit is %llu, of which "
                  "%llu are kept for rules: new series of %s are %s",
-                 (unsigned long long)(main + rules), (unsigned long long)rules,
-                 (unsigned long long)max, (unsigned long long)reserve,
-                 i == SHARD_RULES ? "rules" : "scrapes and pushes", full[i] ? "refused" : "taken");
+                 (unsigned long long)(held[SHARD_MAIN] + held[SHARD_RULES]),
+                 (unsigned long long)held[SHARD_RULES], (unsigned long long)max,
+                 (unsigned long long)reserve, i == SHARD_RULES ? "rules" : "scrapes and pushes",
+                 full ? "refused" : "taken");
         }
     }
 }

@@ -576,6 +576,14 @@ u64 wal_segment_next(struct wal *w)
     return w->next_number;
 }
 
+u64 wal_unsynced(struct wal *w)
+{
+    lock_take(&w->lock);
+    u64 bytes = w->unsynced.len;
+    lock_drop(&w->lock);
+    return bytes;
+}
+
 u64 wal_bytes(struct wal *w)
 {
     u64 bytes = 0;

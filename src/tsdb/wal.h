@@ -90,6 +90,7 @@ u64 wal_first(struct wal *w);        // The oldest segment that is kept.
 u64 wal_segment_now(struct wal *w);  // 0 before the first write.
 u64 wal_segment_next(struct wal *w); // The number a new segment would get.
 u64 wal_bytes(struct wal *w);        // Of all segments.
+u64 wal_unsynced(struct wal *w);     // What is kept in memory.
 void wal_path(const char *dir, const char *kind, u64 number, char out[512]); // kind: "seg", "ckpt"
 
 #endif

@@ -51,13 +51,12 @@ static u64 series_count(str file)
 
 TEST(wal_checkpoint_names_more_labels_than_one_write_takes)
 {
-    _Atomic u32 total = 0;
-    _Atomic bool full = false;
+    struct head_limits limits = {.series_max = 1000};
     struct error e = {0};
     char path[512];
     struct fs_map map;
     struct fs *fs = fs_mem_new((u64)1 << 30);
-    struct head *h = head_new(0, 7200000, &total, &full, 1000, (u64)1 << 30);
+    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 30);
     series_make(h, SERIES, VALUE_BYTES);
     ASSERT_OK(fs_make_dir(fs, "wal", &e), e);
     const struct wal_checkpoint c = {.fs = fs, .dir = "wal", .salt = 7, .number = 3, .head = h};

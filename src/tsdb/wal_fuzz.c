@@ -89,12 +89,11 @@ static void feed_segment(struct wal_decoder *d, str input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static _Atomic u32 total;
-    static _Atomic bool full;
+    static struct head_limits limits = {.series_max = 1000000};
     if (size < 1) {
         return 0;
     }
-    struct target t = {.head = head_new(0, 7200000, &total, &full, 1000000, (u64)1 << 26)};
+    struct target t = {.head = head_new(0, 7200000, &limits, (u64)1 << 26)};
     struct wal_decoder d;
     exemplar_ring_init(&t.ring);
     wal_decoder_init(&d,

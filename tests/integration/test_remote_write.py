@@ -184,3 +184,14 @@ def test_series_limit_is_told_and_counted():
         assert outcomes(server)["series_limit"] == 500 - stored
         # What is known goes on.
         accepted(server.push([({"__name__": "a", "n": "0"}, [(t + 1000, 2.0)])]), 1)
+
+
+def test_memory_limit_is_shared_out_in_pools():
+    pools = ("head", "histograms", "queries", "rules", "push_cache", "exemplars", "log", "rest")
+    with Server(flags=FLAG + ["--memory.limit=256MB", "--query.max-concurrency=64"]) as server:
+        accepted(server.push([({"__name__": "a", "n": str(n)}, [(now_ms(), 1.0)]) for n in range(500)]), 500)
+        limits = {p: server.metric("tidemark_memory_pool_limit_bytes", pool=p) for p in pools}
+        assert sum(limits.values()) == 256 << 20, limits
+        held = {p: server.metric("tidemark_memory_pool_bytes", pool=p) for p in pools}
+        assert all(v is not None for v in held.values()) and held["head"] > 500 * 64 and held["rest"] > 0, held
+        assert held["push_cache"] > 0 and all(held[p] <= limits[p] for p in pools if p != "rest"), (held, limits)
