@@ -38,7 +38,8 @@ function away(path: string, why: string): ApiError {
   return new ApiError('away', 'The server does not answer. This page tries again by itself.', `${path}: ${why}`, 0);
 }
 
-function sentence(status: number, kind: string, raw: string): ApiError {
+/** What went wrong, for people. */
+export function sentence(status: number, kind: string, raw: string): ApiError {
   if (status === 400 || kind === 'bad_data') {
     return new ApiError('bad', 'The server could not read the request.', raw, status);
   }
@@ -48,6 +49,9 @@ function sentence(status: number, kind: string, raw: string): ApiError {
   if (status === 422) return new ApiError('bad', 'The query could not be carried out.', raw, status);
   if (status === 429) {
     return new ApiError('refused', 'The server has too many queries at the moment (429). Try again in a few seconds.', raw, status);
+  }
+  if (kind === 'canceled') {
+    return new ApiError('refused', 'The query was cancelled on the server: by somebody at Status, Queries, or because it stops. Run it again if it is needed.', raw, status);
   }
   if (status === 503 && kind === 'timeout') {
     return new ApiError('timeout', 'The query ran out of time. Ask for a shorter range or fewer series.', raw, status);
@@ -59,15 +63,16 @@ function sentence(status: number, kind: string, raw: string): ApiError {
 }
 
 /** An answer without a body (204) has no data: T is undefined there. */
-export async function call<T>(path: string, params: Params, method: 'GET' | 'POST' | 'DELETE', stop?: AbortSignal): Promise<Answer<T>> {
+export async function call<T>(path: string, params: Params, method: 'GET' | 'POST' | 'DELETE', stop?: AbortSignal, lane?: string): Promise<Answer<T>> {
   const began = performance.now();
   const form = encode(params);
   const query = form.toString();
+  const headers: Record<string, string> = lane ? { 'x-tidemark-lane': lane } : {};
   let response: Response;
   try {
     response = method === 'POST'
-      ? await fetch(basePath + path, { method, body: form, signal: stop })
-      : await fetch(basePath + path + (query ? `?${query}` : ''), { method, signal: stop });
+      ? await fetch(basePath + path, { method, headers, body: form, signal: stop })
+      : await fetch(basePath + path + (query ? `?${query}` : ''), { method, headers, signal: stop });
   } catch (why) {
     if (stop?.aborted) throw why;
     throw away(path, String(why));
@@ -103,8 +108,9 @@ export const api = {
   query: (query: string, time?: number, stop?: AbortSignal, limit?: number) =>
     call<QueryData>('api/v1/query', { query, time: time === undefined ? undefined : time.toFixed(3), limit, stats: 'all' }, 'POST', stop),
 
-  range: (query: string, start: number, end: number, step: number, stop?: AbortSignal) =>
-    call<RangeData>('api/v1/query_range', { query, start: start.toFixed(3), end: end.toFixed(3), step, stats: 'all' }, 'POST', stop),
+  /** `lane` says what the answer is for: the panels of a page are served before what is asked by hand. */
+  range: (query: string, start: number, end: number, step: number, stop?: AbortSignal, lane?: 'dashboard') =>
+    call<RangeData>('api/v1/query_range', { query, start: start.toFixed(3), end: end.toFixed(3), step, stats: 'all' }, 'POST', stop, lane),
 
   targets: (stop?: AbortSignal) => call<TargetsData>('api/v1/targets', {}, 'GET', stop),
   alerts: (stop?: AbortSignal) => call<{ alerts: Alert[] }>('api/v1/alerts', {}, 'GET', stop),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { sentence } from '../api';
 import type { ActiveQuery, PlanNode } from '../api_types';
 import { endWord, mergeActive } from './active';
 import { readExemplars, sameKind, thinned, traceOf } from './exemplars';
@@ -133,5 +134,15 @@ describe('exemplars', () => {
   it('stand at their value only where the graph shows values of their kind', () => {
     for (const expr of ['histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))', 'rate(x_sum[5m]) / rate(x_count[5m])', 'histogram_avg(x)']) expect(sameKind(expr)).toBe(true);
     for (const expr of ['rate(x_bucket[5m])', 'x_bucket', 'rate(x_count[5m])', 'increase(x_total[1h])']) expect(sameKind(expr)).toBe(false);
+  });
+});
+
+describe('a refusal', () => {
+  it('says who cancelled, and what is too much', () => {
+    expect(sentence(499, 'canceled', 'query was canceled').text).toMatch(/was cancelled on the server.*Run it again/);
+    expect(sentence(503, 'canceled', 'query was canceled').text).toMatch(/was cancelled on the server/);
+    expect(sentence(503, 'timeout', 'x').text).toMatch(/ran out of time/);
+    expect(sentence(429, '', 'x').kind).toBe('refused');
+    expect(sentence(500, '', 'x').text).toMatch(/\(500\)/);
   });
 });

@@ -30,11 +30,11 @@ function total(all: (QueryStats | undefined)[], pick: (s: QueryStats) => number 
   return known.length ? known.reduce((a, b) => a + b, 0) : undefined;
 }
 
-export async function loadPanel(queries: readonly PanelQuery[], width: number, stop: AbortSignal, wanted?: number): Promise<Answer<PanelData>> {
+export async function loadPanel(queries: readonly PanelQuery[], width: number, stop: AbortSignal, wanted?: number, lane?: 'dashboard'): Promise<Answer<PanelData>> {
   const { start: from, end: to } = span.peek();
   const step = wanted ?? chooseStep(to - from, width);
   const { start, end } = alignSpan(from, to, step);
-  const answers = await Promise.all(queries.map((q) => api.range(fillQuery(q.expr, step), start, end, step, stop)));
+  const answers = await Promise.all(queries.map((q) => api.range(fillQuery(q.expr, step), start, end, step, stop, lane)));
   const stats = answers.map((a) => a.data.stats);
   return {
     data: {
@@ -49,9 +49,9 @@ export async function loadPanel(queries: readonly PanelQuery[], width: number, s
   };
 }
 
-export function usePanel(queries: readonly PanelQuery[], width: number, on: boolean, step?: number): Resource<PanelData> {
+export function usePanel(queries: readonly PanelQuery[], width: number, on: boolean, step?: number, lane?: 'dashboard'): Resource<PanelData> {
   const { from, to } = rangeText.value;
   const room = Math.round(width / 64) * 64;
   const key = JSON.stringify([queries, from, to, room, /today|yesterday/.test(from + to) ? zone.value : '', step]);
-  return useResource(key, (stop) => loadPanel(queries, room, stop, step), { on: on && width > 0 });
+  return useResource(key, (stop) => loadPanel(queries, room, stop, step, lane), { on: on && width > 0 });
 }

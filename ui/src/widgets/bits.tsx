@@ -41,7 +41,7 @@ export function Trouble({ error, what }: { error: ApiError; what: string }) {
     <div class="trouble" role="alert">
       <p><strong>{what}</strong> {error.text}{error.kind === 'bad' && position && <> At line {position[1]}, column {position[2]}: <code>{position[3]}</code></>}</p>
       {error.raw && (
-        <details open={error.kind === 'bad' && !position}><summary>What the server said</summary><pre tabIndex={0}>{error.raw}</pre></details>
+        <details open={(error.kind === 'bad' && !position) || error.kind === 'refused'}><summary>What the server said</summary><pre tabIndex={0}>{error.raw}</pre></details>
       )}
     </div>
   );

@@ -14,7 +14,7 @@ const INK: Record<Scheme, { text: string; grid: string; pending: string; firing:
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000];
 
-function timeSplits(low: number, high: number, width: number): number[] {
+export function timeSplits(low: number, high: number, width: number): number[] {
   const most = Math.max(2, Math.floor(width / 88));
   const step = STEPS.find((s) => (high - low) / s <= most) ?? Math.ceil((high - low) / most / 86400) * 86400;
   const shift = zoneOffset((low + high) / 2, zone.peek());

@@ -5,8 +5,9 @@ import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { HUES } from '../model/colors';
 import { darkNow, zone, zoomBack, zoomTo } from '../model/frame';
 import { heat, heatCells, heatScale, type Bucket, type Sketch } from '../model/sketch';
-import { showClock, showTime, zoneName } from '../model/time';
+import { showClock, showDate, showTime, zoneName } from '../model/time';
 import { plain, show, whole, type Unit } from '../model/units';
+import { timeSplits } from './chart_options';
 import '../style/heat.css';
 
 const LEFT = 74, BOTTOM = 22, TOP = 6, RIGHT = 8, HEIGHT = 240, SCALE = 5;
@@ -54,10 +55,9 @@ export function HeatMap({ sketch, times, unit, width }: HeatMapProps) {
     const every = Math.max(1, Math.ceil(rows / 7));
     for (let r = 0; r < cells.rows.length; r += every) ctx.fillText(show(cells.rows[r]!.high, unit, 3), LEFT - 6, Math.max(8, y(r + 1)));
     ctx.textAlign = 'center';
-    const words = Math.max(2, Math.min(8, Math.floor(inner / 110)));
-    for (let i = 1; i < words; i++) {
-      const time = times[Math.floor((columns * i) / words)];
-      if (time !== undefined) ctx.fillText(showClock(time, z, false), LEFT + (inner * i) / words, HEIGHT - 10);
+    const first = times[0] ?? 0, last = times[columns - 1] ?? 1;
+    for (const time of timeSplits(first, last, inner)) {
+      ctx.fillText(last - first > 2 * 86400 ? showDate(time, z).slice(5) : showClock(time, z, last - first < 600), LEFT + ((time - first) / (last - first)) * inner, HEIGHT - 10);
     }
   }, [cells, width, dark, z, unit]);
   const cellAt = (event: PointerEvent): At & { left: number } => {
@@ -127,7 +127,7 @@ function Readout({ cells, sketch, at, time, unit, left, width, z }: {
       <div class="num">{bounds(bucket, unit)}{bucket.joined > 1 && <span class="dim"> {bucket.joined} buckets</span>}</div>
       {count === null || count === undefined ? <div><strong>no sample: a gap</strong></div> : (
         <>
-          <div class="num"><strong>{plain(count, 6)}</strong> of {plain(all, 6)} observations{all > 0 && <>, {plain((100 * count) / all, 3)} %</>}</div>
+          <div class="num"><strong>{plain(count, 6)}</strong> of {plain(all, 6)}{Number.isInteger(all) ? ' observations' : ' (no whole count: a rate or the like)'}{all > 0 && <>, {plain((100 * count) / all, 3)} %</>}</div>
           {all > 0 && Number.isFinite(sum) && <div class="dim num">mean at this time {show(sum / all, unit, 4)}</div>}
         </>
       )}

@@ -47,7 +47,7 @@ export function Legend({ shown, drawn, unit, only, onOnly, label, exact }: Legen
       <table>
         <thead><tr>{head('name', lines.length === 1 ? 'series' : `${lines.length} series`)}{COLUMNS.map((c) => head(c, c))}</tr></thead>
         <tbody>
-          {first > 0 && <tr aria-hidden="true"><td colSpan={5} style={{ height: `${first * ROW}px` }} /></tr>}
+          {first > 0 && <tr aria-hidden="true"><td colSpan={2} style={{ height: `${first * ROW}px` }} /></tr>}
           {lines.slice(first, last).map((line) => (
             <tr key={line.key} class={only === undefined || only === line.key ? '' : 'off'}>
               <td class="legend-name">
@@ -58,7 +58,7 @@ export function Legend({ shown, drawn, unit, only, onOnly, label, exact }: Legen
               {COLUMNS.map((c) => <td key={c} class="right num">{cell(line, c, unit, exact ? 5 : 3)}</td>)}
             </tr>
           ))}
-          {last < lines.length && <tr aria-hidden="true"><td colSpan={5} style={{ height: `${(lines.length - last) * ROW}px` }} /></tr>}
+          {last < lines.length && <tr aria-hidden="true"><td colSpan={2} style={{ height: `${(lines.length - last) * ROW}px` }} /></tr>}
         </tbody>
       </table>
     </div>

@@ -72,7 +72,7 @@ export function useRoom(): { ref: { current: HTMLElement | null }; width: number
 
 export function Panel({ title, queries, look, nothing, small, id, note, keep }: PanelProps) {
   const { ref, width, seen } = useRoom();
-  const loaded = usePanel(queries, width, seen);
+  const loaded = usePanel(queries, width, seen, undefined, 'dashboard');
   const data = useMemo(() => kept(loaded.data, keep), [loaded.data]);
   const step = data?.step ?? 60;
   const link = href('/query', Object.fromEntries(queries.map((q, i) => [`g${i}.expr`, fillQuery(q.expr, step)])));
