@@ -375,7 +375,7 @@ static bool ops_stream_begin(struct http_response *rs)
     x->is_packed = http_pack_wanted(rs);
     if (x->is_packed) {
         http_pack_headers(rs);
-        x->pack = http_pack_new();
+        x->pack = http_pack_new(&x->rq);
     }
     engine_resume(x);
     return true;

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/num.h"
 #include "base/str.h"
 
 #include <stdarg.h>
@@ -112,42 +113,38 @@ bool http_is_cancelled(const struct http_request *rq)
     return __atomic_load_n(&rq->cancelled, __ATOMIC_RELAXED) != 0;
 }
 
-// One member of Accept-Encoding: "gzip;q=0.5". q=0, 0.0 and so on mean no.
-static bool accept_member(str member, str coding)
+// q of "q=0.5" in thousandths; what cannot be read is taken for 1.
+static u32 weight_of(str text)
 {
-    const size_t semicolon = str_find(member, ';');
-    const str name = str_trim(semicolon == STR_NONE ? member : str_sub(member, 0, semicolon));
-    if (!str_eq_nocase(name, coding)) {
-        return false;
+    f64 q;
+    if (!str_starts(text, STR("q=")) || !num_parse(str_sub(text, 2, text.len), &q) ||
+        !(q >= 0 && q <= 1)) {
+        return 1000;
     }
-    if (semicolon == STR_NONE) {
-        return true;
+    return (u32)(q * 1000 + 0.5);
+}
+
+u32 http_accept_weight(const struct http_request *rq, str coding)
+{
+    str rest = http_header_get(rq, STR("Accept-Encoding"));
+    str member;
+    u32 best = 0;
+    if (rest.len == 0) {
+        return 0;
     }
-    const str weight = str_trim(str_sub(member, semicolon + 1, member.len));
-    if (!str_starts(weight, STR("q="))) {
-        return true;
-    }
-    for (size_t i = 2; i < weight.len; i++) {
-        if (weight.ptr[i] >= '1' && weight.ptr[i] <= '9') {
-            return true;
+    while (str_split_next(&rest, ',', &member)) { // "gzip;q=0.5"
+        const size_t semicolon = MIN(str_find(member, ';'), member.len);
+        const str weight = str_trim(str_sub(member, semicolon + 1, member.len));
+        if (str_eq_nocase(str_trim(str_sub(member, 0, semicolon)), coding)) {
+            best = MAX(best, weight.len > 0 ? weight_of(weight) : 1000);
         }
     }
-    return false;
+    return best;
 }
 
 bool http_accepts(const struct http_request *rq, str coding)
 {
-    str rest = http_header_get(rq, STR("Accept-Encoding"));
-    str member;
-    if (rest.len == 0) {
-        return false;
-    }
-    while (str_split_next(&rest, ',', &member)) {
-        if (accept_member(member, coding)) {
-            return true;
-        }
-    }
-    return false;
+    return http_accept_weight(rq, coding) > 0;
 }
 
 void http_response_init(struct http_response *rs, struct http_request *rq,

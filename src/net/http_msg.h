@@ -67,8 +67,10 @@ str http_param_get(const struct http_request *rq, str name);  // First; empty if
 str http_route_param(const struct http_request *rq, str name);
 const int *http_cancel_flag(const struct http_request *rq); // For query_budget.cancel.
 bool http_is_cancelled(const struct http_request *rq);
-// Whether coding (gzip, br) is accepted by the request's Accept-Encoding with q > 0.
-bool http_accepts(const struct http_request *rq, str coding);
+// How much coding (gzip, zstd) is wanted by the request's Accept-Encoding: q in thousandths; 0 if
+// it is not named.
+u32 http_accept_weight(const struct http_request *rq, str coding);
+bool http_accepts(const struct http_request *rq, str coding); // With q > 0.
 
 struct http_response;
 

@@ -22,6 +22,15 @@ TEST(msg_reads_accept_encoding)
     assert_false(accepts("gzip; q=0.000", "gzip"));
     assert_false(accepts("xgzip", "gzip"));
     assert_false(accepts("", "gzip"));
+    const struct http_pair pairs[] = {
+        {STR("Accept-Encoding"), STR("gzip;q=0.5, ZSTD ; q=0.125, br, x;q=2, y;q=-1")}};
+    const struct http_request rq = {.headers = pairs, .header_count = 1};
+    assert_int_equal(http_accept_weight(&rq, STR("gzip")), 500);
+    assert_int_equal(http_accept_weight(&rq, STR("zstd")), 125);
+    assert_int_equal(http_accept_weight(&rq, STR("br")), 1000);
+    assert_int_equal(http_accept_weight(&rq, STR("x")), 1000);
+    assert_int_equal(http_accept_weight(&rq, STR("y")), 1000);
+    assert_int_equal(http_accept_weight(&rq, STR("deflate")), 0);
 }
 
 static void headers(UNUSED struct http_request *rq, struct http_response *rs)

@@ -6,8 +6,11 @@
 #include "net/http_rig.h"
 #include "os/clk.h"
 #include "os/thr.h"
+#include "wire/gzip.h"
+#include "wire/zst.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -193,6 +196,77 @@ TEST(server_lets_a_slow_handler_block_nobody)
     expect(http_rig_read(slow, &b, NULL, 3000), "slow done");
     (void)close(slow);
     buf_fini(&b);
+    http_rig_free(rig);
+}
+
+// The body of a chunked answer.
+static void dechunk(str answer, struct buf *out)
+{
+    str rest = str_sub(answer, str_find_str(answer, STR("\r\n\r\n")) + 4, SIZE_MAX);
+    for (;;) {
+        const size_t end = str_find_str(rest, STR("\r\n"));
+        assert_true(end != STR_NONE && end < 16);
+        char digits[16] = {0};
+        memcpy(digits, rest.ptr, end);
+        const size_t len = strtoul(digits, NULL, 16);
+        assert_true(rest.len >= end + 2 + len + 2);
+        buf_str(out, str_sub(rest, end + 2, end + 2 + len));
+        rest = str_sub(rest, end + 2 + len + 2, SIZE_MAX);
+        if (len == 0) {
+            return;
+        }
+    }
+}
+
+// 128 KiB are answered whole, 8 MiB as a stream.
+TEST(server_packs_with_what_the_client_would_rather_have)
+{
+    static const struct {
+        const char *accepts;
+        const char *coding;
+    } cases[] = {{"gzip, zstd", "zstd"},
+                 {"gzip;q=1, zstd;q=0.5", "gzip"},
+                 {"zstd", "zstd"},
+                 {"zstd;q=0, gzip", "gzip"}};
+    struct http_rig *rig = http_rig_new(NULL);
+    for (u32 i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+        const size_t kib = i % 2 == 0 ? 128 : 8192;
+        struct buf ask;
+        struct buf got;
+        struct buf packed;
+        struct buf body;
+        struct error e = {0};
+        buf_init(&ask, 1024);
+        buf_init(&got, 32 << 20);
+        buf_init(&packed, 32 << 20);
+        buf_init(&body, 32 << 20);
+        buf_printf(&ask,
+                   "GET /stream?kib=%zu HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                   "Accept-Encoding: %s\r\n\r\n",
+                   kib, cases[i / 2].accepts);
+        const str a = http_rig_talk(rig, buf_get(&ask), &got);
+        const str coding = str_c(cases[i / 2].coding);
+        buf_clear(&ask);
+        buf_printf(&ask, "Content-Encoding: %.*s\r\n", STR_ARG(coding));
+        buf_byte(&ask, '\0');
+        expect(a, ask.bytes);
+        assert_true(a.len < kib * 64);
+        if (kib > 128) {
+            dechunk(a, &packed);
+        } else {
+            buf_str(&packed, str_sub(a, str_find_str(a, STR("\r\n\r\n")) + 4, SIZE_MAX));
+        }
+        const bool ok = str_eq_c(coding, "zstd")
+                            ? zst_decode(buf_get(&packed), 32 << 20, &body, &e)
+                            : gzip_decode(buf_get(&packed), 32 << 20, &body, &e);
+        ASSERT_OK(ok, e);
+        assert_int_equal(body.len, kib * 1024);
+        assert_int_equal(body.bytes[body.len - 1], 'x');
+        buf_fini(&ask);
+        buf_fini(&got);
+        buf_fini(&packed);
+        buf_fini(&body);
+    }
     http_rig_free(rig);
 }
 

@@ -76,3 +76,58 @@ bool zst_decode(str in, size_t bytes_max, struct buf *out, struct error *e)
     }
     return ok;
 }
+
+// ---- streams ----
+
+#define STREAM_WINDOW_LOG 20
+
+// Threads: owned.
+struct zst_packer {
+    ZSTD_CCtx *context;
+};
+
+struct zst_packer *zst_packer_new(int level)
+{
+    CHECK(level >= 1 && level <= 19);
+    struct zst_packer *p = MEM_NEW(struct zst_packer);
+    p->context = ZSTD_createCCtx();
+    CHECK(p->context && "out of memory");
+    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(p->context, ZSTD_c_compressionLevel, level)));
+    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(p->context, ZSTD_c_windowLog, STREAM_WINDOW_LOG)));
+    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(p->context, ZSTD_c_checksumFlag, 1)));
+    return p;
+}
+
+void zst_packer_free(struct zst_packer *p)
+{
+    if (p) {
+        (void)ZSTD_freeCCtx(p->context);
+        mem_free(p);
+    }
+}
+
+static void stream_run(struct zst_packer *p, str piece, ZSTD_EndDirective how, struct buf *out)
+{
+    ZSTD_inBuffer in = {.src = piece.ptr, .size = piece.len};
+    size_t pending = 1;
+    while (!out->full && (in.pos < in.size || (how == ZSTD_e_end && pending != 0))) {
+        char *room = buf_room(out, STEP_BYTES);
+        if (!room) { // buf_room has said so in out.
+            return;
+        }
+        ZSTD_outBuffer step = {.dst = room, .size = STEP_BYTES};
+        pending = ZSTD_compressStream2(p->context, &step, &in, how);
+        CHECK(!ZSTD_isError(pending)); // With sound parameters only memory can be missing.
+        buf_commit(out, step.pos);
+    }
+}
+
+void zst_packer_feed(struct zst_packer *p, str piece, struct buf *out)
+{
+    stream_run(p, piece, ZSTD_e_continue, out);
+}
+
+void zst_packer_end(struct zst_packer *p, struct buf *out)
+{
+    stream_run(p, STR_EMPTY, ZSTD_e_end, out);
+}

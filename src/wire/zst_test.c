@@ -113,3 +113,51 @@ TEST(zst_encode_into_too_small_a_buffer_is_full)
     assert_false(buf_ok(&out));
     buf_fini(&out);
 }
+
+TEST(zst_packs_a_stream_piece_by_piece)
+{
+    struct buf in;
+    struct buf packed;
+    struct buf back;
+    struct error e = {0};
+    buf_init(&in, 8 * MIB);
+    buf_init(&packed, 8 * MIB);
+    buf_init(&back, 8 * MIB);
+    struct zst_packer *p = zst_packer_new(1);
+    u32 seed = 1;
+    for (u32 piece = 0; piece < 300; piece++) {
+        const size_t start = in.len;
+        for (u32 k = 0; k < piece * 40; k++) {
+            seed = seed * 1664525 + 1013904223;
+            buf_byte(&in, (u8)(seed >> 28));
+        }
+        zst_packer_feed(p, str_sub(buf_get(&in), start, SIZE_MAX), &packed);
+    }
+    zst_packer_end(p, &packed);
+    zst_packer_free(p);
+    zst_packer_free(NULL);
+    assert_true(buf_ok(&packed) && packed.len < in.len * 3 / 4);
+    ASSERT_OK(zst_decode(buf_get(&packed), 8 * MIB, &back, &e), e);
+    assert_true(str_eq(buf_get(&in), buf_get(&back)));
+    buf_fini(&in);
+    buf_fini(&packed);
+    buf_fini(&back);
+}
+
+TEST(zst_stream_says_when_there_is_no_room)
+{
+    struct buf small;
+    char noise[65536];
+    u32 seed = 1;
+    for (size_t i = 0; i < sizeof(noise); i++) {
+        seed = seed * 1664525 + 1013904223;
+        noise[i] = (char)(seed >> 24);
+    }
+    buf_init(&small, 20);
+    struct zst_packer *p = zst_packer_new(1);
+    zst_packer_feed(p, (str){noise, sizeof(noise)}, &small);
+    zst_packer_end(p, &small);
+    assert_false(buf_ok(&small));
+    zst_packer_free(p);
+    buf_fini(&small);
+}
