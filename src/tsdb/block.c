@@ -183,6 +183,19 @@ static bool pages_read(struct block *b, struct error *e)
     return true;
 }
 
+// What is damaged of exemplars is no reason to do without the samples.
+static bool exemplars_open(struct block *b, struct error *e)
+{
+    char file[600];
+    struct error why = {0};
+    (void)snprintf(file, sizeof(file), "%s/exemplars", b->path);
+    if (exemplar_file_open(&b->exemplars, b->fs, file, &why)) {
+        return true;
+    }
+    b->exemplars_damaged = why.code == ERR_CORRUPT;
+    return b->exemplars_damaged || err_set(e, why.code, "%s", why.text);
+}
+
 struct block *block_open(struct fs *fs, const char *path, u32 uid, struct error *e)
 {
     char file[600];
@@ -213,6 +226,9 @@ struct block *block_open(struct fs *fs, const char *path, u32 uid, struct error 
         (void)err_set(e, ERR_CORRUPT, "%s: sizes differ from its description", path);
         goto fail;
     }
+    if (!exemplars_open(b, e)) {
+        goto fail;
+    }
     (void)snprintf(file, sizeof(file), "%s/tombstones", path);
     if (!tombstones_read(fs, file, b->index.series_count, &b->dead, e)) {
         goto fail;
@@ -231,6 +247,7 @@ void block_close(struct block *b)
     if (b->data_mapped) {
         fs_map_close(b->fs, &b->data);
     }
+    exemplar_file_close(&b->exemplars);
     index_file_close(&b->index);
     tombstones_unref(b->dead);
     arena_free(b->arena);
@@ -239,7 +256,8 @@ void block_close(struct block *b)
 
 bool block_is_whole(const struct block *b, struct error *e)
 {
-    u32 holes = fs_map_holes(&b->data) + fs_map_holes(&b->index.map);
+    u32 holes = fs_map_holes(&b->data) + fs_map_holes(&b->index.map) +
+                (b->exemplars.mapped ? fs_map_holes(&b->exemplars.map) : 0);
     return holes == 0 ? true
                       : err_set(e, ERR_CORRUPT, "%s: %u pages of its files cannot be read any more",
                                 b->path, holes);
@@ -247,8 +265,8 @@ bool block_is_whole(const struct block *b, struct error *e)
 
 u64 block_bytes(const struct block *b)
 {
-    return b->meta.data_bytes + b->meta.index_bytes + META_BYTES +
-           (u64)b->meta.source_count * BLOCK_ID_LEN;
+    return b->meta.data_bytes + b->meta.index_bytes + exemplar_file_bytes(&b->exemplars) +
+           META_BYTES + (u64)b->meta.source_count * BLOCK_ID_LEN;
 }
 
 void block_reader_init(struct block_reader *r, struct block *b, struct arena *a)
@@ -294,6 +312,43 @@ static bool page_get(struct block *b, const struct page_entry *p, u32 page_numbe
                    b->path, (unsigned long long)p->offset, p->first, p->last);
 }
 
+// Threads: owned by one call.
+struct exemplar_damages {
+    const struct block *b;
+    void (*fn)(void *ctx, const struct error *why); // NULL = only whether there are any.
+    void *ctx;
+    struct error first;
+};
+
+static void exemplars_look(struct exemplar_damages *d)
+{
+    struct arena *a = arena_new(PAGE_ARENA_MAX);
+    struct exemplar_reader r;
+    bool more = true;
+    exemplar_reader_init(&r, &d->b->exemplars);
+    struct error why = {0};
+    if (d->b->exemplars_damaged) {
+        (void)err_set(&why, ERR_CORRUPT, "the file as a whole");
+    }
+    while (more) {
+        struct exemplar_group g;
+        if (why.code != ERR_NONE) {
+            struct error told;
+            (void)err_set(&told, why.code, "%s/exemplars is damaged: %s", d->b->path, why.text);
+            if (d->first.code == ERR_NONE) {
+                d->first = told;
+            }
+            if (d->fn) {
+                d->fn(d->ctx, &told);
+            }
+        }
+        why = (struct error){0};
+        arena_reset(a);
+        more = exemplar_reader_next(&r, a, &g, &why) || why.code != ERR_NONE;
+    }
+    arena_free(a);
+}
+
 void block_damages(struct block *b, void (*fn)(void *ctx, const struct error *why), void *ctx)
 {
     for (u32 i = 0; i < b->time_pages + b->value_pages; i++) {
@@ -305,6 +360,8 @@ void block_damages(struct block *b, void (*fn)(void *ctx, const struct error *wh
             fn(ctx, &why);
         }
     }
+    struct exemplar_damages all = {.b = b, .fn = fn, .ctx = ctx};
+    exemplars_look(&all);
 }
 
 bool block_verify(struct block *b, struct error *e)
@@ -320,7 +377,9 @@ bool block_verify(struct block *b, struct error *e)
             return false;
         }
     }
-    return true;
+    struct exemplar_damages all = {.b = b};
+    exemplars_look(&all);
+    return all.first.code == ERR_NONE || err_set(e, all.first.code, "%s", all.first.text);
 }
 
 static u32 page_find(const struct page_entry *pages, u32 n, u32 wanted)

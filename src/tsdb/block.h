@@ -1,6 +1,7 @@
 // block.h: an immutable block of samples on disk: a folder with data, index and meta.
 //
 //   blocks/b-<min>-<max>-<id>/{data,index,meta}     the name alone tells the range of a damaged one
+//                             {exemplars,tombstones}  where there are any
 //
 // open maps both files and checks meta, index and page table; a page's checksum is looked at each
 // time that it is read. A page that fails is bad from then on: reads over it say ERR_CORRUPT and
@@ -14,6 +15,7 @@
 
 #include "base/base.h"
 #include "tsdb/block_page.h"
+#include "tsdb/exemplar_file.h"
 #include "tsdb/index_file.h"
 
 struct arena;
@@ -63,6 +65,8 @@ struct block {
     struct index_file index;
     struct fs_map data;
     bool data_mapped;
+    struct exemplar_file exemplars;
+    bool exemplars_damaged; // Its file as a whole: there are some that cannot be read.
     struct arena *arena;
     struct page_entry *times;  // In order of columns.
     struct page_entry *values; // In order of series.

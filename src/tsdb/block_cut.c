@@ -225,6 +225,7 @@ static bool files_write(struct cut *c, const struct block_dir *d, struct block_m
         column_writer_groups(&c->columns, c->windows[s]);
     }
     return series_write(c, e) && block_dir_dead(d, &c->dead, e) &&
+           block_dir_exemplars(d, c->opts->exemplars, c->opts->exemplar_count, e) &&
            block_dir_finish(d, &c->index, &c->data, m, e);
 }
 

@@ -17,6 +17,7 @@
 struct block_meta;
 struct clk;
 struct error;
+struct exemplar_group;
 struct fs;
 struct head;
 struct rng;
@@ -31,6 +32,8 @@ struct block_cut {
     struct head *const *heads;
     u32 head_count;                 // ≤ 2
     struct tombstones *const *dead; // What of each head is deleted; they move into the block.
+    const struct exemplar_group *exemplars; // Of the window, sorted by tenant and labels.
+    u32 exemplar_count;
     i64 min_ms;
     i64 max_ms;
 };

@@ -64,6 +64,42 @@ bool block_dir_dead(const struct block_dir *d, struct tombstone_list *dead, stru
     return ok;
 }
 
+bool block_dir_exemplars(const struct block_dir *d, const struct exemplar_group *groups, u32 n,
+                         struct error *e)
+{
+    char path[BLOCK_PATH];
+    struct exemplar_writer w;
+    bool ok = true;
+    block_dir_file(d, "exemplars", path);
+    exemplar_writer_init(&w, d->fs, path);
+    for (u32 i = 0; ok && i < n; i++) {
+        ok = exemplar_writer_add(&w, &groups[i], e);
+    }
+    ok = ok && exemplar_writer_finish(&w, e);
+    exemplar_writer_close(&w);
+    return ok;
+}
+
+bool block_dir_exemplars_of(const struct block_dir *d, struct block *const *blocks, u32 n,
+                            struct error *e)
+{
+    char path[BLOCK_PATH];
+    struct exemplar_writer w;
+    struct exemplar_file *files[BLOCK_SOURCES_MAX];
+    CHECK(n <= BLOCK_SOURCES_MAX);
+    for (u32 i = 0; i < n; i++) {
+        if (blocks[i]->exemplars_damaged) {
+            return err_set(e, ERR_CORRUPT, "%s/exemplars is damaged", blocks[i]->path);
+        }
+        files[i] = &blocks[i]->exemplars;
+    }
+    block_dir_file(d, "exemplars", path);
+    exemplar_writer_init(&w, d->fs, path);
+    bool ok = exemplar_files_merge(files, n, &w, e) && exemplar_writer_finish(&w, e);
+    exemplar_writer_close(&w);
+    return ok;
+}
+
 bool block_dir_list(const struct block_dir *d, struct error *e)
 {
     struct error ignored; // What cannot be removed now is swept at the next start.

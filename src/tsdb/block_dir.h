@@ -34,6 +34,11 @@ bool block_dir_finish(const struct block_dir *d, struct index_writer *index,
 // Writes the file of deletions if there are any.
 bool block_dir_dead(const struct block_dir *d, struct tombstone_list *dead,
                     struct error *e) MUST_USE;
+// Writes the file of exemplars if there are any: these, or what those blocks have.
+bool block_dir_exemplars(const struct block_dir *d, const struct exemplar_group *groups, u32 n,
+                         struct error *e) MUST_USE;
+bool block_dir_exemplars_of(const struct block_dir *d, struct block *const *blocks, u32 n,
+                            struct error *e) MUST_USE;
 // On failure nothing is listed and nothing is left.
 bool block_dir_list(const struct block_dir *d, struct error *e) MUST_USE;
 void block_dir_drop(const struct block_dir *d); // Removes what was not listed.

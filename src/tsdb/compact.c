@@ -285,7 +285,8 @@ static bool files_fill(struct compact_run *r, const struct block_dir *d, struct 
             return false;
         }
     }
-    return symbols_merge(r, e) && series_merge(r, e) && sources_whole(r, e) &&
+    return symbols_merge(r, e) && series_merge(r, e) &&
+           block_dir_exemplars_of(d, r->opts->blocks, r->opts->count, e) && sources_whole(r, e) &&
            block_dir_dead(d, &r->dead, e) && block_dir_finish(d, &r->index, &r->data, m, e);
 }
 

@@ -245,6 +245,19 @@ void exemplar_ring_each(const struct exemplar_ring *r, exemplar_fn *fn, void *ct
     }
 }
 
+bool exemplar_ring_tenant(const struct exemplar_ring *r, u64 from, struct tenant_id *out)
+{
+    bool found = false;
+    for (u32 i = 0; i < r->series_count; i++) {
+        const struct tenant_id tenant = r->series[i].tenant;
+        if (r->series[i].count > 0 && tenant.v >= from && (!found || tenant.v < out->v)) {
+            *out = tenant;
+            found = true;
+        }
+    }
+    return found;
+}
+
 static int by_labels(const void *a, const void *b)
 {
     return labels_cmp(((const struct exemplar_series *)a)->labels,

@@ -52,6 +52,9 @@ typedef void exemplar_fn(void *ctx, struct tenant_id tenant, struct labels set,
                          const struct exemplar *x);
 void exemplar_ring_each(const struct exemplar_ring *r, exemplar_fn *fn, void *ctx);
 
+// The lowest tenant from this number on that has any; false if there is none.
+bool exemplar_ring_tenant(const struct exemplar_ring *r, u64 from, struct tenant_id *out);
+
 // A question: exemplars of series that match, with times in [min_ms, max_ms]. Threads: a value.
 struct exemplar_ask {
     struct tenant_id tenant;

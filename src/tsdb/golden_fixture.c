@@ -295,7 +295,7 @@ static void tick_feed(struct fixture *f, u32 tick, bool rules)
     ASSERT_OK(storage_wait_durable(f->s, position, &e), e);
 }
 
-static void extras_feed(struct fixture *f)
+static void extras_feed(struct fixture *f, u32 tick)
 {
     struct error e = {0};
     struct label items[2][16];
@@ -303,7 +303,7 @@ static void extras_feed(struct fixture *f)
     struct labels of = fixture_labels("m1,instance=host0,job=j", items[0], bytes[0]);
     struct exemplar x = {.labels = fixture_labels("m1,trace_id=4bf92f", items[1], bytes[1]),
                          .value = 0.25,
-                         .t_ms = GOLDEN_START + (i64)(GOLDEN_TICKS - 2) * TICK_MS,
+                         .t_ms = GOLDEN_START + (i64)tick * TICK_MS,
                          .has_t = true};
     struct metadata m = {
         .name = STR("m1"), .type = METRIC_GAUGE, .help = STR("What it is."), .unit = STR("bytes")};
@@ -350,12 +350,15 @@ void golden_feed(struct fixture *f)
         if (late < GOLDEN_TICKS && late + 40 < GOLDEN_TICKS) {
             tick_feed(f, late, false);
         }
+        if (tick == GOLDEN_EXEMPLAR) { // Goes into a block.
+            extras_feed(f, tick);
+        }
         clk_manual_advance(f->clk, TICK_MS);
         if (tick % 60 == 59) {
             fixture_steps(f);
         }
     }
-    extras_feed(f);
+    extras_feed(f, GOLDEN_TICKS - 2);
     ticks_delete(f, "m2", "host[01]", 300, 340);
     ticks_delete(f, "m3", "host.*", 650, 660);
     fixture_keep(f, (struct tsdb_retention){.ms = 4 * FIXTURE_RANGE});

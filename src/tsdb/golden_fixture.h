@@ -33,9 +33,10 @@ struct tree_file *tree_find(struct tree *t, const char *path); // NULL if there 
 
 // --- The store -----------------------------------------------------------------------------------
 
-#define GOLDEN_SERIES 20U
-#define GOLDEN_TICKS  760U // Of half a second; whole ones, and halves where samples came late.
-#define GOLDEN_START  (FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 6 * FIXTURE_RANGE)
+#define GOLDEN_SERIES   20U
+#define GOLDEN_TICKS    760U // Of half a second; whole ones, and halves where samples came late.
+#define GOLDEN_EXEMPLAR 200U // The tick of one that is in a block.
+#define GOLDEN_START    (FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 6 * FIXTURE_RANGE)
 
 enum golden_state { GOLDEN_NONE, GOLDEN_THERE, GOLDEN_DELETED };
 

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "tsdb/head.h"
 #include "tsdb/tsdb_cursor.h"
+#include "tsdb/tsdb_exemplars.h"
 #include "tsdb/tsdb_inner.h"
 
 #include <stdlib.h>
@@ -68,20 +69,6 @@ static struct series_cursor *tsdb_select(struct storage_querier *base, const str
                                .limit = h->limit,
                                .budget = budget};
     return tsdb_cursor_open(&s, e);
-}
-
-// NOLINTNEXTLINE(readability-function-size): the waist's signature
-static bool tsdb_query_exemplars(struct storage_querier *base, const struct matcher *ms, u32 count,
-                                 struct arena *a, struct exemplar_series **out, u32 *n,
-                                 struct error *e)
-{
-    struct tsdb_querier *q = tsdb_querier_of(base);
-    struct exemplar_ask ask = {
-        .tenant = q->tenant, .ms = ms, .count = count, .min_ms = q->min_ms, .max_ms = q->max_ms};
-    lock_take(&q->db->lock);
-    bool ok = exemplar_ring_find(&q->db->exemplars, &ask, a, out, n);
-    lock_drop(&q->db->lock);
-    return ok || err_set(e, ERR_LIMIT, "the exemplars found need more memory than one may use");
 }
 
 static int by_family(const void *a, const void *b)

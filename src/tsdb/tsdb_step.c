@@ -17,12 +17,15 @@
 #include "tsdb/head.h"
 #include "tsdb/head_spill.h"
 #include "tsdb/tsdb_delete.h"
+#include "tsdb/tsdb_exemplars.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/wal.h"
 #include "tsdb/wal_checkpoint.h"
 #include "tsdb/wal_entry.h"
 
 #include <stdio.h>
+
+#define CUT_EXEMPLARS_MAX ((size_t)256 << 20) // The ring holds a few times 16 MiB.
 
 static i64 heads_newest(struct tsdb *db)
 {
@@ -92,6 +95,13 @@ static bool cut_write(struct tsdb *db, i64 start, struct block_meta *m, bool *ma
 {
     char dir[512];
     struct error why = {0};
+    struct exemplar_groups exemplars;
+    struct arena *a = arena_new(CUT_EXEMPLARS_MAX);
+    if (!tsdb_exemplars_window(db, start, start + db->opts.block_range_ms, a, &exemplars)) {
+        arena_free(a);
+        return err_set(e, ERR_LIMIT, "exemplars of a block need more than %zu bytes",
+                       CUT_EXEMPLARS_MAX);
+    }
     tsdb_path(db, "blocks", dir);
     struct block_cut cut = {.fs = db->opts.fs,
                             .clk = db->opts.clk,
@@ -100,18 +110,17 @@ static bool cut_write(struct tsdb *db, i64 start, struct block_meta *m, bool *ma
                             .heads = db->heads,
                             .head_count = SHARDS,
                             .dead = db->blocks->heads,
+                            .exemplars = exemplars.items,
+                            .exemplar_count = exemplars.n,
                             .min_ms = start,
                             .max_ms = start + db->opts.block_range_ms};
-    if (block_cut_run(&cut, m, made, &why)) {
-        return true;
-    }
-    if (why.code == ERR_NO_SPACE && db->ballast_held) {
+    bool ok = block_cut_run(&cut, m, made, &why);
+    if (!ok && why.code == ERR_NO_SPACE && db->ballast_held) {
         ballast_drop(db);
-        if (block_cut_run(&cut, m, made, &why)) {
-            return true;
-        }
+        ok = block_cut_run(&cut, m, made, &why);
     }
-    return err_set(e, why.code, "cutting a block: %s", why.text);
+    arena_free(a);
+    return ok || err_set(e, why.code, "cutting a block: %s", why.text);
 }
 
 static bool cut_window(struct tsdb *db, i64 start, struct error *e)
