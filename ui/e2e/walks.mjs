@@ -224,6 +224,17 @@ async function explore(run, base, expr) {
     await answer;
     await eventually(async () => await marked() !== '', 'a squiggle');
   });
+  await run.check('explore: a query is explained, and found again among those of before', {}, async (page) => {
+    await sampled(base, expr);
+    await open(page, `${base}query?g0.expr=${encodeURIComponent(`sum(${expr})`)}&g0.tab=graph`, '.legend tbody tr');
+    await page.getByRole('button', { name: 'explain' }).click();
+    await page.waitForSelector('.plan tbody tr');
+    need(/^\d+ parts?, .+ in all/.test(await page.locator('.explain').textContent()), 'the plan is not measured');
+    await run.accessible(page);
+    await page.keyboard.press('h');
+    await page.waitForSelector('dialog.history[open] .past');
+    need((await page.locator('.past code').allTextContents()).includes(`sum(${expr})`), 'the query is not among those of before');
+  });
   await run.check('explore: drag zooms, double click goes back', {}, async (page) => {
     await sampled(base, expr);
     await open(page, `${base}query?g0.expr=${encodeURIComponent(expr)}&g0.tab=graph`, '.pane canvas');
