@@ -25,6 +25,10 @@ const char tool_tsdb_usage[] =
     "       tidemark tool tsdb list DIR     the blocks and what is in them\n"
     "       tidemark tool tsdb dump DIR [--match=SELECTOR] [--min-time=MS] [--max-time=MS]\n"
     "                                       every sample: labels, value, time\n"
+    "       tidemark tool tsdb restore SNAPSHOT DIR\n"
+    "                                       makes the data folder DIR of a snapshot that is "
+    "whole;\n"
+    "                                       DIR is absent or empty\n"
     "DIR is the folder of a store or a snapshot. verify and list change nothing; dump opens the\n"
     "store, which no server may have open then.\n";
 
@@ -33,6 +37,7 @@ struct tool {
     struct fs *fs;
     struct arena *arena;
     const char *dir;
+    const char *to; // restore only.
     str match;
     i64 min_ms;
     i64 max_ms;
@@ -60,6 +65,19 @@ static int verify_run(const struct tool *t)
                  (unsigned long long)v.blocks, (unsigned long long)v.segments,
                  (unsigned long long)v.bytes, (unsigned long long)v.damages);
     return v.damages == 0 ? EXIT_OK : EXIT_RUNTIME;
+}
+
+static int restore_run(const struct tool *t)
+{
+    struct tsdb_verify v = {.damage = damage_print};
+    struct error e = {0};
+    if (!tsdb_restore(t->fs, t->dir, t->to, &v, &e)) {
+        return tool_fail(&e);
+    }
+    (void)printf("%s: %llu blocks, %llu segments of the log, %llu bytes\n", t->to,
+                 (unsigned long long)v.blocks, (unsigned long long)v.segments,
+                 (unsigned long long)v.bytes);
+    return EXIT_OK;
 }
 
 static int list_run(const struct tool *t)
@@ -190,16 +208,17 @@ static bool flag_is(str word, const char *name, str *value)
     return true;
 }
 
-static bool words_read(struct tool *t, int argc, char **argv, bool is_dump)
+static bool words_read(struct tool *t, int argc, char **argv, bool is_dump, bool has_to)
 {
     for (int i = 0; i < argc; i++) {
         const str word = str_c(argv[i]);
         str value;
         if (word.len > 0 && word.ptr[0] != '-') {
-            if (t->dir) {
+            const char **next = !t->dir ? &t->dir : &t->to;
+            if (*next || (next == &t->to && !has_to)) {
                 return false;
             }
-            t->dir = argv[i];
+            *next = argv[i];
         } else if (is_dump && flag_is(word, "--match=", &value)) {
             t->match = value;
         } else if (!is_dump ||
@@ -208,7 +227,7 @@ static bool words_read(struct tool *t, int argc, char **argv, bool is_dump)
             return false;
         }
     }
-    return t->dir != NULL;
+    return t->dir && (t->to || !has_to);
 }
 
 int tool_tsdb_run(struct fs *fs, int argc, char **argv)
@@ -216,11 +235,13 @@ int tool_tsdb_run(struct fs *fs, int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(const struct tool *t);
-    } verbs[] = {{"verify", verify_run}, {"list", list_run}, {"dump", dump_run}};
+    } verbs[] = {
+        {"verify", verify_run}, {"list", list_run}, {"dump", dump_run}, {"restore", restore_run}};
     for (size_t i = 0; argc > 0 && i < ARRAY_LEN(verbs); i++) {
         struct tool t = {.fs = fs, .min_ms = INT64_MIN, .max_ms = INT64_MAX};
         if (!str_eq_c(str_c(argv[0]), verbs[i].name) ||
-            !words_read(&t, argc - 1, argv + 1, verbs[i].run == dump_run)) {
+            !words_read(&t, argc - 1, argv + 1, verbs[i].run == dump_run,
+                        verbs[i].run == restore_run)) {
             continue;
         }
         t.arena = arena_new(TOOL_BYTES_MAX);

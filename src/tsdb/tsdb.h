@@ -191,6 +191,9 @@ struct tsdb_verify {
     u64 bytes;
 };
 bool tsdb_verify(struct fs *fs, const char *dir, struct tsdb_verify *out, struct error *e) MUST_USE;
+// dir, absent or empty, becomes a data folder with what the snapshot has, if that is all sound.
+bool tsdb_restore(struct fs *fs, const char *snapshot, const char *dir, struct tsdb_verify *v,
+                  struct error *e) MUST_USE;
 bool tsdb_blocks_list(struct fs *fs, const char *dir, struct arena *a,
                       struct tsdb_block_info **infos, u32 *n, struct error *e) MUST_USE;
 

@@ -130,3 +130,63 @@ TEST(snapshot_that_a_crash_left_is_removed_at_the_next_start)
     assert_int_equal(snapshot_count(&f, whole), 260);
     fixture_fini(&f);
 }
+
+static void damage_ignore(UNUSED void *ctx, UNUSED str line)
+{
+}
+
+TEST(snapshot_is_restored_whole_or_not_at_all)
+{
+    struct fixture f;
+    struct error e = {0};
+    struct fs_info info;
+    char name[TSDB_SNAPSHOT_NAME];
+    char path[200];
+    i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 4 * FIXTURE_RANGE;
+    fixture_init(&f, 91);
+    fixture_open(&f);
+    for (i64 k = 0; k < 230; k++) {
+        fixture_put(&f, STREAM_SCRAPE, "kept,job=j", start + k * 1000, (f64)k);
+        fixture_put(&f, STREAM_RULES, "ruled", start + k * 1000, (f64)k);
+    }
+    fixture_steps(&f);
+    ASSERT_OK(tsdb_snapshot(f.db, false, name, &e), e);
+    u64 n = fixture_count(&f, INT64_MIN, INT64_MAX);
+    fixture_close(&f);
+    (void)snprintf(path, sizeof(path), "/data/snapshots/%s", name);
+
+    struct tsdb_verify r = {.damage = damage_ignore};
+    ASSERT_OK(tsdb_restore(f.fs, path, "/back", &r, &e), e);
+    assert_true(r.blocks > 0 && r.segments >= 2);
+    r = (struct tsdb_verify){.damage = damage_ignore};
+    assert_false(tsdb_restore(f.fs, path, "/back", &r, &e));
+    assert_int_equal(e.code, ERR_EXISTS);
+    f.opts.dir = "/back";
+    fixture_open(&f);
+    assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), n);
+    fixture_put(&f, STREAM_SCRAPE, "kept,job=j", start + 231 * 1000, 1);
+    fixture_close(&f);
+
+    // The snapshot stayed as it was, whatever was written since; a damaged one is refused.
+    ASSERT_OK(fs_make_dir(f.fs, "/empty", &e), e);
+    r = (struct tsdb_verify){.damage = damage_ignore};
+    ASSERT_OK(tsdb_restore(f.fs, path, "/empty", &r, &e), e);
+    (void)snprintf(path + strlen(path), 40, "/wal/0");
+    struct arena *a = arena_new((size_t)1 << 20);
+    struct fs_info *infos;
+    size_t count;
+    ASSERT_OK(fs_list(f.fs, path, a, &infos, &count, &e), e);
+    (void)snprintf(path + strlen(path), 60, "/%.*s", STR_ARG(infos[0].name));
+    struct file *file = fs_open(f.fs, path, FS_WRITE, &e);
+    assert_non_null(file);
+    ASSERT_OK(fs_write_at(f.fs, file, 70, STR("\x55\x55\x55"), &e), e);
+    fs_close(f.fs, file);
+    (void)snprintf(path, sizeof(path), "/data/snapshots/%s", name);
+    r = (struct tsdb_verify){.damage = damage_ignore};
+    assert_false(tsdb_restore(f.fs, path, "/damaged", &r, &e));
+    assert_int_equal(e.code, ERR_CORRUPT);
+    assert_false(fs_stat(f.fs, "/damaged", &info, &e));
+    assert_false(fs_stat(f.fs, "/damaged.tmp", &info, &e));
+    arena_free(a);
+    fixture_fini(&f);
+}
