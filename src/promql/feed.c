@@ -23,7 +23,7 @@ static struct series_cursor *feed_select(struct feed *f, struct run *r, bool no_
                                          .wanted = r->budget.wanted,
                                          .deadline_mono_ns = r->budget.deadline_mono_ns,
                                          .series_max = r->budget.series_max,
-                                         .series = r->budget.series};
+                                         .series = f->series_before};
     struct series_cursor *c = r->querier->ops->select(r->querier, f->matchers, f->matcher_count, &h,
                                                       no_data ? labels_only : &r->budget, &e);
     if (!c) {
@@ -275,7 +275,8 @@ static void hoard_get(const struct feed *f, u32 at, struct feed_samples *out)
                                  .version = c ? c->version : 0};
 }
 
-// Reads labels and samples at once as long as there is room. *whole: that was all.
+// Reads labels and samples at once as long as there is room. *whole: that was all. Else the cursor
+// stays where it is, on a series whose samples have been read: feed_next goes on from there.
 static bool open_hoarding(struct feed *f, struct run *r, bool *whole)
 {
     struct feed_samples s = {.column = COLUMN_NONE};
@@ -294,38 +295,47 @@ static bool open_hoarding(struct feed *f, struct run *r, bool *whole)
             r->hoard_bytes += (u64)(f->columns.count - columns) * s.count * sizeof(i64);
         }
     }
+    if (ok && !*whole) {
+        f->held = s;
+        f->is_held = true;
+        f->has_pending = true;
+        f->next = r->feeds;
+        r->feeds = f;
+        return true;
+    }
     struct series_cursor *c = f->cursor;
     f->cursor = NULL;
     return feed_close(r, c) && ok;
 }
 
-// Moves the cursor behind the hoarded series; has_pending says whether there are more. A series
-// that has labels but no sample was none of them.
-static bool skip_hoarded(struct feed *f, struct run *r, struct series_cursor *c)
+// Moves the cursor behind the hoarded series; *more says whether there are others. A series that
+// has labels but no sample was none of them.
+static bool skip_hoarded(struct feed *f, struct run *r, struct series_cursor *c, bool *more)
 {
-    f->has_pending = c->ops->next(c);
+    *more = c->ops->next(c);
     for (u32 i = 0; i < f->hoard_count; i++) {
-        while (f->has_pending && !labels_eq(c->ops->labels(c), f->series[i].labels)) {
-            f->has_pending = c->ops->next(c);
+        while (*more && !labels_eq(c->ops->labels(c), f->series[i].labels)) {
+            *more = c->ops->next(c);
         }
-        if (!f->has_pending) {
+        if (!*more) {
             return run_fail(r, ERR_INTERNAL, "the storage changed the order of its series");
         }
-        f->has_pending = c->ops->next(c);
+        *more = c->ops->next(c);
     }
     return true;
 }
 
 static bool open_labels(struct feed *f, struct run *r)
 {
+    bool more;
     struct series_cursor *c = feed_select(f, r, true);
     if (!c) {
         return false;
     }
-    bool ok = skip_hoarded(f, r, c);
-    while (ok && f->has_pending) {
+    bool ok = skip_hoarded(f, r, c, &more);
+    while (ok && more) {
         ok = add_series(f, r, c->ops->labels(c));
-        f->has_pending = c->ops->next(c);
+        more = c->ops->next(c);
     }
     return feed_close(r, c) && ok;
 }
@@ -365,8 +375,8 @@ bool feed_open(struct feed *f, struct run *r)
     if (borrow_whole(f, r)) {
         return true;
     }
-    const struct query_budget before = r->budget;
     bool whole = false;
+    f->series_before = r->budget.series;
     if (hoard_is_likely(f, r) && !open_hoarding(f, r, &whole)) {
         return false;
     }
@@ -375,15 +385,13 @@ bool feed_open(struct feed *f, struct run *r)
         r->whole_feeds = f;
         return true;
     }
-    r->budget.bytes = before.bytes; // The second pass will charge all of it.
-    r->budget.samples = before.samples;
-    r->budget.series = before.series;
     return open_labels(f, r);
 }
 
 // ---- series after series -----------------------------------------------------------------------
 
-static bool open_second(struct feed *f, struct run *r)
+// Nothing was hoarded: the pass that reads samples begins.
+static bool open_samples(struct feed *f, struct run *r)
 {
     f->cursor = feed_select(f, r, false);
     if (!f->cursor) {
@@ -391,7 +399,18 @@ static bool open_second(struct feed *f, struct run *r)
     }
     f->next = r->feeds;
     r->feeds = f;
-    return skip_hoarded(f, r, f->cursor);
+    f->has_pending = f->cursor->ops->next(f->cursor);
+    return true;
+}
+
+static bool take_series(struct feed *f, struct run *r, struct feed_samples *out)
+{
+    if (f->is_held) {
+        f->is_held = false;
+        *out = f->held;
+        return true;
+    }
+    return copy_series(f, r, false, out);
 }
 
 bool feed_next(struct feed *f, struct run *r, struct feed_samples *out)
@@ -402,13 +421,13 @@ bool feed_next(struct feed *f, struct run *r, struct feed_samples *out)
         hoard_get(f, at, out);
         return true;
     }
-    if (!f->cursor && !open_second(f, r)) {
+    if (!f->cursor && !open_samples(f, r)) {
         return false;
     }
     *out = (struct feed_samples){.column = COLUMN_NONE};
     bool ok = true;
     if (f->has_pending && labels_eq(f->cursor->ops->labels(f->cursor), f->series[at].labels)) {
-        ok = copy_series(f, r, false, out);
+        ok = take_series(f, r, out);
         f->has_pending = ok && f->cursor->ops->next(f->cursor);
     }
     if (ok && f->at == f->series_count) {

@@ -1,8 +1,9 @@
 // feed.h: what one selector reads: its series, then the samples of each, whole.
 //
 // Labels come first, so that groups and joins are known before anything is calculated. Short series
-// are read in the same pass and kept while they fit into the run's hoard_bytes; the rest is read
-// in a second pass over the same snapshot, one series at a time. What one selector has read in one
+// are read in the same pass and kept while they fit into the run's hoard_bytes; where they do not,
+// the pass stops there, another over the same snapshot reads all labels, and the first goes on one
+// series at a time. What one selector has read in one
 // pass serves others of the same matchers and times. Timestamps that series share
 // are kept once (time_columns.h).
 // Cost: O(samples). Memory: labels of all series, the hoard, samples of one series.
@@ -38,6 +39,16 @@ struct hoarded {
     u32 column; // COLUMN_NONE: times of its own.
 };
 
+struct feed_samples {
+    const i64 *t_ms;
+    const f64 *values;
+    const i64 *starts;               // Start timestamps, 0 = unknown; NULL if all are.
+    const struct hist *const *hists; // NULL if there is none; else NULL where a float stands.
+    u32 count;
+    u32 column;  // Whose times they are; COLUMN_NONE: nobody else's.
+    u32 version; // Of the column.
+};
+
 struct feed {
     const struct matcher *matchers;
     u32 matcher_count;
@@ -53,7 +64,10 @@ struct feed {
     u32 hoard_cap;
     // The pass at hand.
     struct series_cursor *cursor;
-    bool has_pending; // The cursor stands on a series that has not been asked for yet.
+    bool has_pending; // The cursor stands on a series that has not been asked for yet,
+    bool is_held;     // whose samples did not fit into the hoard: they are here.
+    struct feed_samples held;
+    u64 series_before; // What the budget had counted when the feed was opened.
     u32 at;
     struct time_columns columns;
     f64 *values;
@@ -62,16 +76,6 @@ struct feed {
     u32 cap;
     struct feed *next;       // All feeds of the run, for feed_close_all.
     struct feed *next_whole; // All that were read in one pass.
-};
-
-struct feed_samples {
-    const i64 *t_ms;
-    const f64 *values;
-    const i64 *starts;               // Start timestamps, 0 = unknown; NULL if all are.
-    const struct hist *const *hists; // NULL if there is none; else NULL where a float stands.
-    u32 count;
-    u32 column;  // Whose times they are; COLUMN_NONE: nobody else's.
-    u32 version; // Of the column.
 };
 
 bool feed_open(struct feed *f, struct run *r) MUST_USE;
