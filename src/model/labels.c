@@ -49,15 +49,21 @@ bool labels_eq(struct labels a, struct labels b)
     return true;
 }
 
+// Who sorts has mostly texts that are equal, and where they are interned the same text.
+static int text_cmp(str a, str b)
+{
+    return a.ptr == b.ptr && a.len == b.len ? 0 : str_cmp(a, b);
+}
+
 int labels_cmp(struct labels a, struct labels b)
 {
     const u32 both = MIN(a.count, b.count);
     for (u32 i = 0; i < both; i++) {
-        const int names = str_cmp(a.items[i].name, b.items[i].name);
+        const int names = text_cmp(a.items[i].name, b.items[i].name);
         if (names != 0) {
             return names;
         }
-        const int values = str_cmp(a.items[i].value, b.items[i].value);
+        const int values = text_cmp(a.items[i].value, b.items[i].value);
         if (values != 0) {
             return values;
         }
