@@ -132,6 +132,20 @@ TEST(every_memory_limit_is_survived)
     fixture_down(&f);
 }
 
+// Its selector outlives the function that planned it: whoever closes it must still find it.
+TEST(ranges_that_fail_halfway_are_closed)
+{
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.samples_max = 505, .window_by_window = true});
+    load_many(&f, 100);
+    for (int i = 0; i < 50; i++) {
+        assert_false(fixture_instant(&f, "x[1d]", 90000));
+        assert_int_equal(f.error.code, ERR_LIMIT);
+        assert_true(fixture_instant(&f, "sum(sum_over_time(x[1m]))", 90000));
+    }
+    fixture_down(&f);
+}
+
 TEST(steps_are_limited)
 {
     struct fixture f;

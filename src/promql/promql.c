@@ -294,19 +294,23 @@ static bool run_expr(struct run *r, struct result *out)
     const struct expr *x = expr_unwrap(r->request->query->expr);
     struct promql_stats *stats = &out->answer->stats;
     i64 begun = now_ns(r);
-    struct prepared p;
+    // In the run's memory: a selector that is read when this fails is closed at the run's end.
+    struct prepared *p = RUN_NEW(r, struct prepared);
+    if (!p) {
+        return false;
+    }
     if (r->request->per_step_stats) {
         r->samples_per_step = RUN_NEW_N(r, u64, MAX(r->grid.steps, 1U));
         if (!r->samples_per_step) {
             return false;
         }
     }
-    if (!plan_run(r, x, &p) || (!r->opts->no_estimate && !plan_cost_check(r, x)) ||
+    if (!plan_run(r, x, p) || (!r->opts->no_estimate && !plan_cost_check(r, x)) ||
         !open_querier(r)) {
         return false;
     }
     i64 prepared = now_ns(r);
-    bool ok = run_planned(r, x, &p, out);
+    bool ok = run_planned(r, x, p, out);
     stats->seconds[PROMQL_PREPARATION] = (f64)(prepared - begun) / 1e9;
     stats->seconds[PROMQL_INNER_EVAL] = (f64)(now_ns(r) - prepared) / 1e9;
     return ok;
