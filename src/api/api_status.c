@@ -278,8 +278,8 @@ static const struct {
     {"rules", "keep_firing_for", true},
     {"rules", "query_offset", true},
     {"scrape", "extra_scrape_metrics", false},
-    {"tsdb", "native_histograms", false},
-    {"tsdb", "exemplars", false},
+    {"tsdb", "native_histograms", true},
+    {"tsdb", "exemplars", true},
     {"otlp_receiver", "enabled", false},
 };
 

@@ -114,9 +114,9 @@ static void describe(struct buf *b, const struct watched_query *q)
     char began[40];
     const size_t len = time_print_rfc3339(began, q->began_wall_ms);
     const bool is_cut = q->text.len > TEXT_MAX;
-    buf_printf(b, "began=%.*s peer=%.*s start_ms=%lld end_ms=%lld step_ms=%lld query=", (int)len,
-               began, STR_ARG(q->peer), (long long)q->start_ms, (long long)q->end_ms,
-               (long long)q->step_ms);
+    buf_printf(b, "began=%.*s peer=%.*s class=%s start_ms=%lld end_ms=%lld step_ms=%lld query=",
+               (int)len, began, STR_ARG(q->peer), query_class_text(q->of_class),
+               (long long)q->start_ms, (long long)q->end_ms, (long long)q->step_ms);
     quote_go(b, str_sub(q->text, 0, TEXT_MAX));
     buf_c(b, is_cut ? " (cut)" : "");
     if (q->origin.len > 0) {
@@ -218,16 +218,18 @@ struct watch_ticket query_watch_begin(struct query_watch *w, struct http_request
 static void tell_slow(struct query_watch *w, struct watch_slot *s, i64 ms,
                       const struct promql_stats *stats, const char *error)
 {
-    char told[96];
+    char told[128];
+    struct query_progress cost = query_progress_get(&s->progress); // As far as it came.
+    if (stats != NULL) {
+        cost.samples = stats->samples_read;
+        cost.bytes = stats->bytes_peak;
+    }
     buf_clear(&s->line);
     describe(&s->line, &s->q);
-    if (stats != NULL) {
-        (void)snprintf(told, sizeof(told), "slow query: %.1f s, %llu samples read, %llu bytes",
-                       (double)ms / 1000, (unsigned long long)stats->samples_read,
-                       (unsigned long long)stats->bytes_peak);
-    } else {
-        (void)snprintf(told, sizeof(told), "slow query: %.1f s", (double)ms / 1000);
-    }
+    (void)snprintf(told, sizeof(told),
+                   "slow query: %.1f s, %llu series, %llu samples read, %llu bytes",
+                   (double)ms / 1000, (unsigned long long)cost.series,
+                   (unsigned long long)cost.samples, (unsigned long long)cost.bytes);
     LOG_AT(w->opts.log, LOG_WARN, told, LOG_STR("query", buf_get(&s->line)),
            LOG_CSTR("error", error != NULL ? error : ""));
 }

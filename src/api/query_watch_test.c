@@ -189,10 +189,14 @@ TEST(query_watch_logs_slow_queries)
     clk_manual_advance(r.clk, 4999);
     query_watch_end(t, NULL, NULL);
     assert_string_equal(r.logged, "");
-    t = begin(w, &r.requests[0], "lazy");
+    struct query_budget budget = {.bytes_max = 1};
+    struct watched_query q = {.text = STR("lazy")};
+    t = query_watch_begin(w, &r.requests[0], &q, &budget);
     clk_manual_advance(r.clk, 5200);
+    query_progress_tell(budget.progress, (struct query_progress){3, 70, 4096});
     query_watch_end(t, NULL, "timed out");
-    assert_non_null(strstr(r.logged, "slow query: 5.2 s"));
+    assert_non_null(strstr(r.logged, "slow query: 5.2 s, 3 series, 70 samples read, 4096 bytes"));
+    assert_non_null(strstr(r.logged, "class=adhoc"));
     assert_non_null(strstr(r.logged, "lazy"));
     assert_non_null(strstr(r.logged, "timed out"));
     query_watch_free(w);
