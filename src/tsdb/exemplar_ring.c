@@ -189,6 +189,7 @@ static void oldest_drop(struct exemplar_ring *r)
     }
     r->first = (r->first + 1) % EXEMPLARS_MAX;
     r->count--;
+    r->dropped++;
 }
 
 static u32 series_make(struct exemplar_ring *r, struct tenant_id tenant, struct labels set)
@@ -236,13 +237,17 @@ bool exemplar_ring_add(struct exemplar_ring *r, struct tenant_id tenant, struct 
     return true;
 }
 
-void exemplar_ring_each(const struct exemplar_ring *r, exemplar_fn *fn, void *ctx)
+bool exemplar_ring_each(const struct exemplar_ring *r, u64 *from, exemplar_fn *fn, void *ctx)
 {
-    for (u32 i = 0; i < r->count; i++) {
-        const struct ring_entry *e = &r->entries[(r->first + i) % EXEMPLARS_MAX];
+    const u64 end = r->dropped + r->count;
+    bool more = true;
+    for (*from = MAX(*from, r->dropped); *from < end && more; ++*from) {
+        u64 at = (r->first + (*from - r->dropped)) % EXEMPLARS_MAX;
+        const struct ring_entry *e = &r->entries[at];
         const struct ring_series *s = &r->series[e->series];
-        fn(ctx, s->tenant, s->labels, &e->x);
+        more = fn(ctx, s->tenant, s->labels, &e->x);
     }
+    return *from >= end;
 }
 
 bool exemplar_ring_tenant(const struct exemplar_ring *r, u64 from, struct tenant_id *out)

@@ -28,6 +28,7 @@ struct exemplar_ring {
     struct ring_entry *entries; // [first, first + count), wrapping at EXEMPLARS_MAX.
     u32 first;
     u32 count;
+    u64 dropped; // Ever: the number of the oldest.
     struct ring_series *series;
     u32 series_count; // Rows ever used; free ones have no entries.
     u32 series_cap;
@@ -47,10 +48,12 @@ bool exemplar_ring_takes(const struct exemplar_ring *r, struct tenant_id tenant,
 // Copies it; false: it was passed over.
 bool exemplar_ring_add(struct exemplar_ring *r, struct tenant_id tenant, struct labels set,
                        const struct exemplar *x);
-// Calls fn for all, oldest first.
-typedef void exemplar_fn(void *ctx, struct tenant_id tenant, struct labels set,
+// Calls fn for all, oldest first, from number *from on (0: from the first there is). fn returns
+// false to end after this one: *from is where to go on, also if the oldest were dropped meanwhile.
+// Returns whether the newest was reached.
+typedef bool exemplar_fn(void *ctx, struct tenant_id tenant, struct labels set,
                          const struct exemplar *x);
-void exemplar_ring_each(const struct exemplar_ring *r, exemplar_fn *fn, void *ctx);
+bool exemplar_ring_each(const struct exemplar_ring *r, u64 *from, exemplar_fn *fn, void *ctx);
 
 // The lowest tenant from this number on that has any; false if there is none.
 bool exemplar_ring_tenant(const struct exemplar_ring *r, u64 from, struct tenant_id *out);

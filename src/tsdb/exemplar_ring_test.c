@@ -35,6 +35,51 @@ static u32 ring_count(const struct exemplar_ring *r, i64 min_ms, i64 max_ms, u32
     return total;
 }
 
+// What a walk in slices saw. Threads: owned.
+struct walk_seen {
+    u32 n;
+    u32 slice; // It ends after so many.
+    i64 t_last;
+};
+
+static bool walk_one(void *ctx, UNUSED struct tenant_id tenant, UNUSED struct labels set,
+                     const struct exemplar *x)
+{
+    struct walk_seen *s = ctx;
+    assert_true(x->t_ms > s->t_last);
+    s->t_last = x->t_ms;
+    s->n++;
+    return s->n % s->slice != 0;
+}
+
+TEST(exemplar_ring_is_walked_in_slices_while_the_oldest_leave)
+{
+    struct exemplar_ring r;
+    struct label items[16];
+    char bytes[512];
+    struct labels set = fixture_labels("m,job=j", items, bytes);
+    struct walk_seen seen = {.slice = 1000, .t_last = -1};
+    u64 from = 0;
+    i64 t = 0;
+    exemplar_ring_init(&r);
+    for (; t < EXEMPLARS_MAX; t++) {
+        struct exemplar x = exemplar_at(t * 3600000, 1);
+        assert_true(exemplar_ring_add(&r, TENANT_DEFAULT, set, &x));
+    }
+    assert_false(exemplar_ring_each(&r, &from, walk_one, &seen));
+    assert_int_equal(seen.n, 1000);
+    for (i64 end = t + 2500; t < end; t++) { // 2500 leave, of which 1000 were seen.
+        struct exemplar x = exemplar_at(t * 3600000, 1);
+        assert_true(exemplar_ring_add(&r, TENANT_DEFAULT, set, &x));
+    }
+    while (!exemplar_ring_each(&r, &from, walk_one, &seen)) {
+    }
+    assert_int_equal(seen.n, 1000 + EXEMPLARS_MAX);
+    assert_true(exemplar_ring_each(&r, &from, walk_one, &seen)); // Nothing is new.
+    assert_int_equal(seen.n, 1000 + EXEMPLARS_MAX);
+    exemplar_ring_fini(&r);
+}
+
 TEST(exemplar_ring_takes_so_many_of_a_series_and_hour)
 {
     struct exemplar_ring r;

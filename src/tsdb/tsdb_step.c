@@ -26,6 +26,8 @@
 #include <stdio.h>
 
 #define CUT_EXEMPLARS_MAX ((size_t)256 << 20) // The ring holds a few times 16 MiB.
+#define EXTRA_SLICE       ((size_t)1 << 20)   // Of records; one more may begin.
+#define EXTRA_EXEMPLARS   ((u64)1 << 63)
 
 static i64 heads_newest(struct tsdb *db)
 {
@@ -161,33 +163,40 @@ static bool cut_window(struct tsdb *db, i64 start, struct error *e)
     return true;
 }
 
-// The metadata, for a checkpoint.
-// Threads: owned by one call.
+// Exemplars on their way into a checkpoint. Threads: owned by one call.
 struct exemplars_out {
     struct buf *out;
     u32 salt;
 };
 
-static void exemplar_put(void *ctx, struct tenant_id tenant, struct labels set,
+static bool exemplar_put(void *ctx, struct tenant_id tenant, struct labels set,
                          const struct exemplar *x)
 {
     const struct exemplars_out *o = ctx;
-    if (o->out->len < o->out->max / 4 * 3) { // The ring's own limit is far below.
-        wal_put_exemplar(o->out, tenant, set, x, o->salt);
-    }
+    wal_put_exemplar(o->out, tenant, set, x, o->salt);
+    return o->out->len < EXTRA_SLICE;
 }
 
-// What the log says and no series' samples: it stays for as long as it is true.
-static void extra_put(void *ctx, struct buf *out, u32 salt)
+// What the log says and no series' samples: it stays for as long as it is true. The places are
+// those of metadata first, then, with the highest bit, those of exemplars. A slice for each hold
+// of the lock.
+static bool extra_put(void *ctx, struct buf *out, u32 salt, u64 *place)
 {
     struct tsdb *db = ctx;
     struct exemplars_out exemplars = {out, salt};
+    bool more = true;
     lock_take(&db->lock);
-    for (u32 i = 0; i < db->metadata.count && out->len < out->max / 2; i++) {
-        wal_put_metadata(out, db->metadata.rows[i].tenant, &db->metadata.rows[i].m, 1, salt);
+    while (*place < db->metadata.count && out->len < EXTRA_SLICE) {
+        const struct meta_row *row = &db->metadata.rows[(*place)++];
+        wal_put_metadata(out, row->tenant, &row->m, 1, salt);
     }
-    exemplar_ring_each(&db->exemplars, exemplar_put, &exemplars);
+    if (*place >= db->metadata.count && out->len < EXTRA_SLICE) {
+        u64 number = *place & EXTRA_EXEMPLARS ? *place & ~EXTRA_EXEMPLARS : 0;
+        more = !exemplar_ring_each(&db->exemplars, &number, exemplar_put, &exemplars);
+        *place = number | EXTRA_EXEMPLARS;
+    }
     lock_drop(&db->lock);
+    return more;
 }
 
 static bool log_truncate(struct tsdb *db, u32 shard, struct error *e)

@@ -48,9 +48,11 @@ static void series_write(const struct wal_checkpoint *c, struct outfile *file)
         CHECK(buf_ok(&records));
         outfile_add(file, records.bytes, records.len);
     }
-    buf_clear(&records);
-    if (c->extra) {
-        c->extra(c->extra_ctx, &records, c->salt);
+    u64 place = 0;
+    more = c->extra != NULL;
+    while (more) {
+        buf_clear(&records);
+        more = c->extra(c->extra_ctx, &records, c->salt, &place);
         CHECK(buf_ok(&records));
         outfile_add(file, records.bytes, records.len);
     }

@@ -12,6 +12,9 @@ struct error;
 struct fs;
 struct head;
 
+// More records into an empty buffer, from *place on, which it moves; whether there are still more.
+typedef bool wal_extra_fn(void *ctx, struct buf *out, u32 salt, u64 *place);
+
 // Threads: owned by the call.
 struct wal_checkpoint {
     struct fs *fs;
@@ -19,7 +22,7 @@ struct wal_checkpoint {
     u32 salt;
     u64 number; // The first segment that stays.
     struct head *head;
-    void (*extra)(void *ctx, struct buf *out, u32 salt); // More records; may be NULL.
+    wal_extra_fn *extra; // May be NULL.
     void *extra_ctx;
 };
 bool wal_checkpoint_write(const struct wal_checkpoint *c, struct error *e) MUST_USE;
