@@ -264,7 +264,7 @@ def test_a_query_ends_at_its_time_out():
 
 def test_more_queries_than_lanes_wait_their_turn():
     """Those beyond the lanes are queued and answered, not refused, and never more run than allowed."""
-    with filled_for_slow("--query.max-concurrency=1", "--query.timeout=1h") as server:
+    with filled_for_slow("--query.max-concurrency=1", "--query.timeout=1h", "--query.max-queue-time=1h") as server:
         slow = Slow(server)
         first, = wait_running(server, 1)
         quick = []
