@@ -26,8 +26,11 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#define POOL_BYTES  ((size_t)64 << 10)
-#define BLOCK_BYTES ((size_t)64 << 10)
+// The door counts connections. The library must never find too many: where it does, 0.9.75 leaves a
+// lock taken and one of its threads stands still for ever.
+#define LIBRARY_CONNECTIONS_MAX ((unsigned)INT32_MAX)
+#define POOL_BYTES              ((size_t)64 << 10)
+#define BLOCK_BYTES             ((size_t)64 << 10)
 
 // The slot rides in the socket's context as slot + 1: NULL means none.
 static u32 slot_get(struct MHD_Connection *connection)
@@ -365,8 +368,8 @@ bool engine_open(struct http_server *s, struct error *e)
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
         MHD_OPTION_THREAD_POOL_SIZE, s->opts.io_threads, MHD_OPTION_CONNECTION_LIMIT,
-        s->opts.connections_max + s->opts.io_threads, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        LIBRARY_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES,
+        MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_URI_LOG_CALLBACK, on_request_line, s, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape,
         s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, s, MHD_OPTION_END);
