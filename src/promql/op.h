@@ -38,7 +38,7 @@ struct op {
     u32 at;           // Columns given so far.
     bool is_distinct; // No two series have the same labels; told where it is known for nothing.
     struct explain_node *node; // Where what it takes is counted; NULL: where its caller's is.
-    u32 order;        // Children come before their parents, left before right.
+    u32 order;                 // Children come before their parents, left before right.
 };
 
 void op_init(struct op *o, struct run *r, const struct op_ops *ops, const struct grid *g);

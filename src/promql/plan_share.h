@@ -32,7 +32,7 @@ struct shared {
     u8 context; // What functions around it ask.
     u64 hash;
     u32 uses;
-    struct op *source; // Of the place planned last, which notes name.
+    struct op *source;         // Of the place planned last, which notes name.
     struct explain_node *told; // Its first place, where the run is explained.
     struct shared *next;
     // Of the run (op_shared.c).

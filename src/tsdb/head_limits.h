@@ -17,7 +17,7 @@ struct head_limits {
     _Atomic u32 series;
     u32 series_max;
     _Atomic u64 box_bytes[HEADS_MAX]; // By shard.
-    u64 box_bytes_max; // 0 = no limit
+    u64 box_bytes_max;                // 0 = no limit
 };
 
 #endif
