@@ -51,7 +51,7 @@ static void load_hists(const char *instance, bool is_custom)
         struct hist h = {.schema = is_custom ? HIST_SCHEMA_CUSTOM : (i32)(i / 10) - 2,
                          .reset = i / 30 ? HIST_RESET_GAUGE : HIST_RESET_UNKNOWN,
                          .is_float = true,
-                         .zero_threshold = is_custom ? 0 : 0.001 * (f64)(i / 30),
+                         .zero_threshold = is_custom || i < 30 ? 0 : 0.001,
                          .zero_count = is_custom ? 0 : n,
                          .count = 4 * n + 2,
                          .sum = i == 50 ? NAN : n,

@@ -378,7 +378,7 @@ bool tsdb_floor_read(struct tsdb *db, struct error *e)
     struct error why = {0};
     struct arena *a = arena_new((size_t)1 << 16);
     tsdb_path(db, "floor", path);
-    i64 floor;
+    i64 floor = 0;
     bool ok = true;
     bool there = fs_read_file(db->opts.fs, path, 4096, a, &file, &why);
     if (!there && why.code != ERR_LIMIT) {

@@ -73,8 +73,8 @@ static bool source_init(struct compact_run *r, u32 i, struct error *e)
 
 // A source's place in its sorted symbols. Threads: owned.
 struct symbol_walk {
-    u32 next;
     str text; // Borrowed from the reader.
+    u32 next;
     bool live;
 };
 
