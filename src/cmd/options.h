@@ -48,6 +48,9 @@ struct options {
     u64 retention_bytes;
     int wal_sync; // enum wal_sync
     u64 series_max;
+    u64 series_max_tenant;
+    u64 series_max_job;
+    u64 series_max_metric;
     u64 memory_limit;
     str listen_address;
     str external_url;

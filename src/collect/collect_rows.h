@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "model/sample.h"
+#include "storage/storage.h"
 
 struct error;
 struct rows;
@@ -30,7 +31,7 @@ struct family {
 };
 
 struct rows_counts {
-    u64 outcomes[16];      // By enum append_outcome.
+    u64 outcomes[APPEND_OUTCOME_COUNT];
     u64 dropped_duplicate; // A second row of a series in one collection.
     u64 dropped_limit;     // Beyond series_max.
     u64 metadata_failed;

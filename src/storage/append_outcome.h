@@ -18,6 +18,9 @@ enum append_outcome {
     APPEND_TOO_NEW,      // Further ahead of the clock than allowed (5 min).
     // A limit refused a new series,
     APPEND_LIMIT_SERIES,  // of all series,
+    APPEND_LIMIT_TENANT,  // of one tenant's,
+    APPEND_LIMIT_JOB,     // of one job's,
+    APPEND_LIMIT_METRIC,  // of one metric's,
     APPEND_LIMIT_MEMORY,  // of the memory of all series,
     APPEND_LIMIT_SYMBOLS, // of the texts of all labels,
     APPEND_LIMIT_LABELS,  // of the labels of one series;

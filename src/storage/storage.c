@@ -23,6 +23,12 @@ const char *append_outcome_text(enum append_outcome o)
         return "too_new";
     case APPEND_LIMIT_SERIES:
         return "series_limit";
+    case APPEND_LIMIT_TENANT:
+        return "tenant_limit";
+    case APPEND_LIMIT_JOB:
+        return "job_limit";
+    case APPEND_LIMIT_METRIC:
+        return "metric_limit";
     case APPEND_LIMIT_MEMORY:
         return "memory_limit";
     case APPEND_LIMIT_SYMBOLS:
@@ -47,6 +53,12 @@ const char *append_limit_text(enum append_outcome o)
     static const char *const texts[APPEND_OUTCOME_COUNT] = {
         [APPEND_LIMIT_SERIES] =
             "there are as many series as --storage.tsdb.series-limit allows, so no new ones",
+        [APPEND_LIMIT_TENANT] =
+            "the tenant has as many series as --storage.tsdb.series-limit-per-tenant allows",
+        [APPEND_LIMIT_JOB] =
+            "their job has as many series as --storage.tsdb.series-limit-per-job allows",
+        [APPEND_LIMIT_METRIC] =
+            "their metric has as many series as --storage.tsdb.series-limit-per-metric allows",
         [APPEND_LIMIT_MEMORY] = "the memory of series is used up (--memory.limit), so no new ones",
         [APPEND_LIMIT_SYMBOLS] = "the memory of label texts is used up, so no new ones",
         [APPEND_LIMIT_LABELS] = "the labels of one series are longer than 8 MiB",

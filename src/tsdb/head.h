@@ -28,6 +28,7 @@
 #include "tsdb/head_limits.h"
 #include "tsdb/head_pins.h"
 #include "tsdb/head_plan.h"
+#include "tsdb/head_quota.h"
 #include "tsdb/head_row.h"
 #include "tsdb/head_window.h"
 
@@ -55,7 +56,7 @@ struct head {
     u64 box_own_max;            // The same of the bytes of boxes.
     u64 box_own_min;
     u64 room; // Bytes that new series may take until somebody looks; UINT64_MAX = any.
-
+    struct head_quotas quotas;
     struct lock lock;
     struct cond turn_free;
     bool turn_taken;
@@ -121,7 +122,6 @@ struct head_rules {
 // than this, which is also what a replay believes.
 u32 head_slots_max(u32 series_max);
 
-// limits outlive it.
 struct head *head_new(u32 id, i64 range_ms, struct head_limits *limits, u64 symbol_bytes_max);
 void head_free(struct head *h); // Accepts NULL.
 
@@ -190,8 +190,8 @@ void head_restored(struct head *h, u64 segment);
 // With the turn: ordinals freed before this segment may be used again.
 void head_release(struct head *h, u64 segment_first);
 
-u64 head_bytes(struct head *h); // Without boxes. O(pairs); takes the lock.
-// The same; and new series may take what is left of bytes_max, until the next look.
+// Without boxes. O(pairs); takes the lock. look: new series may take the rest of bytes_max.
+u64 head_bytes(struct head *h);
 u64 head_bytes_look(struct head *h, u64 bytes_max);
 i64 window_floor(i64 t, i64 range_ms);
 // The window of t, NULL if there is none. Needs the lock or the turn.

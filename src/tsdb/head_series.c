@@ -167,6 +167,7 @@ struct head *head_new(u32 id, i64 range_ms, struct head_limits *limits, u64 symb
     map_init(&h->by_labels, &series_ops, h);
     map_init(&h->by_group, &group_ops, h);
     head_index_init(&h->index, symbol_bytes_max);
+    head_quotas_init(&h->quotas, h->index.symbols);
     pins_init(&h->pins);
     open_cells_init(&h->cells);
     head_parts_init(&h->parts, &h->index);
@@ -196,6 +197,7 @@ void head_free(struct head *h)
     }
     open_cells_fini(&h->cells);
     pins_fini(&h->pins);
+    head_quotas_fini(&h->quotas);
     head_parts_fini(&h->parts);
     head_index_fini(&h->index);
     map_fini(&h->by_labels);
@@ -460,6 +462,7 @@ static bool series_make(struct head *h, const struct series_key *k, u32 ordinal)
     h->live++;
     h->created_total++;
     atomic_fetch_add(&h->limits->series, 1);
+    head_quotas_add(&h->quotas, k->tenant, k->labels);
     room_charge(h, was, ordinal);
     return true;
 }
@@ -533,7 +536,7 @@ static enum append_outcome admit(const struct head *h, const struct head_asker *
     }
     bool fits =
         h->live < h->own_min || (h->live < h->own_max && atomic_load(&h->limits->series) < max);
-    return fits ? APPEND_STORED : APPEND_LIMIT_SERIES;
+    return fits ? head_quotas_judge(&h->quotas, asker->tenant, set) : APPEND_LIMIT_SERIES;
 }
 
 // With the turn and the lock.
@@ -649,6 +652,7 @@ static void series_forget(struct head *h, u32 ordinal, u64 segment)
                            .hash = h->hash[ordinal]};
     CHECK(r->open.n == 0 && map_del(&h->by_labels, k.hash, &k));
     postings_change(h, ordinal, false);
+    head_quotas_remove(&h->quotas, k.tenant, k.labels);
     head_part_unref(&h->parts, r->own - 1);
     if (h->target[ordinal] != PART_NONE) {
         head_part_unref(&h->parts, h->target[ordinal]);

@@ -439,6 +439,10 @@ static struct tsdb *db_make(const struct tsdb_opts *opts)
         db->heads[SHARD_RULES]->room = db->opts.memory_max;
         db->heads[SHARD_MAIN]->room = db->opts.memory_max - db->opts.memory_max / RULES_SHARE;
     }
+    u32 *quotas = db->heads[SHARD_MAIN]->quotas.max; // What rules write is not refused by them.
+    quotas[QUOTA_TENANT] = opts->series_max_tenant;
+    quotas[QUOTA_JOB] = opts->series_max_job;
+    quotas[QUOTA_METRIC] = opts->series_max_metric;
     db->heads[SHARD_RULES]->box_own_min = db->opts.box_bytes_max / RULES_SHARE;
     db->heads[SHARD_MAIN]->box_own_max -= db->opts.box_bytes_max / RULES_SHARE;
     return db;

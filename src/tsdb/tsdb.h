@@ -4,8 +4,7 @@
 // open replays the log; step does the background work of one round (cut, retention, truncation);
 // the log's thread (syncs, callbacks of when_durable) is started by open if wal_thread is set,
 // otherwise when_durable syncs at once on the caller's thread. Nothing else starts a thread.
-// Memory: the head grows with its series and their last hours, bounded by series_max, memory_max
-// and box_bytes_max; blocks are mapped.
+// Memory: the head, bounded by series_max, memory_max and box_bytes_max; blocks are mapped.
 // Invariants:
 //   (I1) A commit that answered true is in the kernel's hands; one that was reported durable
 //        survives a loss of power.
@@ -59,8 +58,9 @@ struct tsdb_opts {
     i64 ooo_window_ms;                     // 0 = refuse what is older than the newest
     i64 too_new_ms;                        // 5 min
     enum wal_sync wal_sync;
-    u64 wal_segment_bytes;  // 64 MiB
-    u32 series_max;         // 0 = 10 million; an eighth is kept for rules, STREAM_OWN may pass it
+    u64 wal_segment_bytes; // 64 MiB
+    u32 series_max;        // 0 = 10 million; an eighth is kept for rules, STREAM_OWN may pass it
+    u32 series_max_tenant, series_max_job, series_max_metric; // 0 = no limit; rules have none
     u64 memory_max;         // New series are refused beyond it, an eighth likewise; 0 = no limit
     u64 box_bytes_max;      // Histograms in memory, an eighth likewise; 0 = no limit
     u64 exemplar_bytes_max; // 16 MiB
@@ -137,7 +137,7 @@ struct tsdb_stat {
     u64 value;
 };
 
-// Bytes held in memory; the head's are without those of histograms.
+// Bytes held in memory: TSDB_POOL_HEAD without histograms.
 enum tsdb_pool { TSDB_POOL_HEAD, TSDB_POOL_BOXES, TSDB_POOL_EXEMPLARS, TSDB_POOL_LOG };
 u64 tsdb_memory(struct tsdb *db, enum tsdb_pool pool);
 

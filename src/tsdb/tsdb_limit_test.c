@@ -204,3 +204,60 @@ TEST(limit_of_histograms_leaves_floats_and_rules_alone)
     assert_int_equal(put_hist(&f, STREAM_PUSH, later), APPEND_STORED);
     limits_fini(&f);
 }
+
+static enum append_outcome put(struct fixture *f, const char *name, i64 t)
+{
+    return fixture_put(f, STREAM_PUSH, name, t, 1);
+}
+
+static void quotas_fill(struct fixture *f, i64 start)
+{
+    char name[64];
+    for (int i = 0; i < 5; i++) {
+        (void)snprintf(name, sizeof(name), "m,job=x,n=%d", i);
+        assert_int_equal(put(f, name, start), i < 3 ? APPEND_STORED : APPEND_LIMIT_METRIC);
+    }
+    for (int i = 0; i < 5; i++) {
+        (void)snprintf(name, sizeof(name), "o%d,job=x", i);
+        assert_int_equal(put(f, name, start), i < 2 ? APPEND_STORED : APPEND_LIMIT_JOB);
+    }
+    for (int i = 0; i < 6; i++) {
+        (void)snprintf(name, sizeof(name), "p%d", i); // Without a job.
+        assert_int_equal(put(f, name, start), i < 4 ? APPEND_STORED : APPEND_LIMIT_TENANT);
+    }
+}
+
+TEST(limits_of_job_and_metric_refuse_new_series_and_give_room_back)
+{
+    struct fixture f;
+    char name[64];
+    const i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 8 * FIXTURE_RANGE;
+    limits_init(&f, 306);
+    f.opts.series_max_tenant = 9;
+    f.opts.series_max_job = 5;
+    f.opts.series_max_metric = 3;
+    fixture_open(&f);
+    quotas_fill(&f, start);
+    assert_int_equal(metric(&f, REFUSED("series", "metric_limit", "x")), 2);
+    assert_int_equal(metric(&f, REFUSED("series", "job_limit", "x")), 3);
+    assert_int_equal(metric(&f, REFUSED("series", "tenant_limit", "")), 2);
+    fixture_reopen(&f); // The log tells the counts.
+    assert_int_equal(put(&f, "m,job=x,n=9", start), APPEND_LIMIT_TENANT);
+    assert_int_equal(put(&f, "m,job=x,n=1", start + 1), APPEND_STORED); // Known.
+    assert_int_equal(fixture_put(&f, STREAM_RULES, "m,job=x,n=9", start, 1), APPEND_STORED);
+    assert_int_equal(fixture_put(&f, STREAM_OWN, "up,job=x", start, 1), APPEND_STORED);
+    for (i64 k = 1; k <= 8; k++) { // Only two go on: the others leave.
+        assert_int_equal(put(&f, "m,job=x,n=1", start + k * FIXTURE_RANGE), APPEND_STORED);
+        assert_int_equal(put(&f, "p0", start + k * FIXTURE_RANGE), APPEND_STORED);
+        fixture_steps(&f);
+    }
+    const i64 now = start + 8 * FIXTURE_RANGE;
+    for (int i = 20; i < 24; i++) {
+        (void)snprintf(name, sizeof(name), "m,job=x,n=%d", i);
+        assert_int_equal(put(&f, name, now), i < 22 ? APPEND_STORED : APPEND_LIMIT_METRIC);
+    }
+    assert_int_equal(put(&f, "o8,job=x", now), APPEND_STORED);
+    assert_int_equal(put(&f, "o9,job=x", now), APPEND_STORED);
+    assert_int_equal(put(&f, "o7,job=x", now), APPEND_LIMIT_JOB);
+    limits_fini(&f);
+}
