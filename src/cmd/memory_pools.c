@@ -1,3 +1,4 @@
+// memory_pools.c: see memory_pools.h.
 #include "cmd/memory_pools.h"
 
 #include "api/api.h"

@@ -1,3 +1,4 @@
+// exemplar_file.c: see exemplar_file.h.
 #include "tsdb/exemplar_file.h"
 
 #include "base/arena.h"
@@ -164,7 +165,6 @@ bool exemplar_writer_finish(struct exemplar_writer *w, struct error *e)
 
 static bool frame_check(str file, const char *path, struct error *e)
 {
-    const char *footer = file.ptr + file.len - FOOTER_BYTES;
     if (file.len < HEADER_BYTES + FOOTER_BYTES ||
         memcmp(file.ptr, file_magic, sizeof(file_magic)) != 0) {
         return err_set(e, ERR_CORRUPT, "%s: no file of exemplars (%zu bytes)", path, file.len);
@@ -173,6 +173,7 @@ static bool frame_check(str file, const char *path, struct error *e)
         return err_set(e, ERR_UNSUPPORTED, "%s: format version %u; this release reads %u", path,
                        load_le32(file.ptr + 8), EXEMPLARS_VERSION);
     }
+    const char *footer = file.ptr + file.len - FOOTER_BYTES;
     if (load_le32(file.ptr + 12) != 0 || memcmp(footer + 8, file_magic, 8) != 0 ||
         crc32c(0, footer, 4) != load_le32(footer + 4)) {
         return err_set(e, ERR_CORRUPT, "%s: the footer at offset %zu is damaged", path,

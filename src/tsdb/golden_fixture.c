@@ -1,3 +1,4 @@
+// golden_fixture.c: see golden_fixture.h.
 #include "tsdb/golden_fixture.h"
 
 #include "base/arena.h"
