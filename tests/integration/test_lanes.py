@@ -57,7 +57,10 @@ def test_exports_leave_room_for_others():
     """Of four threads exports have two and of four places one; who asks for less has the rest at once."""
     export = {"X-Tidemark-Lane": "export"}
     with busy("--query.max-concurrency=4", "--query.max-queued=4", "--query.max-queue-time=1h") as server:
-        slow = [Asked(server, {**SLOW, "end": T0 + 2000 - n}, export) for n in range(2)]  # Identical ones would be one.
+        slow = []
+        for n in range(2):  # One after the other: until a thread takes the first it has the only place to wait.
+            slow.append(Asked(server, {**SLOW, "end": T0 + 2000 - n}, export))  # Identical ones would be one.
+            running(server, n + 1)
         for query in running(server, 2):
             assert (query["class"], query["tenant"]) == ("export", 0), query
         wait_for("what they cost", lambda: all(q["series"] and q["samples"] and q["bytes"] for q in running(server, 2)))
