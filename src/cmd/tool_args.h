@@ -10,7 +10,6 @@
 
 struct error;
 
-#define TOOL_FLAGS_MAX 8U
 #define TOOL_LIST_MAX  256U
 #define TOOL_WORDS_MAX 4U
 
@@ -31,7 +30,7 @@ struct tool_words {
     u32 count;
 };
 
-// false: an unknown flag, one without its value, or more words than words_max.
+// false: an unknown flag, one without its value, or more than TOOL_WORDS_MAX words.
 bool tool_args_parse(int argc, char **argv, const struct tool_flag *flags, u32 flag_count,
                      struct tool_words *words, struct error *e) MUST_USE;
 
