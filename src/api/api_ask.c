@@ -65,16 +65,7 @@ bool ask_instant_take(struct http_request *rq, struct http_response *rs,
 // The smallest round step that stays within the limit, for the error's text.
 static i64 step_that_fits(i64 span_ms)
 {
-    static const i64 seconds[] = {1,   2,   5,    10,   15,   20,   30,    60,    120,  300,
-                                  600, 900, 1200, 1800, 3600, 7200, 14400, 21600, 43200};
-    const i64 least_ms = span_ms / POINTS_MAX + 1;
-    for (size_t i = 0; i < ARRAY_LEN(seconds); i++) {
-        if (seconds[i] * 1000 >= least_ms) {
-            return seconds[i] * 1000;
-        }
-    }
-    const i64 day_ms = 86400000;
-    return (least_ms + day_ms - 1) / day_ms * day_ms;
+    return duration_round_up(span_ms / POINTS_MAX + 1);
 }
 
 static bool range_take(struct http_request *rq, struct http_response *rs,

@@ -116,3 +116,16 @@ void duration_print(struct buf *out, i64 ms)
         rest -= v * units[i].ms;
     }
 }
+
+i64 duration_round_up(i64 least_ms)
+{
+    static const i64 seconds[] = {1,   2,   5,    10,   15,   20,   30,    60,    120,  300,
+                                  600, 900, 1200, 1800, 3600, 7200, 14400, 21600, 43200};
+    for (size_t i = 0; i < ARRAY_LEN(seconds); i++) {
+        if (seconds[i] * 1000 >= least_ms) {
+            return seconds[i] * 1000;
+        }
+    }
+    const i64 day_ms = 86400000;
+    return (least_ms + day_ms - 1) / day_ms * day_ms;
+}

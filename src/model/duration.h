@@ -11,6 +11,8 @@ bool duration_parse(str s, i64 *ms, struct error *e) MUST_USE; // ≥ 0; overflo
 void duration_print(struct buf *out, i64 ms);                  // Upstream's shortest form.
 // Unix seconds as float, or RFC 3339 with fractions; to milliseconds.
 bool time_parse(str s, i64 *t_ms, struct error *e) MUST_USE;
+// The smallest round step (1s, 2s, 5s … 12h, whole days) of at least so much, for advice.
+i64 duration_round_up(i64 least_ms); // least_ms ≤ INT64_MAX / 2
 // 2026-01-02T15:04:05.123Z, as Go's RFC3339Nano prints in UTC (no fraction when zero).
 size_t time_print_rfc3339(char out[40], i64 t_ms);
 

@@ -206,3 +206,13 @@ TEST(time_texts_round_trip_over_four_centuries)
         assert_true(back == t);
     }
 }
+
+TEST(steps_are_rounded_up)
+{
+    const i64 day = 86400000;
+    const i64 cases[][2] = {{1, 1000},       {1000, 1000}, {1001, 2000},       {3600001, 7200000},
+                            {43200001, day}, {day, day},   {day + 1, 2 * day}, {0, 1000}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_true(duration_round_up(cases[i][0]) == cases[i][1]);
+    }
+}

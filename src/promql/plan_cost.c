@@ -187,17 +187,11 @@ static u64 steps_of(const struct run *r, i64 step_ms)
 // The smallest round step with which it would; 0 if there is none.
 static i64 find_step(const struct run *r, u64 series)
 {
-    static const i64 seconds[] = {1,   2,   5,    10,   15,   20,   30,    60,    120,  300,
-                                  600, 900, 1200, 1800, 3600, 7200, 14400, 21600, 43200};
     const i64 day_ms = 86400000;
-    for (size_t i = 0; i < ARRAY_LEN(seconds); i++) {
-        i64 step_ms = seconds[i] * 1000;
-        if (step_ms > r->grid.step_ms && is_likely_to_fit(r, series, steps_of(r, step_ms))) {
-            return step_ms;
-        }
-    }
-    for (i64 step_ms = day_ms; step_ms < INT64_MAX / 4; step_ms *= 2) {
-        if (step_ms > r->grid.step_ms && is_likely_to_fit(r, series, steps_of(r, step_ms))) {
+    i64 step_ms = r->grid.step_ms;
+    while (step_ms < INT64_MAX / 4) {
+        step_ms = duration_round_up(step_ms < day_ms ? step_ms + 1 : step_ms * 2);
+        if (is_likely_to_fit(r, series, steps_of(r, step_ms))) {
             return step_ms;
         }
         if (steps_of(r, step_ms) <= 1) {
