@@ -3,6 +3,8 @@
 #include "base/hash.h"
 #include "os/fs.h"
 
+#include <stdio.h>
+
 bool outfile_open(struct outfile *o, struct fs *fs, const char *path, struct error *e)
 {
     *o = (struct outfile){.fs = fs};
@@ -75,4 +77,18 @@ void outfile_close(struct outfile *o)
     }
     mem_free(o->buffer);
     *o = (struct outfile){0};
+}
+
+void folder_parent(const char *path, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%s", path);
+    for (size_t len = strlen(out); len > 1 && out[len - 1] == '/'; len--) {
+        out[len - 1] = '\0';
+    }
+    char *slash = strrchr(out, '/');
+    if (!slash) {
+        (void)snprintf(out, size, ".");
+    } else {
+        slash[slash == out] = '\0';
+    }
 }

@@ -33,4 +33,7 @@ u32 outfile_crc(struct outfile *o);          // Returns it and begins anew.
 bool outfile_finish(struct outfile *o, struct error *e) MUST_USE;
 void outfile_close(struct outfile *o); // Accepts zeroed, finished or not.
 
+// The folder that a name stands in, which is synced once the name is there.
+void folder_parent(const char *path, char *out, size_t size);
+
 #endif

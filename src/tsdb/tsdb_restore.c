@@ -101,17 +101,6 @@ static bool is_free(const struct restore *r, const char *dir, bool *there, struc
     return n == 0 || err_set(e, ERR_EXISTS, "%s is not empty", dir);
 }
 
-static void parent_of(const char *path, char out[RESTORE_PATH])
-{
-    (void)snprintf(out, RESTORE_PATH, "%s", path);
-    char *slash = strrchr(out, '/');
-    if (!slash) {
-        (void)snprintf(out, RESTORE_PATH, ".");
-    } else {
-        slash[slash == out] = '\0';
-    }
-}
-
 static bool restore_run(const struct restore *r, const char *snapshot, const char *dir,
                         struct error *e)
 {
@@ -122,7 +111,7 @@ static bool restore_run(const struct restore *r, const char *snapshot, const cha
         return err_set(e, ERR_INVALID, "\"%s\" is no name for a folder", dir);
     }
     (void)snprintf(tmp, sizeof(tmp), "%s.tmp", dir);
-    parent_of(dir, parent);
+    folder_parent(dir, parent, sizeof(parent));
     if (!is_free(r, dir, &there, e)) {
         return false;
     }

@@ -1,0 +1,65 @@
+// tsdb_files.h: what is done to the folder of a store from outside: samples of any age become
+// blocks of it.
+//
+// Beside tsdb.h, since nobody who serves needs it. tsdb_import reads its source several times: once
+// for what is in it, then once for each group of block ranges whose samples fit in memory together;
+// of a range that alone has more, once for each group of series.
+// Costs: O(passes × source) and a sort of the samples. Memory: what the options allow.
+// Invariants:
+//   (I1) A failed import has listed no block; only a failure while listing leaves those listed.
+//   (I2) No block is made over a time for which the folder may have samples.
+// Threads: owned by the call, but for what is said at each struct.
+#ifndef TSDB_TSDB_FILES_H
+#define TSDB_TSDB_FILES_H
+
+#include "tsdb/tsdb.h"
+
+// ---- samples into blocks ----
+
+// One sample of a source. Threads: a value, borrowed.
+struct tsdb_import_sample {
+    str series; // The same text means the same labels. Lives as long as the source.
+    i64 t_ms;
+    f64 value;
+    u32 line;
+};
+
+struct tsdb_import_source;
+// begin, next until it is false, end: a pass, each time over the same samples.
+struct tsdb_import_ops {
+    void (*begin)(struct tsdb_import_source *s);
+    bool (*next)(struct tsdb_import_source *s, struct tsdb_import_sample *out);
+    // Of the sample that next gave; sorted, strings in the arena or the source.
+    bool (*labels)(struct tsdb_import_source *s, struct arena *a, struct labels *out,
+                   struct error *e);
+    bool (*end)(struct tsdb_import_source *s, struct error *e); // false: it did not get to the end.
+};
+// Threads: owned.
+struct tsdb_import_source {
+    const struct tsdb_import_ops *ops;
+    const char *name; // For errors: "name:line: what".
+};
+
+// Zero means the default that stands beside each field. Threads: frozen.
+struct tsdb_import_opts {
+    struct fs *fs;
+    struct clk *clk;
+    struct rng *rng;
+    const char *dir;      // Absent, empty, or a store that nobody has open.
+    i64 block_range_ms;   // 2 h
+    u64 series_bytes_max; // 2 GiB
+    u64 sample_bytes_max; // 256 MiB
+    void (*made)(void *ctx, const struct tsdb_block_info *b); // Each block, once all are listed.
+    void *ctx;
+};
+struct tsdb_imported {
+    u64 samples; // Read; the same one twice counts twice.
+    u64 series;
+    u32 blocks;
+    u32 passes;
+};
+// ERR_EXISTS: the folder has, or may have, samples as old as the newest of these, or is no store's.
+bool tsdb_import(const struct tsdb_import_opts *opts, struct tsdb_import_source *s,
+                 struct tsdb_imported *out, struct error *e) MUST_USE;
+
+#endif
