@@ -1,10 +1,11 @@
 // tsdb_files.h: what is done to the folder of a store from outside: samples of any age become
-// blocks of it.
+// blocks of it, and one of its blocks is told apart.
 //
 // Beside tsdb.h, since nobody who serves needs it. tsdb_import reads its source several times: once
 // for what is in it, then once for each group of block ranges whose samples fit in memory together;
 // of a range that alone has more, once for each group of series.
-// Costs: O(passes × source) and a sort of the samples. Memory: what the options allow.
+// Costs: import O(passes × source) and a sort of the samples. analyze O(block).
+// Memory: what the options allow. analyze holds 8 bytes a symbol, a bit a series, one page.
 // Invariants:
 //   (I1) A failed import has listed no block; only a failure while listing leaves those listed.
 //   (I2) No block is made over a time for which the folder may have samples.
@@ -61,5 +62,50 @@ struct tsdb_imported {
 // ERR_EXISTS: the folder has, or may have, samples as old as the newest of these, or is no store's.
 bool tsdb_import(const struct tsdb_import_opts *opts, struct tsdb_import_source *s,
                  struct tsdb_imported *out, struct error *e) MUST_USE;
+
+// ---- what a block is made of ----
+
+enum tsdb_top_kind {
+    TOP_FRESH_PAIRS,   // Series that the block before has not, by "name=value".
+    TOP_FRESH_NAMES,   // The same by label name.
+    TOP_PAIRS,         // Series by "name=value".
+    TOP_VALUE_LENGTHS, // Bytes of all its values, by label name.
+    TOP_VALUES,        // Values by label name.
+    TOP_METRICS,       // Series by metric name.
+    TOP_METRIC_BYTES,
+    TOP_SERIES_BYTES,
+    TOP_KINDS
+};
+struct tsdb_top {
+    struct tsdb_stat *items; // Largest first.
+    u32 count;
+};
+
+#define ANALYSIS_LIMIT_MAX 10000U
+
+// Bytes are those on disk: of chunks their share of the pages, of the index the series' entries.
+struct tsdb_analysis {
+    struct tsdb_block_info block;
+    struct tsdb_block_info before; // Where there is one: the block before it in time.
+    bool has_before;
+    u64 label_names;
+    u64 pairs;      // Different ones.
+    u64 entries;    // Of all series.
+    u64 fresh;      // Series that the block before has not.
+    u64 gone;       // Series of the block before that this one has not.
+    u64 time_bytes; // Columns that series share.
+    u64 value_bytes;
+    u64 index_bytes;
+    struct tsdb_top tops[TOP_KINDS];
+};
+struct tsdb_analyze_opts {
+    struct fs *fs;
+    const char *dir;
+    str id;    // Empty: the newest block.
+    u32 limit; // Lines of each list, 1 … ANALYSIS_LIMIT_MAX.
+};
+// Lists in the arena.
+bool tsdb_analyze(const struct tsdb_analyze_opts *opts, struct arena *a, struct tsdb_analysis *out,
+                  struct error *e) MUST_USE;
 
 #endif
