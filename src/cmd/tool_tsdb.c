@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cmd/server.h"
+#include "cmd/tool_blocks.h"
 #include "model/match.h"
 #include "os/clk.h"
 #include "os/fs.h"
@@ -29,8 +30,16 @@ const char tool_tsdb_usage[] =
     "                                       makes the data folder DIR of a snapshot that is "
     "whole;\n"
     "                                       DIR is absent or empty\n"
-    "DIR is the folder of a store or a snapshot. verify and list change nothing; dump opens the\n"
-    "store, which no server may have open then.\n";
+    "       tidemark tool tsdb analyze DIR [BLOCK] [--limit=20]\n"
+    "                                       labels, values, churn and bytes of a block: the "
+    "newest\n"
+    "       tidemark tool tsdb create-blocks-from openmetrics FILE DIR [--quiet] [--memory=MIB]\n"
+    "                                       makes blocks of a file whose samples have times; "
+    "DIR is\n"
+    "                                       absent, empty, or a store whose samples are newer\n"
+    "DIR is the folder of a store or a snapshot. verify, list and analyze change nothing; dump "
+    "and\n"
+    "create-blocks-from open the store, which no server may have open then.\n";
 
 // Threads: owned.
 struct tool {
@@ -88,15 +97,9 @@ static int list_run(const struct tool *t)
     if (!tsdb_blocks_list(t->fs, t->dir, t->arena, &infos, &n, &e)) {
         return tool_fail(&e);
     }
-    (void)printf("%-26s %5s %15s %15s %10s %10s %13s %13s %s\n", "block", "level", "from_ms",
-                 "to_ms", "series", "chunks", "samples", "bytes", "state");
+    tool_blocks_head();
     for (u32 i = 0; i < n; i++) {
-        const struct tsdb_block_info *b = &infos[i];
-        (void)printf("%-26.*s %5u %15lld %15lld %10llu %10llu %13llu %13llu %s\n", STR_ARG(b->id),
-                     b->level, (long long)b->min_ms, (long long)b->max_ms,
-                     (unsigned long long)b->series, (unsigned long long)b->chunks,
-                     (unsigned long long)b->samples, (unsigned long long)b->bytes,
-                     b->damaged ? "damaged" : "good");
+        tool_blocks_line(&infos[i]);
     }
     return EXIT_OK;
 }
@@ -237,6 +240,12 @@ int tool_tsdb_run(struct fs *fs, int argc, char **argv)
         int (*run)(const struct tool *t);
     } verbs[] = {
         {"verify", verify_run}, {"list", list_run}, {"dump", dump_run}, {"restore", restore_run}};
+    if (argc > 0 && str_eq(str_c(argv[0]), STR("analyze"))) {
+        return tool_blocks_analyze(fs, argc - 1, argv + 1);
+    }
+    if (argc > 0 && str_eq(str_c(argv[0]), STR("create-blocks-from"))) {
+        return tool_blocks_create(fs, argc - 1, argv + 1);
+    }
     for (size_t i = 0; argc > 0 && i < ARRAY_LEN(verbs); i++) {
         struct tool t = {.fs = fs, .min_ms = INT64_MIN, .max_ms = INT64_MAX};
         if (!str_eq_c(str_c(argv[0]), verbs[i].name) ||
