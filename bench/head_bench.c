@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/str.h"
+#include "bench/node_like.h"
 #include "model/match.h"
 #include "os/clk.h"
 #include "os/fs.h"
@@ -34,15 +35,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    PER_TARGET = 1000,
-    LABELS = 10,
-    BATCH = 2000,
-    STEP_MS = 15000,
-    LOOK_ROWS = 120,
-    BARE_ROWS = 60,
-    SERIES_MAX = 5000000
-};
+enum { BATCH = 2000, STEP_MS = 15000, LOOK_ROWS = 120, BARE_ROWS = 60, SERIES_MAX = 5000000 };
 #define START_MS ((i64)1700006400000) // A multiple of two hours.
 
 // Threads: owned.
@@ -83,53 +76,6 @@ static f64 cpu_ns(void)
     return (f64)clk_process_cpu_ns();
 }
 
-// The value of a series in a row, without a state to keep.
-static f64 value_of(u32 series, u32 row)
-{
-    u32 metric = series % PER_TARGET;
-    u64 kind = hash_mix(metric, 17) % 100;
-    u64 noise = hash_mix(series, row);
-    u64 base = hash_mix(series, 3);
-    if (kind < 58) {
-        return (f64)(base % 100000); // Never moves.
-    }
-    if (kind < 68) { // A counter that moves at times.
-        return (f64)(base % 1000000 + (u64)row / 8 * (base % 7));
-    }
-    if (kind < 76) { // A busy counter.
-        return (f64)(base % 1000000 + (u64)row * (base % 900 + 50) + noise % (base % 40 + 2));
-    }
-    if (kind < 88) { // Seconds with two digits, rising.
-        return (f64)(base % 1000000 + (u64)row * 1480 + noise % 20) / 100;
-    }
-    if (kind < 98) { // Bytes in pages.
-        return (f64)((base % 4000000 + noise % 2000) * 4096);
-    }
-    return (f64)(noise >> 11) * 0x1p-53;
-}
-
-// Ten labels, sorted; texts in the arena.
-static struct labels labels_of(struct arena *a, u32 series)
-{
-    u32 target = series / PER_TARGET;
-    u32 metric = series % PER_TARGET;
-    struct label *l = ARENA_NEW_N(a, struct label, LABELS);
-    u32 n = 0;
-    l[n++] = (struct label){LABEL_NAME, arena_printf(a, "node_family_%03u_total", metric / 4)};
-    l[n++] = (struct label){STR("cluster"), arena_printf(a, "cluster-%u", target % 3)};
-    l[n++] = (struct label){STR("device"), arena_printf(a, "dev%u", metric % 4)};
-    l[n++] = (struct label){STR("env"), target % 5 ? STR("production") : STR("staging")};
-    l[n++] = (struct label){LABEL_INSTANCE, arena_printf(a, "10.%u.%u.%u:9100", target / 65536,
-                                                         target / 256 % 256, target % 256)};
-    l[n++] = (struct label){LABEL_JOB, arena_printf(a, "node-%u", target % 7)};
-    l[n++] = (struct label){STR("mode"), arena_printf(a, "mode%u", metric / 4 % 9)};
-    l[n++] = (struct label){STR("region"), arena_printf(a, "region-%u", target % 4)};
-    l[n++] = (struct label){STR("type"), arena_printf(a, "t%u", metric % 4 * 3 % 5)};
-    l[n++] = (struct label){STR("zone"), arena_printf(a, "zone-%u", target % 11)};
-    CHECK(n == LABELS);
-    return (struct labels){.items = l, .count = n};
-}
-
 static void memory_look(struct bench *b)
 {
     u64 now = proc_anonymous_bytes();
@@ -156,7 +102,7 @@ static void series_make(struct bench *b)
         u32 n = MIN(BATCH, b->series - from);
         struct labels *sets = ARENA_NEW_N(a, struct labels, n);
         for (u32 i = 0; i < n; i++) {
-            sets[i] = labels_of(a, from + i);
+            sets[i] = node_like_labels(a, from + i);
         }
         f64 begun = cpu_ns();
         b->appender->ops->resolve(b->appender, sets, n, b->refs + from, b->outcomes);
@@ -178,7 +124,7 @@ static u32 batch_fill(struct bench *b, u32 from, u32 row)
     u32 n = MIN(BATCH, b->series - from);
     for (u32 i = 0; i < n; i++) {
         b->t[i] = START_MS + (i64)row * STEP_MS;
-        b->values[i] = value_of(from + i, row);
+        b->values[i] = node_like_value(from + i, row);
     }
     return n;
 }
@@ -235,7 +181,7 @@ static void rows_bare(struct bench *b)
         u32 n = MIN(BATCH, b->series - from);
         struct labels *sets = ARENA_NEW_N(a, struct labels, n);
         for (u32 i = 0; i < n; i++) {
-            sets[i] = labels_of(a, from + i);
+            sets[i] = node_like_labels(a, from + i);
         }
         head_resolve(h, &asker, sets, n, b->refs + from, b->outcomes);
         arena_reset(a);
@@ -266,7 +212,7 @@ static void run_compare(struct bench *b, u32 series, const struct series_run *ru
     for (u32 i = 0; i < run->n; i++, (*row)++) {
         b->read++;
         b->wrong += run->t_ms[i] != START_MS + (i64)*row * STEP_MS ||
-                    bits_of_f64(run->values[i]) != bits_of_f64(value_of(series, *row));
+                    bits_of_f64(run->values[i]) != bits_of_f64(node_like_value(series, *row));
     }
 }
 
@@ -276,7 +222,7 @@ static void one_select(struct bench *b, struct storage_querier *q, u32 series)
     static const u32 picked[] = {0, 2, 4};
     struct error e = {0};
     struct arena *a = arena_new((size_t)1 << 20);
-    struct labels ls = labels_of(a, series);
+    struct labels ls = node_like_labels(a, series);
     struct matcher ms[ARRAY_LEN(picked)];
     for (size_t i = 0; i < ARRAY_LEN(picked); i++) {
         const struct label *l = &ls.items[picked[i]];

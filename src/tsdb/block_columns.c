@@ -233,6 +233,7 @@ static bool series_plain(struct collected *out, const struct cut_source *source,
     const struct sealed **chunks = chunks_of(out->w, source, &n);
     for (u32 i = 0; i < n; i++) {
         const struct sealed *c = chunks[i];
+        const struct segment *s = window_segment_at(source->window, c->segment);
         const u8 *present = sealed_presence(c);
         f64 values[ROWS_MAX];
         u32 at = 0;
@@ -242,8 +243,8 @@ static bool series_plain(struct collected *out, const struct cut_source *source,
                 continue;
             }
             struct stored_value v = {values[at++], &source->window->boxes};
-            if (!(c->segment->mark != 0 ? collected_shared(out, c->segment, row, v, e)
-                                        : collected_private(out, c->segment->t[row], v, e))) {
+            if (!(s->mark != 0 ? collected_shared(out, s, row, v, e)
+                               : collected_private(out, s->t[row], v, e))) {
                 return false;
             }
         }
@@ -276,6 +277,7 @@ static u64 loose_collect(struct column_writer *w, const struct cut_source *s, u3
     const struct sealed **chunks = chunks_of(w, s, &chunk_count);
     for (u32 i = 0; i < chunk_count; i++) {
         const struct sealed *c = chunks[i];
+        const struct segment *times = window_segment_at(s->window, c->segment);
         const u8 *present = sealed_presence(c);
         f64 values[ROWS_MAX];
         u32 at = 0;
@@ -286,7 +288,7 @@ static u64 loose_collect(struct column_writer *w, const struct cut_source *s, u3
         chunk_values(c, values);
         for (u32 row = c->first; row <= c->last; row++) {
             if (!present || presence_has(present, row)) {
-                out[n++] = (struct loose_sample){c->segment->t[row], values[at++], rank};
+                out[n++] = (struct loose_sample){times->t[row], values[at++], rank};
             }
         }
     }

@@ -1,5 +1,7 @@
 #include "tsdb/box_store.h"
 
+#include "base/arena.h"
+
 #define UNIT 8U // References count units.
 #define HEAD 8U
 
@@ -40,8 +42,7 @@ static void extent_make(struct box_store *s)
         extents = MEM_NEW_N(u8 *, BOX_EXTENTS_MAX);
         atomic_store(&s->extents, extents);
     }
-    // Not zeroed: what is never written to costs nothing.
-    extents[s->count++] = MEM_GROW(NULL, BOX_EXTENT, u8);
+    extents[s->count++] = MEM_NEW_N(u8, BOX_EXTENT); // Zeroes end it.
     s->used = 0;
 }
 
@@ -61,6 +62,39 @@ f64 box_store_add(struct box_store *s, str bytes)
     s->used += (u32)room;
     held_add(s, box_store_bytes(s) - before);
     return box_ref(BOX_KEPT, (u32)(position / UNIT));
+}
+
+const u8 *box_store_extent(const struct box_store *s, u32 i)
+{
+    return atomic_load(&s->extents)[i];
+}
+
+bool box_store_load(struct box_store *s, str bytes, struct arena *scratch)
+{
+    size_t at = 0;
+    u64 len = 0;
+    if (bytes.len > BOX_EXTENT || bytes.len % UNIT != 0 || s->count == BOX_EXTENTS_MAX) {
+        return false;
+    }
+    while (at + HEAD <= bytes.len) {
+        struct box b;
+        memcpy(&len, bytes.ptr + at, sizeof(len));
+        if (len == 0) {
+            break;
+        }
+        if (len > bytes.len - at - HEAD ||
+            !box_decode((str){bytes.ptr + at + HEAD, len}, scratch, &b)) {
+            return false;
+        }
+        arena_reset(scratch);
+        at += (HEAD + len + UNIT - 1) / UNIT * UNIT;
+    }
+    const u64 before = box_store_bytes(s);
+    extent_make(s);
+    memcpy(atomic_load(&s->extents)[s->count - 1], bytes.ptr, bytes.len);
+    s->used = (u32)bytes.len;
+    held_add(s, box_store_bytes(s) - before);
+    return true;
 }
 
 str box_store_get(const struct box_store *s, f64 ref)

@@ -13,6 +13,8 @@
 
 #include <stdatomic.h>
 
+struct arena;
+
 #define BOX_BYTES_MAX   ((size_t)1 << 20) // Of one box; the largest histogram has less.
 #define BOX_EXTENT      ((size_t)1 << 20)
 #define BOX_EXTENTS_MAX 8192U
@@ -29,6 +31,10 @@ void box_store_fini(struct box_store *s);
 u64 box_store_bytes(const struct box_store *s); // What it adds to `held`.
 bool box_store_room(const struct box_store *s); // For the boxes of a commit.
 f64 box_store_add(struct box_store *s, str bytes);
+// The bytes of one extent, for a head image, and a store made of them before any reader: whether
+// each box in them is whole.
+const u8 *box_store_extent(const struct box_store *s, u32 i);
+bool box_store_load(struct box_store *s, str bytes, struct arena *scratch) MUST_USE;
 str box_store_get(const struct box_store *s, f64 ref);
 static inline bool box_store_empty(const struct box_store *s)
 {

@@ -53,15 +53,16 @@ static bool chunks_walk(const struct head_read *r, const struct head_window *w, 
         if (!c) {
             return false;
         }
-        if (!overlaps(c->segment, c->first, c->last, r->min_ms, r->max_ms)) {
+        const struct segment *s = window_segment_at(w, c->segment);
+        if (!overlaps(s, c->first, c->last, r->min_ms, r->max_ms)) {
             continue;
         }
         ++*n;
         if (end) {
-            *(end - *n) = (struct head_piece){.segment = c->segment,
+            *(end - *n) = (struct head_piece){.segment = s,
                                               .present = sealed_presence(c),
                                               .bytes = sealed_bytes(c),
-                                              .boxes = boxes_of(c->segment),
+                                              .boxes = boxes_of(s),
                                               .first = c->first,
                                               .last = c->last,
                                               .n = c->n};

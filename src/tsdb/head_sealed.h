@@ -6,8 +6,9 @@
 // A chunk never changes and never moves within its extent. Full extents are written to a file by
 // the background, mapped back and compared, and only then swapped: whoever found a chunk in memory
 // goes on reading there, since the memory is freed once no reader from before the swap is left.
-// The file has lost its name by then, so that nothing of it outlives the process; the log holds
-// every sample in it. Where the file cannot be written, the extents stay in memory.
+// The file keeps its name for as long as the window lives: a head image (head_image.h) names it
+// instead of repeating what is in it; the log holds every sample in it too. Where the file cannot
+// be written, the extents stay in memory.
 // Costs: add O(bytes); a chunk by position O(1), without a lock.
 // Invariants:
 //   (I1) Every chunk carries a CRC32C over itself, which readers check before they believe it.
@@ -24,7 +25,8 @@
 
 struct error;
 struct fs;
-struct segment;
+
+#define SEALED_SUFFIX ".chunks"
 
 #ifdef TIDEMARK_SMALL
 #    define EXTENT_BITS 11
@@ -33,19 +35,20 @@ struct segment;
 #    define EXTENT_BITS 18
 #    define SPILL_MIN   16U // Full extents that are worth a file.
 #endif
-#define EXTENT_BYTES   (1U << EXTENT_BITS)
-#define EXTENT_PAGE    256U
-#define EXTENT_PAGES   512U
-#define SPILL_MAX      256U // Extents of one file.
-#define SEALED_NONE    0U
-#define PRESENCE_BYTES 16
+#define EXTENT_BYTES       (1U << EXTENT_BITS)
+#define EXTENT_PAGE        256U
+#define EXTENT_PAGES       512U
+#define SEALED_EXTENTS_MAX (EXTENT_PAGE * EXTENT_PAGES)
+#define SPILL_MAX          256U // Extents of one file.
+#define SEALED_NONE        0U
+#define PRESENCE_BYTES     16
 
 // Threads: frozen.
 struct sealed {
-    u32 crc;   // Of all that follows.
-    u32 older; // Position of the same series' chunk before; SEALED_NONE at the end.
-    struct segment *segment;
-    u16 bytes; // Packed.
+    u32 crc;     // Of all that follows.
+    u32 older;   // Position of the same series' chunk before; SEALED_NONE at the end.
+    u32 segment; // Its place among the window's: see window_segment_at.
+    u16 bytes;   // Packed.
     u8 n;
     u8 first;
     u8 last;
@@ -64,23 +67,25 @@ struct sealed_file;
 struct sealed_store {
     struct extent *pages[EXTENT_PAGES];
     u32 extents;
-    u8 *last;           // The extent being filled.
-    u32 used;           // Bytes of it.
-    u64 chunks;         // Ever added.
-    u32 spilled;        // Of the background: extents that are in files.
-    _Atomic u32 reaped; // Extents whose memory was freed.
-    const u8 **old;     // Of the background: memory of extents in [reaped, spilled).
-    struct fs *fs;      // Of the files.
-    struct sealed_file *files;
+    u8 *last;                  // The extent being filled.
+    u32 used;                  // Bytes of it.
+    u64 chunks;                // Ever added.
+    u32 spilled;               // Of the background: extents that are in files.
+    _Atomic u32 reaped;        // Extents whose memory was freed.
+    const u8 **old;            // Of the background: memory of extents in [reaped, spilled).
+    struct fs *fs;             // Of the files.
+    struct sealed_file *files; // Of the background, newest first.
+    u32 file_next;             // Number of the next one.
 };
 
 void sealed_store_init(struct sealed_store *s);
-void sealed_store_fini(struct sealed_store *s);
+void sealed_store_fini(struct sealed_store *s);       // The files stay.
+void sealed_store_remove(struct sealed_store *s);     // With the files.
 u64 sealed_store_bytes(const struct sealed_store *s); // In memory. Of the background.
 
 // What is to be added. Threads: owned by the call.
 struct sealed_new {
-    struct segment *segment;
+    u32 segment;
     str packed;
     const u8 *present; // NULL = every row from first to last.
     u32 older;
@@ -92,6 +97,7 @@ u32 sealed_add(struct sealed_store *s, const struct sealed_new *v); // Its posit
 
 // The chunk at a position; NULL if it is damaged.
 const struct sealed *sealed_at(const struct sealed_store *s, u32 position);
+bool sealed_within(const struct sealed_store *s, u64 position); // Whether it may be one.
 const u8 *sealed_presence(const struct sealed *c); // NULL = every row from first to last.
 str sealed_bytes(const struct sealed *c);
 // Whether every chunk is what was added.
@@ -99,10 +105,30 @@ bool sealed_check(const struct sealed_store *s, struct error *e) MUST_USE;
 bool sealed_damaged(struct error *e); // The error that says so; false.
 
 u32 sealed_full(const struct sealed_store *s); // Extents to which nothing is added any more.
-// Moves extents of the first `full` into a file made at path, if those still in memory are worth
-// one. *did: they were. false: the system refused, and nothing has changed.
-bool sealed_spill(struct sealed_store *s, u32 full, struct fs *fs, const char *path, bool *did,
+// Moves extents of the first `full` into a file named stem-NUMBER.chunks, if those still in memory
+// are worth one. *did: they were. false: the system refused, and nothing has changed.
+bool sealed_spill(struct sealed_store *s, u32 full, struct fs *fs, const char *stem, bool *did,
                   struct error *e) MUST_USE;
 void sealed_reap(struct sealed_store *s); // No reader is left from before the last spill.
+
+// What an image says of a file. Threads: a value.
+struct sealed_part {
+    u32 number;
+    u32 extents;
+    u32 crc; // Of the whole file.
+};
+// The files, oldest first: how many there are; writes at most max. Of the background.
+u32 sealed_parts(const struct sealed_store *s, struct sealed_part *out, u32 max);
+bool sealed_uses(const struct sealed_store *s,
+                 str name); // Whether a file in its folder is its own.
+bool sealed_sync(struct sealed_store *s, struct error *e) MUST_USE; // All files are on disk.
+const u8 *sealed_extent(const struct sealed_store *s, u32 i);       // Its bytes. Of the background.
+// While the store is being made, before any reader: first the files, then what was in memory, each
+// full but the last. ERR_CORRUPT: the file is not the one that the image speaks of.
+bool sealed_load_file(struct sealed_store *s, struct fs *fs, const char *stem,
+                      const struct sealed_part *part, struct error *e) MUST_USE;
+void sealed_load_extent(struct sealed_store *s, str bytes);
+// The next sound chunk from a place on, which moves behind it; NULL at the end.
+const struct sealed *sealed_walk(const struct sealed_store *s, u64 *place);
 
 #endif

@@ -713,7 +713,7 @@ static void windows_drop(struct head *h, i64 floor)
     }
     lock_drop(&h->lock);
     for (u32 i = 0; i < n; i++) {
-        window_free(gone[i]);
+        window_remove(gone[i]);
     }
 }
 

@@ -12,14 +12,16 @@ struct error;
 struct fs;
 struct head;
 
-#define SPILL_SUFFIX ".chunks" // Files of a dead process; every start sweeps them.
-
+// A window's files are named by this and their number.
+void head_spill_stem(char stem[400], const char *dir, u32 shard, i64 start_ms);
 // *did: something was moved, so a later head_spill_reap has something to free.
 bool head_spill(struct head *h, struct fs *fs, const char *dir, bool *did,
                 struct error *e) MUST_USE;
 // No reader is left from before the last head_spill.
 void head_spill_reap(struct head *h);
-// Removes what a dead process left in dir.
-bool head_spill_sweep(struct fs *fs, const char *dir, struct error *e) MUST_USE;
+// Removes what a dead process left of this shard in dir and no window uses.
+bool head_spill_sweep(struct head *h, struct fs *fs, const char *dir, struct error *e) MUST_USE;
+// What was moved so far is on disk, name and all. Of the background.
+bool head_spill_sync(struct head *h, struct fs *fs, const char *dir, struct error *e) MUST_USE;
 
 #endif

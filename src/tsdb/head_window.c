@@ -13,6 +13,7 @@ struct head_window *window_new(i64 start_ms, i64 end_ms)
     w->start_ms = start_ms;
     w->end_ms = end_ms;
     w->arena = arena_new(ARENA_BYTES_MAX);
+    w->places = MEM_NEW_N(struct segment **, SEGMENT_PAGES);
     sealed_store_init(&w->sealed);
     return w;
 }
@@ -35,6 +36,10 @@ void window_free(struct head_window *w)
         }
         mem_free(w->late[p]);
     }
+    for (u32 p = 0; p * SEGMENT_PAGE < w->segment_count; p++) {
+        mem_free(w->places[p]);
+    }
+    mem_free(w->places);
     mem_free(w->chunks);
     mem_free(w->late);
     sealed_store_fini(&w->sealed);
@@ -43,18 +48,32 @@ void window_free(struct head_window *w)
     mem_free(w);
 }
 
+void window_remove(struct head_window *w)
+{
+    sealed_store_remove(&w->sealed);
+    window_free(w);
+}
+
 u64 window_bytes(const struct head_window *w)
 {
     return arena_bytes(w->arena) + w->late_bytes + sealed_store_bytes(&w->sealed) +
            (u64)w->chunk_pages * WINDOW_PAGE * sizeof(u32) +
-           (u64)w->late_pages * WINDOW_PAGE * sizeof(void *);
+           (u64)w->late_pages * WINDOW_PAGE * sizeof(void *) +
+           (u64)w->segment_count * sizeof(void *);
 }
 
 struct segment *window_segment(struct head_window *w, u32 id, u32 group, u32 cap)
 {
     CHECK(!w->frozen && cap > 0 && cap <= ROWS_MAX);
+    u32 page = w->segment_count / SEGMENT_PAGE;
+    CHECK(page < SEGMENT_PAGES);
+    if (!w->places[page]) { // Not zeroed: what is never written to costs nothing.
+        w->places[page] = MEM_GROW(NULL, SEGMENT_PAGE, struct segment *);
+    }
     struct segment *s = arena_alloc(w->arena, 1, sizeof(*s) + cap * sizeof(i64));
+    w->places[page][w->segment_count % SEGMENT_PAGE] = s;
     s->window = w;
+    s->index = w->segment_count++;
     s->older = w->segments;
     s->id = id;
     s->group = group;
@@ -88,8 +107,7 @@ u32 window_chunk(const struct head_window *w, u32 ordinal)
                                                     : SEALED_NONE;
 }
 
-// Where the position of a series' newest chunk stands.
-static u32 *chunk_place(struct head_window *w, u32 ordinal)
+u32 *window_chunk_place(struct head_window *w, u32 ordinal)
 {
     u32 page = ordinal / WINDOW_PAGE;
     if (page >= w->chunk_pages) {
@@ -111,8 +129,8 @@ void window_seal(struct head_window *w, u32 ordinal, const struct window_values 
     buf_init(&packed, SEALED_BYTES_MAX);
     chunk_pack_encode(v->values, v->n, &packed);
     CHECK(buf_ok(&packed));
-    u32 *place = chunk_place(w, ordinal);
-    struct sealed_new c = {.segment = v->segment,
+    u32 *place = window_chunk_place(w, ordinal);
+    struct sealed_new c = {.segment = v->segment->index,
                            .packed = buf_get(&packed),
                            .present = v->present,
                            .older = *place,

@@ -36,6 +36,7 @@ struct segment {
     struct head_window *window;
     struct segment *older; // In the window's list.
     u32 id;                // Unique in the shard.
+    u32 index;             // Its place in the window: what sealed chunks say of it.
     u32 group;             // 0 = private.
     u16 n;
     u16 cap;
@@ -51,7 +52,9 @@ struct late_run {
     u32 cap;
 };
 
-#define WINDOW_PAGE 1024U
+#define WINDOW_PAGE   1024U
+#define SEGMENT_PAGE  4096U
+#define SEGMENT_PAGES 65536U
 
 // Threads: guarded by the shard's lock; frozen once `frozen` is set.
 struct head_window {
@@ -59,6 +62,8 @@ struct head_window {
     i64 end_ms; // Exclusive.
     struct arena *arena;
     struct segment *segments; // Newest first.
+    struct segment ***places; // [index / SEGMENT_PAGE][index % SEGMENT_PAGE]: never moves.
+    u32 segment_count;
     u32 **chunks; // [ordinal / WINDOW_PAGE][ordinal % WINDOW_PAGE]: position of the newest.
     struct sealed_store sealed;
     struct box_store boxes;
@@ -70,14 +75,23 @@ struct head_window {
 };
 
 struct head_window *window_new(i64 start_ms, i64 end_ms);
-void window_free(struct head_window *w);       // Accepts NULL.
+void window_free(struct head_window *w);       // Accepts NULL. Its files stay.
+void window_remove(struct head_window *w);     // With its files.
 u64 window_bytes(const struct head_window *w); // In memory, without the boxes.
 
 struct segment *window_segment(struct head_window *w, u32 id, u32 group, u32 cap);
+// The one that a sealed chunk names. Without a lock, of a chunk that was found under it.
+static inline struct segment *window_segment_at(const struct head_window *w, u32 index)
+{
+    return w->places[index / SEGMENT_PAGE][index % SEGMENT_PAGE];
+}
+#define SEGMENT_OF_IMAGE UINT32_MAX // As a group: shared, by whom is not known any more.
 // The row of t in a segment, or -1.
 int segment_row(const struct segment *s, i64 t);
 
 u32 window_chunk(const struct head_window *w, u32 ordinal); // Position of the newest sealed one.
+// Where the position of a series' newest chunk stands; made if it is not there.
+u32 *window_chunk_place(struct head_window *w, u32 ordinal);
 // A chunk about to be sealed. Threads: owned by the call.
 struct window_values {
     struct segment *segment;

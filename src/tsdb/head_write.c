@@ -156,7 +156,7 @@ static bool chunks_find(const struct head_window *w, u32 ordinal, i64 t, f64 *va
         if (!c) {
             return false;
         }
-        int row = segment_row(c->segment, t);
+        int row = segment_row(window_segment_at(w, c->segment), t);
         if (row < 0 || row < c->first || row > c->last) {
             continue;
         }

@@ -1,7 +1,7 @@
-// meta_table.c: type, help and unit of metric families; see tsdb_inner.h.
+#include "tsdb/meta_table.h"
+
 #include "base/hash.h"
 #include "base/str.h"
-#include "tsdb/tsdb_inner.h"
 
 // Threads: owned by one look-up.
 struct meta_key {

@@ -10,11 +10,10 @@
 #include "os/rng.h"
 #include "tsdb/block.h"
 #include "tsdb/head.h"
-#include "tsdb/head_spill.h"
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_inner.h"
+#include "tsdb/tsdb_restart.h"
 #include "tsdb/wal.h"
-#include "tsdb/wal_replay.h"
 
 #include <stdio.h>
 
@@ -23,10 +22,10 @@
 #define DEFAULT_SERIES_MAX     10000000U
 #define DEFAULT_SYMBOL_BYTES   ((u64)1 << 30)
 #define DEFAULT_QUERIERS       4096U
+#define DEFAULT_IMAGE_MS       ((i64)5 * 60 * 1000)
+#define DEFAULT_IMAGE_LOG      ((u64)1 << 20)
 #define DEFAULT_COMPACT_FIRST  12U
 #define DEFAULT_COMPACT_SECOND 9U
-#define UNSYNCED_MAX           ((u64)64 << 20)
-#define REPLAY_BYTES_MAX       ((size_t)256 << 20)
 #define SYNC_PERIOD_MS         500 // So that with a slow disk, too, a second is kept.
 #ifdef TIDEMARK_SMALL
 #    define DEFAULT_SEGMENT_BYTES ((u64)16 << 10)
@@ -50,6 +49,8 @@ static void opts_default(struct tsdb_opts *o)
     o->compact_first = o->compact_first ? o->compact_first : DEFAULT_COMPACT_FIRST;
     o->compact_second = o->compact_second ? o->compact_second : DEFAULT_COMPACT_SECOND;
     o->queriers_max = o->queriers_max ? o->queriers_max : DEFAULT_QUERIERS;
+    o->image_every_ms = o->image_every_ms ? o->image_every_ms : DEFAULT_IMAGE_MS;
+    o->image_log_bytes = o->image_log_bytes ? o->image_log_bytes : DEFAULT_IMAGE_LOG;
 }
 
 bool tsdb_log_sync(struct tsdb *db, u32 shard, struct error *e)
@@ -124,155 +125,6 @@ static const struct storage_ops tsdb_ops = {
     .querier = tsdb_querier_open,
     .when_durable = tsdb_when_durable,
 };
-
-// --- Replay ------------------------------------------------------------------------------------
-
-// Threads: owned by open.
-struct replay_target {
-    struct tsdb *db;
-    struct head *head;
-    u32 *alias; // Where the samples of an ordinal go instead, + 1; 0 = nowhere else.
-    u32 alias_count;
-    bool aliased;
-    u64 lost;
-};
-
-static void alias_set(struct replay_target *r, u32 ordinal, u32 place)
-{
-    if (ordinal >= r->alias_count) {
-        u32 count = (u32)bits_pow2_up((u64)ordinal + 1);
-        r->alias = MEM_GROW(r->alias, count, u32);
-        memset(r->alias + r->alias_count, 0, (count - r->alias_count) * sizeof(u32));
-        r->alias_count = count;
-    }
-    r->alias[ordinal] = place == ordinal ? 0 : place + 1;
-    r->aliased = r->aliased || place != ordinal;
-}
-
-static bool replay_series(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal)
-{
-    struct replay_target *r = ctx;
-    u32 place = head_restore(r->head, tenant, set, ordinal);
-    if (place == MAP_NONE) {
-        return false;
-    }
-    if (place != ordinal || ordinal < r->alias_count) {
-        alias_set(r, ordinal, place);
-    }
-    return true;
-}
-
-// Where a sample goes; false: nowhere.
-static bool replay_place(struct replay_target *r, u32 *ordinal, i64 t)
-{
-    if (t < r->head->t_floor) {
-        return false; // A block holds it.
-    }
-    if (*ordinal < r->alias_count && r->alias[*ordinal] != 0) {
-        *ordinal = r->alias[*ordinal] - 1;
-    }
-    if (!head_live(r->head, *ordinal)) {
-        r->lost++; // Its definition was damaged.
-        return false;
-    }
-    return true;
-}
-
-static void replay_sample(void *ctx, u32 ordinal, i64 t, f64 value)
-{
-    struct replay_target *r = ctx;
-    if (replay_place(r, &ordinal, t)) {
-        head_replay(r->head, ordinal, t, value);
-    }
-}
-
-static void replay_box(void *ctx, u32 ordinal, i64 t, str bytes)
-{
-    struct replay_target *r = ctx;
-    if (replay_place(r, &ordinal, t)) {
-        head_replay_box(r->head, ordinal, t, bytes);
-    }
-}
-
-static void replay_metadata(void *ctx, struct tenant_id tenant, const struct metadata *m)
-{
-    struct replay_target *r = ctx;
-    meta_table_set(&r->db->metadata, tenant, m);
-}
-
-static void replay_exemplar(void *ctx, struct tenant_id tenant, struct labels set,
-                            const struct exemplar *x)
-{
-    struct replay_target *r = ctx;
-    (void)exemplar_ring_add(&r->db->exemplars, tenant, set, x);
-}
-
-static void sync_observed(void *ctx, f64 seconds)
-{
-    struct tsdb *db = ctx;
-    tmk_histogram_observe(db->sync_seconds, seconds);
-}
-
-static bool shard_open(struct tsdb *db, u32 shard, struct error *e)
-{
-    char name[32];
-    char dir[512];
-    (void)snprintf(name, sizeof(name), "wal/%u", shard);
-    tsdb_path(db, name, dir);
-    struct head *h = db->heads[shard];
-    struct replay_target target = {.db = db, .head = h};
-    struct wal_decoder decoder;
-    struct wal_replayed got;
-    struct arena *a = arena_new(REPLAY_BYTES_MAX);
-    struct wal_sink sink = {.ctx = &target,
-                            .series = replay_series,
-                            .sample = replay_sample,
-                            .box = replay_box,
-                            .metadata = replay_metadata,
-                            .exemplar = replay_exemplar};
-    wal_decoder_init(&decoder, sink, head_slots_max(db->opts.series_max));
-    h->t_floor = db->head_min;
-    struct wal_replay_job job = {.fs = db->opts.fs,
-                                 .log = db->opts.log,
-                                 .dir = dir,
-                                 .stream = shard,
-                                 .decoder = &decoder,
-                                 .progress = shard == SHARD_MAIN ? db->opts.progress : NULL,
-                                 .arena = a};
-    bool ok = wal_replay(&job, &got, e);
-    if (ok) {
-        head_restored(h, got.next_number - 1);
-        // Records under an alias are told apart by definitions in the log itself, so it stays
-        // whole until all of them can go.
-        h->alias_segment = target.aliased ? got.next_number - 1 : 0;
-        struct wal_opts wo = {.fs = db->opts.fs,
-                              .clk = db->opts.clk,
-                              .rng = db->opts.rng,
-                              .log = db->opts.log,
-                              .dir = dir,
-                              .stream = shard,
-                              .segment_bytes = shard == SHARD_MAIN
-                                                   ? db->opts.wal_segment_bytes
-                                                   : MAX(db->opts.wal_segment_bytes / 4, 4096U),
-                              .unsynced_max = UNSYNCED_MAX,
-                              .synced = db->sync_seconds ? sync_observed : NULL,
-                              .synced_ctx = db};
-        db->wals[shard] = wal_new(wo, got.next_number, got.resume_segment, got.resume_offset);
-        for (u32 i = 0; i < got.kept_count; i++) {
-            wal_keep(db->wals[shard], got.kept[i]);
-        }
-        tsdb_count(db, COUNT_WAL_CORRUPTIONS, got.corruptions + decoder.series_refused);
-        tsdb_count(db, COUNT_REPLAY_LOST, decoder.samples_lost + target.lost);
-        LOGF(db->opts.log, LOG_INFO,
-             "log of stream %u replayed: %u segments, %u series, %llu samples, %llu lost to damage",
-             shard, got.kept_count, h->live, (unsigned long long)decoder.samples,
-             (unsigned long long)(decoder.samples_lost + target.lost));
-    }
-    wal_decoder_fini(&decoder);
-    mem_free(target.alias);
-    arena_free(a);
-    return ok;
-}
 
 // --- Opening and closing -----------------------------------------------------------------------
 
@@ -367,8 +219,7 @@ static bool folders_make(struct tsdb *db, struct error *e)
                              db->dir)
                    : err_set(e, why.code, "%s", why.text);
     }
-    tsdb_path(db, "head", path);
-    if (!head_spill_sweep(db->opts.fs, path, e) || !tsdb_snapshots_sweep(db, e)) {
+    if (!tsdb_snapshots_sweep(db, e)) {
         return false;
     }
     char parent[TSDB_PATH];
@@ -380,7 +231,7 @@ static bool folders_make(struct tsdb *db, struct error *e)
 
 static void db_free(struct tsdb *db)
 {
-    if (db->opts.registry) {
+    if (db->metric_slots) {
         tsdb_metrics_remove(db);
     }
     for (u32 i = 0; i < SHARDS; i++) {
@@ -430,21 +281,8 @@ static struct tsdb *db_make(const struct tsdb_opts *opts)
     db->limits.series_max = db->opts.series_max;
     db->limits.box_bytes_max = db->opts.box_bytes_max;
     for (u32 i = 0; i < SHARDS; i++) {
-        db->heads[i] = head_new(i, db->opts.block_range_ms, &db->limits, db->opts.symbol_bytes_max);
+        tsdb_head_make(db, i);
     }
-    const u32 reserve = db->opts.series_max / RULES_SHARE + (db->opts.series_max > 1);
-    db->heads[SHARD_RULES]->own_min = reserve;
-    db->heads[SHARD_MAIN]->own_max -= reserve;
-    if (db->opts.memory_max > 0) { // Until somebody looks.
-        db->heads[SHARD_RULES]->room = db->opts.memory_max;
-        db->heads[SHARD_MAIN]->room = db->opts.memory_max - db->opts.memory_max / RULES_SHARE;
-    }
-    u32 *quotas = db->heads[SHARD_MAIN]->quotas.max; // What rules write is not refused by them.
-    quotas[QUOTA_TENANT] = opts->series_max_tenant;
-    quotas[QUOTA_JOB] = opts->series_max_job;
-    quotas[QUOTA_METRIC] = opts->series_max_metric;
-    db->heads[SHARD_RULES]->box_own_min = db->opts.box_bytes_max / RULES_SHARE;
-    db->heads[SHARD_MAIN]->box_own_max -= db->opts.box_bytes_max / RULES_SHARE;
     return db;
 }
 
@@ -456,14 +294,14 @@ struct tsdb *tsdb_open(const struct tsdb_opts *opts, struct error *e)
     }
     struct tsdb *db = db_make(opts);
     bool ok = folders_make(db, e);
-    if (ok && db->opts.registry) {
-        tsdb_metrics_register(db);
-    }
     ok = ok && tsdb_floor_read(db, e) && blocks_open(db, e);
     for (u32 i = 0; ok && i < SHARDS; i++) {
-        ok = shard_open(db, i, e);
+        ok = tsdb_shard_open(db, i, e);
     }
     ok = ok && head_deleted_read(db, e);
+    if (ok && db->opts.registry) { // Who collects meets whole heads only.
+        tsdb_metrics_register(db);
+    }
     if (ok && db->opts.wal_thread) {
         db->thread = thr_start("wal", log_thread, db, e);
         ok = db->thread != NULL;
@@ -474,6 +312,7 @@ struct tsdb *tsdb_open(const struct tsdb_opts *opts, struct error *e)
         return NULL;
     }
     tsdb_disk_look(db);
+    db->image_at = clk_mono_ms(db->opts.clk);
     if (opts->progress) {
         opts->progress->done = true;
     }

@@ -72,6 +72,8 @@ struct tsdb_opts {
     u32 compact_first;  // 12: a day
     u32 compact_second; // 9: nine days
     bool compact_off;
+    i64 image_every_ms;  // 5 min: how often the head is copied beside the log; < 0 = never
+    u64 image_log_bytes; // 1 MiB: not before the log has grown by so much
 };
 
 // NULL if the folder cannot be used (ERR_EXISTS: another instance holds it). Damage does not stop
@@ -159,10 +161,7 @@ struct tsdb_status {
     struct tsdb_stat *values_by_label;
     struct tsdb_stat *bytes_by_label;
     struct tsdb_stat *series_by_pair; // "name=value"
-    u32 series_by_metric_count;
-    u32 values_by_label_count;
-    u32 bytes_by_label_count;
-    u32 series_by_pair_count;
+    u32 series_by_metric_count, values_by_label_count, bytes_by_label_count, series_by_pair_count;
 };
 // Lists of at most limit lines each, largest first, in the arena.
 void tsdb_status_get(struct tsdb *db, u32 limit, struct arena *a, struct tsdb_status *out);
@@ -180,8 +179,7 @@ struct tsdb_block_info {
 };
 void tsdb_blocks_get(struct tsdb *db, struct arena *a, struct tsdb_block_info **infos, u32 *n);
 
-// Looks at a folder of a store, or a snapshot, that nobody needs to have opened; changes nothing.
-// Threads: owned.
+// Looks at a store's folder, or a snapshot, open or not; changes nothing. Threads: owned.
 struct tsdb_verify {
     void (*damage)(void *ctx, str line); // Once for each place: file, where, what.
     void *ctx;

@@ -101,6 +101,8 @@ static void world_init(struct world *w, u64 seed)
     w->f.opts.block_range_ms = 20000;
     w->f.opts.compact_first = 2;
     w->f.opts.compact_second = 3;
+    w->f.opts.image_every_ms = 2000;
+    w->f.opts.image_log_bytes = 1;
     w->now = FIXTURE_NOW;
     w->forgotten = INT64_MIN;
 }
@@ -467,6 +469,7 @@ TEST(tsdb_takes_writes_again_when_a_full_disk_has_room)
 {
     struct world *w = MEM_NEW(struct world);
     world_init(w, 11);
+    w->f.opts.image_every_ms = -1; // Each parts the log, and a new segment has room of its own.
     fs_faulty_arm(w->faulty, 0, FS_FAULT_EIO, false);
     assert_true(world_open(w));
     u32 refused = 0;

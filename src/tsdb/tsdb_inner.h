@@ -12,6 +12,7 @@
 #include "tsdb/block_set.h"
 #include "tsdb/exemplar_ring.h"
 #include "tsdb/head_limits.h"
+#include "tsdb/meta_table.h"
 #include "tsdb/retention.h"
 #include "tsdb/tsdb.h"
 
@@ -56,23 +57,6 @@ struct block_leftover {
     char name[128];
 };
 
-// Type, help and unit by family. Threads: guarded by the db's lock.
-struct meta_table {
-    struct meta_row {
-        struct tenant_id tenant;
-        struct metadata m; // Strings of its own.
-    } * rows;
-    u32 count;
-    u32 cap;
-    struct map by_name;
-};
-void meta_table_init(struct meta_table *t);
-void meta_table_fini(struct meta_table *t);
-bool meta_table_same(const struct meta_table *t, struct tenant_id tenant, const struct metadata *m);
-void meta_table_set(struct meta_table *t, struct tenant_id tenant, const struct metadata *m);
-
-#define META_ROWS_MAX 100000U
-
 enum tsdb_counter {
     COUNT_APPENDED,
     COUNT_OUT_OF_ORDER,
@@ -89,6 +73,10 @@ enum tsdb_counter {
     COUNT_WAL_TRUNCATE_FAILED,
     COUNT_CHECKPOINT_FAILED,
     COUNT_REPLAY_LOST,
+    COUNT_IMAGES_WRITTEN,
+    COUNT_IMAGES_FAILED,
+    COUNT_IMAGES_READ,
+    COUNT_IMAGES_REFUSED,
     COUNT_COMPACTIONS,
     COUNT_COMPACTIONS_FAILED,
     COUNT_COMPACTIONS_TRIGGERED,
@@ -158,6 +146,9 @@ struct tsdb {
     bool ballast_held;
     bool spill_waits; // Memory of what was moved to files is to be freed.
     bool spill_failing;
+    i64 image_at;            // When images were last written, or tried, or the store was opened.
+    u64 image_first[SHARDS]; // The segment from which on the newest does not hold the log.
+    bool image_failing;
     struct block_leftover *leftovers;
     u32 leftover_count;
     i64 compact_skip[COMPACT_SKIP_MAX]; // Windows that cannot be compacted before a restart.

@@ -405,6 +405,8 @@ static void model_run(u64 seed, i64 ooo_window_ms, u32 rounds, bool deletes)
     p.f.opts.compact_first = 3;
     p.f.opts.compact_second = 2;
     p.f.opts.wal_segment_bytes = 20000;
+    p.f.opts.image_every_ms = 3000;
+    p.f.opts.image_log_bytes = 1;
     fixture_open(&p.f);
     p.oracle = memstore_new((struct memstore_opts){.clk = p.f.clk, .ooo_window_ms = ooo_window_ms});
     for (u32 i = 0; i < rounds; i++) {
@@ -578,6 +580,7 @@ static void stepper_run(void *arg)
         bool did;
         struct tsdb_status status;
         struct arena *a = arena_new((size_t)1 << 20);
+        clk_manual_advance(all->f.clk, 1);
         if (!tsdb_step(all->f.db, &did, &e)) {
             atomic_fetch_add(&all->failed, 1);
         }
@@ -598,6 +601,8 @@ TEST(tsdb_shows_whole_commits_to_readers_under_threads)
     all->f.opts.compact_first = 2;
     all->f.opts.compact_second = 2;
     all->f.opts.wal_segment_bytes = 8000;
+    all->f.opts.image_every_ms = 4;
+    all->f.opts.image_log_bytes = 1;
     fixture_open(&all->f);
     clk_manual_advance(all->f.clk, THREAD_STEPS * 500);
     struct thr *writers[WRITERS];

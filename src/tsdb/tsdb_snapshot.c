@@ -94,7 +94,8 @@ static bool folder_take(const struct snapshot *s, const char *from, const char *
         last = str_starts(infos[i].name, STR("seg-")) ? i : last;
     }
     for (size_t i = 0; i < n; i++) {
-        if (infos[i].is_dir || str_ends(infos[i].name, STR(".tmp"))) {
+        if (infos[i].is_dir || str_ends(infos[i].name, STR(".tmp")) ||
+            str_eq(infos[i].name, STR("image"))) { // Its files of chunks do not come along.
             continue;
         }
         (void)snprintf(source, sizeof(source), "%s/%.*s", from, STR_ARG(infos[i].name));

@@ -19,6 +19,7 @@
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_exemplars.h"
 #include "tsdb/tsdb_inner.h"
+#include "tsdb/tsdb_restart.h"
 #include "tsdb/wal.h"
 #include "tsdb/wal_checkpoint.h"
 #include "tsdb/wal_entry.h"
@@ -180,7 +181,7 @@ static bool exemplar_put(void *ctx, struct tenant_id tenant, struct labels set,
 // What the log says and no series' samples: it stays for as long as it is true. The places are
 // those of metadata first, then, with the highest bit, those of exemplars. A slice for each hold
 // of the lock.
-static bool extra_put(void *ctx, struct buf *out, u32 salt, u64 *place)
+bool tsdb_extra_put(void *ctx, struct buf *out, u32 salt, u64 *place)
 {
     struct tsdb *db = ctx;
     struct exemplars_out exemplars = {out, salt};
@@ -219,7 +220,7 @@ static bool log_truncate(struct tsdb *db, u32 shard, struct error *e)
                                .salt = (u32)rng_u64(db->opts.rng),
                                .number = first,
                                .head = h,
-                               .extra = extra_put,
+                               .extra = tsdb_extra_put,
                                .extra_ctx = db};
     if (!wal_checkpoint_write(&c, e)) {
         tsdb_count(db, COUNT_CHECKPOINT_FAILED, 1);
@@ -432,6 +433,7 @@ bool tsdb_step(struct tsdb *db, bool *did, struct error *e)
     for (u32 i = 0; ok && i < SHARDS; i++) {
         ok = log_truncate(db, i, e);
     }
+    tsdb_image_step(db);
     if (ok && !*did) {
         ok = compact_step(db, did, e);
     }

@@ -1,5 +1,6 @@
 #include "tsdb/wal.h"
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -321,6 +322,38 @@ bool wal_write(struct wal *w, str records, i64 t_max, u64 *position, struct erro
     return true;
 }
 
+bool wal_part(struct wal *w, u64 *first, struct error *e)
+{
+    lock_take(&w->lock);
+    const bool poisoned = w->poisoned;
+    const bool empty = w->segment_count > 0 &&
+                       w->segments[w->segment_count - 1].bytes == WAL_HEADER_BYTES &&
+                       !w->segments[w->segment_count - 1].continues;
+    lock_drop(&w->lock);
+    if (poisoned || w->tail_dirty || w->resume_segment != 0) {
+        return err_set(e, ERR_UNAVAILABLE, "the log is being repaired");
+    }
+    if (w->file && !empty && !roll(w, STR_EMPTY, e)) {
+        return false;
+    }
+    *first = w->file ? w->next_number - 1 : w->next_number;
+    return true;
+}
+
+struct wal_kept *wal_segments(struct wal *w, struct arena *a, u32 *n)
+{
+    lock_take(&w->lock);
+    struct wal_kept *kept = ARENA_NEW_N(a, struct wal_kept, w->segment_count + 1);
+    for (u32 i = 0; i < w->segment_count; i++) {
+        const struct wal_segment *s = &w->segments[i];
+        kept[i] = (struct wal_kept){
+            .number = s->number, .bytes = s->bytes, .t_max = s->t_max, .continues = s->continues};
+    }
+    *n = w->segment_count;
+    lock_drop(&w->lock);
+    return kept;
+}
+
 bool wal_dirty(struct wal *w)
 {
     lock_take(&w->lock);
@@ -586,10 +619,15 @@ u64 wal_unsynced(struct wal *w)
 
 u64 wal_bytes(struct wal *w)
 {
+    return wal_bytes_from(w, 0);
+}
+
+u64 wal_bytes_from(struct wal *w, u64 first)
+{
     u64 bytes = 0;
     lock_take(&w->lock);
     for (u32 i = 0; i < w->segment_count; i++) {
-        bytes += w->segments[i].bytes;
+        bytes += w->segments[i].number >= first ? w->segments[i].bytes : 0;
     }
     lock_drop(&w->lock);
     return bytes;

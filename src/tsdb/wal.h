@@ -21,6 +21,7 @@
 #include "base/base.h"
 #include "tsdb/wal_record.h"
 
+struct arena;
 struct buf;
 struct clk;
 struct error;
@@ -58,6 +59,11 @@ struct wal *wal_new(struct wal_opts opts, u64 first, u64 resume_segment, u64 res
 void wal_keep(struct wal *w, struct wal_kept segment); // Rising, before the first write.
 void wal_free(struct wal *w);                          // Accepts NULL. Does not sync.
 
+// With the turn: all that is written from now on, and nothing before, is in segments from *first
+// on, whose rows lean on nothing earlier. ERR_UNAVAILABLE: not now (a sync failed, or what a start
+// found torn is not declared void yet).
+bool wal_part(struct wal *w, u64 *first, struct error *e) MUST_USE;
+struct wal_kept *wal_segments(struct wal *w, struct arena *a, u32 *n); // All, in the arena.
 // Ready for a commit: *place changes when every group must be restated; *salt is for the records.
 // May add records of its own to out, which must be written with the rest.
 bool wal_begin(struct wal *w, struct buf *out, u64 *place, u32 *salt, struct error *e) MUST_USE;
@@ -86,11 +92,12 @@ u64 wal_needed_from(struct wal *w, i64 floor);
 // Unlinks what lies before; a failure leaves files that the next start ignores.
 bool wal_truncate(struct wal *w, u64 first, struct error *e) MUST_USE;
 
-u64 wal_first(struct wal *w);        // The oldest segment that is kept.
-u64 wal_segment_now(struct wal *w);  // 0 before the first write.
-u64 wal_segment_next(struct wal *w); // The number a new segment would get.
-u64 wal_bytes(struct wal *w);        // Of all segments.
-u64 wal_unsynced(struct wal *w);     // What is kept in memory.
+u64 wal_first(struct wal *w);                 // The oldest segment that is kept.
+u64 wal_segment_now(struct wal *w);           // 0 before the first write.
+u64 wal_segment_next(struct wal *w);          // The number a new segment would get.
+u64 wal_bytes(struct wal *w);                 // Of all segments.
+u64 wal_bytes_from(struct wal *w, u64 first); // Of those from this one on.
+u64 wal_unsynced(struct wal *w);              // What is kept in memory.
 void wal_path(const char *dir, const char *kind, u64 number, char out[512]); // kind: "seg", "ckpt"
 
 #endif

@@ -473,8 +473,16 @@ bool wal_decode(struct wal_decoder *d, u8 kind, str payload, struct error *e)
         return get_boxes(d, payload, e);
     case WAL_EXEMPLARS:
         return get_exemplar(d, payload, e);
+    case WAL_IMAGE_LOG:
+    case WAL_IMAGE_ROWS:
+    case WAL_IMAGE_LATE:
+    case WAL_IMAGE_WINDOW:
+    case WAL_IMAGE_TIMES:
+    case WAL_IMAGE_EXTENT:
+    case WAL_IMAGE_BOXES:
+    case WAL_IMAGE_END:
     case WAL_KIND_COUNT:
-        break;
+        break; // Not of a log.
     }
     return bad(e, "an unknown kind");
 }

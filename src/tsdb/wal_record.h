@@ -28,6 +28,15 @@ enum wal_kind {
     WAL_METADATA,
     WAL_BOXES,
     WAL_EXEMPLARS,
+    // Of head images only (head_image.h), which are framed alike.
+    WAL_IMAGE_LOG,
+    WAL_IMAGE_ROWS,
+    WAL_IMAGE_LATE,
+    WAL_IMAGE_WINDOW,
+    WAL_IMAGE_TIMES,
+    WAL_IMAGE_EXTENT,
+    WAL_IMAGE_BOXES,
+    WAL_IMAGE_END,
     WAL_KIND_COUNT
 };
 

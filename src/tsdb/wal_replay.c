@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "os/fs.h"
+#include "tsdb/head_image.h"
 #include "tsdb/tsdb.h"
 
 #include <stdio.h>
@@ -371,6 +372,65 @@ static bool replay_failed(const struct replay *r, struct error *e)
     return false;
 }
 
+static const struct wal_kept *kept_find(const struct head_image_file *image, u64 number)
+{
+    for (u32 i = 0; i < image->kept_count; i++) {
+        if (image->kept[i].number == number) {
+            return &image->kept[i];
+        }
+    }
+    return NULL;
+}
+
+// Whether the log says nothing about what lies before the image's first segment.
+static bool image_fits(const struct replay *r, const struct head_image_file *image)
+{
+    if (image->first <= r->checkpoint) {
+        return false; // Ordinals that it names may have new owners.
+    }
+    for (u32 i = 0; i < r->count; i++) {
+        const struct found *s = &r->segments[i];
+        if (s->number < image->first) {
+            if (!kept_find(image, s->number)) {
+                return false;
+            }
+            continue;
+        }
+        bool begins = s->number == image->first;
+        if (s->bad_header || (begins && s->header.continues) ||
+            (s->header.resume_segment != 0 && s->header.resume_segment < image->first)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Segments before the image's first are not looked at any more, only remembered.
+static void image_take(struct replay *r, const struct head_image_file *image)
+{
+    u32 n = 0;
+    while (n < r->count && r->segments[n].number < image->first) {
+        r->out->kept[r->out->kept_count++] = *kept_find(image, r->segments[n].number);
+        n++;
+    }
+    memmove(r->segments, r->segments + n, (r->count - n) * sizeof(struct found));
+    r->count -= n;
+    r->checkpoint = image->first; // As if it were one.
+    r->out->next_number = MAX(r->out->next_number, image->first);
+    r->out->from_image = true;
+}
+
+// Pass one: what of the segments counts.
+static bool segments_look(struct replay *r)
+{
+    for (u32 i = 0; i < r->count; i++) {
+        marks_read(r, &r->segments[i]);
+    }
+    for (u32 i = 0; i < r->count && segment_judge(r, i); i++) {
+    }
+    return !r->failed;
+}
+
 bool wal_replay(const struct wal_replay_job *job, struct wal_replayed *out, struct error *e)
 {
     struct tsdb_replay_progress *progress = job->progress;
@@ -385,25 +445,28 @@ bool wal_replay(const struct wal_replay_job *job, struct wal_replayed *out, stru
     if (!segments_list(&r, e) || !headers_read(&r, e)) {
         return replay_failed(&r, e);
     }
+    out->kept = ARENA_NEW_N(r.arena, struct wal_kept, r.count + 1);
+    if (job->image && image_fits(&r, job->image) && job->image_load(job->ctx)) {
+        image_take(&r, job->image);
+    }
     if (progress && r.count > 0) {
         progress->segment_min = (i64)r.segments[0].number;
         progress->segment_max = (i64)r.segments[r.count - 1].number;
     }
-    for (u32 i = 0; i < r.count; i++) {
-        marks_read(&r, &r.segments[i]);
-    }
-    for (u32 i = 0; i < r.count && segment_judge(&r, i); i++) {
-    }
-    if (r.failed) {
+    if (!segments_look(&r)) {
         return replay_failed(&r, e);
     }
-    out->kept = ARENA_NEW_N(r.arena, struct wal_kept, r.count + 1);
-    checkpoint_apply(&r);
+    if (!out->from_image) {
+        checkpoint_apply(&r);
+    }
     for (u32 i = 0; i < r.count; i++) {
         if (progress) {
             progress->segment_now = (i64)r.segments[i].number;
         }
         segment_apply(&r, &r.segments[i]);
+        if (job->between) {
+            job->between(job->ctx, r.decoder);
+        }
     }
     return !r.failed || replay_failed(&r, e);
 }

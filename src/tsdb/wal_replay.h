@@ -5,6 +5,8 @@
 // so that what survives is a prefix (I5). A bad place before it was whole once: it is stepped over,
 // counted and told. The second pass decodes.
 // Nothing is changed on disk but leftovers of an interrupted checkpoint.
+// Where a head image stands for the older segments (head_image.h), only those from its own on are
+// looked at, if image and log fit: nothing that the image leans on may have been cut off since.
 // Cost: every segment mapped and checksummed twice. Threads: owned.
 #ifndef TSDB_WAL_REPLAY_H
 #define TSDB_WAL_REPLAY_H
@@ -16,7 +18,7 @@
 struct arena;
 struct error;
 struct fs;
-struct head;
+struct head_image_file;
 struct log;
 struct tsdb_replay_progress;
 
@@ -29,6 +31,7 @@ struct wal_replayed {
     u32 kept_count;
     u64 corruptions; // Damaged places, torn tails not counted.
     u64 void_bytes;
+    bool from_image;
 };
 
 // Threads: owned by the call.
@@ -40,6 +43,10 @@ struct wal_replay_job {
     struct wal_decoder *decoder;
     struct tsdb_replay_progress *progress; // May be NULL.
     struct arena *arena;
+    const struct head_image_file *image;               // NULL: there is none.
+    bool (*image_load)(void *ctx);                     // false: it could not be used after all.
+    void (*between)(void *ctx, struct wal_decoder *d); // After each segment. NULL: nothing.
+    void *ctx;
 };
 // false only if a file cannot be read or is of a newer format (ERR_UNSUPPORTED).
 bool wal_replay(const struct wal_replay_job *job, struct wal_replayed *out,
