@@ -95,7 +95,7 @@ class Loop:
         self.pages = set()  # The times that pages were stamped with.
         config = (f"scrape_configs:\n  - job_name: scraped\n    scrape_interval: 100ms\n    scrape_timeout: 100ms\n"
                   f"    static_configs: [{{targets: ['{self.exporter.address}']}}]\n")
-        self.server = Server(config=config, flags=["--web.enable-remote-write-receiver", "--log.level=warn"])
+        self.server = Server(config=config, flags=["--web.enable-remote-write-receiver", "--log.level=warn", "--storage.tsdb.unclean-starts=0"])
         self.seed, self.epoch, self.total, self.old = seed, 0, 0, []
         self.senders = []
         self.seen = {}  # Scraped samples that a query showed: {labels: {ms: value}}

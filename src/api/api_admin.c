@@ -39,8 +39,12 @@ static void replay_write(struct http_response *rs, const struct tsdb_replay_prog
 void api_readiness(struct http_request *rq, struct http_response *rs)
 {
     const struct api *api = rq->ctx;
-    if (api_ready(rq, rs) != NULL) {
-        http_text(rs, 200, "Tidemark Server is Ready.");
+    const struct api_services *services = api_ready(rq, rs);
+    if (services != NULL) {
+        http_text(rs, 200, "Tidemark Server is Ready.%s",
+                  services->tsdb && tsdb_restrained(services->tsdb)
+                      ? " New series are refused for 10 minutes: starts before this one crashed."
+                      : "");
     } else if (str_contains(http_header_get(rq, STR("Accept")), STR("application/json"))) {
         replay_write(rs, api->opts.replay);
     }

@@ -213,6 +213,11 @@ bool tsdb_undelete(UNUSED struct tsdb *db, u64 id, struct error *e)
                                  (unsigned long long)id);
 }
 
+bool tsdb_restrained(UNUSED struct tsdb *db)
+{
+    return false;
+}
+
 bool tsdb_clean(UNUSED struct tsdb *db, u32 *blocks, UNUSED struct error *e)
 {
     *blocks = 1;

@@ -58,6 +58,10 @@ const struct option options_table[] = {
             .high = UINT32_MAX),
     BOUNDED("storage.tsdb.series-limit-per-metric", OPTION_U64, series_max_metric, "0",
             "The same of one metric name. 0 = no limit.", .high = UINT32_MAX),
+    BOUNDED("storage.tsdb.unclean-starts", OPTION_U64, unclean_starts, "2",
+            "After so many starts within 10 minutes that no clean stop followed, new series of "
+            "scrapes and pushes are refused for 10 minutes. 0 = never.",
+            .high = 8),
     BOUNDED("memory.limit", OPTION_BYTES, memory_limit, "0",
             "Memory budget, at least 64MB; 0 = 60 % of the machine or cgroup.",
             .low = MEMORY_LIMIT_MIN, .or_zero = true),

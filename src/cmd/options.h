@@ -51,6 +51,7 @@ struct options {
     u64 series_max_tenant;
     u64 series_max_job;
     u64 series_max_metric;
+    u64 unclean_starts;
     u64 memory_limit;
     str listen_address;
     str external_url;

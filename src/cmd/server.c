@@ -368,6 +368,7 @@ static bool start_storage(struct server *s, struct error *e)
         .series_max_tenant = (u32)o->series_max_tenant,
         .series_max_job = (u32)o->series_max_job,
         .series_max_metric = (u32)o->series_max_metric,
+        .unclean_starts_max = (u32)o->unclean_starts,
         .memory_max = memory_pool_bytes(memory_limit(o), POOL_HEAD),
         .box_bytes_max = memory_pool_bytes(memory_limit(o), POOL_HISTOGRAMS),
         .exemplar_bytes_max = memory_pool_bytes(memory_limit(o), POOL_EXEMPLARS),

@@ -22,6 +22,7 @@ enum append_outcome {
     APPEND_LIMIT_JOB,     // of one job's,
     APPEND_LIMIT_METRIC,  // of one metric's,
     APPEND_LIMIT_MEMORY,  // of the memory of all series,
+    APPEND_LIMIT_STARTS,  // while the store comes back from crashes,
     APPEND_LIMIT_SYMBOLS, // of the texts of all labels,
     APPEND_LIMIT_LABELS,  // of the labels of one series;
     // or samples of series that are there,

@@ -31,6 +31,8 @@ const char *append_outcome_text(enum append_outcome o)
         return "metric_limit";
     case APPEND_LIMIT_MEMORY:
         return "memory_limit";
+    case APPEND_LIMIT_STARTS:
+        return "starts_limit";
     case APPEND_LIMIT_SYMBOLS:
         return "symbol_limit";
     case APPEND_LIMIT_LABELS:
@@ -60,6 +62,8 @@ const char *append_limit_text(enum append_outcome o)
         [APPEND_LIMIT_METRIC] =
             "their metric has as many series as --storage.tsdb.series-limit-per-metric allows",
         [APPEND_LIMIT_MEMORY] = "the memory of series is used up (--memory.limit), so no new ones",
+        [APPEND_LIMIT_STARTS] =
+            "starts before this one crashed (--storage.tsdb.unclean-starts), so no new ones yet",
         [APPEND_LIMIT_SYMBOLS] = "the memory of label texts is used up, so no new ones",
         [APPEND_LIMIT_LABELS] = "the labels of one series are longer than 8 MiB",
         [APPEND_LIMIT_HISTOGRAMS] = "the memory of histograms is used up (--memory.limit)",

@@ -16,8 +16,9 @@
 struct head_limits {
     _Atomic u32 series;
     u32 series_max;
-    _Atomic u64 box_bytes[HEADS_MAX]; // By shard.
-    u64 box_bytes_max;                // 0 = no limit
+    _Atomic u64 box_bytes[HEADS_MAX];   // By shard.
+    u64 box_bytes_max;                  // 0 = no limit
+    _Atomic bool restrained[HEADS_MAX]; // New series are refused: starts before this one crashed.
 };
 
 #endif

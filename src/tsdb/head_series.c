@@ -531,6 +531,9 @@ static enum append_outcome admit(const struct head *h, const struct head_asker *
     if (asker->reserve && h->live < max) {
         return APPEND_STORED;
     }
+    if (atomic_load(&h->limits->restrained[h->id])) {
+        return APPEND_LIMIT_STARTS;
+    }
     if (!room_is(h, ordinal_next(h))) {
         return APPEND_LIMIT_MEMORY;
     }

@@ -171,8 +171,8 @@ static bool data_folder_make(struct tsdb *db, struct error *e)
 // lies in a "wal" too, and would not be read by it again with ours inside.
 static bool data_folder_check(struct tsdb *db, struct error *e)
 {
-    static const char *const own[] = {"lock", "floor",      "ballast", "blocks",
-                                      "head", "quarantine", "wal",     "lost+found"};
+    static const char *const own[] = {"lock", "floor",      "starts", "ballast",   "blocks",
+                                      "head", "quarantine", "wal",    "lost+found"};
     char path[512];
     struct fs_info *infos;
     size_t count;
@@ -294,6 +294,9 @@ struct tsdb *tsdb_open(const struct tsdb_opts *opts, struct error *e)
     }
     struct tsdb *db = db_make(opts);
     bool ok = folders_make(db, e);
+    if (ok) {
+        tsdb_starts_open(db);
+    }
     ok = ok && tsdb_floor_read(db, e) && blocks_open(db, e);
     for (u32 i = 0; ok && i < SHARDS; i++) {
         ok = tsdb_shard_open(db, i, e);
@@ -308,6 +311,7 @@ struct tsdb *tsdb_open(const struct tsdb_opts *opts, struct error *e)
     }
     if (!ok) {
         (void)err_in(e, "opening the storage in %s", opts->dir);
+        tsdb_starts_close(db, false);
         db_free(db);
         return NULL;
     }
@@ -334,6 +338,7 @@ bool tsdb_close(struct tsdb *db, struct error *e)
         bool synced = tsdb_log_sync(db, i, ok ? e : NULL);
         ok = ok && synced && wal_seal(db->wals[i], e);
     }
+    tsdb_starts_close(db, true);
     db_free(db);
     return ok;
 }

@@ -72,8 +72,9 @@ struct tsdb_opts {
     u32 compact_first;  // 12: a day
     u32 compact_second; // 9: nine days
     bool compact_off;
-    i64 image_every_ms;  // 5 min: how often the head is copied beside the log; < 0 = never
-    u64 image_log_bytes; // 1 MiB: not before the log has grown by so much
+    i64 image_every_ms;     // 5 min: how often the head is copied beside the log; < 0 = never
+    u64 image_log_bytes;    // 1 MiB: not before the log has grown by so much
+    u32 unclean_starts_max; // So many within 10 minutes: new series are refused; 0 = never
 };
 
 // NULL if the folder cannot be used (ERR_EXISTS: another instance holds it). Damage does not stop
@@ -132,6 +133,7 @@ struct tsdb_retention {
 bool tsdb_set_retention(struct tsdb *db, const struct tsdb_retention *r, struct error *e) MUST_USE;
 // So may the out-of-order window; it holds for the commits that follow.
 void tsdb_set_ooo_window(struct tsdb *db, i64 ooo_window_ms);
+bool tsdb_restrained(struct tsdb *db); // New series are refused: starts before this one crashed.
 
 // A line of a top list of /api/v1/status/tsdb.
 struct tsdb_stat {

@@ -34,6 +34,7 @@ struct tombstones;
 // flood of scraped or pushed series keeps an alert from being recorded (I14).
 #define RULES_SHARE      8U
 #define COMPACT_SKIP_MAX 64U
+#define STARTS_MAX       8U
 
 // The blocks that are listed now, by time. Threads: frozen; refs guarded by the db's lock.
 struct block_set {
@@ -149,6 +150,11 @@ struct tsdb {
     i64 image_at;            // When images were last written, or tried, or the store was opened.
     u64 image_first[SHARDS]; // The segment from which on the newest does not hold the log.
     bool image_failing;
+    // Of open, the step and close.
+    bool starts_open;
+    u32 start_count;
+    i64 start_mono_ms;
+    i64 starts[STARTS_MAX]; // Those that nothing took back, and this one.
     struct block_leftover *leftovers;
     u32 leftover_count;
     i64 compact_skip[COMPACT_SKIP_MAX]; // Windows that cannot be compacted before a restart.

@@ -31,6 +31,7 @@ enum look {
     LOOK_READERS,
     LOOK_WRITES_FAILING,
     LOOK_HEAD_BYTES,
+    LOOK_RESTRAINED,
     LOOK_PAGES_DAMAGED,
 };
 
@@ -135,6 +136,8 @@ static const struct metric metrics[] = {
     LOOKED("tidemark_tsdb_readers", LOOK_READERS, "Queriers that are open."),
     LOOKED("tidemark_tsdb_wal_writes_failing", LOOK_WRITES_FAILING,
            "1 while the last write of the log failed."),
+    LOOKED("tidemark_tsdb_new_series_restrained", LOOK_RESTRAINED,
+           "1 while new series are refused because starts before this one crashed."),
     LOOKED("tidemark_tsdb_head_bytes", LOOK_HEAD_BYTES, "Memory of the head."),
 };
 
@@ -267,6 +270,8 @@ static f64 look_value(struct tsdb *db, enum look what)
         return (f64)atomic_load(&db->disk_total);
     case LOOK_WRITES_FAILING:
         return atomic_load(&db->writes_failing) ? 1 : 0;
+    case LOOK_RESTRAINED:
+        return tsdb_restrained(db) ? 1 : 0;
     case LOOK_HEAD_BYTES:
         return (f64)(tsdb_memory(db, TSDB_POOL_HEAD) + tsdb_memory(db, TSDB_POOL_BOXES));
     }

@@ -10,6 +10,11 @@ struct buf;
 struct error;
 struct tsdb;
 
+// Writes down that a start began; refuses new series if those before it crashed.
+void tsdb_starts_open(struct tsdb *db);
+void tsdb_starts_step(struct tsdb *db);
+void tsdb_starts_close(struct tsdb *db, bool clean); // false: it could not be opened.
+
 void tsdb_head_make(struct tsdb *db, u32 shard); // Empty.
 bool tsdb_shard_open(struct tsdb *db, u32 shard, struct error *e) MUST_USE;
 

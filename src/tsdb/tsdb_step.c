@@ -417,6 +417,7 @@ bool tsdb_step(struct tsdb *db, bool *did, struct error *e)
     work_take(db);
     tsdb_disk_look(db);
     ballast_hold(db);
+    tsdb_starts_step(db);
     memory_look(db);
     blocks_retry(db);
     bool ok = true;

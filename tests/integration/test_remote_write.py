@@ -17,7 +17,7 @@ def now_ms():
 
 
 def outcomes(server):
-    names = ("stored", "stored_ooo", "duplicate", "conflict", "out_of_order", "too_old", "too_new", "series_limit", "invalid")
+    names = ("stored", "stored_ooo", "duplicate", "conflict", "out_of_order", "too_old", "too_new", "series_limit", "starts_limit", "invalid")
     return {n: int(v) for n in names if (v := server.metric("tidemark_remote_write_samples_total", outcome=n))}
 
 
@@ -184,6 +184,26 @@ def test_series_limit_is_told_and_counted():
         assert outcomes(server)["series_limit"] == 500 - stored
         # What is known goes on.
         accepted(server.push([({"__name__": "a", "n": "0"}, [(t + 1000, 2.0)])]), 1)
+
+
+def test_third_start_after_two_kills_takes_no_new_series():
+    t = now_ms()
+    with Server(flags=FLAG) as server:
+        for n in range(2):
+            accepted(server.push([({"__name__": "a", "n": str(n)}, [(t, 1.0)])]), 1)
+            server.kill()
+            server.start()
+        assert "New series are refused" in server.get("/-/ready").text and "without a clean stop" in server.log()
+        assert server.metric("tidemark_tsdb_new_series_restrained") == 1
+        answer = server.push([({"__name__": "a", "n": "2"}, [(t, 1.0)])])
+        assert answer.status == 400 and "--storage.tsdb.unclean-starts" in answer.text, answer
+        assert outcomes(server)["starts_limit"] == 1
+        accepted(server.push([({"__name__": "a", "n": "0"}, [(t + 1000, 2.0)])]), 1)  # What is known goes on.
+        assert server.value("count(a)") == 2
+        server.stop()
+        server.start()
+        assert server.get("/-/ready").text.strip() == "Tidemark Server is Ready."
+        accepted(server.push([({"__name__": "a", "n": "2"}, [(t, 1.0)])]), 1)
 
 
 def test_memory_limit_is_shared_out_in_pools():
