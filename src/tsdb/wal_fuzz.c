@@ -1,12 +1,15 @@
 // wal_fuzz.c: foreign bytes as a log. The first byte chooses: a whole segment file through the
-// replay (checksums stand in the way), or payloads of records straight into the decoder and a head.
+// replay, as it is or with its header and checksums put right, or payloads of records straight into
+// the decoder and a head.
 #include "base/arena.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "os/fs.h"
 #include "tsdb/exemplar_ring.h"
 #include "tsdb/head.h"
 #include "tsdb/wal_entry.h"
+#include "tsdb/wal_record.h"
 #include "tsdb/wal_replay.h"
 
 #include <stddef.h>
@@ -71,6 +74,28 @@ static void feed_payloads(struct wal_decoder *d, str input)
     }
 }
 
+// What a writer would have made of these bytes: the right header in front, and right checksums
+// where something looks like a record, so that what is behind them is reached.
+static void segment_right(u8 *bytes, size_t len)
+{
+    const struct wal_header header = {.number = 1};
+    wal_header_encode(&header, bytes);
+    size_t at = WAL_HEADER_BYTES;
+    while (at + WAL_RECORD_HEAD <= len) {
+        u8 *p = bytes + at;
+        const size_t room = len - at - WAL_RECORD_HEAD;
+        if (p[0] != 'T' || p[1] != 'R') {
+            at++;
+            continue;
+        }
+        u32 payload = (u32)MIN((size_t)load_le32(p + 4), room);
+        memcpy(p + 4, &payload, sizeof(payload));
+        u32 crc = crc32c(crc32c(0, p, 8), p + WAL_RECORD_HEAD, payload);
+        memcpy(p + 8, &crc, sizeof(crc));
+        at += WAL_RECORD_HEAD + payload;
+    }
+}
+
 static void feed_segment(struct wal_decoder *d, str input)
 {
     struct error e;
@@ -107,8 +132,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     str input = {(const char *)data + 1, size - 1};
     if (data[0] % 2 == 0) {
         feed_payloads(&d, input);
-    } else {
+    } else if (data[0] % 4 == 1 || input.len < WAL_HEADER_BYTES) {
         feed_segment(&d, input);
+    } else {
+        u8 *copy = MEM_NEW_N(u8, input.len);
+        memcpy(copy, input.ptr, input.len);
+        segment_right(copy, input.len);
+        feed_segment(&d, (str){(const char *)copy, input.len});
+        mem_free(copy);
     }
     wal_decoder_fini(&d);
     exemplar_ring_fini(&t.ring);
