@@ -265,8 +265,9 @@ static const struct http_class *lane_enter(struct http_exchange *x)
                                                                : (struct http_place){0},
                                   .since_mono_ns = clk_mono_ns(s->opts.clk)};
     const struct http_class *full = http_queue_push(s->queues[i], &w);
-    if (full == NULL && !pool_submit(s->pools[i], lane_run, s->queues[i])) {
-        // As many jobs wait as there may: each of them runs all that it finds.
+    if (full == NULL) {
+        // If as many jobs wait as there may, each of them runs all that it finds.
+        (void)!pool_submit(s->pools[i], lane_run, s->queues[i]);
     }
     return full;
 }

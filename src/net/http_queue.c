@@ -35,7 +35,7 @@ struct http_queue *http_queue_new(const struct http_lane *lane)
     }
     lock_init(&q->lock, LOCK_LEAF, "http_queue");
     q->turns = MEM_NEW_N(struct turn, q->lane.class_count);
-    q->waiting = MEM_NEW_N(struct http_queued, lane->queue_max);
+    q->waiting = MEM_NEW_N(struct http_queued, (size_t)lane->queue_max + lane->threads);
     q->running = MEM_NEW_N(struct http_place, lane->threads);
     return q;
 }
@@ -53,13 +53,24 @@ void http_queue_free(struct http_queue *q)
     mem_free(q);
 }
 
+// A thread that is free, but has not come for it yet, makes nobody wait.
+static bool has_room(const struct http_queue *q, u32 class_index)
+{
+    const struct http_class *c = &q->lane.classes[class_index];
+    const struct turn *t = &q->turns[class_index];
+    const u32 free_of_all = q->lane.threads - q->running_count;
+    const u32 free_of_class = MIN(free_of_all, c->running_max - t->running);
+    return q->waiting_count < q->lane.queue_max + free_of_all &&
+           t->waiting < c->waiting_max + free_of_class;
+}
+
 const struct http_class *http_queue_push(struct http_queue *q, const struct http_queued *w)
 {
     CHECK(w->place.class_index < q->lane.class_count);
     const struct http_class *full = &q->lane.classes[w->place.class_index];
     struct turn *turn = &q->turns[w->place.class_index];
     lock_take(&q->lock);
-    if (q->waiting_count < q->lane.queue_max && turn->waiting < full->waiting_max) { // (I1)
+    if (has_room(q, w->place.class_index)) { // (I1)
         if (turn->waiting == 0) {
             turn->at = MAX(turn->at, q->now);
         }

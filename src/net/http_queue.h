@@ -6,7 +6,8 @@
 // Within a class the tenant with the fewest running is next, then who came first.
 // Cost: O(waiting) per push and pop, some dozens. Memory: bounded at birth.
 // Invariants:
-//   (I1) Of a class no more run than running_max, no more wait than waiting_max.
+//   (I1) Of a class no more run than running_max, no more wait than waiting_max; those for whom a
+//        thread is free are not counted.
 //   (I2) What was pushed is popped, or taken out by http_queue_take, exactly once.
 //   (I3) If something waits, all threads are busy or its class runs as many as it may.
 // Threads: guarded inside.

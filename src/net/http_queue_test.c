@@ -43,7 +43,7 @@ static void drain(struct http_queue *q, char *out, size_t size)
 
 TEST(http_queue_keeps_the_order_of_a_lane_without_classes)
 {
-    const struct http_lane plain = {.name = "meta", .threads = 1, .queue_max = 3};
+    const struct http_lane plain = {.name = "meta", .threads = 1, .queue_max = 2};
     struct http_queue *q = http_queue_new(&plain);
     char row[32];
     assert_null(push(q, 'a', 0, 0));
@@ -100,13 +100,14 @@ TEST(http_queue_runs_no_more_of_a_class_than_it_may)
 {
     struct http_queue *q = http_queue_new(&lane);
     struct http_place place[4];
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) { // Two will run, four may wait.
         assert_null(push(q, 'e', EXPORT, 1));
     }
     assert_string_equal(push(q, 'e', EXPORT, 1)->name, "exports");
     assert_non_null(http_queue_pop(q, &place[0]));
     assert_non_null(http_queue_pop(q, &place[1]));
     assert_null(http_queue_pop(q, &place[2]));
+    assert_string_equal(push(q, 'e', EXPORT, 1)->name, "exports");
     assert_null(push(q, 'd', DASHBOARD, 1));
     assert_int_equal(pop(q, &place[2]), 'd');
     assert_int_equal(place[2].class_index, DASHBOARD);
@@ -118,7 +119,7 @@ TEST(http_queue_runs_no_more_of_a_class_than_it_may)
     }
     char row[8];
     drain(q, row, sizeof(row));
-    assert_string_equal(row, "e");
+    assert_string_equal(row, "eee");
     http_queue_free(q);
 }
 
@@ -151,13 +152,35 @@ TEST(http_queue_bounds_what_waits_in_all)
 {
     struct http_queue *q = http_queue_new(&lane);
     char row[32];
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 20; i++) { // Four threads are free, 16 may wait.
         assert_null(push(q, 'd', DASHBOARD, 1));
     }
     assert_string_equal(push(q, 'd', DASHBOARD, 1)->name, "dashboards");
     assert_string_equal(push(q, 'a', ADHOC, 1)->name, "adhoc");
     drain(q, row, sizeof(row));
-    assert_int_equal(strlen(row), 16);
+    assert_int_equal(strlen(row), 20);
+    http_queue_free(q);
+}
+
+TEST(http_queue_refuses_nobody_for_whom_a_thread_is_free)
+{
+    const struct http_lane tight = {.name = "meta", .threads = 2, .queue_max = 1};
+    struct http_queue *q = http_queue_new(&tight);
+    struct http_place place[2];
+    assert_null(push(q, 'a', 0, 0)); // Both threads are free, and slow to come for them.
+    assert_null(push(q, 'b', 0, 0));
+    assert_null(push(q, 'c', 0, 0));
+    assert_non_null(push(q, 'd', 0, 0));
+    assert_int_equal(pop(q, &place[0]), 'a');
+    assert_non_null(push(q, 'd', 0, 0)); // One thread and one to wait: b and c are there.
+    assert_int_equal(pop(q, &place[1]), 'b');
+    assert_non_null(push(q, 'd', 0, 0));
+    http_queue_done(q, place[0]);
+    assert_null(push(q, 'd', 0, 0));
+    http_queue_done(q, place[1]);
+    char row[8];
+    drain(q, row, sizeof(row));
+    assert_string_equal(row, "cd");
     http_queue_free(q);
 }
 
