@@ -103,6 +103,7 @@ TEST(tmpl_changes_text)
            "web-1.example.org web-1:9100");
     expect("{{ toUpper \"ab\" }}{{ toLower \"AB\" }}{{ title \"ab cd\" }}", 0, "ABabAb Cd");
     expect("{{ match \"web.*\" $labels.instance }}", 0, "true");
+    expect("{{ urlQueryEscape \"a b&c=\u00e9~\" }}", 0, "a+b%26c%3D%C3%A9~");
     expect("{{ graphLink \"up == 0\" }}", 0, "/graph?g0.expr=up+%3D%3D+0&g0.tab=0");
     expect("{{ parseDuration \"1h30m\" }}", 0, "5400");
 }

@@ -40,6 +40,8 @@ struct tmpl *tmpl_compile(struct arena *a, str text, struct error *e);
 bool tmpl_run(const struct tmpl *t, const struct tmpl_data *data, struct arena *a, struct buf *out,
               struct error *e) MUST_USE;
 
+const char *tmpl_function_name(u32 index); // Sorted; NULL past the last.
+
 // Upstream's number humanisers, also used by the UI's texts.
 void tmpl_humanize(struct buf *out, f64 v);
 void tmpl_humanize_1024(struct buf *out, f64 v);

@@ -235,11 +235,44 @@ static bool fn_title(struct run *r, const struct value *args, UNUSED u32 n, stru
     return map_case(r, &args[0], 't', out, e);
 }
 
+// As Go's url.QueryEscape has it.
+static void query_escape(struct buf *b, str text)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < text.len; i++) {
+        const u8 c = (u8)text.ptr[i];
+        const bool plain = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+                           c == '-' || c == '_' || c == '.' || c == '~';
+        if (plain) {
+            buf_byte(b, c);
+        } else if (c == ' ') {
+            buf_byte(b, '+');
+        } else {
+            buf_byte(b, '%');
+            buf_byte(b, (u8)hex[c >> 4]);
+            buf_byte(b, (u8)hex[c & 15]);
+        }
+    }
+}
+
+static bool fn_url_query_escape(struct run *r, const struct value *args, UNUSED u32 n,
+                                struct value *out, struct error *e)
+{
+    str text = STR_EMPTY;
+    if (!want_string(&args[0], &text, e)) {
+        return false;
+    }
+    struct buf b;
+    buf_init(&b, TMPL_STRING_MAX);
+    query_escape(&b, text);
+    take_text(r, &b, out);
+    return true;
+}
+
 // A link to the expression's graph or table page.
 static bool link_to(struct run *r, const struct value *arg, u32 tab, struct value *out,
                     struct error *e)
 {
-    static const char hex[] = "0123456789ABCDEF";
     str expr = STR_EMPTY;
     if (!want_string(arg, &expr, e)) {
         return false;
@@ -247,20 +280,7 @@ static bool link_to(struct run *r, const struct value *arg, u32 tab, struct valu
     struct buf b;
     buf_init(&b, TMPL_STRING_MAX);
     buf_c(&b, "/graph?g0.expr=");
-    for (size_t i = 0; i < expr.len; i++) {
-        const u8 c = (u8)expr.ptr[i];
-        const bool plain = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-                           c == '-' || c == '_' || c == '.' || c == '~';
-        if (plain) {
-            buf_byte(&b, c);
-        } else if (c == ' ') {
-            buf_byte(&b, '+');
-        } else {
-            buf_byte(&b, '%');
-            buf_byte(&b, (u8)hex[c >> 4]);
-            buf_byte(&b, (u8)hex[c & 15]);
-        }
-    }
+    query_escape(&b, expr);
     buf_printf(&b, "&g0.tab=%u", tab);
     take_text(r, &b, out);
     return true;
@@ -651,8 +671,14 @@ static const struct tmpl_function functions[] = {
     {"toLower", 1, 1, fn_to_lower},
     {"toTime", 1, 1, fn_to_time},
     {"toUpper", 1, 1, fn_to_upper},
+    {"urlQueryEscape", 1, 1, fn_url_query_escape},
     {"value", 1, 1, fn_value},
 };
+
+const char *tmpl_function_name(u32 index)
+{
+    return index < ARRAY_LEN(functions) ? functions[index].name : NULL;
+}
 
 const struct tmpl_function *tmpl_function_find(str name)
 {
