@@ -59,7 +59,7 @@ static const struct http_route route_table[] = {
      NULL},
     {HTTP_GET, V1("/status/walreplay"), INLINE, 0, HTTP_READ, HTTP_CORS, 0, api_status_walreplay,
      NULL},
-    {HTTP_GET, V1("/features"), INLINE, 0, HTTP_READ, HTTP_CORS, 0, api_features, NULL},
+    {HTTP_GET, V1("/features"), META, 0, HTTP_READ, HTTP_CORS, 0, api_features, NULL},
     {HTTP_GET, V1("/notifications"), META, 0, HTTP_READ, HTTP_CORS, 0, api_notifications, NULL},
     {HTTP_POST, V1("/write"), WRITE, 0, HTTP_WRITE, HTTP_SHED_429 | HTTP_RETRY_SLOW, 0, api_write,
      NULL},

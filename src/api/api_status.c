@@ -257,52 +257,6 @@ void api_status_walreplay(struct http_request *rq, struct http_response *rs)
     api_out_end(&o);
 }
 
-// Category, feature: what clients may rely on.
-static const struct {
-    const char *category;
-    const char *feature;
-    bool on;
-} features[] = {
-    {"api", "query_stats", true},
-    {"api", "query_warnings", true},
-    {"api", "time_range_labels", true},
-    {"api", "time_range_series", true},
-    {"api", "label_values_match", true},
-    {"api", "exclude_alerts", true},
-    {"api", "remote_write_v1", true},
-    {"api", "remote_write_v2", false},
-    {"promql", "at_modifier", true},
-    {"promql", "negative_offset", true},
-    {"promql", "subqueries", true},
-    {"promql", "offset", true},
-    {"rules", "keep_firing_for", true},
-    {"rules", "query_offset", true},
-    {"scrape", "extra_scrape_metrics", false},
-    {"tsdb", "native_histograms", true},
-    {"tsdb", "exemplars", true},
-    {"otlp_receiver", "enabled", false},
-};
-
-void api_features(struct http_request *rq, struct http_response *rs)
-{
-    struct api_out o;
-    (void)rq;
-    api_out_begin(&o, rs);
-    jsonw_object(&o.w);
-    for (size_t i = 0; i < ARRAY_LEN(features);) {
-        const char *category = features[i].category;
-        jsonw_key(&o.w, str_c(category));
-        jsonw_object(&o.w);
-        for (; i < ARRAY_LEN(features) && strcmp(features[i].category, category) == 0; i++) {
-            jsonw_key(&o.w, str_c(features[i].feature));
-            jsonw_bool(&o.w, features[i].on);
-        }
-        jsonw_object_end(&o.w);
-    }
-    jsonw_object_end(&o.w);
-    api_out_end(&o);
-}
-
 // What upstream takes by POST and this release does not: said, and not as a wrong method.
 void api_absent(struct http_request *rq, struct http_response *rs)
 {

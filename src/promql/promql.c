@@ -49,6 +49,11 @@ void promql_engine_free(struct promql_engine *g)
     mem_free(g);
 }
 
+const struct promql_engine_opts *promql_engine_get_opts(const struct promql_engine *g)
+{
+    return &g->opts;
+}
+
 void promql_engine_set_subquery_step(struct promql_engine *g, i64 step_ms)
 {
     g->subquery_step_ms = step_ms > 0 ? step_ms : SUBQUERY_STEP_MS;

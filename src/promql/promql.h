@@ -50,6 +50,10 @@ struct promql_engine_opts {
 };
 struct promql_engine *promql_engine_new(struct promql_engine_opts opts);
 void promql_engine_free(struct promql_engine *g); // Accepts NULL.
+const struct promql_engine_opts *promql_engine_get_opts(const struct promql_engine *g); // Filled.
+// Each feature of the language, by upstream's name for it and its group, groups one after another.
+typedef void promql_feature_fn(void *ctx, const char *group, str name, bool on);
+void promql_features(const struct promql_engine *g, promql_feature_fn *fn, void *ctx);
 // The step of subqueries that name none may change at a reload; runs that began keep theirs.
 void promql_engine_set_subquery_step(struct promql_engine *g, i64 step_ms);
 

@@ -2,6 +2,12 @@
 
 #include "sd/sd_inner.h"
 
+const char *sd_kind(u32 index)
+{
+    static const char *const kinds[] = {"file", "static"};
+    return index < ARRAY_LEN(kinds) ? kinds[index] : NULL;
+}
+
 void sd_poll(struct sd_provider *p, i64 mono_ms, bool *changed, const struct sd_group **groups,
              u32 *count)
 {

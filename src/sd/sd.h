@@ -42,6 +42,8 @@ extern const struct conf_struct sd_file_conf;
 
 #define SD_PROVIDERS_MAX 64U // Of one scrape job.
 
+const char *sd_kind(u32 index); // What is built: "file", "static"; NULL past the last.
+
 struct sd_provider;
 struct sd_deps {
     struct fs *fs;

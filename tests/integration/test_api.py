@@ -212,7 +212,9 @@ def test_status_pages():
         assert flags["storage.tsdb.retention.time"] == "100y" and all(isinstance(v, str) for v in flags.values())
         version = server.get("/version").json
         assert version["version"] == server.api("status/buildinfo")["version"] and version["tidemark"]
-        assert all(isinstance(on, bool) for group in server.api("features").values() for on in group.values())
+        features = server.api("features")
+        assert all(isinstance(on, bool) for group in features.values() for on in group.values())
+        assert features["promql_functions"]["info"] and features["promql_operators"]["atan2"], features
 
 
 def test_metrics_page():
