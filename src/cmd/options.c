@@ -112,8 +112,12 @@ const struct option options_table[] = {
     CHOICE("log.level", log_level, "info", levels, "Least severity that is logged."),
     CHOICE("log.format", log_format, "logfmt", formats, "Form of log lines."),
     ROW("enable-feature", OPTION_STR, enable_feature, "",
-        "Upstream's feature names, comma separated; what they switch on is on already, others are "
-        "warned about."),
+        "Upstream's feature names, comma separated. Most are on already; "
+        "promql-delayed-name-removal "
+        "is not. Others are warned about."),
+    ROW("disable-feature", OPTION_STR, disable_feature, "",
+        "The same switched off: promql-experimental-functions, promql-duration-expr, "
+        "promql-extended-range-selectors, promql-binop-fill-modifiers."),
     UNBUILT("agent"),
     UNBUILT("auto-gomemlimit"),
     UNBUILT("auto-gomaxprocs"),

@@ -78,6 +78,7 @@ struct options {
     int log_level;  // enum log_level
     int log_format; // enum log_format
     str enable_feature;
+    str disable_feature;
 
     enum option_source sources[OPTION_COUNT_MAX];
 };

@@ -2,53 +2,10 @@
 // features. Upstream warns of such features and goes on; so do we.
 #include "base/arena.h"
 #include "base/str.h"
+#include "cmd/feature_flags.h"
 #include "cmd/options.h"
 
 enum { DOUBTS_MAX = 100, VALUE_SHOWN_MAX = 80 };
-
-// Upstream's feature names, today's and retired ones. on: what it switches on is always on here.
-static const struct {
-    const char *name;
-    bool on;
-} features[] = {
-    {"agent", false},
-    {"auto-gomaxprocs", true},
-    {"auto-gomemlimit", true},
-    {"auto-reload-config", false},
-    {"concurrent-rule-eval", true},
-    {"created-timestamp-zero-ingestion", false},
-    {"delayed-compaction", false},
-    {"exemplar-storage", false},
-    {"expand-external-labels", true},
-    {"extra-scrape-metrics", false},
-    {"histograms-st-encoding", false},
-    {"memory-snapshot-on-shutdown", false},
-    {"metadata-wal-records", false},
-    {"native-histograms", false},
-    {"new-service-discovery-manager", true},
-    {"no-default-scrape-port", true},
-    {"old-ui", false},
-    {"otlp-deltatocumulative", false},
-    {"otlp-native-delta-ingestion", false},
-    {"otlp-write-receiver", false},
-    {"promql-at-modifier", true},
-    {"promql-binop-fill-modifiers", true},
-    {"promql-delayed-name-removal", false},
-    {"promql-duration-expr", true},
-    {"promql-experimental-functions", true},
-    {"promql-extended-range-selectors", true},
-    {"promql-negative-offset", true},
-    {"promql-per-step-stats", true},
-    {"remote-write-receiver", false},
-    {"search-api", false},
-    {"st-storage", false},
-    {"st-synthesis", false},
-    {"type-and-unit-labels", false},
-    {"use-start-timestamps", false},
-    {"use-uncached-io", false},
-    {"utf8-names", true},
-    {"xor2-encoding", false},
-};
 
 // Threads: owned.
 struct doubts {
@@ -64,27 +21,38 @@ static void doubt_add(struct doubts *d, str text)
     }
 }
 
-static void feature_look(struct doubts *d, str name)
+// What a list says that changes nothing. states: those that the flag speaks of, as bits.
+static void feature_look(struct doubts *d, const char *flag, str name, u32 states)
 {
-    str names[ARRAY_LEN(features)];
-    for (size_t i = 0; i < ARRAY_LEN(features); i++) {
-        names[i] = str_c(features[i].name);
-        if (!str_eq(name, names[i])) {
-            continue;
-        }
-        if (!features[i].on) {
-            doubt_add(d, arena_printf(d->arena,
-                                      "--enable-feature=%s is known to Prometheus but switches on "
-                                      "nothing in this release",
-                                      features[i].name));
-        }
+    const struct feature *f = feature_find(name);
+    if (f && (states & 1U << f->state) != 0) {
         return;
     }
-    const str near = str_nearest(name, names, ARRAY_LEN(features));
-    doubt_add(d, arena_printf(d->arena, "--enable-feature: unknown feature \"%.*s\"%s%.*s%s",
+    if (f) {
+        doubt_add(d, arena_printf(d->arena,
+                                  "--%s=%s changes nothing: it is known to Prometheus but %s", flag,
+                                  f->name,
+                                  f->state == FEATURE_ALWAYS ? "always on here"
+                                                             : "not built in this release"));
+        return;
+    }
+    str *names = ARENA_NEW_N(d->arena, str, features_count());
+    for (u32 i = 0; i < features_count(); i++) {
+        names[i] = str_c(feature_get(i)->name);
+    }
+    const str near = str_nearest(name, names, features_count());
+    doubt_add(d, arena_printf(d->arena, "--%s: unknown feature \"%.*s\"%s%.*s%s", flag,
                               STR_ARG(str_sub(name, 0, VALUE_SHOWN_MAX)),
                               near.len > 0 ? ": did you mean " : "", STR_ARG(near),
                               near.len > 0 ? "?" : ""));
+}
+
+static void features_look(struct doubts *d, const char *flag, str list, u32 states)
+{
+    str name;
+    while (feature_list_next(&list, &name)) {
+        feature_look(d, flag, name, states);
+    }
 }
 
 static void variable_look(struct doubts *d, str name)
@@ -111,14 +79,9 @@ static void variable_look(struct doubts *d, str name)
 u32 options_doubts(const struct options *o, char *const *variables, struct arena *a, str **texts)
 {
     struct doubts d = {.arena = a, .texts = ARENA_NEW_N(a, str, DOUBTS_MAX)};
-    str rest = o->enable_feature;
-    str name;
-    while (str_split_next(&rest, ',', &name)) {
-        name = str_trim(name);
-        if (name.len > 0) {
-            feature_look(&d, name);
-        }
-    }
+    const u32 switched = 1U << FEATURE_ON | 1U << FEATURE_OFF;
+    features_look(&d, "enable-feature", o->enable_feature, switched | 1U << FEATURE_ALWAYS);
+    features_look(&d, "disable-feature", o->disable_feature, switched);
     for (u32 i = 0; variables && variables[i] && d.count < DOUBTS_MAX; i++) {
         const str text = str_c(variables[i]);
         const str variable = str_sub(text, 0, str_find(text, '='));

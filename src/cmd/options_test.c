@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/test.h"
+#include "cmd/feature_flags.h"
 #include "cmd/options.h"
 
 #include <stdio.h>
@@ -103,6 +104,27 @@ TEST(options_help_names_every_built_flag_and_no_other)
     buf_fini(&b);
 }
 
+TEST(features_are_switched_by_name)
+{
+    static const struct {
+        const char *name;
+        const char *enabled;
+        const char *disabled;
+        bool on;
+    } cases[] = {
+        {"promql-duration-expr", "", "", true},
+        {"promql-duration-expr", "", "a, promql-duration-expr ,b", false},
+        {"promql-duration-expr", "promql-duration-expr", "promql-duration-expr", false},
+        {"promql-delayed-name-removal", "promql-delayed-name", "", false},
+        {"promql-delayed-name-removal", "a,promql-delayed-name-removal", "a", true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(
+            feature_is_on(cases[i].name, str_c(cases[i].enabled), str_c(cases[i].disabled)),
+            cases[i].on);
+    }
+}
+
 TEST(options_doubt_what_nothing_reads)
 {
     char *const variables[] = {(char[]){"TIDEMARK_QUERY_TIMEOUT=1m"},
@@ -114,8 +136,13 @@ TEST(options_doubt_what_nothing_reads)
     static const char *const want[] = {
         "--enable-feature: unknown feature \"promql-experimental-function\": did you mean "
         "promql-experimental-functions?",
-        "--enable-feature=exemplar-storage is known to Prometheus but switches on nothing in this "
+        "--enable-feature=old-ui changes nothing: it is known to Prometheus but not built in this "
         "release",
+        "--disable-feature=native-histograms changes nothing: it is known to Prometheus but not "
+        "built "
+        "in this release",
+        "--disable-feature=utf8-names changes nothing: it is known to Prometheus but always on "
+        "here",
         "no flag reads the environment variable TIDEMARK_QUERY_TIMEUOT: did you mean "
         "TIDEMARK_QUERY_TIMEOUT?",
         "no flag reads the environment variable TIDEMARK_ZZZZZZZZZZZZZZZZZZZZZZZZ",
@@ -123,14 +150,16 @@ TEST(options_doubt_what_nothing_reads)
     struct arena *a = arena_new(1 << 20);
     struct options o;
     struct error e = {0};
-    const char *const args[] = {"--enable-feature=promql-experimental-function, exemplar-storage,"
-                                "promql-duration-expr"};
-    ASSERT_OK(parse(a, args, 1, &o, &e), e);
+    const char *const args[] = {
+        "--enable-feature=promql-experimental-function, old-ui,"
+        "promql-duration-expr,exemplar-storage",
+        "--disable-feature=native-histograms,utf8-names,promql-duration-expr"};
+    ASSERT_OK(parse(a, args, 2, &o, &e), e);
     str *texts = NULL;
     assert_int_equal(options_doubts(&o, variables, a, &texts), ARRAY_LEN(want));
     for (size_t i = 0; i < ARRAY_LEN(want); i++) {
         ASSERT_STR_EQ(texts[i], str_c(want[i]));
     }
-    assert_int_equal(options_doubts(&o, NULL, a, &texts), 2);
+    assert_int_equal(options_doubts(&o, NULL, a, &texts), 4);
     arena_free(a);
 }

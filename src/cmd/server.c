@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "client/tidemark.h"
 #include "cmd/config.h"
+#include "cmd/feature_flags.h"
 #include "cmd/memory_pools.h"
 #include "cmd/options.h"
 #include "cmd/server_metrics.h"
@@ -378,17 +379,27 @@ static bool start_storage(struct server *s, struct error *e)
     return s->db != NULL;
 }
 
+static bool has_feature(const struct server *s, const char *name)
+{
+    return feature_is_on(name, s->options->enable_feature, s->options->disable_feature);
+}
+
 // bytes_max: of one query.
 static struct promql_engine *engine_make(const struct server *s, u64 bytes_max)
 {
     const struct options *o = s->options;
-    return promql_engine_new(
-        (struct promql_engine_opts){.clk = clk_real(),
-                                    .lookback_ms = o->lookback_ms,
-                                    .timeout_ms = o->query_timeout_ms,
-                                    .samples_max = o->query_samples_max,
-                                    .bytes_max = bytes_max,
-                                    .subquery_step_ms = s->config->evaluation_interval_ms});
+    return promql_engine_new((struct promql_engine_opts){
+        .clk = clk_real(),
+        .lookback_ms = o->lookback_ms,
+        .timeout_ms = o->query_timeout_ms,
+        .samples_max = o->query_samples_max,
+        .bytes_max = bytes_max,
+        .subquery_step_ms = s->config->evaluation_interval_ms,
+        .delayed_name_removal = has_feature(s, "promql-delayed-name-removal"),
+        .no_experimental_functions = !has_feature(s, "promql-experimental-functions"),
+        .no_duration_exprs = !has_feature(s, "promql-duration-expr"),
+        .no_extended_ranges = !has_feature(s, "promql-extended-range-selectors"),
+        .no_fill = !has_feature(s, "promql-binop-fill-modifiers")});
 }
 
 static bool start_services(struct server *s, struct error *e)
