@@ -8,7 +8,7 @@
 // Memory: what the options allow. analyze holds 8 bytes a symbol, a bit a series, one page.
 // Invariants:
 //   (I1) A failed import has listed no block; only a failure while listing leaves those listed.
-//   (I2) No block is made over a time for which the folder may have samples.
+//   (I2) No block reaches past those that the folder has: what its log holds stays the log's.
 // Threads: owned by the call, but for what is said at each struct.
 #ifndef TSDB_TSDB_FILES_H
 #define TSDB_TSDB_FILES_H
@@ -59,7 +59,8 @@ struct tsdb_imported {
     u32 blocks;
     u32 passes;
 };
-// ERR_EXISTS: the folder has, or may have, samples as old as the newest of these, or is no store's.
+// Blocks of the same time may be there: both count, and are joined in time. ERR_EXISTS: the folder's
+// blocks end before the newest of these, so that its log may have samples as old; or is no store's.
 bool tsdb_import(const struct tsdb_import_opts *opts, struct tsdb_import_source *s,
                  struct tsdb_imported *out, struct error *e) MUST_USE;
 

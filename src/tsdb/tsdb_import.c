@@ -48,6 +48,7 @@ struct import {
     i64 min_ms; // Of all samples.
     i64 max_ms;
     i64 start_ms; // Of the first range.
+    i64 end_ms;   // No block reaches further.
     u32 ranges;
     u64 *counts; // Samples of each range; NULL: all fit at once.
     struct import_sample *samples;
@@ -147,30 +148,30 @@ static bool log_is_empty(const struct import *m, struct arena *a, struct error *
     return true;
 }
 
-// (I2): what is there begins where this ends, or later.
-static bool folder_is_free(const struct import *m, struct arena *a, struct error *e)
+// (I2): blocks reach as far already, so that what the log has lies behind this.
+static bool folder_is_free(struct import *m, struct arena *a, struct error *e)
 {
     struct fs_info *infos = NULL;
     size_t n = 0;
-    i64 oldest = INT64_MAX;
+    i64 newest = INT64_MIN;
     if (!fs_list(m->opts->fs, m->blocks, a, &infos, &n, e)) {
         return false;
     }
     for (size_t i = 0; i < n; i++) {
         struct block_meta meta;
         if (infos[i].is_dir && block_name_parse(infos[i].name, &meta)) {
-            oldest = MIN(oldest, meta.min_ms);
+            newest = MAX(newest, meta.max_ms);
         }
     }
-    if (oldest == INT64_MAX) {
+    if (newest == INT64_MIN) {
         return log_is_empty(m, a, e);
     }
-    const i64 end = m->start_ms + (i64)m->ranges * m->range_ms;
-    return end <= oldest ||
+    m->end_ms = newest;
+    return m->max_ms < newest ||
            err_set(e, ERR_EXISTS,
-                   "%s has blocks from %lld ms on; only samples of block ranges before that can "
-                   "be added, and these reach to %lld ms",
-                   m->opts->dir, (long long)oldest, (long long)m->max_ms);
+                   "the newest block of %s ends at %lld ms; only samples before that can be added, "
+                   "and these reach to %lld ms",
+                   m->opts->dir, (long long)newest, (long long)m->max_ms);
 }
 
 static bool folder_make(struct import *m, struct error *e)
@@ -276,14 +277,14 @@ static bool gather(struct import *m, const struct import_part *p, struct error *
 
 // ---- blocks ----
 
-// The block of a range. A server takes samples from its end on; so one that is just over, or not
-// yet, ends behind the newest sample, for a server to go on from there.
+// The block of a range. A server takes samples from the end of the newest one on; so in a folder
+// without blocks one that is just over, or not yet, ends behind the newest sample.
 static struct import_block *block_begin(struct import *m, u32 range, struct error *e)
 {
     struct import_block *b = MEM_NEW(struct import_block);
     const i64 from = m->start_ms + (i64)range * m->range_ms;
-    const i64 to = from + m->range_ms;
-    const bool is_recent = to > m->now_ms - m->range_ms;
+    const i64 to = MIN(from + m->range_ms, m->end_ms);
+    const bool is_recent = m->end_ms == INT64_MAX && to > m->now_ms - m->range_ms;
     b->table = &m->table;
     b->source = m->source->name;
     b->meta = (struct block_meta){.min_ms = from,
@@ -508,7 +509,7 @@ static bool import_run(struct import *m, struct error *e)
 bool tsdb_import(const struct tsdb_import_opts *opts, struct tsdb_import_source *s,
                  struct tsdb_imported *out, struct error *e)
 {
-    struct import m = {.opts = opts, .source = s, .out = out};
+    struct import m = {.opts = opts, .source = s, .out = out, .end_ms = INT64_MAX};
     *out = (struct tsdb_imported){0};
     m.range_ms = opts->block_range_ms ? opts->block_range_ms : DEFAULT_RANGE_MS;
     m.now_ms = clk_wall_ms(opts->clk);

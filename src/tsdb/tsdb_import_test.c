@@ -176,9 +176,11 @@ TEST(import_of_nothing_makes_nothing)
     fixture_fini(&f);
 }
 
+// Where `newer` was imported, blocks end at START + 4 ranges.
 TEST(import_adds_only_what_is_older)
 {
     const struct rig_sample newer[] = {{"a", START + 3 * FIXTURE_RANGE, 3}};
+    const struct rig_sample past[] = {{"a", START + 4 * FIXTURE_RANGE, 3}};
     const struct rig_sample older[] = {{"a", START + 2 * FIXTURE_RANGE, 2}, {"b", START, 1}};
     struct fixture f;
     struct import_rig r;
@@ -187,7 +189,9 @@ TEST(import_adds_only_what_is_older)
     fixture_init(&f, 305);
     import_rig_init(&r, &f, newer, 1);
     ASSERT_OK(import_rig_run(&r, &e), e);
-    refused(&r, ERR_EXISTS, "has blocks from");
+    import_rig_init(&r, &f, past, 1);
+    refused(&r, ERR_EXISTS, "the newest block of /data ends at");
+    import_rig_init(&r, &f, older, 2);
     fixture_open(&f);
     refused(&r, ERR_EXISTS, "a server uses the folder");
     assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "a", FIXTURE_NOW, 4), APPEND_STORED);
@@ -199,6 +203,45 @@ TEST(import_adds_only_what_is_older)
     assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 4);
     assert_true(fixture_get(&f, "b", START, &value, NULL) && value == 1);
     assert_true(fixture_get(&f, "a", FIXTURE_NOW, &value, NULL) && value == 4);
+    fixture_fini(&f);
+}
+
+static void imported(const struct fixture *f, const struct rig_sample *samples, u32 n)
+{
+    struct import_rig r;
+    struct error e = {0};
+    import_rig_init(&r, f, samples, n);
+    ASSERT_OK(import_rig_run(&r, &e), e);
+}
+
+// Twice over the same ranges: what either has is there, before they are joined and after.
+TEST(import_lies_over_blocks_of_the_same_time)
+{
+    const i64 t = START + FIXTURE_RANGE / 2;
+    const struct rig_sample first[] = {
+        {"a", START, 1}, {"a", t, 2}, {"b", t, 3}, {"a", START + 3 * FIXTURE_RANGE, 9}};
+    const struct rig_sample second[] = {
+        {"a", START + 1, 4}, {"a", t, 2}, {"c", t, 5}, {"b", START + FIXTURE_RANGE, 6}};
+    struct fixture f;
+    f64 value = 0;
+    fixture_init(&f, 309);
+    imported(&f, first, ARRAY_LEN(first));
+    clk_manual_advance(f.clk, 1000); // Blocks are named by it.
+    imported(&f, second, ARRAY_LEN(second));
+    for (u32 round = 0; round < 3; round++) {
+        f.opts.compact_off = round == 0;
+        f.opts.compact_first = 2;
+        fixture_open(&f);
+        fixture_steps(&f);
+        assert_int_equal(blocks_listed(&f), round == 0 ? 4 : 3); // Two of one range.
+        assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 7);
+        assert_true(fixture_get(&f, "a", START + 1, &value, NULL) && value == 4);
+        assert_true(fixture_get(&f, "a", t, &value, NULL) && value == 2);
+        assert_true(fixture_get(&f, "b", t, &value, NULL) && value == 3);
+        assert_true(fixture_get(&f, "c", t, &value, NULL) && value == 5);
+        assert_true(fixture_get(&f, "b", START + FIXTURE_RANGE, &value, NULL) && value == 6);
+        fixture_close(&f);
+    }
     fixture_fini(&f);
 }
 
@@ -245,14 +288,6 @@ TEST(import_up_to_now_is_followed_by_a_server)
     fixture_reopen(&f);
     assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), 303);
     fixture_fini(&f);
-}
-
-static void imported(const struct fixture *f, const struct rig_sample *samples, u32 n)
-{
-    struct import_rig r;
-    struct error e = {0};
-    import_rig_init(&r, f, samples, n);
-    ASSERT_OK(import_rig_run(&r, &e), e);
 }
 
 // One import in which one call fails; true: it had no such call.

@@ -54,10 +54,13 @@ def test_a_server_answers_what_the_file_said():
         page = page_write(outer, "old.om", lines, ["# HELP old_celsius Of old.", "# TYPE old_celsius gauge"])
         code, out, err = create(page, data)
         assert code == 0 and "3500 samples of 5 series in 6 blocks" in out, (code, out, err)
-        code, out, err = create(page, data)
-        assert code == 1 and "has blocks from" in err and "old.om" not in out, (code, out, err)
+        code, out, err = create(page, data)  # The same again: nothing is lost or doubled.
+        assert code == 0 and "in 6 blocks" in out, (code, out, err)
+        later = page_write(outer, "later.om", [f"old_celsius 1 {(end + 2 * RANGE) / 1000}"])
+        code, out, err = create(later, data)
+        assert code == 1 and "the newest block of" in err, (code, out, err)
         code, out, _ = tool("verify", data)
-        assert code == 0 and "6 blocks" in out and "0 damaged places" in out, out
+        assert code == 0 and "12 blocks" in out and "0 damaged places" in out, out
         with Server(folder=outer, flags=KEEP) as server:
             assert answered(server, "old_celsius", old, end) == known
             assert server.value('avg_over_time(old_celsius{host="host1"}[1m] @ %d)' % (old // 1000)) == 1000
