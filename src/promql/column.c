@@ -5,12 +5,13 @@
 
 bool column_init(struct run *r, struct column *c, u32 steps)
 {
-    f64 *values = run_alloc(r, steps, sizeof(f64));
-    u64 *present = run_alloc(r, column_words(steps), sizeof(u64));
-    if (!values || !present) {
+    const u64 words = column_words(steps);
+    u64 *present = run_alloc(r, words + steps, sizeof(u64)); // The values behind it.
+    if (!present) {
         return false;
     }
-    *c = (struct column){.values = values, .present = present, .steps = steps};
+    *c = (struct column){
+        .values = (f64 *)(void *)(present + words), .present = present, .steps = steps};
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "model/hist_reset.h"
 #include "model/hist_sum.h"
 #include "promql/fn_hist.h"
+#include "promql/plan_share.h"
 #include "promql/query_run.h"
 
 static struct series_cursor *feed_select(struct feed *f, struct run *r, bool no_data)
@@ -223,15 +224,29 @@ static bool copy_series(struct feed *f, struct run *r, bool pins, struct feed_sa
 static bool hoard_is_likely(const struct feed *f, const struct run *r)
 {
     return !r->opts->window_by_window &&
-           sat_sub_i64(f->max_ms, f->min_ms) / USUAL_INTERVAL_MS <= HOARDED_SAMPLES_MAX;
+           (f->taker ||
+            sat_sub_i64(f->max_ms, f->min_ms) / USUAL_INTERVAL_MS <= HOARDED_SAMPLES_MAX);
 }
 
-static bool hoard_has_room(const struct run *r, const struct feed_samples *s)
+static bool run_has_room(const struct run *r, u64 bytes)
+{
+    u64 most = MIN(r->opts->hoard_bytes, r->bytes_limit / 8);
+    return r->hoard_bytes <= most && bytes <= most - r->hoard_bytes;
+}
+
+static bool hoard_has_room(const struct feed *f, const struct run *r, const struct feed_samples *s)
 {
     u64 bytes = (u64)s->count * (sizeof(f64) + sizeof(i64)) + sizeof(struct hoarded);
-    u64 most = MIN(r->opts->hoard_bytes, r->bytes_limit / 8);
-    return s->count <= HOARDED_SAMPLES_MAX && !s->hists && !s->starts && r->hoard_bytes <= most &&
-           bytes <= most - r->hoard_bytes;
+    if (f->taker) {
+        return run_has_room(r, f->taker->bytes);
+    }
+    return s->count <= HOARDED_SAMPLES_MAX && !s->hists && !s->starts && run_has_room(r, bytes);
+}
+
+static bool taker_put(struct feed *f, struct run *r, const struct feed_samples *s)
+{
+    r->hoard_bytes += f->taker->bytes;
+    return f->taker->take(f->taker->arg, r, f->taken_count++, s);
 }
 
 static bool hoard_put(struct feed *f, struct run *r, const struct feed_samples *s)
@@ -275,6 +290,19 @@ static void hoard_get(const struct feed *f, u32 at, struct feed_samples *out)
                                  .version = c ? c->version : 0};
 }
 
+// Labels and samples of the series that the cursor stands on.
+static bool hoard_series(struct feed *f, struct run *r, const struct feed_samples *s, u32 columns)
+{
+    if (!add_series(f, r, f->cursor->ops->labels(f->cursor))) {
+        return false;
+    }
+    if (f->taker) {
+        return taker_put(f, r, s);
+    }
+    r->hoard_bytes += (u64)(f->columns.count - columns) * s->count * sizeof(i64);
+    return hoard_put(f, r, s);
+}
+
 // Reads labels and samples at once as long as there is room. *whole: that was all. Else the cursor
 // stays where it is, on a series whose samples have been read: feed_next goes on from there.
 static bool open_hoarding(struct feed *f, struct run *r, bool *whole)
@@ -288,12 +316,9 @@ static bool open_hoarding(struct feed *f, struct run *r, bool *whole)
     }
     while (ok && *whole && f->cursor->ops->next(f->cursor)) {
         u32 columns = f->columns.count;
-        ok = copy_series(f, r, true, &s);
-        *whole = ok && hoard_has_room(r, &s);
-        if (*whole) {
-            ok = add_series(f, r, f->cursor->ops->labels(f->cursor)) && hoard_put(f, r, &s);
-            r->hoard_bytes += (u64)(f->columns.count - columns) * s.count * sizeof(i64);
-        }
+        ok = copy_series(f, r, !f->taker, &s);
+        *whole = ok && hoard_has_room(f, r, &s);
+        ok = ok && (!*whole || hoard_series(f, r, &s, columns));
     }
     if (ok && !*whole) {
         f->held = s;
@@ -313,7 +338,7 @@ static bool open_hoarding(struct feed *f, struct run *r, bool *whole)
 static bool skip_hoarded(struct feed *f, struct run *r, struct series_cursor *c, bool *more)
 {
     *more = c->ops->next(c);
-    for (u32 i = 0; i < f->hoard_count; i++) {
+    for (u32 i = 0; i < f->hoard_count + f->taken_count; i++) {
         while (*more && !labels_eq(c->ops->labels(c), f->series[i].labels)) {
             *more = c->ops->next(c);
         }
@@ -342,9 +367,10 @@ static bool open_labels(struct feed *f, struct run *r)
 
 // ---- selectors that read the same --------------------------------------------------------------
 
-static bool matchers_eq(const struct feed *a, const struct feed *b)
+static bool reads_same(const struct feed *a, const struct feed *b)
 {
-    bool same = a->matcher_count == b->matcher_count;
+    bool same = a->min_ms == b->min_ms && a->max_ms == b->max_ms && a->step_ms == b->step_ms &&
+                a->detects_resets == b->detects_resets && a->matcher_count == b->matcher_count;
     for (u32 i = 0; same && i < a->matcher_count; i++) {
         const struct matcher *x = &a->matchers[i];
         const struct matcher *y = &b->matchers[i];
@@ -357,8 +383,7 @@ static bool matchers_eq(const struct feed *a, const struct feed *b)
 static bool borrow_whole(struct feed *f, const struct run *r)
 {
     for (const struct feed *x = r->whole_feeds; x && !r->apart; x = x->next_whole) {
-        if (x->min_ms == f->min_ms && x->max_ms == f->max_ms && x->step_ms == f->step_ms &&
-            x->detects_resets == f->detects_resets && matchers_eq(x, f)) {
+        if (reads_same(x, f)) {
             f->series = x->series;
             f->series_count = x->series_count;
             f->hoard = x->hoard;
@@ -370,22 +395,49 @@ static bool borrow_whole(struct feed *f, const struct run *r)
     return false;
 }
 
+void feed_plan(struct feed *f, struct run *r)
+{
+    bool surveys = r->share && r->share->surveys; // All is planned again behind it.
+    if (!surveys) {
+        f->next_planned = r->planned_feeds;
+        r->planned_feeds = f;
+    }
+}
+
+// Looking for others like it must not take long where there are very many.
+#define COMPARED_FEEDS_MAX 64U
+
+static bool is_alone(const struct feed *f, const struct run *r)
+{
+    u32 count = 0;
+    for (const struct feed *x = r->planned_feeds; x && !r->apart; x = x->next_planned) {
+        if (++count > COMPARED_FEEDS_MAX || (x != f && reads_same(x, f))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool feed_open(struct feed *f, struct run *r)
 {
     if (borrow_whole(f, r)) {
+        f->taker = NULL;
         return true;
     }
     bool whole = false;
+    if (r->opts->window_by_window || !is_alone(f, r)) {
+        f->taker = NULL;
+    }
     f->series_before = r->budget.series;
     if (hoard_is_likely(f, r) && !open_hoarding(f, r, &whole)) {
         return false;
     }
-    if (whole) {
+    f->at = f->taken_count;
+    if (whole && !f->taker) {
         f->next_whole = r->whole_feeds;
         r->whole_feeds = f;
-        return true;
     }
-    return open_labels(f, r);
+    return whole || open_labels(f, r);
 }
 
 // ---- series after series -----------------------------------------------------------------------

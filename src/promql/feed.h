@@ -4,8 +4,9 @@
 // are read in the same pass and kept while they fit into the run's hoard_bytes; where they do not,
 // the pass stops there, another over the same snapshot reads all labels, and the first goes on one
 // series at a time. What one selector has read in one
-// pass serves others of the same matchers and times. Timestamps that series share
-// are kept once (time_columns.h).
+// pass serves others of the same matchers and times. Who reads what no other selector does may take
+// samples as they come and keep what he makes of them instead (struct feed_taker). Timestamps that
+// series share are kept once (time_columns.h).
 // Cost: O(samples). Memory: labels of all series, the hoard, samples of one series.
 // Threads: owned by the run.
 #ifndef PROMQL_FEED_H
@@ -49,6 +50,14 @@ struct feed_samples {
     u32 version; // Of the column.
 };
 
+// Who takes a series' samples as soon as they are read, so that they need not be kept. Threads:
+// owned by the run.
+struct feed_taker {
+    bool (*take)(void *arg, struct run *r, u32 at, const struct feed_samples *s); // Of series `at`.
+    void *arg;
+    u64 bytes; // What it keeps of each, in the run's memory.
+};
+
 struct feed {
     const struct matcher *matchers;
     u32 matcher_count;
@@ -62,6 +71,8 @@ struct feed {
     struct hoarded *hoard; // Of the first so many series.
     u32 hoard_count;
     u32 hoard_cap;
+    const struct feed_taker *taker; // NULL: the hoard keeps them.
+    u32 taken_count;                // The first so many series went there; feed_next begins behind.
     // The pass at hand.
     struct series_cursor *cursor;
     bool has_pending; // The cursor stands on a series that has not been asked for yet,
@@ -74,12 +85,15 @@ struct feed {
     i64 *starts; // NULL until a sample with a start time comes.
     const struct hist **hists;
     u32 cap;
-    struct feed *next;       // All feeds of the run, for feed_close_all.
-    struct feed *next_whole; // All that were read in one pass.
+    struct feed *next;         // All feeds of the run, for feed_close_all.
+    struct feed *next_whole;   // All that were read in one pass.
+    struct feed *next_planned; // All of the plan.
 };
 
+// Makes it known while planning: others may be going to read the same.
+void feed_plan(struct feed *f, struct run *r);
 bool feed_open(struct feed *f, struct run *r) MUST_USE;
-// Of series 0, 1, 2, …; valid until the next call.
+// Of series 0, 1, 2, … less what was taken; valid until the next call.
 bool feed_next(struct feed *f, struct run *r, struct feed_samples *out) MUST_USE;
 void feed_close_all(struct run *r); // What is left open after a failure.
 

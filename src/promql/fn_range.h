@@ -61,8 +61,11 @@ range_fn *range_fn_get(enum fn_id id); // NULL if it does not take a range.
 bool range_fn_needs_scratch(enum fn_id id);
 
 // fn_scan.c: what must be known of a series as a whole.
-bool has_stale(const f64 *values, u32 count);       // A staleness marker.
-bool falls_somewhere(const f64 *values, u32 count); // A value less than the one before.
+struct values_scan {
+    bool has_stale; // A staleness marker.
+    bool falls;     // A value less than the one before.
+};
+struct values_scan values_scan(const f64 *values, u32 count);
 
 // fn_rate.c
 range_fn fn_rate, fn_increase, fn_delta, fn_irate, fn_idelta;

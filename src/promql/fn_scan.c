@@ -1,48 +1,44 @@
-// fn_scan.c: what must be known of a series as a whole before its windows are calculated; two
+// fn_scan.c: what must be known of a series as a whole before its windows are calculated; four
 // values at a time, without branches.
 #include "model/sample.h"
 #include "promql/fn_range.h"
+#include "promql/kahan_pair.h"
 
-#include <math.h>
-
-typedef f64 f64_pair __attribute__((vector_size(16)));
-typedef i64 i64_pair __attribute__((vector_size(16)));
-
-static inline f64_pair pair_get(const f64 *values)
+// What is not itself is no number.
+static inline i64_pair pair_nan(f64_pair v)
 {
-    f64_pair v;
-    memcpy(&v, values, sizeof(v));
-    return v;
+    return v != v; // NOLINT(misc-redundant-expression)
 }
 
-static bool has_nan(const f64 *values, u32 count)
-{
-    i64_pair found = {0, 0};
-    u32 i = 0;
-    for (; i + 2 <= count; i += 2) {
-        f64_pair v = pair_get(values + i);
-        found |= v != v; // NOLINT(misc-redundant-expression): a NaN is not what it is.
-    }
-    return found[0] || found[1] || (i < count && isnan(values[i]));
-}
-
-bool has_stale(const f64 *values, u32 count)
+static bool has_marker(const f64 *values, u32 count)
 {
     bool found = false;
-    if (has_nan(values, count)) { // A marker is one.
-        for (u32 i = 0; i < count; i++) {
-            found |= is_stale_nan(values[i]);
-        }
+    for (u32 i = 0; i < count; i++) {
+        found |= is_stale_nan(values[i]);
     }
     return found;
 }
 
-bool falls_somewhere(const f64 *values, u32 count)
+struct values_scan values_scan(const f64 *values, u32 count)
 {
-    i64_pair found = {0, 0};
+    i64_pair nan = {0, 0}; // Counted, for a comparison that holds is -1.
+    i64_pair falls = {0, 0};
+    bool odd = count > 0 && isnan(values[0]);
+    bool low = false;
     u32 i = 1;
-    for (; i + 2 <= count; i += 2) {
-        found |= pair_get(values + i) < pair_get(values + i - 1);
+    for (; i + 4 <= count; i += 4) {
+        f64_pair a = pair_load(values + i);
+        f64_pair b = pair_load(values + i + 2);
+        nan += pair_nan(a);
+        falls += a < pair_load(values + i - 1);
+        nan += pair_nan(b);
+        falls += b < pair_load(values + i + 1);
     }
-    return found[0] || found[1] || (i < count && values[i] < values[i - 1]);
+    for (; i < count; i++) {
+        odd = odd || isnan(values[i]);
+        low = low || values[i] < values[i - 1];
+    }
+    odd = odd || nan[0] != 0 || nan[1] != 0;
+    low = low || falls[0] != 0 || falls[1] != 0;
+    return (struct values_scan){.has_stale = odd && has_marker(values, count), .falls = low};
 }

@@ -26,7 +26,7 @@ struct op_series {
 struct op_ops {
     const char *name;
     bool (*open)(struct op *o, struct run *r);
-    // out is empty and belongs to the caller.
+    // out is empty and belongs to the caller; its arrays may become others of the same length.
     bool (*next)(struct op *o, struct run *r, struct column *out);
 };
 

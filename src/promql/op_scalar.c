@@ -224,7 +224,7 @@ static bool once_next(struct op *base, struct run *r, struct column *out)
                 return false;
             }
         } else {
-            column_set(out, i, value);
+            column_set(out, i, c.values[0]);
         }
     }
     return true;

@@ -315,5 +315,6 @@ struct op *op_select_new(struct run *r, const struct grid *g, const struct selec
     o->selection = *s;
     o->what = what;
     selection_feed(s, r, g, &o->feed);
+    feed_plan(&o->feed, r);
     return &o->base;
 }

@@ -49,7 +49,8 @@ struct run {
     struct storage_warnings storage_warnings; // Texts in arena.
     struct feed *feeds;                       // Those that have a cursor open.
     struct feed *whole_feeds;                 // Those that were read in one pass.
-    u64 hoard_bytes;                          // Samples that feeds keep.
+    struct feed *planned_feeds;               // All of the plan.
+    u64 hoard_bytes;                          // What feeds and those who take from them keep.
     struct error *error;
     bool failed;
     u64 work; // Since the last look at clock and cancel; see run_work.

@@ -5,8 +5,8 @@
 #include "promql/query_run.h"
 
 #define COLUMNS_BYTES ((u64)1 << 20)
-#define COLUMNS_MAX   256U
-#define TABLE         1024U
+#define COLUMNS_MAX   512U
+#define TABLE         2048U
 
 void time_columns_begin(struct time_columns *c)
 {
