@@ -1,6 +1,7 @@
 // fn_series.c: see fn_series.h; what needs but the ends of a window, or slides along.
 #include "promql/fn_series.h"
 
+#include "promql/kahan_pair.h"
 #include "promql/range_frame.h"
 
 #include <math.h>
@@ -10,6 +11,15 @@
 // Changes beyond these go the long way, where nothing can overflow unseen.
 #define CHANGE_TINY 1e-200
 #define CHANGE_HUGE 1e200
+
+// Is it certain that the counter need not begin below zero?
+static bool is_simple(f64 first, f64 change, f64 limit)
+{
+    if (!(change > 0 && first >= 0)) {
+        return true;
+    }
+    return first >= change * limit && change > CHANGE_TINY && change < CHANGE_HUGE;
+}
 
 // The long way: the counter might have to begin below zero. As stretch_factor calculates.
 static f64 stretched(const struct series_call *c, u32 step, f64 first, f64 change)
@@ -25,15 +35,6 @@ static f64 stretched(const struct series_call *c, u32 step, f64 first, f64 chang
     }
     f64 factor = (f->sampled[step] + to_start + f->to_end[step]) / f->sampled[step];
     return change * (c->call->fn->id == FN_RATE ? factor / c->call->range_seconds : factor);
-}
-
-// Is it certain that the counter need not begin below zero?
-static bool is_simple(f64 first, f64 change, f64 limit)
-{
-    if (!(change > 0 && first >= 0)) {
-        return true;
-    }
-    return first >= change * limit && change > CHANGE_TINY && change < CHANGE_HUGE;
 }
 
 static void series_delta(struct series_call *c, u32 from, u32 to, f64 *out)
@@ -65,21 +66,70 @@ static f64 with_falls(struct series_call *c, u32 step, f64 change)
     return change;
 }
 
-static void series_increase(struct series_call *c, u32 from, u32 to, f64 *out)
+static void increase_one(struct series_call *c, u32 step, f64 *out)
 {
     const struct range_frame *f = c->frame;
+    f64 first = c->values[f->first[step]];
+    f64 change = c->values[f->last[step]] - first;
+    if (c->place_count > 0) {
+        change = with_falls(c, step, change);
+    }
+    out[step] = is_simple(first, change, f->limit[step]) ? change * f->factor[step]
+                                                         : stretched(c, step, first, change);
+}
+
+// As stretched, of two steps; what it says of those that are simple means nothing.
+static f64_pair stretched_pair(const struct series_call *c, u32 step, f64_pair first,
+                               f64_pair change)
+{
+    const f64_pair sampled = pair_load(c->frame->sampled + step);
+    const f64_pair most = pair_load(c->frame->to_start + step);
+    const f64_pair to_zero = sampled * (first / change);
+    const f64_pair to_start = pair_choose(to_zero < most, to_zero, most);
+    f64_pair factor = (sampled + to_start + pair_load(c->frame->to_end + step)) / sampled;
+    if (c->call->fn->id == FN_RATE) {
+        factor /= c->call->range_seconds;
+    }
+    return change * factor;
+}
+
+// All steps of a series that never falls but the last one, if there is an odd number of them. What
+// increase_one does, without branches where both of two steps are simple.
+static u32 increase_pairs(const struct series_call *c, u32 from, u32 to, f64 *out)
+{
+    const f64 *v = c->values;
+    const u32 *firsts = c->frame->first;
+    const u32 *lasts = c->frame->last;
+    const f64 *limits = c->frame->limit;
+    const f64 *factors = c->frame->factor;
+    const f64_pair none = {0, 0};
+    u32 step = from;
+    for (; step + 2 <= to; step += 2) {
+        const f64_pair first = {v[firsts[step]], v[firsts[step + 1]]};
+        const f64_pair last = {v[lasts[step]], v[lasts[step + 1]]};
+        const f64_pair change = last - first;
+        const f64_pair least = change * pair_load(limits + step);
+        const i64_pair grows = (change > none) & (first >= none);
+        const i64_pair simple =
+            ~grows | ((first >= least) & (change > CHANGE_TINY) & (change < CHANGE_HUGE));
+        f64_pair value = change * pair_load(factors + step);
+        if ((simple[0] & simple[1]) == 0) {
+            value = pair_choose(simple, value, stretched_pair(c, step, first, change));
+        }
+        pair_store(out + step, value);
+    }
+    return step;
+}
+
+static void series_increase(struct series_call *c, u32 from, u32 to, f64 *out)
+{
     if (!c->begun) {
         find_falls(c);
         c->begun = true;
     }
-    for (u32 step = from; step < to; step++) {
-        f64 first = c->values[f->first[step]];
-        f64 change = c->values[f->last[step]] - first;
-        if (c->place_count > 0) {
-            change = with_falls(c, step, change);
-        }
-        out[step] = is_simple(first, change, f->limit[step]) ? change * f->factor[step]
-                                                             : stretched(c, step, first, change);
+    for (u32 step = c->place_count == 0 ? increase_pairs(c, from, to, out) : from; step < to;
+         step++) {
+        increase_one(c, step, out);
     }
 }
 
