@@ -171,28 +171,40 @@ static size_t rounded_up(size_t bytes)
     return (MAX(bytes, 1) + PIECE_ALIGN - 1) & ~(size_t)(PIECE_ALIGN - 1);
 }
 
-void *arena_try(struct arena *a, size_t count, size_t size)
+// A piece, not zeroed, or NULL; *rounded: its bytes.
+static u8 *piece_take(struct arena *a, size_t count, size_t size, size_t *rounded)
 {
     size_t bytes = 0;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2) {
         return NULL;
     }
-    if (ONE_PIECE_A_CHUNK) {
-        struct chunk *c = chunk_add(a, bytes);
-        if (!c) {
-            return NULL;
-        }
-        c->used = bytes;
-        return memset(chunk_bytes(c), 0, bytes);
-    }
-    size_t rounded = rounded_up(bytes);
-    struct chunk *c = chunk_for(a, rounded);
+    *rounded = ONE_PIECE_A_CHUNK ? bytes : rounded_up(bytes);
+    struct chunk *c = ONE_PIECE_A_CHUNK ? chunk_add(a, bytes) : chunk_for(a, *rounded);
     if (!c) {
         return NULL;
     }
     u8 *piece = chunk_bytes(c) + c->used;
-    c->used += rounded;
-    return memset(piece, 0, rounded);
+    c->used += *rounded;
+    return piece;
+}
+
+void *arena_try(struct arena *a, size_t count, size_t size)
+{
+    size_t rounded = 0;
+    u8 *piece = piece_take(a, count, size, &rounded);
+    return piece ? memset(piece, 0, rounded) : NULL;
+}
+
+void *arena_try_raw(struct arena *a, size_t count, size_t size)
+{
+    size_t rounded = 0;
+    u8 *piece = piece_take(a, count, size, &rounded);
+#ifndef NDEBUG
+    if (piece) {
+        memset(piece, POISON, rounded); // Who reads what nobody wrote shall not find zeroes.
+    }
+#endif
+    return piece;
 }
 
 void *arena_alloc(struct arena *a, size_t count, size_t size)

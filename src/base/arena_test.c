@@ -56,6 +56,27 @@ static void alloc_too_much(void *arg)
     (void)!arena_alloc(arg, 2, MIB);
 }
 
+TEST(arena_raw_pieces_are_aligned_apart_and_within_the_maximum)
+{
+    struct arena *a = arena_new(MIB);
+    u8 *pieces[200];
+    for (size_t i = 0; i < 200; i++) {
+        pieces[i] = arena_try_raw(a, i * 7 % 501, 3);
+        assert_non_null(pieces[i]);
+        assert_int_equal((uintptr_t)pieces[i] % 16, 0);
+        memset(pieces[i], (int)i, i * 7 % 501 * 3);
+        assert_int_equal(*(u8 *)arena_alloc(a, 5, 1), 0);
+    }
+    for (size_t i = 0; i < 200; i++) {
+        for (size_t k = 0; k < i * 7 % 501 * 3; k++) {
+            assert_int_equal(pieces[i][k], i);
+        }
+    }
+    assert_null(arena_try_raw(a, 2, MIB));
+    assert_null(arena_try_raw(a, SIZE_MAX / 2, 4));
+    arena_free(a);
+}
+
 TEST(arena_alloc_beyond_the_maximum_aborts)
 {
     struct arena *a = arena_new(MIB);

@@ -1,13 +1,15 @@
 // push_cache.c: see push_cache.h.
 //
 //   slots   │ tag, place │ tag, place │ …   linear probing, at most 3/4 full, nothing is deleted
-//   chunks  │ record: tenant, length, ref, key bytes │ record │ …   256 KiB each, filled in order
+//   chunks  │ record: ref, next, tenant, length, key bytes │ record │ …   256 KiB, filled in order
 #include "ingest/push_cache.h"
 
 #include "base/hash.h"
 #include "base/str.h"
 #include "ingest/ingest.h"
 #include "os/thr.h"
+
+#include <stdatomic.h>
 
 #define CHUNK_BYTES ((u32)256 << 10)
 #define KEY_MAX     ((u32)16 << 10)
@@ -16,12 +18,15 @@
 #define PROBES_MAX  32U
 #define FIND_SLICE  512U // Keys looked for in one hold of the lock.
 #define AHEAD       16U  // Keys whose memory is fetched before the first is compared.
+#define WALK_AHEAD  768U // Bytes of records, which mostly stand in the order of the walk.
+#define KEY_LABEL   0x0a // Begins one more label.
 
-// Threads: guarded by the cache's lock.
+// Threads: written with the cache's lock; walks read without it.
 struct record {
+    _Atomic u64 ref;
+    _Atomic u32 next; // Place of the record that came after it; 0 = none yet.
     u32 tenant;
     u32 len;
-    struct series_ref ref;
 };
 
 // Threads: guarded by the cache's lock.
@@ -37,7 +42,9 @@ struct generation {
     u32 count;
     u8 *chunks[CHUNKS_MAX];
     u32 chunk_count;
-    u32 used; // Of the last chunk.
+    u32 used;   // Of the last chunk.
+    u32 newest; // Place of the record that was put last.
+    u32 pins;   // Walks.
 };
 
 struct push_cache {
@@ -100,6 +107,24 @@ static struct record *record_at(const struct generation *g, u32 place)
     return (struct record *)(void *)(g->chunks[at / CHUNK_BYTES] + at % CHUNK_BYTES);
 }
 
+static u64 ref_bits(struct series_ref ref)
+{
+    return (u64)ref.generation << 32 | ref.ordinal;
+}
+
+static struct series_ref ref_get(const struct record *r)
+{
+    // A walk may read while the entry is mended: it gets the one or the other.
+    const u64 bits = atomic_load_explicit(&r->ref, memory_order_relaxed);
+    return (struct series_ref){.ordinal = (u32)bits, .generation = (u32)(bits >> 32)};
+}
+
+// Makes `to` the record after `from`; release: whoever follows finds it whole (push_walk_next).
+static void record_link(const struct generation *g, u32 from, u32 to)
+{
+    atomic_store_explicit(&record_at(g, from)->next, to, memory_order_release);
+}
+
 static bool record_is(const struct record *r, struct tenant_id tenant, const struct push_key *k)
 {
     return r->len == k->bytes.len && r->tenant == tenant.v &&
@@ -122,17 +147,17 @@ static const struct slot *slot_next(const struct generation *g, u32 tag, u32 *i)
     return NULL;
 }
 
-static struct record *record_find(const struct generation *g, struct tenant_id tenant,
-                                  const struct push_key *k)
+// The place of its record; 0 if there is none.
+static u32 record_find(const struct generation *g, struct tenant_id tenant,
+                       const struct push_key *k)
 {
     const struct slot *s;
     for (u32 i = 0; (s = slot_next(g, tag_of(k->hash), &i)) != NULL;) {
-        struct record *r = record_at(g, s->place);
-        if (record_is(r, tenant, k)) {
-            return r;
+        if (record_is(record_at(g, s->place), tenant, k)) {
+            return s->place;
         }
     }
-    return NULL;
+    return 0;
 }
 
 static struct slot *slot_free(const struct generation *g, u32 tag)
@@ -184,6 +209,9 @@ static struct generation *young_room(struct push_cache *c, u32 bytes)
             }
             return g;
         }
+        if (c->old->pins > 0) {
+            return NULL; // (I3)
+        }
         generation_clear(c->old);
         c->young = c->old;
         c->old = g;
@@ -191,27 +219,37 @@ static struct generation *young_room(struct push_cache *c, u32 bytes)
     return NULL; // Even an empty one is too small.
 }
 
-static void record_put(struct push_cache *c, struct tenant_id tenant, const struct push_key *k,
-                       struct series_ref ref)
+// Returns the place in the young generation; 0: there is no room.
+static u32 record_put(struct push_cache *c, struct tenant_id tenant, const struct push_key *k,
+                      struct series_ref ref)
 {
-    struct record *known = record_find(c->young, tenant, k);
+    const u32 known = record_find(c->young, tenant, k);
     if (known) {
-        known->ref = ref;
-        return;
+        atomic_store_explicit(&record_at(c->young, known)->ref, ref_bits(ref),
+                              memory_order_relaxed);
+        return known;
     }
     const u32 bytes = (u32)(sizeof(struct record) + k->bytes.len + 7) & ~7U;
     struct generation *g = young_room(c, bytes);
     struct slot *s = g ? slot_free(g, tag_of(k->hash)) : NULL;
     if (!s) {
-        return;
+        return 0;
     }
     const u64 at = (u64)(g->chunk_count - 1) * CHUNK_BYTES + g->used;
     *s = (struct slot){.tag = tag_of(k->hash), .place = (u32)(at / 8) + 1};
     struct record *r = record_at(g, s->place);
-    *r = (struct record){.tenant = tenant.v, .len = (u32)k->bytes.len, .ref = ref};
+    r->tenant = tenant.v;
+    r->len = (u32)k->bytes.len;
+    atomic_init(&r->ref, ref_bits(ref));
+    atomic_init(&r->next, 0);
     memcpy(r + 1, k->bytes.ptr, k->bytes.len);
     g->used += bytes;
     g->count++;
+    if (g->newest) { // New series come in an order too.
+        record_link(g, g->newest, s->place);
+    }
+    g->newest = s->place;
+    return s->place;
 }
 
 // Fetches the slots of some keys, then the records that these are likely to be.
@@ -231,29 +269,102 @@ static void keys_fetch(const struct generation *g, const struct push_key *keys, 
     }
 }
 
-static struct series_ref key_find(struct push_cache *c, struct tenant_id tenant,
-                                  const struct push_key *k)
+// The place of its record in the young generation; 0 if there is none.
+static u32 key_find(struct push_cache *c, struct tenant_id tenant, const struct push_key *k,
+                    struct series_ref *ref)
 {
-    const struct series_ref none = {0, 0};
+    *ref = (struct series_ref){0, 0};
     if (k->hash == 0) {
-        return none;
+        return 0;
     }
-    const struct record *r = record_find(c->young, tenant, k);
-    if (r) {
-        return r->ref;
+    u32 place = record_find(c->young, tenant, k);
+    if (place) {
+        *ref = ref_get(record_at(c->young, place));
+        return place;
     }
-    r = record_find(c->old, tenant, k);
-    if (!r) {
-        return none;
+    place = record_find(c->old, tenant, k);
+    if (!place) {
+        return 0;
     }
-    const struct series_ref ref = r->ref; // The record may go with its generation.
-    record_put(c, tenant, k, ref);
+    *ref = ref_get(record_at(c->old, place)); // The record may go with its generation.
+    return record_put(c, tenant, k, *ref);
+}
+
+// With the lock: goes on in the young generation, without a place in it if it is another one.
+static void walk_renew(struct push_walk *w)
+{
+    if (w->in == w->cache->young) {
+        return;
+    }
+    w->in->pins--;
+    w->in = w->cache->young;
+    w->in->pins++;
+    w->last = 0;
+    w->expected = 0;
+}
+
+void push_walk_open(struct push_walk *w, struct push_cache *c, struct tenant_id tenant)
+{
+    *w = (struct push_walk){.cache = c, .tenant = tenant};
+    if (c) {
+        lock_take(&c->lock);
+        w->in = c->young;
+        w->in->pins++;
+        lock_drop(&c->lock);
+    }
+}
+
+void push_walk_close(struct push_walk *w)
+{
+    if (w->cache) {
+        lock_take(&w->cache->lock);
+        w->in->pins--;
+        lock_drop(&w->cache->lock);
+    }
+    *w = (struct push_walk){0};
+}
+
+static void walk_to(struct push_walk *w, u32 place, const struct record *r)
+{
+    w->last = place;
+    w->expected = atomic_load_explicit(&r->next, memory_order_acquire); // Of record_link.
+}
+
+// With the lock: the key comes next.
+static struct series_ref walk_find(struct push_walk *w, const struct push_key *k)
+{
+    struct series_ref ref;
+    const u32 place = key_find(w->cache, w->tenant, k, &ref);
+    walk_renew(w);
+    if (place == 0 || place == w->last) {
+        return ref;
+    }
+    if (w->last) {
+        record_link(w->in, w->last, place);
+    }
+    walk_to(w, place, record_at(w->in, place));
     return ref;
 }
 
-u32 push_cache_find(struct push_cache *c, struct tenant_id tenant, const struct push_key *keys,
-                    u32 n, struct series_ref *refs)
+size_t push_walk_next(struct push_walk *w, const u8 *at, size_t len, struct series_ref *ref)
 {
+    if (w->expected == 0) {
+        return 0;
+    }
+    const struct record *r = record_at(w->in, w->expected);
+    __builtin_prefetch((const char *)r + WALK_AHEAD);
+    if (r->len >= len || at[r->len] == KEY_LABEL || r->tenant != w->tenant.v ||
+        memcmp(r + 1, at, r->len) != 0) {
+        return 0;
+    }
+    *ref = ref_get(r);
+    walk_to(w, w->expected, r);
+    return r->len;
+}
+
+u32 push_walk_find(struct push_walk *w, const struct push_key *keys, u32 n, struct series_ref *refs)
+{
+    struct push_cache *c = w->cache;
     u32 found = 0;
     for (u32 from = 0; from < n; from += FIND_SLICE) {
         const u32 to = MIN(n, from + FIND_SLICE);
@@ -262,7 +373,7 @@ u32 push_cache_find(struct push_cache *c, struct tenant_id tenant, const struct 
             if ((i - from) % AHEAD == 0) {
                 keys_fetch(c->young, keys + i, MIN(AHEAD, to - i));
             }
-            refs[i] = key_find(c, tenant, &keys[i]);
+            refs[i] = walk_find(w, &keys[i]);
             found += !series_ref_is_none(refs[i]);
         }
         lock_drop(&c->lock);
@@ -278,7 +389,7 @@ void push_cache_put(struct push_cache *c, struct tenant_id tenant, const struct 
         lock_take(&c->lock);
         for (u32 i = from; i < to; i++) {
             if (keys[i].hash != 0 && !series_ref_is_none(refs[i])) {
-                record_put(c, tenant, &keys[i], refs[i]);
+                (void)record_put(c, tenant, &keys[i], refs[i]);
             }
         }
         lock_drop(&c->lock);

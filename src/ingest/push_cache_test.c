@@ -432,6 +432,23 @@ static void chance_request(struct rng *rng, struct buf *texts, u32 count, struct
     }
 }
 
+// The same series in the same order, but for some that stay out, change or come in between.
+static void ordered_request(struct rng *rng, struct buf *texts, u32 count, struct buf *out)
+{
+    for (u32 i = 0; i < count; i++) {
+        if (texts[i].len == 0 || rng_below(rng, 100) == 0) {
+            buf_clear(&texts[i]);
+            chance_series(rng, &texts[i]);
+        }
+        if (rng_below(rng, 20) > 0) {
+            buf_str(out, buf_get(&texts[i]));
+        }
+        if (rng_below(rng, 50) == 0) {
+            chance_series(rng, out);
+        }
+    }
+}
+
 static void chance_push(struct storage *s, struct push_cache *cache, struct storage *plain,
                         str request)
 {
@@ -443,24 +460,33 @@ static void chance_push(struct storage *s, struct push_cache *cache, struct stor
     expect_same_result(&got, &want);
 }
 
-static void chance_run(u64 seed, size_t cache_bytes, bool forget)
+// Threads: a value.
+struct chance {
+    size_t cache_bytes;
+    bool forget;  // The store does, at times.
+    bool ordered; // Series come in the order of the time before.
+};
+
+static void chance_run(u64 seed, struct chance c)
 {
-    const struct memstore_opts opts = {.series_max = 120, .ooo_window_ms = seed % 2 ? 20 : 0};
+    const struct memstore_opts opts = {.series_max = c.ordered ? 400 : 120,
+                                       .ooo_window_ms = seed % 2 ? 20 : 0};
     struct storage *plain = memstore_new(opts);
     struct forgetful f = {.base = {&forgetful_ops}, .inner = memstore_new(opts), .epoch = 1};
-    struct push_cache *cache = push_cache_new(cache_bytes);
+    struct push_cache *cache = push_cache_new(c.cache_bytes);
     struct buf request;
-    struct buf texts[8];
+    struct buf texts[60];
+    const u32 text_count = c.ordered ? ARRAY_LEN(texts) : 8;
     struct rng rng;
     rng_init(&rng, seed);
     buf_init(&request, 1 << 20);
     for (u32 i = 0; i < ARRAY_LEN(texts); i++) {
         buf_init(&texts[i], 1 << 16);
     }
-    for (u32 round = 0; round < 150; round++) {
+    for (u32 round = 0; round < (c.ordered ? 30 : 150); round++) {
         buf_clear(&request);
-        chance_request(&rng, texts, ARRAY_LEN(texts), &request);
-        f.epoch += forget && rng_below(&rng, 5) == 0;
+        (c.ordered ? ordered_request : chance_request)(&rng, texts, text_count, &request);
+        f.epoch += c.forget && rng_below(&rng, 5) == 0;
         chance_push(&f.base, cache, plain, buf_get(&request));
     }
     expect_same_store(f.inner, plain);
@@ -476,14 +502,22 @@ static void chance_run(u64 seed, size_t cache_bytes, bool forget)
 TEST(push_by_known_bytes_is_what_a_plain_reader_stores)
 {
     for (u64 seed = 1; seed <= 12; seed++) {
-        chance_run(seed, 4 << 20, false);
+        chance_run(seed, (struct chance){.cache_bytes = 4 << 20});
+    }
+}
+
+TEST(push_in_the_order_of_the_last_time_is_what_a_plain_reader_stores)
+{
+    for (u64 seed = 1; seed <= 6; seed++) {
+        chance_run(seed, (struct chance){
+                             .cache_bytes = 4 << 20, .forget = seed % 3 == 0, .ordered = true});
     }
 }
 
 TEST(push_asks_again_for_series_that_storage_forgot)
 {
     for (u64 seed = 21; seed <= 28; seed++) {
-        chance_run(seed, 4 << 20, true);
+        chance_run(seed, (struct chance){.cache_bytes = 4 << 20, .forget = true});
     }
 }
 
@@ -534,7 +568,7 @@ TEST(push_keeps_exemplars_that_come_as_a_series_of_their_own)
 
 TEST(push_with_a_cache_too_small_for_anything)
 {
-    chance_run(31, 100, true);
+    chance_run(31, (struct chance){.cache_bytes = 100, .forget = true});
 }
 
 TEST(push_refuses_a_series_of_too_many_labels_with_a_reason)
@@ -598,6 +632,16 @@ static struct push_key key_of(char *text, size_t cap, u32 number)
     return (struct push_key){bytes, push_key_hash(TENANT_DEFAULT, bytes)};
 }
 
+static u32 cache_find(struct push_cache *c, struct tenant_id tenant, const struct push_key *keys,
+                      u32 n, struct series_ref *refs)
+{
+    struct push_walk w;
+    push_walk_open(&w, c, tenant);
+    const u32 found = push_walk_find(&w, keys, n, refs);
+    push_walk_close(&w);
+    return found;
+}
+
 TEST(push_cache_stays_within_its_bytes_and_never_mistakes_a_key)
 {
     const size_t bytes_max = 2 << 20;
@@ -612,11 +656,11 @@ TEST(push_cache_stays_within_its_bytes_and_never_mistakes_a_key)
         const u32 old = i > 3000 ? i - 3000 : 1;
         struct push_key again[2] = {k, key_of(old_text, sizeof(old_text), old)};
         struct series_ref found[2];
-        push_cache_find(c, TENANT_DEFAULT, again, 2, found);
+        cache_find(c, TENANT_DEFAULT, again, 2, found);
         newest_known += found[0].ordinal == i && found[0].generation == i + 7;
         assert_true(series_ref_is_none(found[1]) || found[1].ordinal == old);
         struct series_ref other;
-        push_cache_find(c, (struct tenant_id){TENANT_DEFAULT.v + 1}, &k, 1, &other);
+        cache_find(c, (struct tenant_id){TENANT_DEFAULT.v + 1}, &k, 1, &other);
         assert_true(series_ref_is_none(other));
         if (i % 1000 == 0) {
             assert_true(push_cache_bytes(c) <= bytes_max);
@@ -638,7 +682,7 @@ TEST(push_cache_keeps_what_is_asked_for)
         struct push_key k = key_of(text, sizeof(text), i);
         push_cache_put(c, TENANT_DEFAULT, &k, &ref, 1);
         struct series_ref found;
-        assert_int_equal(push_cache_find(c, TENANT_DEFAULT, &first, 1, &found), 1);
+        assert_int_equal(cache_find(c, TENANT_DEFAULT, &first, 1, &found), 1);
     }
     push_cache_free(c);
 }

@@ -5,8 +5,9 @@
 //                  Histogram histograms = 4 }
 //   Label { string name = 1, value = 2 }   Sample { double value = 1; int64 timestamp = 2 }
 //
-// One walk over the decoded request reads samples into columns and notes where the labels of each
-// series stand; they are only read if the cache does not know these bytes (push_cache.h). Then the
+// One pass over the decoded request reads samples into columns. A series that comes where it came
+// the last time is known by its label bytes (push_cache.h) and costs a comparison; of the others
+// their place is noted, and labels are only read if the cache does not know these bytes. Then the
 // series are resolved in one call and the columns are staged. A series that the cache knew and
 // storage has forgotten meanwhile is resolved anew, and its samples follow in a second commit.
 // Memory: the decoded request, and in the arena 33 bytes a sample and 33 a series, twice while a
@@ -20,6 +21,7 @@
 #include "ingest/ingest.h"
 #include "ingest/push_cache.h"
 #include "ingest/push_native.h"
+#include "ingest/push_usual.h"
 #include "model/hist.h"
 #include "wire/pb.h"
 #include "wire/snappy.h"
@@ -29,7 +31,10 @@
 #define PUSH_LABELS_MAX 1024 // Of one series; more is a bad label set.
 #define SAMPLE_GUESS    128U // Decoded bytes of a series with one sample, for the first columns.
 #define COLUMN_MAX      4096U
-#define NOT_READ        0xffU // In refusals: the labels of the series were not read.
+#define NOT_READ        0xffU // In refusals: the labels of the series were not read,
+#define NOT_HASHED      0xfeU // nor was its key hashed: it was where it is expected.
+#define STRAYS_MIN      16U   // So many series may be where they are not expected, and of each
+#define STRAYS_EACH     16U   // so many series one; a request of more of them has a new order.
 
 // Everything of one request as columns. Threads: owned.
 struct request {
@@ -55,13 +60,17 @@ struct request {
     struct metadata *metadata;
     u32 metadata_count;
     u32 metadata_cap;
-    bool full; // The arena is: nothing of the request is stored.
+    struct push_walk walk;
+    u32 strays;     // Series that the walk did not expect.
+    u32 found_upto; // Series that were looked for in the cache.
+    bool reordered; // The others are looked for at the end.
+    bool full;      // The arena is: nothing of the request is stored.
 };
 
 // A larger column, or NULL with full set.
 static void *column_grow(struct request *q, const void *old, u32 count, u32 cap, size_t size)
 {
-    void *column = arena_try(q->a, cap, size);
+    void *column = arena_try_raw(q->a, cap, size);
     if (column && count > 0) {
         memcpy(column, old, count * size);
     }
@@ -82,13 +91,16 @@ static void sample_add(struct request *q, u32 series, i64 t_ms, f64 value)
         q->owner = column_grow(q, q->owner, q->sample_cap, cap, sizeof(*q->owner));
         q->t_ms = column_grow(q, q->t_ms, q->sample_cap, cap, sizeof(*q->t_ms));
         q->values = column_grow(q, q->values, q->sample_cap, cap, sizeof(*q->values));
-        if (q->hists) { // What is new is zeroed.
+        if (q->hists) {
             q->hists = column_grow(q, q->hists, q->sample_cap, cap, sizeof(void *));
         }
         q->sample_cap = cap;
     }
     if (q->full) {
         return;
+    }
+    if (q->hists) {
+        q->hists[q->sample_count] = NULL;
     }
     q->owner[q->sample_count] = series;
     q->t_ms[q->sample_count] = t_ms;
@@ -163,80 +175,18 @@ static bool exemplar_read(struct pb_reader *outer, struct request *q, u32 series
     return true;
 }
 
-// ---- the usual form: labels, then samples with value and time ----
-
-#define KEY_FIRST   0x0aU // Of the protobuf: field 1, bytes. A series of the request, its labels.
-#define KEY_SAMPLES 0x12U
-#define KEY_VALUE   0x09U
-#define KEY_TIME    0x10U
-#define TIME_LONG   9U // Bytes of a time that is not negative.
-
-// The message of field 1 at the start of [at, end), if its length has one or two bytes; else NULL.
-static const u8 *message_quick(const u8 *at, const u8 *end, size_t *len)
+// Takes the samples at `at` as long as they have the usual form; returns where they end. The rest
+// is left to pb.
+static const u8 *samples_usual(struct request *q, const u8 *at, const u8 *end, u32 series)
 {
-    if (end - at < 3 || at[0] != KEY_FIRST) {
-        return NULL;
-    }
-    const bool wide = at[1] >= 0x80;
-    if (wide && at[2] >= 0x80) {
-        return NULL;
-    }
-    *len = wide ? (at[1] & 0x7fU) | (size_t)at[2] << 7 : at[1];
-    at += wide ? 3 : 2;
-    return *len <= (size_t)(end - at) ? at : NULL;
-}
-
-// Where the label fields at the start of a series end.
-static const u8 *labels_end(const u8 *at, const u8 *end)
-{
-    const u8 *body;
-    size_t len;
-    while ((body = message_quick(at, end, &len)) != NULL) {
-        at = body + len;
+    f64 value;
+    i64 t_ms;
+    const u8 *next;
+    while (!q->full && (next = usual_sample(at, end, &value, &t_ms)) != NULL) {
+        sample_add(q, series, t_ms, value);
+        at = next;
     }
     return at;
-}
-
-// The time that these bytes are, all of them; false: pb shall see.
-static bool time_quick(const u8 *at, size_t len, i64 *t_ms)
-{
-    u64 t = 0;
-    if (len == 0 || len > TIME_LONG || at[len - 1] >= 0x80) {
-        return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (at[i] < 0x80 && i + 1 < len) {
-            return false;
-        }
-        t |= (u64)(at[i] & 0x7fU) << (7 * i);
-    }
-    *t_ms = (i64)t;
-    return true;
-}
-
-// Takes the samples at d as long as they have the usual form (a value of zero is left out); the
-// rest is left to pb.
-static void samples_quick(struct dec *d, struct request *q, u32 series)
-{
-    while (d->end - d->at >= 2 && d->at[0] == KEY_SAMPLES && !q->full) {
-        const u8 *at = d->at + 2;
-        const u32 len = d->at[1];
-        if (len < 2 || len > (size_t)(d->end - at)) {
-            return;
-        }
-        const u8 *end = at + len;
-        f64 value = 0;
-        i64 t_ms;
-        if (at[0] == KEY_VALUE && end - at > 9) {
-            value = f64_of_bits(load_le64(at + 1));
-            at += 9;
-        }
-        if (at[0] != KEY_TIME || !time_quick(at + 1, (size_t)(end - at - 1), &t_ms)) {
-            return;
-        }
-        sample_add(q, series, t_ms, value);
-        d->at = end;
-    }
 }
 
 static bool is_sorted(const struct label *ls, u32 count)
@@ -342,8 +292,40 @@ static bool series_add(struct request *q, u32 *series)
     if (q->full) {
         return false;
     }
+    q->refs[q->series_count] = (struct series_ref){0, 0};
     q->refusals[q->series_count++] = NOT_READ;
     return true;
+}
+
+// Takes the series if the walk expects it and all else in it is samples of the usual form.
+static bool series_expected(struct request *q, const u8 *body, size_t len)
+{
+    struct series_ref ref;
+    u32 series;
+    const u32 samples = q->sample_count;
+    const size_t labels = push_walk_next(&q->walk, body, len, &ref);
+    if (labels == 0 || !series_add(q, &series)) {
+        return false;
+    }
+    if (samples_usual(q, body + labels, body + len, series) != body + len) {
+        q->sample_count = samples;
+        q->series_count = series;
+        return false;
+    }
+    q->keys[series] = (struct push_key){.bytes = str_make((const char *)body, labels)};
+    q->refs[series] = ref;
+    q->refusals[series] = NOT_HASHED;
+    return true;
+}
+
+// Looks in the cache for the series that were not looked for.
+static void series_find(struct request *q)
+{
+    const u32 from = q->found_upto;
+    q->found_upto = q->series_count;
+    if (q->opts->cache) {
+        push_walk_find(&q->walk, q->keys + from, q->series_count - from, q->refs + from);
+    }
 }
 
 // Reads one series; a failure is left in r.
@@ -354,10 +336,9 @@ static void series_read(struct pb_reader *r, struct request *q, struct push_resu
         return;
     }
     const u8 *start = r->dec.at;
-    const u8 *stop = labels_end(start, r->dec.end);
+    const u8 *stop = usual_labels_end(start, r->dec.end);
     bool strewn = false;
-    r->dec.at = stop;
-    samples_quick(&r->dec, q, series);
+    r->dec.at = samples_usual(q, stop, r->dec.end, series);
     while (!q->full && pb_next(r)) {
         switch (r->field) {
         case 1:
@@ -381,6 +362,11 @@ static void series_read(struct pb_reader *r, struct request *q, struct push_resu
     q->keys[series] = (struct push_key){.bytes = span};
     if (!strewn && q->opts->cache) {
         q->keys[series].hash = push_key_hash(q->opts->tenant, span);
+    }
+    q->strays++;
+    if (!q->reordered) {
+        series_find(q); // At once, so that the walk goes on behind it.
+        q->reordered = q->strays > STRAYS_MIN + q->series_count / STRAYS_EACH;
     }
 }
 
@@ -420,30 +406,24 @@ static bool metadata_read(struct pb_reader *outer, struct request *q)
     return true;
 }
 
-// Reads the series at r if its key and length are short.
-static bool series_quick(struct pb_reader *r, struct request *q, struct push_result *out)
+// Takes the series at r that are where they are expected, while the form of the request is usual.
+static void series_walk(struct pb_reader *r, struct request *q)
 {
+    const u8 *body;
     size_t len;
-    if (q->full || r->unread || !pb_ok(r)) {
-        return false;
+    while (!q->full && !q->reordered &&
+           (body = usual_message(r->dec.at, r->dec.end, &len)) != NULL &&
+           series_expected(q, body, len)) {
+        r->dec.at = body + len;
+        q->found_upto = q->series_count;
     }
-    const u8 *body = message_quick(r->dec.at, r->dec.end, &len);
-    if (!body) {
-        return false;
-    }
-    struct pb_reader in = pb_of(str_make((const char *)body, len));
-    r->dec.at = body + len;
-    series_read(&in, q, out);
-    (void)!pb_leave(r, &in); // A failure ends the walk.
-    return true;
 }
 
 static bool request_read(struct request *q, struct push_result *out, struct error *e)
 {
     struct pb_reader r = pb_of(q->decoded);
     for (;;) {
-        while (series_quick(&r, q, out)) {
-        }
+        series_walk(&r, q);
         if (q->full || !pb_next(&r)) {
             break;
         }
@@ -458,7 +438,21 @@ static bool request_read(struct request *q, struct push_result *out, struct erro
     if (q->full) {
         return full_tell(e);
     }
-    return pb_ok(&r) || broken_tell(q, q->decoded.ptr + dec_offset(&r.dec), e);
+    if (!pb_ok(&r)) {
+        return broken_tell(q, q->decoded.ptr + dec_offset(&r.dec), e);
+    }
+    series_find(q);
+    return true;
+}
+
+// Its ref is dead: it must be asked for again, and its entry in the cache mended.
+static void series_forget(struct request *q, u32 series)
+{
+    if (q->refusals[series] == NOT_HASHED) {
+        q->keys[series].hash = push_key_hash(q->opts->tenant, q->keys[series].bytes);
+    }
+    q->refs[series] = (struct series_ref){0, 0};
+    q->refusals[series] = NOT_READ;
 }
 
 // Storage says that a series is gone with the outcome of its samples. Where exemplars came without
@@ -472,7 +466,7 @@ static void exemplars_resolve_alone(struct request *q)
             at++;
         }
         if (at == q->sample_count || q->owner[at] != series) {
-            q->refs[series] = (struct series_ref){0, 0};
+            series_forget(q, series);
         }
     }
 }
@@ -567,9 +561,9 @@ static bool request_stage(struct request *q, struct storage_appender *app,
                           struct append_batch *batch, struct push_result *out, struct error *e)
 {
     const size_t samples = q->sample_count + (size_t)1;
-    struct series_ref *refs = arena_try(q->a, samples, sizeof(*refs));
-    u8 *outcomes = arena_try(q->a, samples, sizeof(*outcomes));
-    u8 *kinds = q->hists ? arena_try(q->a, samples, sizeof(*kinds)) : NULL;
+    struct series_ref *refs = arena_try_raw(q->a, samples, sizeof(*refs));
+    u8 *outcomes = arena_try_raw(q->a, samples, sizeof(*outcomes));
+    u8 *kinds = q->hists ? arena_try_raw(q->a, samples, sizeof(*kinds)) : NULL;
     if (!refs || !outcomes || (q->hists && !kinds)) {
         return full_tell(e);
     }
@@ -584,7 +578,10 @@ static bool request_stage(struct request *q, struct storage_appender *app,
         if (kinds) {
             kinds[n] = q->hists[i] ? SAMPLE_HIST : SAMPLE_FLOAT;
         }
-        sample_move(q, n++, i);
+        if (n < i) {
+            sample_move(q, n, i);
+        }
+        n++;
     }
     q->sample_count = n;
     *batch = (struct append_batch){.refs = refs,
@@ -642,8 +639,7 @@ static void batch_count(struct request *q, const struct append_batch *b, bool ag
                                       append_is_stored((enum append_outcome)b->outcomes[i]);
             continue;
         }
-        q->refs[q->owner[i]] = (struct series_ref){0, 0};
-        q->refusals[q->owner[i]] = NOT_READ;
+        series_forget(q, q->owner[i]);
         sample_move(q, n++, i);
     }
     q->sample_count = n;
@@ -703,10 +699,11 @@ bool push_remote_write_1(const struct push_opts *opts, str body, struct arena *a
         (void)err_in(e, "remote write");
     }
     struct request q = {.a = a, .opts = opts, .decoded = buf_get(&decoded)};
+    push_walk_open(&q.walk, opts->cache, opts->tenant);
     ok = ok && request_read(&q, &result, e);
+    push_walk_close(&q.walk);
     result.samples = q.sample_count;
     if (ok && opts->cache) {
-        push_cache_find(opts->cache, opts->tenant, q.keys, q.series_count, q.refs);
         exemplars_resolve_alone(&q);
     }
     ok = ok && request_store(&q, &result, e);
