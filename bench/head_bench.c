@@ -13,6 +13,9 @@
 // the log), ns_append (with the log), ns_append_bare (judged and applied, no log), us_select (one
 // series by three matchers), ms_regex (how many series an expression over every instance finds).
 // bytes_per_series is anonymous memory over the last 120 rows, at its mean and its peak.
+// parts says what of that the head knows of, at the look with the highest sum: rows of the table,
+// the map that finds series by labels, their label parts, symbols and pairs, sets of the index,
+// open values, sealed chunks in memory, times of rows and other places of the windows.
 // answers: samples read back and those among them that differ.
 //
 // Memory: 8 bytes a series of its own, taken off the figures. Threads: one.
@@ -30,13 +33,26 @@
 #include "os/rng.h"
 #include "storage/storage.h"
 #include "tsdb/head.h"
-#include "tsdb/tsdb.h"
+#include "tsdb/tsdb_inner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { BATCH = 2000, STEP_MS = 15000, LOOK_ROWS = 120, BARE_ROWS = 60, SERIES_MAX = 5000000 };
 #define START_MS ((i64)1700006400000) // A multiple of two hours.
+
+// What the head holds, in bytes. Threads: owned.
+struct head_bytes_parts {
+    u64 rows;
+    u64 map;
+    u64 labels;
+    u64 index;
+    u64 sets;
+    u64 cells;
+    u64 sealed;
+    u64 windows;
+    u64 other; // Anonymous memory that is none of these.
+};
 
 // Threads: owned.
 struct bench {
@@ -54,6 +70,7 @@ struct bench {
     u64 base_bytes;
     u64 seen_bytes;
     u64 peak_bytes;
+    struct head_bytes_parts parts;
     u32 looks;
     f64 us_new;
     f64 ns_append;
@@ -76,12 +93,33 @@ static f64 cpu_ns(void)
     return (f64)clk_process_cpu_ns();
 }
 
+static struct head_bytes_parts parts_get(const struct head *h, u64 anonymous)
+{
+    struct head_bytes_parts p = {.rows = (u64)h->count * (sizeof(struct head_row) + 16),
+                                 .map = map_bytes(&h->by_labels),
+                                 .labels = head_parts_bytes(&h->parts),
+                                 .index = head_index_bytes_base(&h->index),
+                                 .cells = open_cells_bytes(&h->cells)};
+    p.sets = head_index_bytes(&h->index) - p.index;
+    for (u32 i = 0; i < h->window_count; i++) {
+        const struct head_window *w = h->windows[i];
+        p.sealed += sealed_store_bytes(&w->sealed);
+        p.windows += window_bytes(w) - sealed_store_bytes(&w->sealed);
+    }
+    const u64 known = p.rows + p.map + p.labels + p.index + p.sets + p.cells + p.sealed + p.windows;
+    p.other = anonymous - MIN(anonymous, known);
+    return p;
+}
+
 static void memory_look(struct bench *b)
 {
     u64 now = proc_anonymous_bytes();
     now -= MIN(now, b->base_bytes);
     b->seen_bytes += now;
-    b->peak_bytes = MAX(b->peak_bytes, now);
+    if (now > b->peak_bytes) {
+        b->peak_bytes = now;
+        b->parts = parts_get(b->db->heads[SHARD_MAIN], now);
+    }
     b->looks++;
 }
 
@@ -306,6 +344,14 @@ static void figures_print(const struct bench *b)
                  b->series, b->rows, b->us_new, b->ns_append, b->ns_bare);
     (void)printf("\"bytes_per_series\": {\"mean\": %.0f, \"peak\": %.0f}, ",
                  (f64)b->seen_bytes / b->looks / b->series, (f64)b->peak_bytes / b->series);
+    const struct head_bytes_parts *p = &b->parts;
+    const f64 n = b->series;
+    (void)printf("\"parts\": {\"rows\": %.1f, \"map\": %.1f, \"labels\": %.1f, \"index\": %.1f, "
+                 "\"sets\": %.1f, \"cells\": %.1f, \"sealed\": %.1f, \"windows\": %.1f, "
+                 "\"other\": %.1f}, ",
+                 (f64)p->rows / n, (f64)p->map / n, (f64)p->labels / n, (f64)p->index / n,
+                 (f64)p->sets / n, (f64)p->cells / n, (f64)p->sealed / n, (f64)p->windows / n,
+                 (f64)p->other / n);
     (void)printf("\"us_select\": %.1f, \"ms_regex\": %.2f, \"regex_found\": %llu, "
                  "\"answers\": {\"read\": %llu, \"wrong\": %llu}}\n",
                  b->us_select, b->ms_regex, (unsigned long long)b->regex_found,

@@ -29,6 +29,7 @@ struct head_window;
 #else
 #    define ROWS_MAX 120
 #endif
+#define FIRST_SIZES 8U // Of the segments with which groups begin a window.
 static_assert(ROWS_MAX <= PRESENCE_BYTES * 8, "presence has a bit for each row");
 
 // Threads: guarded by the shard's lock; t[0 … n) of a copied n is frozen.

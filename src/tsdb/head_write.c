@@ -337,6 +337,13 @@ static void chunk_seal(struct head *h, u32 ordinal)
     open_chunk_reset(&h->cells, o);
 }
 
+// Groups begin a window with fewer rows, each with another part of them, so that their series are
+// sealed at different times: the cells of some then serve the others, and no commit seals them all.
+static u32 segment_rows(u32 group, bool first)
+{
+    return first ? (1 + group % FIRST_SIZES) * ROWS_MAX / FIRST_SIZES : ROWS_MAX;
+}
+
 // The group's row at t, made if t is the newest; NULL if the group has none to share.
 static struct segment *group_row(struct head *h, u32 group, struct head_window *w, i64 t, u32 *row)
 {
@@ -357,8 +364,9 @@ static struct segment *group_row(struct head *h, u32 group, struct head_window *
         return NULL; // The group has moved on to a later window.
     }
     if (!s || s->window != w || s->n == s->cap) {
+        u32 rows = segment_rows(group, !s || s->window != w);
         g->before = s;
-        s = g->now = window_segment(w, ++h->segment_id, group, ROWS_MAX);
+        s = g->now = window_segment(w, ++h->segment_id, group, rows);
     }
     *row = s->n;
     s->t[s->n++] = t;
@@ -411,7 +419,7 @@ static void value_add(struct head *h, u32 ordinal, struct head_sample before,
         o->segment = s;
     }
     open_chunk_add(&h->cells, o, row, before.value, now.value);
-    if (row == ROWS_MAX - 1U) {
+    if (row + 1U == s->cap) {
         chunk_seal(h, ordinal);
     }
 }
