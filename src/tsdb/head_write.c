@@ -4,9 +4,11 @@
 #include "base/error.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/head.h"
+#include "tsdb/wal_entry.h"
 
 #define STAGED_WALK_MAX  4096U // How far back in one commit an equal late sample is looked for.
 #define PRIVATE_ROWS_MIN (ROWS_MAX < 16 ? ROWS_MAX : 16)
+#define REPLAY_AHEAD     16U
 #define T_OLDEST         (-((i64)1 << 60)) // Windows and sums stay far from overflow.
 
 i64 window_floor(i64 t, i64 range_ms)
@@ -544,6 +546,44 @@ void head_replay(struct head *h, u32 ordinal, i64 t, f64 value)
     lock_take(&h->lock);
     replay_value(h, ordinal, t, value);
     lock_drop(&h->lock);
+}
+
+// Rows of the series come from memory one after the other, and with each its newest cell.
+static inline void replay_prefetch(const struct head *h, const struct wal_row *row, u32 i)
+{
+    const u32 far = row->ordinals[MIN(i + REPLAY_AHEAD, row->n - 1)];
+    const u32 near = row->ordinals[MIN(i + REPLAY_AHEAD / 2, row->n - 1)];
+    if (far < h->count) {
+        __builtin_prefetch(&h->rows[far], 1);
+    }
+    if (near < h->count) {
+        open_chunk_prefetch(&h->cells, &h->rows[near].open);
+    }
+}
+
+u32 head_replay_row(struct head *h, const struct wal_row *row)
+{
+    u32 lost = 0;
+    if (row->t < h->t_floor) {
+        return 0; // A block holds it.
+    }
+    const bool room = window_ensure(h, row->t);
+    lock_take(&h->lock);
+    for (u32 i = 0; i < row->n; i++) {
+        const u32 ordinal = row->ordinals[i];
+        replay_prefetch(h, row, i);
+        if (!head_live(h, ordinal)) {
+            lost++;
+        } else if (UNLIKELY(is_box(row->values[i]))) {
+            lock_drop(&h->lock);
+            head_replay(h, ordinal, row->t, row->values[i]);
+            lock_take(&h->lock);
+        } else if (room) {
+            replay_value(h, ordinal, row->t, row->values[i]);
+        }
+    }
+    lock_drop(&h->lock);
+    return lost;
 }
 
 void head_freeze(struct head *h, i64 floor)

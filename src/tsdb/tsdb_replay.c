@@ -83,6 +83,19 @@ static void replay_sample(void *ctx, u32 ordinal, i64 t, f64 value)
     }
 }
 
+// The usual one names no series elsewhere.
+static void replay_row(void *ctx, const struct wal_row *row)
+{
+    struct replay_target *r = ctx;
+    if (!r->aliased) {
+        r->lost += head_replay_row(r->head, row);
+        return;
+    }
+    for (u32 i = 0; i < row->n; i++) {
+        replay_sample(ctx, row->ordinals[i], row->t, row->values[i]);
+    }
+}
+
 static void replay_box(void *ctx, u32 ordinal, i64 t, str bytes)
 {
     struct replay_target *r = ctx;
@@ -263,6 +276,7 @@ bool tsdb_shard_open(struct tsdb *db, u32 shard, struct error *e)
     target.sink = (struct wal_sink){.ctx = &target,
                                     .series = replay_series,
                                     .sample = replay_sample,
+                                    .row = replay_row,
                                     .box = replay_box,
                                     .metadata = replay_metadata,
                                     .exemplar = replay_exemplar};

@@ -34,12 +34,20 @@ void wal_put_exemplar(struct buf *out, struct tenant_id tenant, struct labels se
                       const struct exemplar *x, u32 salt);
 void wal_put_synced(struct buf *out, u64 segment, u64 offset, u32 salt);
 
+// Values of series at one time. Threads: owned by the call.
+struct wal_row {
+    i64 t;
+    const u32 *ordinals; // Rising.
+    const f64 *values;
+    u32 n;
+};
 // What the decoders hand out. Threads: owned by the replay.
 struct wal_sink {
     void *ctx;
     // false: the definition cannot be used (its ordinal is taken).
     bool (*series)(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal);
     void (*sample)(void *ctx, u32 ordinal, i64 t, f64 value);
+    void (*row)(void *ctx, const struct wal_row *row);
     void (*box)(void *ctx, u32 ordinal, i64 t, str bytes); // The bytes of a good one.
     void (*metadata)(void *ctx, struct tenant_id tenant, const struct metadata *m);
     void (*exemplar)(void *ctx, struct tenant_id tenant, struct labels set,

@@ -248,57 +248,95 @@ static void values_grow(struct wal_decoder *w, u32 ordinal)
     w->value_count = count;
 }
 
-static f64 value_read(struct dec *d, u8 tag, f64 last)
+// The lowest bytes at a place that has them.
+static inline u64 bytes_load(const char *at, const char *end, u32 bytes)
 {
     u64 bits = 0;
-    str bytes = dec_bytes(d, tag_bytes[tag]);
-    if (!dec_ok(d)) {
-        return 0;
+    if (LIKELY(end - at >= 8)) {
+        return load_le64(at) & (UINT64_MAX >> (64 - 8 * bytes));
     }
-    memcpy(&bits, bytes.ptr, bytes.len);
+    memcpy(&bits, at, bytes);
+    return bits;
+}
+
+// false: a difference from what is no integer.
+static inline bool value_read(u8 tag, u64 bits, f64 last, f64 *out)
+{
+    i64 before = 0;
     if (tag <= TAG_DELTA_6) {
-        i64 before = 0;
-        return whole_number(last, &before) ? (f64)(i64)((u64)before + (u64)bits_unzigzag(bits))
-                                           : (dec_fail(d), 0);
+        if (!whole_number(last, &before)) {
+            return false;
+        }
+        *out = (f64)(i64)((u64)before + (u64)bits_unzigzag(bits));
+    } else if (tag <= TAG_INT_6) {
+        *out = (f64)bits_unzigzag(bits);
+    } else if (tag == TAG_RAW) {
+        *out = f64_of_bits(bits);
+    } else {
+        *out = f64_of_bits(bits_of_f64(last) ^ bits << (64 - 8 * tag_bytes[tag]));
     }
-    if (tag <= TAG_INT_6) {
-        return (f64)bits_unzigzag(bits);
+    return true;
+}
+
+static inline u8 tag_at(str tags, u32 i)
+{
+    return (u8)tags.ptr[i / 2] >> (i % 2 * 4) & 15;
+}
+
+// Which values of a row changed, and how. Threads: owned by the call.
+struct row_changes {
+    str changed; // A bit for each value.
+    str tags;
+    str body;
+};
+
+// All lengths agree: what is in there can be read without a look at them.
+static bool changes_get(struct dec *d, u32 n, struct row_changes *out)
+{
+    out->changed = dec_bytes(d, (n + 7) / 8);
+    u32 count = 0;
+    for (size_t i = 0; i < out->changed.len; i++) {
+        count += (u32)__builtin_popcount((u8)out->changed.ptr[i]);
     }
-    if (tag == TAG_RAW) {
-        return f64_of_bits(bits);
+    out->tags = dec_bytes(d, (count + 1) / 2);
+    if (!dec_ok(d)) {
+        return false;
     }
-    return f64_of_bits(bits_of_f64(last) ^ bits << (64 - 8 * tag_bytes[tag]));
+    u64 bytes = 0;
+    for (u32 i = 0; i < count; i++) {
+        bytes += tag_bytes[tag_at(out->tags, i)];
+    }
+    out->body = dec_bytes(d, dec_left(d));
+    return bytes == out->body.len && (n % 8 == 0 || (u8)out->changed.ptr[n / 8] >> (n % 8) == 0);
 }
 
 static bool get_values(struct wal_decoder *w, struct dec *d, const u32 *ordinals, u32 n, i64 t)
 {
-    str changed = dec_bytes(d, (n + 7) / 8);
-    u32 tag_count = 0;
-    for (size_t i = 0; i < changed.len; i++) {
-        tag_count += (u32)__builtin_popcount((u8)changed.ptr[i]);
-    }
-    str tags = dec_bytes(d, (tag_count + 1) / 2);
-    u32 tag_at = 0;
+    struct row_changes c;
     f64 *values = arena_try(w->scratch, n, sizeof(f64));
-    if (!dec_ok(d) || !values) {
+    if (!values || !changes_get(d, n, &c)) {
         return false;
     }
+    values_grow(w, ordinals[n - 1]);
+    const char *at = c.body.ptr;
+    const char *end = at + c.body.len;
+    u32 tag_next = 0;
     for (u32 i = 0; i < n; i++) {
-        values_grow(w, ordinals[i]);
         values[i] = w->values[ordinals[i]];
-        if ((u8)changed.ptr[i / 8] >> (i % 8) & 1) {
-            u8 tag = (u8)tags.ptr[tag_at / 2] >> (tag_at % 2 * 4) & 15;
-            values[i] = value_read(d, tag, values[i]);
-            tag_at++;
+        if ((u8)c.changed.ptr[i / 8] >> (i % 8) & 1) {
+            u8 tag = tag_at(c.tags, tag_next++);
+            u64 bits = bytes_load(at, end, tag_bytes[tag]);
+            at += tag_bytes[tag];
+            if (!value_read(tag, bits, values[i], &values[i])) {
+                return false;
+            }
         }
-    }
-    if (!dec_ok(d) || dec_left(d) != 0) {
-        return false;
     }
     for (u32 i = 0; i < n; i++) { // Only now: a bad record changes nothing.
         w->values[ordinals[i]] = values[i];
-        w->sink.sample(w->sink.ctx, ordinals[i], t, values[i]);
     }
+    const struct wal_row row = {.t = t, .ordinals = ordinals, .values = values, .n = n};
+    w->sink.row(w->sink.ctx, &row);
     w->samples += n;
     w->t_max = MAX(w->t_max, t);
     return true;

@@ -41,6 +41,18 @@ static void on_sample(void *ctx, u32 ordinal, i64 t, f64 value)
     }
 }
 
+static void on_row(void *ctx, const struct wal_row *row)
+{
+    struct target *target = ctx;
+    target->samples += row->n;
+    for (u32 i = 1; i < row->n; i++) {
+        CHECK(row->ordinals[i - 1] < row->ordinals[i]);
+    }
+    if (row->t > -((i64)1 << 60) && row->t < (i64)1 << 60) {
+        (void)head_replay_row(target->head, row);
+    }
+}
+
 static void on_box(void *ctx, u32 ordinal, i64 t, str bytes)
 {
     struct target *target = ctx;
@@ -125,6 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                      (struct wal_sink){.ctx = &t,
                                        .series = on_series,
                                        .sample = on_sample,
+                                       .row = on_row,
                                        .box = on_box,
                                        .metadata = on_metadata,
                                        .exemplar = on_exemplar},
