@@ -7,11 +7,12 @@
 #include "tsdb/chunk_pack.h"
 #include "tsdb/head.h"
 #include "tsdb/head_image_form.h"
+#include "tsdb/head_image_parts.h"
 #include "tsdb/outfile.h"
 
 #include <stdio.h>
 
-#define SLICE            256U // Series copied per hold of the turn.
+#define SLICE            IMAGE_SLICE_MAX // Series copied per hold of the turn.
 #define SLICE_BYTES_MAX  ((size_t)1 << 30)
 #define LABEL_BYTES_MAX  (4ULL << 20) // Of a slice: one more series may begin.
 #define OUT_BYTES_MAX    ((size_t)64 << 20)
@@ -49,6 +50,7 @@ struct image_writer {
     struct buf packed;
     struct arena *arena; // Reset for each slice.
     struct row_copy rows[SLICE];
+    struct image_parts_out parts;
     u32 series;
 };
 
@@ -173,7 +175,7 @@ static bool slice_copy(struct image_writer *w, u32 *from, u32 *n)
         ordinals[(*n)++] = at;
     }
     *from = at;
-    wal_put_series(&w->out, h, ordinals, *n, w->job->salt);
+    image_parts_put(&w->parts, &w->out, ordinals, *n, w->job->salt);
     return true;
 }
 
@@ -438,7 +440,9 @@ bool head_image_write(const struct head_image *job, struct error *e)
         w->arena = arena_new(SLICE_BYTES_MAX);
         buf_init(&w->out, OUT_BYTES_MAX);
         buf_init(&w->packed, PACKED_BYTES_MAX);
+        image_parts_out_init(&w->parts, w->head);
         ok = image_put(w, e);
+        image_parts_out_fini(&w->parts);
         buf_fini(&w->out);
         buf_fini(&w->packed);
         arena_free(w->arena);

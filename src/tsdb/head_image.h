@@ -9,12 +9,12 @@
 //   (I2) A replay passes over what a series already holds.
 //   (I3) An image counts only once the log is on disk as far as any slice can know.
 // Values that are still open are packed; sealed chunks are named by their place in the window's
-// files, or copied while they are in memory alone. So an image has some 100 bytes a series.
+// files, or copied while they are in memory alone. So an image has some 70 bytes a series.
 // What is missing, damaged, of another build or too old to fit the log costs a whole replay, never
 // data: the log is truncated as if there were no image. One is too old, too, if a block is missing
 // that was there when it was made: the log may still hold what the image left to that block.
 // Cost: writing O(series + bytes not yet in files); reading the same, and a checksum of the files.
-// Memory: a slice; when reading, 24 bytes for each record.
+// Memory: a slice, and what head_image_parts.h says; when reading, 24 bytes for each record.
 // Threads: written by the background, one at a time; read by open.
 // Bytes: docs/format/head-image.md
 #ifndef TSDB_HEAD_IMAGE_H
@@ -31,7 +31,8 @@ struct error;
 struct head;
 struct log;
 
-#define IMAGE_VERSION 1U
+#define IMAGE_VERSION     2U // Version 1 told the labels of each series.
+#define IMAGE_VERSION_MIN 1U
 
 // Threads: owned by the call.
 struct head_image {

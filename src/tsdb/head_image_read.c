@@ -8,6 +8,7 @@
 #include "tsdb/head.h"
 #include "tsdb/head_image.h"
 #include "tsdb/head_image_form.h"
+#include "tsdb/head_image_parts.h"
 #include "tsdb/head_spill.h"
 
 #include <stdio.h>
@@ -47,7 +48,7 @@ static bool header_get(str bytes, const struct head *h, struct image_header *out
         dec_le32(&d) != crc32c(0, bytes.ptr, IMAGE_HEADER_USED)) {
         return err_set(e, ERR_CORRUPT, "the header of a head image is damaged");
     }
-    if (version != IMAGE_VERSION) {
+    if (version < IMAGE_VERSION_MIN || version > IMAGE_VERSION) {
         return err_set(e, ERR_UNSUPPORTED,
                        "a head image has format version %u; this release reads %u", version,
                        IMAGE_VERSION);
@@ -151,6 +152,7 @@ struct image_reader {
     struct head *head;
     struct wal_sink sink;
     struct wal_decoder decoder;
+    struct image_parts_in parts;
     struct arena *scratch;
     // Of the window being read.
     struct head_window *window; // NULL: blocks hold it.
@@ -518,6 +520,12 @@ static bool series_get(struct image_reader *r, struct error *e)
             ok = wal_decode(&r->decoder, record->kind, record->payload, e) &&
                  (r->decoder.series_refused == 0 || corrupt(e, "series"));
             break;
+        case WAL_IMAGE_PARTS:
+            ok = image_parts_get(&r->parts, record->payload) || corrupt(e, "labels");
+            break;
+        case WAL_IMAGE_SERIES:
+            ok = image_series_get(&r->parts, record->payload) || corrupt(e, "series");
+            break;
         case WAL_IMAGE_ROWS:
             ok = rows_get(r, record->payload) || corrupt(e, "rows");
             break;
@@ -528,7 +536,8 @@ static bool series_get(struct image_reader *r, struct error *e)
             break;
         }
     }
-    return ok && (r->series == r->file->series || corrupt(e, "number of series"));
+    return ok && ((r->series == r->file->series && image_parts_whole(&r->parts)) ||
+                  corrupt(e, "number of series"));
 }
 
 bool head_image_load(const struct head_image_file *f, const char *spill_dir, struct head *h,
@@ -540,7 +549,9 @@ bool head_image_load(const struct head_image_file *f, const char *spill_dir, str
     CHECK(h->live == 0 && h->window_count == 0);
     r.scratch = arena_new(SCRATCH_BYTES_MAX);
     wal_decoder_init(&r.decoder, own, head_slots_max(h->limits->series_max));
+    image_parts_in_init(&r.parts, h, r.decoder.slots_max);
     bool ok = windows_get(&r, e) && series_get(&r, e);
+    image_parts_in_fini(&r.parts);
     wal_decoder_fini(&r.decoder);
     arena_free(r.scratch);
     return ok;

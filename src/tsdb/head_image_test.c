@@ -10,6 +10,7 @@
 #include "os/clk.h"
 #include "os/fs.h"
 #include "tsdb/head.h"
+#include "tsdb/head_image.h"
 #include "tsdb/tsdb_fixture.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/wal_record.h"
@@ -301,7 +302,7 @@ TEST(head_image_of_a_newer_format_is_passed_over)
     u8 header[64];
     memcpy(header, map.bytes, sizeof(header));
     fs_map_close(b.f.fs, &map);
-    header[8] = 2;
+    header[8] = IMAGE_VERSION + 1;
     u32 crc = crc32c(0, header, 60);
     memcpy(header + 60, &crc, sizeof(crc));
     struct file *f = fs_open(b.f.fs, IMAGE, FS_WRITE, &e);

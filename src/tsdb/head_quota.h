@@ -30,6 +30,10 @@ struct head_quotas {
 };
 void head_quotas_init(struct head_quotas *q, const struct symtab *symbols);
 void head_quotas_fini(struct head_quotas *q);
+static inline bool head_quotas_any(const struct head_quotas *q)
+{
+    return q->max[QUOTA_TENANT] > 0 || q->max[QUOTA_JOB] > 0 || q->max[QUOTA_METRIC] > 0;
+}
 
 // APPEND_STORED, or the limit that refuses one more series with these labels.
 enum append_outcome head_quotas_judge(const struct head_quotas *q, struct tenant_id tenant,

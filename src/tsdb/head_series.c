@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "tsdb/head.h"
+#include "tsdb/head_restore.h"
 #include "tsdb/index_select.h"
 #include "tsdb/postings.h"
 
@@ -422,6 +423,45 @@ static void room_charge(struct head *h, struct room_before was, u32 ordinal)
     h->room -= h->room == UINT64_MAX ? 0 : MIN(h->room, cost);
 }
 
+// A series whose parts are held. Threads: owned by the call.
+struct series_new {
+    struct tenant_id tenant;
+    u64 hash;
+    u32 group;
+    u32 target;
+    u32 own;
+};
+
+// Into the table and the map; into no set yet.
+static void series_enter(struct head *h, const struct series_new *s, u32 ordinal)
+{
+    if (s->group != 0) {
+        h->groups[s->group - 1].series++;
+    }
+    table_grow(h, ordinal + 1);
+    h->hash[ordinal] = s->hash;
+    h->note[ordinal] = 0;
+    h->target[ordinal] = s->target;
+    h->rows[ordinal] = (struct head_row){.t_last = T_NEVER,
+                                         .generation = h->rows[ordinal].generation,
+                                         .own = s->own + 1,
+                                         .tenant = s->tenant.v,
+                                         .group = s->group,
+                                         .open.flags = ROW_YOUNG};
+    map_put(&h->by_labels, s->hash, ordinal);
+    h->live++;
+    h->created_total++;
+    atomic_fetch_add(&h->limits->series, 1);
+}
+
+static void tenant_text_make(struct head *h, struct tenant_id tenant)
+{
+    if (h->tenant_made.v != tenant.v || h->tenant_text.len == 0) {
+        h->tenant_text = index_tenant(tenant, h->tenant_bytes);
+        h->tenant_made = tenant;
+    }
+}
+
 // With the turn and the lock.
 static bool series_make(struct head *h, const struct series_key *k, u32 ordinal)
 {
@@ -430,10 +470,7 @@ static bool series_make(struct head *h, const struct series_key *k, u32 ordinal)
     u32 group;
     u32 target;
     u32 own;
-    if (h->tenant_made.v != k->tenant.v || h->tenant_text.len == 0) {
-        h->tenant_text = index_tenant(k->tenant, h->tenant_bytes);
-        h->tenant_made = k->tenant;
-    }
+    tenant_text_make(h, k->tenant);
     items[0] = (struct label){STR_EMPTY, h->tenant_text};
     memcpy(items + 1, k->labels.items, k->labels.count * sizeof(struct label));
     struct label_texts set = {.items = items, .n = k->labels.count + 1};
@@ -444,24 +481,8 @@ static bool series_make(struct head *h, const struct series_key *k, u32 ordinal)
         group_free(h, group);
         return false;
     }
-    if (group != 0) {
-        h->groups[group - 1].series++;
-    }
-    table_grow(h, ordinal + 1);
-    h->hash[ordinal] = k->hash;
-    h->note[ordinal] = 0;
-    h->target[ordinal] = target;
-    h->rows[ordinal] = (struct head_row){.t_last = T_NEVER,
-                                         .generation = h->rows[ordinal].generation,
-                                         .own = own + 1,
-                                         .tenant = k->tenant.v,
-                                         .group = group,
-                                         .open.flags = ROW_YOUNG};
-    map_put(&h->by_labels, k->hash, ordinal);
+    series_enter(h, &(struct series_new){k->tenant, k->hash, group, target, own}, ordinal);
     postings_change(h, ordinal, true);
-    h->live++;
-    h->created_total++;
-    atomic_fetch_add(&h->limits->series, 1);
     head_quotas_add(&h->quotas, k->tenant, k->labels);
     room_charge(h, was, ordinal);
     return true;
@@ -696,6 +717,119 @@ u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32
     bool made = series_make(h, &k, ordinal);
     lock_drop(&h->lock);
     return made ? ordinal : MAP_NONE;
+}
+
+bool head_restore_target(struct head *h, struct tenant_id tenant, struct labels set,
+                         struct head_target *out)
+{
+    u32 group;
+    lock_take(&h->lock);
+    tenant_text_make(h, tenant);
+    h->items[0] = (struct label){STR_EMPTY, h->tenant_text};
+    memcpy(h->items + 1, set.items, set.count * sizeof(struct label));
+    const struct label_texts texts = {.items = h->items, .n = set.count + 1};
+    bool ok = texts.n <= PART_BITS && group_of(h, h->tenant_text, set, &group) && group != 0;
+    u32 part = ok ? head_part_get(&h->parts, &texts, UINT64_MAX, true) : PART_NONE;
+    if (part != PART_NONE) {
+        struct head_group *g = &h->groups[group - 1];
+        bool fewer =
+            g->target == PART_NONE || h->parts.parts[part].count < h->parts.parts[g->target].count;
+        if (fewer) { // What the group offers was narrowed in the course of time.
+            if (g->target != PART_NONE) {
+                head_part_unref(&h->parts, g->target);
+            }
+            g->target = part;
+            head_part_ref(&h->parts, part);
+        }
+        *out = (struct head_target){.part = part, .group = group};
+    }
+    lock_drop(&h->lock);
+    return part != PART_NONE;
+}
+
+u32 head_restore_own(struct head *h, const struct label *items, u32 n, u64 mask)
+{
+    lock_take(&h->lock);
+    const struct label_texts texts = {.items = items, .n = n};
+    u32 part = head_part_get(&h->parts, &texts, mask, false);
+    lock_drop(&h->lock);
+    return part;
+}
+
+void head_restore_drop(struct head *h, u32 part)
+{
+    lock_take(&h->lock);
+    head_part_unref(&h->parts, part);
+    lock_drop(&h->lock);
+}
+
+// Two splits of one set are the same series. Pairs have one id each.
+static bool restored_eq(const void *ctx, u32 index, const void *key)
+{
+    const struct head *h = ctx;
+    const struct series_new *k = key;
+    if (h->hash[index] != k->hash || h->rows[index].tenant != k->tenant.v ||
+        head_label_count(h, index) + 1 != head_parts_count(&h->parts, k->target, k->own)) {
+        return false;
+    }
+    struct pair_walk mine = walk_of(h, index);
+    struct pair_walk other = head_parts_walk(&h->parts, k->target, k->own);
+    u32 n = head_label_count(h, index) + 1;
+    while (n > 0 && pair_walk_next(&mine) == pair_walk_next(&other)) {
+        n--;
+    }
+    return n == 0;
+}
+
+static bool restored_known(struct head *h, const struct series_new *s)
+{
+    static const struct map_ops by_pairs = {.eq = restored_eq, .hash_of = series_hash_of};
+    h->by_labels.ops = &by_pairs;
+    bool known = map_get(&h->by_labels, s->hash, s) != MAP_NONE;
+    h->by_labels.ops = &series_ops;
+    return known;
+}
+
+static bool restored_make(struct head *h, const struct series_new *s, u32 ordinal)
+{
+    const struct room_before was = {bytes_base(h), h->index.pairs_live};
+    const struct label_part *own = &h->parts.parts[s->own];
+    if (head_live(h, ordinal) || restored_known(h, s)) {
+        return false;
+    }
+    head_part_ref(&h->parts, s->target);
+    head_part_ref(&h->parts, s->own);
+    series_enter(h, s, ordinal);
+    for (u32 i = 0; i < own->count; i++) {
+        postings_add(h->index.pairs[h->parts.pool[own->at + i]].set, ordinal);
+    }
+    if (head_quotas_any(&h->quotas)) {
+        head_quotas_add(&h->quotas, s->tenant, head_labels(h, ordinal, h->items));
+    }
+    room_charge(h, was, ordinal);
+    return true;
+}
+
+bool head_restore_run(struct head *h, const struct head_restored_run *run)
+{
+    bool ok = true;
+    lock_take(&h->lock);
+    for (u32 i = 0; ok && i < run->n; i++) {
+        map_prefetch(&h->by_labels,
+                     hash_mix(run->tenant.v, run->hashes[MIN(i + PREFETCH_AHEAD, run->n - 1)]));
+        const struct series_new s = {.tenant = run->tenant,
+                                     .hash = hash_mix(run->tenant.v, run->hashes[i]),
+                                     .group = run->target.group,
+                                     .target = run->target.part,
+                                     .own = run->owns[i]};
+        ok = restored_make(h, &s, run->ordinals[i]);
+    }
+    const struct label_part *target = &h->parts.parts[run->target.part];
+    for (u32 i = 0; ok && i < target->count; i++) {
+        postings_add_all(h->index.pairs[h->parts.pool[target->at + i]].set, run->ordinals, run->n);
+    }
+    lock_drop(&h->lock);
+    return ok;
 }
 
 static void windows_drop(struct head *h, i64 floor)

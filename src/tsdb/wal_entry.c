@@ -481,6 +481,8 @@ bool wal_decode(struct wal_decoder *d, u8 kind, str payload, struct error *e)
     case WAL_IMAGE_EXTENT:
     case WAL_IMAGE_BOXES:
     case WAL_IMAGE_END:
+    case WAL_IMAGE_PARTS:
+    case WAL_IMAGE_SERIES:
     case WAL_KIND_COUNT:
         break; // Not of a log.
     }

@@ -37,6 +37,8 @@ enum wal_kind {
     WAL_IMAGE_EXTENT,
     WAL_IMAGE_BOXES,
     WAL_IMAGE_END,
+    WAL_IMAGE_PARTS,
+    WAL_IMAGE_SERIES,
     WAL_KIND_COUNT
 };
 

@@ -1,0 +1,40 @@
+// head_restore.h: series that come back with the parts of their labels, as a head image has them,
+// so that nothing of a series but its places in the table, the map and the sets is made anew.
+//
+// Cost: a target O(labels); a series O(1) + 8 bytes of each label's place in a set.
+// Threads: open, before anybody else sees the head.
+#ifndef TSDB_HEAD_RESTORE_H
+#define TSDB_HEAD_RESTORE_H
+
+#include "base/base.h"
+#include "model/labels.h"
+#include "model/sample.h"
+
+struct head;
+
+// Holds one reference of its part; the group has no series yet. Threads: owned by open.
+struct head_target {
+    u32 part;
+    u32 group; // Index + 1.
+};
+// false: the set belongs to no column group, or there is no room for it.
+bool head_restore_target(struct head *h, struct tenant_id tenant, struct labels set,
+                         struct head_target *out) MUST_USE;
+// The part of a series that is not its target's: items at the positions (of the whole set) that are
+// not in mask. With one reference; PART_NONE if there is no room.
+u32 head_restore_own(struct head *h, const struct label *items, u32 n, u64 mask);
+void head_restore_drop(struct head *h, u32 part); // The reference.
+
+// Series of one target. Threads: owned by the call.
+struct head_restored_run {
+    struct tenant_id tenant;
+    struct head_target target;
+    u32 n;
+    const u32 *ordinals; // Rising.
+    const u32 *owns;
+    const u64 *hashes; // labels_hash of each.
+};
+// false: an ordinal is taken, or a series is there already.
+bool head_restore_run(struct head *h, const struct head_restored_run *run) MUST_USE;
+
+#endif
