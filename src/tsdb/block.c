@@ -278,7 +278,7 @@ void block_reader_init(struct block_reader *r, struct block *b, struct arena *a)
     r->columns = MEM_NEW_N(struct column_slot, r->column_slots);
     buf_init(&r->raw, RAW_MAX);
     buf_init(&r->times_raw, RAW_MAX);
-    symbol_reader_init(&r->symbols, &b->index);
+    label_reader_init(&r->labels, &b->index);
 }
 
 void block_reader_fini(struct block_reader *r)
@@ -286,7 +286,7 @@ void block_reader_fini(struct block_reader *r)
     if (!r->block) {
         return;
     }
-    symbol_reader_fini(&r->symbols);
+    label_reader_fini(&r->labels);
     buf_fini(&r->raw);
     buf_fini(&r->times_raw);
     mem_free(r->columns);

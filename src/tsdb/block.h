@@ -17,6 +17,7 @@
 #include "tsdb/block_page.h"
 #include "tsdb/exemplar_file.h"
 #include "tsdb/index_file.h"
+#include "tsdb/label_reader.h"
 
 struct arena;
 struct error;
@@ -93,7 +94,7 @@ struct block_reader {
     struct arena *arena;       // Of the query: labels.
     struct arena *page_arena;  // The directory of the page at hand.
     struct arena *times_arena; // Decoded columns.
-    struct symbol_reader symbols;
+    struct label_reader labels;
     struct buf raw; // The page at hand, if it was packed.
     bool unpacked;
     struct buf times_raw;

@@ -72,19 +72,19 @@ static bool on_name(void *ctx, str name, UNUSED u64 handle)
 static void feed_index(struct fs *fs, struct arena *a, u8 *bytes, size_t size)
 {
     struct index_file x;
-    struct symbol_reader r;
+    struct label_reader r;
     struct error e;
     index_sign(bytes, size);
     file_put(fs, "/index", (str){(const char *)bytes, size});
     if (!index_file_open(&x, fs, "/index", &e)) {
         return;
     }
-    symbol_reader_init(&r, &x);
+    label_reader_init(&r, &x);
     for (u32 i = 0; i < x.series_count && i < 64; i++) {
         struct labels ls;
-        (void)!index_file_labels(&x, &r, i, a, &ls, &e);
+        (void)!label_reader_get(&r, i, a, &ls, &e);
     }
-    symbol_reader_fini(&r);
+    label_reader_fini(&r);
     (void)!x.source.ops->names(&x.source, on_name, &x, &e);
     index_file_close(&x);
 }

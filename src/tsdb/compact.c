@@ -85,7 +85,7 @@ static bool symbol_step(struct compact_source *s, struct symbol_walk *w, struct 
         w->next++;
     }
     w->live = w->next < count;
-    return !w->live || symbol_read(&s->reader.symbols, w->next, &w->text, e);
+    return !w->live || symbol_read(&s->reader.labels.symbols, w->next, &w->text, e);
 }
 
 static u32 symbol_least(const struct symbol_walk *walks, u32 n)

@@ -122,8 +122,7 @@ bool symbol_read(struct symbol_reader *r, u32 symbol, str *text, struct error *e
 // The pairs of a series as symbol numbers, the hidden one first; at most pairs_max of them.
 bool index_file_pairs(const struct index_file *x, u32 ordinal, u32 *pairs, u32 pairs_max,
                       u32 *count, struct error *e) MUST_USE;
-// The labels of a series without the hidden one; strings in the arena.
-bool index_file_labels(const struct index_file *x, struct symbol_reader *r, u32 ordinal,
-                       struct arena *a, struct labels *out, struct error *e) MUST_USE;
+// The bytes of a series: how many pairs, and those. Empty if there is none.
+str index_file_series(const struct index_file *x, u32 ordinal);
 
 #endif

@@ -199,9 +199,11 @@ bool symbol_read(struct symbol_reader *r, u32 symbol, str *text, struct error *e
     return true;
 }
 
-// The bytes of a series.
-static str series_bytes(const struct index_file *x, u32 ordinal)
+str index_file_series(const struct index_file *x, u32 ordinal)
 {
+    if (ordinal >= x->series_count) {
+        return STR_EMPTY;
+    }
     return str_sub(x->sections[INDEX_SERIES], word_at(x->sections[INDEX_OFFSETS], ordinal),
                    word_at(x->sections[INDEX_OFFSETS], ordinal + 1ULL));
 }
@@ -209,7 +211,7 @@ static str series_bytes(const struct index_file *x, u32 ordinal)
 bool index_file_pairs(const struct index_file *x, u32 ordinal, u32 *pairs, u32 pairs_max,
                       u32 *count, struct error *e)
 {
-    struct dec d = dec_of(ordinal < x->series_count ? series_bytes(x, ordinal) : STR_EMPTY);
+    struct dec d = dec_of(index_file_series(x, ordinal));
     u64 n = dec_varint(&d);
     if (!dec_ok(&d) || n == 0 || n > pairs_max) {
         return bad(e, "series");
@@ -222,40 +224,5 @@ bool index_file_pairs(const struct index_file *x, u32 ordinal, u32 *pairs, u32 p
         pairs[i] = (u32)symbol;
     }
     *count = (u32)n;
-    return index_file_whole(x, e);
-}
-
-bool index_file_labels(const struct index_file *x, struct symbol_reader *r, u32 ordinal,
-                       struct arena *a, struct labels *out, struct error *e)
-{
-    if (ordinal >= x->series_count) {
-        return bad(e, "series");
-    }
-    struct dec d = dec_of(series_bytes(x, ordinal));
-    u64 count = dec_varint(&d);
-    if (!dec_ok(&d) || count == 0 || count > dec_left(&d)) {
-        return bad(e, "series");
-    }
-    (void)dec_varint(&d); // The tenant's.
-    (void)dec_varint(&d);
-    struct label *items = arena_try(a, count, sizeof(*items));
-    if (!items) {
-        return err_set(e, ERR_LIMIT, "the query's memory is used up by labels");
-    }
-    for (u64 i = 1; i < count; i++) {
-        u64 name = dec_varint(&d);
-        u64 value = dec_varint(&d);
-        str text = STR_EMPTY;
-        if (!dec_ok(&d) || name > UINT32_MAX || value > UINT32_MAX ||
-            !symbol_read(r, (u32)name, &text, e)) {
-            return bad(e, "series");
-        }
-        items[i - 1].name = arena_str(a, text);
-        if (!symbol_read(r, (u32)value, &text, e)) {
-            return bad(e, "series");
-        }
-        items[i - 1].value = arena_str(a, text);
-    }
-    *out = (struct labels){.items = items, .count = (u32)count - 1};
     return index_file_whole(x, e);
 }

@@ -39,7 +39,7 @@ struct analyze {
     struct tsdb_analysis *out;
     struct postings *fresh;
     struct top_list tops[TOP_KINDS];
-    struct symbol_reader symbols;
+    struct label_reader labels;
     u32 metric_name;   // The symbol of __name__; symbol_count if there is none.
     u64 *metric_bytes; // Of each symbol as a metric's name.
     u32 *pairs;
@@ -282,7 +282,7 @@ static bool value_look(struct analyze *z, struct label_sums *l, u32 at, struct e
     const struct index_file *x = &z->block->index;
     const struct index_entry v = index_entry_at(x->sections[INDEX_VALUES], at);
     str value;
-    if (!symbol_read(&z->symbols, v.symbol, &value, e)) {
+    if (!symbol_read(&z->labels.symbols, v.symbol, &value, e)) {
         return false;
     }
     struct postings *set = postings_decode(
@@ -381,7 +381,8 @@ static bool series_flush(struct analyze *z, const struct bytes_walk *w, struct e
     struct labels ls;
     struct buf text;
     arena_reset(z->scratch);
-    if (!index_file_labels(x, &z->symbols, w->series, z->scratch, &ls, e)) {
+    label_reader_forget(&z->labels);
+    if (!label_reader_get(&z->labels, w->series, z->scratch, &ls, e)) {
         return false;
     }
     buf_init(&text, TEXT_BYTES_MAX);
@@ -441,7 +442,7 @@ static bool bytes_look(struct analyze *z, struct error *e)
         if (!top_wants(&z->tops[TOP_METRIC_BYTES], z->metric_bytes[i])) {
             continue;
         }
-        ok = symbol_read(&z->symbols, i, &name, e);
+        ok = symbol_read(&z->labels.symbols, i, &name, e);
         if (ok) {
             top_put(&z->tops[TOP_METRIC_BYTES], name, z->metric_bytes[i]);
         }
@@ -459,10 +460,10 @@ static bool block_look(struct analyze *z, struct error *e)
     z->metric_name = x->symbol_count;
     z->metric_bytes = MEM_NEW_N(u64, x->symbol_count + 1ULL);
     z->pairs = MEM_NEW_N(u32, 2ULL * PAIRS_MAX);
-    symbol_reader_init(&z->symbols, x);
+    label_reader_init(&z->labels, x);
     const bool ok = churn_look(z, e) && labels_look(z, e) && bytes_look(z, e) &&
                     block_is_whole(z->block, e) && (!z->before || block_is_whole(z->before, e));
-    symbol_reader_fini(&z->symbols);
+    label_reader_fini(&z->labels);
     postings_free(z->fresh);
     mem_free(z->metric_bytes);
     mem_free(z->pairs);

@@ -225,21 +225,23 @@ struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct er
 // Labels of the source's series at hand; false with c->failed on failure, else at the end.
 static bool source_peek(struct tsdb_cursor *c, struct source *s)
 {
+    UNINIT struct error why;
     while (!s->live && s->at < s->count) {
-        struct error why = {0};
         if (!s->is_block) {
             s->labels = s->series[s->at].labels;
             s->live = true;
-        } else if (index_file_labels(&s->reader.block->index, &s->reader.symbols,
-                                     s->ordinals[s->at], c->label_arenas[c->label_at], &s->labels,
-                                     &why)) {
-            s->live = true;
-        } else if (why.code == ERR_CORRUPT) {
-            cursor_warn_partial(c, why.text);
-            s->at++;
-        } else {
+            break;
+        }
+        label_reader_forget(&s->reader.labels);
+        s->live = label_reader_get(&s->reader.labels, s->ordinals[s->at],
+                                   c->label_arenas[c->label_at], &s->labels, &why);
+        if (!s->live && why.code != ERR_CORRUPT) {
             c->error = why;
             return tsdb_cursor_fail(c);
+        }
+        if (!s->live) {
+            cursor_warn_partial(c, why.text);
+            s->at++;
         }
     }
     return s->live;
