@@ -7,7 +7,8 @@
 // CHUNK_VALUES_MAX, each is packed, unpacked and compared bit for bit. Prints a table: for each
 // transform and plan the chunks, the share of values and bytes, bytes per value, and ns per
 // value to pack and to unpack. Every kind is run over and over for a fixed time, batch after batch;
-// each batch's fastest run counts, so that a busy machine shows little. Values alone are weighed
+// each batch's fastest run counts, so that a busy machine shows little. Unpacking is told twice: as
+// this machine can, and with what every machine has. Values alone are weighed
 // here: no directory, no timestamps, no checksums (bench_capture weighs whole blocks).
 //
 // Memory: the capture, 8 bytes a value and its chunks. Time: some five seconds.
@@ -19,6 +20,7 @@
 #include "base/str.h"
 #include "os/clk.h"
 #include "tsdb/chunk_pack.h"
+#include "tsdb/chunk_unpack.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,12 +205,15 @@ static void kind_print(const struct capture *c, u32 kind)
     buf_init(&scratch, CHUNK_BYTES_MAX);
     const i64 pack_ns = kind_time(c, kind, &scratch);
     const i64 unpack_ns = kind_time(c, kind, NULL);
+    column_unpack_portable(true);
+    const i64 portable_ns = kind_time(c, kind, NULL);
+    column_unpack_portable(false);
     buf_fini(&scratch);
     const f64 n = (f64)values;
-    (void)printf("%-12s %7u %6.1f%% %6.1f%% %8.4f %8.2f %8.2f\n",
+    (void)printf("%-12s %7u %6.1f%% %6.1f%% %8.4f %8.2f %8.2f %8.2f\n",
                  kind == CHUNK_KINDS ? "all" : chunk_kind_name(kind), chunks,
                  100 * n / (f64)c->value_count, 100 * (f64)bytes / (f64)c->packed.len,
-                 (f64)bytes / n, (f64)pack_ns / n, (f64)unpack_ns / n);
+                 (f64)bytes / n, (f64)pack_ns / n, (f64)unpack_ns / n, (f64)portable_ns / n);
 }
 
 int main(void)
@@ -219,8 +224,8 @@ int main(void)
         die("standard input", NULL);
     }
     pack_all(&c);
-    (void)printf("%-12s %7s %7s %7s %8s %8s %8s\n", "kind", "chunks", "values", "bytes", "B/value",
-                 "pack ns", "unpack ns");
+    (void)printf("%-12s %7s %7s %7s %8s %8s %8s %8s\n", "kind", "chunks", "values", "bytes",
+                 "B/value", "pack ns", "unpack", "portable");
     for (u32 kind = 0; kind < KINDS; kind++) {
         kind_print(&c, kind);
     }

@@ -10,9 +10,10 @@
 
 #include "base/bits.h"
 #include "tsdb/chunk_form.h"
+#include "tsdb/chunk_groups.h"
 #include "tsdb/int_pack.h"
 
-#define ALWAYS_INLINE inline __attribute__((always_inline))
+#include <stdatomic.h>
 
 enum {
     LOOK_AHEAD = sizeof(u64),          // Behind a group's bytes a load may reach so far.
@@ -23,42 +24,11 @@ enum {
     PAIR_WIDTH_MAX = 28,                    // Two values and a shift of 6 bits do.
 };
 
-// Residuals of a column, group after group.
-struct groups {
-    const u8 *at;
-    const u8 *end;
-    const u8 *codes; // MB only.
-    u64 base;
-    u32 count;
-    u32 width_min;
-    u32 width_max; // No group is wider.
-    u32 step;
-    u32 code_log;
-    bool mb;
-    bool based;
-};
-
-// How residuals become integers. UNPACK_... of the sink says what becomes of those.
-enum steps {
-    STEPS_NONE,   // x0 + gcd · r, r unsigned: FOR.
-    STEPS_UNFOLD, // r, signed.
-    STEPS_SUM,    // x += gcd · r: D1.
-    STEPS_SUM2,   // delta += gcd · r, x += delta: D2.
-};
-
 // Constants wherever the code below is expanded.
 struct mode {
     enum steps steps;
     enum unpack_as as;
     bool based;
-};
-
-struct sums {
-    u64 x;     // The value before; STEPS_NONE: x0.
-    u64 delta; // The step before, a multiple of the gcd.
-    u64 gcd;
-    u64 base;
-    f64 divisor;
 };
 
 static bool groups_open(struct groups *r, struct dec *d, bool mb, u32 count)
@@ -246,12 +216,26 @@ static ALWAYS_INLINE bool as_run(struct groups *r, struct sums *s, enum steps st
     return false;
 }
 
+static _Atomic bool portable_only;
+
+void column_unpack_portable(bool only)
+{
+    atomic_store(&portable_only, only);
+}
+
 // Reads the residuals and puts r->count values at out.
 static bool residuals_run(struct dec *d, struct groups *r, struct sums *s, enum steps steps,
                           enum unpack_as as, u8 *out)
 {
     bool right = false;
     s->base = r->base;
+    // Relaxed: nothing else is told by it.
+    if (avx2_reads(r, s, steps, as) &&
+        !atomic_load_explicit(&portable_only, memory_order_relaxed)) {
+        right = residuals_run_avx2(r, s, steps, as, out);
+        d->at = r->at;
+        return right;
+    }
     switch (steps) {
     case STEPS_NONE:
         right = !r->based && as_run(r, s, STEPS_NONE, as, out);

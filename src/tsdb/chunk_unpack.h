@@ -1,7 +1,8 @@
 // chunk_unpack.h: integer columns of a chunk, read in one pass: unpack, unfold, sum, multiply,
 // convert, divide, store, 8 values at a time, with no array between the steps.
+// Residuals go eight at a time where the machine can (chunk_unpack_avx2.c), told once a column.
 //
-// Threads: pure functions.
+// Threads: pure functions, but for column_unpack_portable, which may be called at any time.
 #ifndef TSDB_CHUNK_UNPACK_H
 #define TSDB_CHUNK_UNPACK_H
 
@@ -23,5 +24,9 @@ struct unpack_sink {
 
 // Reads a column of n integers; false if the bytes contradict themselves.
 bool column_unpack(struct dec *d, u8 header, u32 n, const struct unpack_sink *sink) MUST_USE;
+
+// Tests and measurements: whether instructions are left alone that not every machine has. What
+// comes out is the same.
+void column_unpack_portable(bool only);
 
 #endif
