@@ -179,6 +179,11 @@ static size_t varint_put(u8 out[10], u64 v)
 void buf_varint(struct buf *b, u64 v)
 {
     u8 bytes[10];
+    if (LIKELY(!b->full && b->len + sizeof(bytes) < b->cap)) {
+        b->len += varint_put((u8 *)b->bytes + b->len, v);
+        b->bytes[b->len] = '\0';
+        return;
+    }
     buf_add(b, bytes, varint_put(bytes, v));
 }
 
@@ -192,10 +197,14 @@ void buf_lenstr(struct buf *b, str s)
     u8 head[10];
     size_t head_len = varint_put(head, s.len);
     // Both or neither: half a field in a full buffer would mislead whoever looks at it.
-    if (s.len > SIZE_MAX - head_len || !buf_room(b, head_len + s.len)) {
+    char *room = s.len > SIZE_MAX - head_len ? NULL : buf_room(b, head_len + s.len);
+    if (!room) {
         b->full = true;
         return;
     }
-    buf_add(b, head, head_len);
-    buf_str(b, s);
+    memcpy(room, head, head_len);
+    if (s.len > 0) {
+        memcpy(room + head_len, s.ptr, s.len);
+    }
+    buf_commit(b, head_len + s.len);
 }

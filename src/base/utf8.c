@@ -52,6 +52,20 @@ bool utf8_next(str s, size_t *pos, u32 *code_point)
     return true;
 }
 
+// Fewer than eight bytes at a time.
+static bool short_ascii(const char *at, size_t n)
+{
+    u32 first = 0;
+    u32 last = 0;
+    if (n >= sizeof(first)) { // They may overlap.
+        memcpy(&first, at, sizeof(first));
+        memcpy(&last, at + n - sizeof(last), sizeof(last));
+    } else if (n > 0) {
+        first = (u32)(u8)at[0] | (u32)(u8)at[n / 2] | (u32)(u8)at[n - 1];
+    }
+    return ((first | last) & 0x80808080U) == 0;
+}
+
 bool utf8_valid(str s)
 {
     size_t pos = 0;
@@ -65,8 +79,11 @@ bool utf8_valid(str s)
             }
             pos += sizeof(word);
         }
+        if (s.len - pos < sizeof(word) && short_ascii(s.ptr + pos, s.len - pos)) {
+            return true;
+        }
         if (pos < s.len && (u8)s.ptr[pos] < 0x80) {
-            pos++; // The last few.
+            pos++;
             continue;
         }
         u32 code_point;

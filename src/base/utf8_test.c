@@ -89,3 +89,20 @@ TEST(utf8_next_steps_over_one_bad_byte)
     assert_true(utf8_next(s, &pos, &c));
     assert_int_equal(c, 'z');
 }
+
+TEST(utf8_validity_looks_at_every_byte_of_a_text)
+{
+    char s[24];
+    for (size_t len = 1; len <= sizeof(s); len++) {
+        for (size_t at = 0; at < len; at++) {
+            memset(s, 'a', sizeof(s));
+            assert_true(utf8_valid(str_make(s, len)));
+            s[at] = (char)0xC3;
+            assert_false(utf8_valid(str_make(s, len)));
+            if (at + 1 < len) {
+                s[at + 1] = (char)0xA9;
+                assert_true(utf8_valid(str_make(s, len)));
+            }
+        }
+    }
+}

@@ -1,5 +1,6 @@
 #include "tsdb/head_labels.h"
 
+#include "base/bits.h"
 #include "base/hash.h"
 #include "base/str.h"
 #include "tsdb/head_index.h"
@@ -53,7 +54,8 @@ static const struct map_ops part_ops = {.eq = part_eq, .hash_of = part_hash_of};
 
 void head_parts_init(struct head_parts *p, struct head_index *index)
 {
-    *p = (struct head_parts){.index = index, .free = PART_NONE};
+    *p = (struct head_parts){.index = index, .free = PART_NONE, .match_part = PART_NONE};
+    p->match_texts = MEM_NEW_N(struct label, PART_BITS);
     map_init(&p->by_text, &part_ops, p);
 }
 
@@ -61,6 +63,7 @@ void head_parts_fini(struct head_parts *p)
 {
     mem_free(p->parts);
     mem_free(p->pool);
+    mem_free(p->match_texts);
     map_fini(&p->by_text);
     *p = (struct head_parts){0};
 }
@@ -181,30 +184,70 @@ void head_part_unref(struct head_parts *p, u32 part)
     for (u32 i = 0; i < gone->count; i++) {
         head_index_pair_drop(p->index, p->pool[gone->at + i]);
     }
+    p->match_part = p->match_part == part ? PART_NONE : p->match_part;
     p->pool_waste += gone->count;
     *gone = (struct label_part){.at = p->free};
     p->free = part;
 }
 
-u64 head_part_match(const struct head_parts *p, u32 part, const struct label_texts *set, bool *all)
+static bool label_same(const struct label *a, const struct label *b)
 {
-    const struct label_part *t = &p->parts[part];
+    return str_eq(a->value, b->value) && str_eq(a->name, b->name);
+}
+
+static void match_learn(struct head_parts *p, u32 part)
+{
     const struct head_index *x = p->index;
-    u64 mask = 0;
-    u32 i = 0;
-    u32 found = 0;
-    for (u32 k = 0; k < t->count; k++) {
-        const struct head_pair *pair = &x->pairs[p->pool[t->at + k]];
-        str name = symtab_get(x->symbols, x->names[pair->name].symbol);
-        while (i < set->n && str_cmp(set->items[i].name, name) < 0) {
-            i++;
-        }
-        if (i < set->n && pair_is(x, p->pool[t->at + k], &set->items[i])) {
-            mask |= (u64)1 << i++;
-            found++;
+    const struct label_part *t = &p->parts[part];
+    CHECK(t->count <= PART_BITS);
+    for (u32 i = 0; i < t->count; i++) {
+        const struct head_pair *pair = &x->pairs[p->pool[t->at + i]];
+        p->match_texts[i] =
+            (struct label){.name = symtab_get(x->symbols, x->names[pair->name].symbol),
+                           .value = symtab_get(x->symbols, pair->value)};
+    }
+    p->match_part = part;
+    p->match_mask = 0;
+}
+
+// Whether all pairs of the part stand where those of the set before stood.
+static bool match_again(const struct head_parts *p, const struct label_texts *set, u32 count)
+{
+    const struct label *text = p->match_texts;
+    if (p->match_mask == 0 || bits_width(p->match_mask) > set->n) {
+        return false;
+    }
+    for (u64 left = p->match_mask; left; left &= left - 1) {
+        if (!label_same(text++, &set->items[__builtin_ctzll(left)])) {
+            return false;
         }
     }
-    *all = found == t->count;
+    return text == p->match_texts + count;
+}
+
+u64 head_part_match(struct head_parts *p, u32 part, const struct label_texts *set, bool *all)
+{
+    const u32 count = p->parts[part].count;
+    u64 mask = 0;
+    u32 i = 0;
+    if (p->match_part != part) {
+        match_learn(p, part);
+    }
+    *all = match_again(p, set, count);
+    if (*all) {
+        return p->match_mask;
+    }
+    for (u32 k = 0; k < count; k++) {
+        const struct label *text = &p->match_texts[k];
+        while (i < set->n && str_cmp(set->items[i].name, text->name) < 0) {
+            i++;
+        }
+        if (i < set->n && label_same(text, &set->items[i])) {
+            mask |= (u64)1 << i++;
+        }
+    }
+    *all = (u32)__builtin_popcountll(mask) == count;
+    p->match_mask = *all ? mask : 0;
     return mask;
 }
 

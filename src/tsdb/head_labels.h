@@ -51,6 +51,10 @@ struct head_parts {
     u32 pool_cap;
     u32 pool_waste;
     struct map by_text;
+    // The target part that a set was matched with last, its texts, and where they stood in the set.
+    struct label *match_texts;
+    u32 match_part;
+    u64 match_mask;
 };
 void head_parts_init(struct head_parts *p, struct head_index *index);
 void head_parts_fini(struct head_parts *p);
@@ -62,7 +66,7 @@ u32 head_part_get(struct head_parts *p, const struct label_texts *set, u64 mask,
 void head_part_ref(struct head_parts *p, u32 part);
 void head_part_unref(struct head_parts *p, u32 part);
 // Which positions of a set a target part holds; *all: every pair of the part is among them.
-u64 head_part_match(const struct head_parts *p, u32 part, const struct label_texts *set, bool *all);
+u64 head_part_match(struct head_parts *p, u32 part, const struct label_texts *set, bool *all);
 
 // The pair ids of a set in order: as many as count says; target may be PART_NONE. Threads: owned by
 // the call.
