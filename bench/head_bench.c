@@ -100,7 +100,7 @@ static struct head_bytes_parts parts_get(const struct head *h, u64 anonymous)
                                  .labels = head_parts_bytes(&h->parts),
                                  .index = head_index_bytes_base(&h->index),
                                  .cells = open_cells_bytes(&h->cells)};
-    p.sets = head_index_bytes(&h->index) - p.index;
+    p.sets = head_index_bytes_sets(&h->index, 0, h->index.pair_count);
     for (u32 i = 0; i < h->window_count; i++) {
         const struct head_window *w = h->windows[i];
         p.sealed += sealed_store_bytes(&w->sealed);

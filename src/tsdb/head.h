@@ -190,7 +190,7 @@ void head_restored(struct head *h, u64 segment);
 // With the turn: ordinals freed before this segment may be used again.
 void head_release(struct head *h, u64 segment_first);
 
-// Without boxes. O(pairs); takes the lock. look: new series may take the rest of bytes_max.
+// Without boxes. In slices, O(pairs) after births. look: new series may take the rest of bytes_max.
 u64 head_bytes(struct head *h);
 u64 head_bytes_look(struct head *h, u64 bytes_max);
 i64 window_floor(i64 t, i64 range_ms);

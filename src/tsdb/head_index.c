@@ -168,10 +168,10 @@ u64 head_index_bytes_base(const struct head_index *x)
            (u64)x->pair_cap * (sizeof(struct head_pair) + sizeof(u32));
 }
 
-u64 head_index_bytes(const struct head_index *x)
+u64 head_index_bytes_sets(const struct head_index *x, u32 from, u32 to)
 {
-    u64 bytes = head_index_bytes_base(x);
-    for (u32 i = 0; i < x->pair_count; i++) {
+    u64 bytes = 0;
+    for (u32 i = from; i < to; i++) {
         bytes += x->pairs[i].set ? postings_bytes(x->pairs[i].set) : 0;
     }
     return bytes;

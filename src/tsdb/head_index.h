@@ -43,6 +43,8 @@ struct head_index {
     u32 name_cap;
     struct map by_pair;
     struct map by_name;
+    u64 sets_bytes;  // When they were looked at last,
+    u64 sets_births; // with so many series made and removed.
 };
 
 void head_index_init(struct head_index *x, u64 symbol_bytes_max);
@@ -66,7 +68,8 @@ static inline const struct postings *head_index_postings(const struct head_index
 }
 // NULL if absent.
 const struct head_name *head_index_name(const struct head_index *x, str name);
-u64 head_index_bytes(const struct head_index *x);      // O(pairs).
-u64 head_index_bytes_base(const struct head_index *x); // Without the sets: O(1).
+// Memory held: O(1) without the sets, and that of the sets of pairs [from, to).
+u64 head_index_bytes_base(const struct head_index *x);
+u64 head_index_bytes_sets(const struct head_index *x, u32 from, u32 to);
 
 #endif

@@ -3,6 +3,8 @@
 #include "base/test.h"
 #include "tsdb/head.h"
 
+#include <stdio.h>
+
 static u32 series_make(struct head *h, const char *name, const char *zone)
 {
     const struct head_asker asker = {.tenant = TENANT_DEFAULT};
@@ -52,5 +54,37 @@ TEST(head_labels_of_a_target_that_came_back_are_its_new_ones)
     assert_series(h, second, "two", "south");
     assert_series(h, third, "three", "north");
     assert_series(h, fourth, "four", "south");
+    head_free(h);
+}
+
+static void assert_sets_seen(struct head *h)
+{
+    const u64 bytes = head_bytes(h);
+    assert_true(h->index.sets_bytes == head_index_bytes_sets(&h->index, 0, h->index.pair_count));
+    assert_true(head_bytes(h) == bytes);
+}
+
+TEST(head_bytes_follow_births_and_removals)
+{
+    enum { SERIES = HEAD_SLICE * 2 + 1 };
+    struct head_limits limits = {.series_max = SERIES};
+    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 20);
+    char name[16];
+    assert_sets_seen(h);
+    const u64 empty = h->index.sets_bytes;
+    for (u32 i = 0; i < SERIES; i++) {
+        (void)snprintf(name, sizeof(name), "n%u", i);
+        (void)series_make(h, name, "north");
+        if (i == 0 || i == HEAD_SLICE) {
+            assert_sets_seen(h);
+        }
+    }
+    assert_sets_seen(h);
+    assert_true(h->index.sets_bytes > empty + (u64)SERIES * 8);
+    h->pending_count = 0; // As if the log knew them.
+    assert_int_equal(head_collect(h, INT64_MAX, 1), 0);
+    assert_int_equal(head_collect(h, INT64_MAX, 1), SERIES);
+    assert_sets_seen(h);
+    assert_true(h->index.sets_bytes == empty);
     head_free(h);
 }

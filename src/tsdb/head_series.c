@@ -917,10 +917,30 @@ void head_release(struct head *h, u64 segment_first)
     h->freed_count = kept;
 }
 
+// Sets change with births and removals only: without any they are not looked at again. What changes
+// while they are looked at in slices is seen the next time.
+static void sets_look(struct head *h)
+{
+    struct head_index *x = &h->index;
+    u64 bytes = 0;
+    lock_take(&h->lock);
+    const u64 births = h->created_total + h->removed_total;
+    if (x->sets_births != births) {
+        for (u32 from = 0; from < x->pair_count; from += HEAD_SLICE) {
+            bytes += head_index_bytes_sets(x, from, MIN(x->pair_count, from + HEAD_SLICE));
+            lock_drop(&h->lock);
+            lock_take(&h->lock);
+        }
+        x->sets_bytes = bytes;
+        x->sets_births = births;
+    }
+    lock_drop(&h->lock);
+}
+
 static u64 bytes_held(const struct head *h)
 {
-    u64 bytes = bytes_base(h) + head_index_bytes(&h->index) - head_index_bytes_base(&h->index) +
-                open_cells_bytes(&h->cells) + (u64)h->pins.cap * sizeof(struct pin_note);
+    u64 bytes = bytes_base(h) + h->index.sets_bytes + open_cells_bytes(&h->cells) +
+                (u64)h->pins.cap * sizeof(struct pin_note);
     for (u32 i = 0; i < h->window_count; i++) {
         bytes += window_bytes(h->windows[i]);
     }
@@ -929,6 +949,7 @@ static u64 bytes_held(const struct head *h)
 
 u64 head_bytes(struct head *h)
 {
+    sets_look(h);
     lock_take(&h->lock);
     u64 bytes = bytes_held(h);
     lock_drop(&h->lock);
@@ -937,6 +958,7 @@ u64 head_bytes(struct head *h)
 
 u64 head_bytes_look(struct head *h, u64 bytes_max)
 {
+    sets_look(h);
     lock_take(&h->lock);
     u64 bytes = bytes_held(h);
     h->room = bytes_max - MIN(bytes, bytes_max);
