@@ -229,11 +229,12 @@ static void rows_bare(struct bench *b)
             u32 n = batch_fill(b, from, row);
             f64 begun = cpu_ns();
             head_turn_take(h);
-            for (u32 i = 0; i < n; i++) {
-                head_prefetch(h, b->refs[from + MIN(i + 12, n - 1)]);
-                b->outcomes[i] =
-                    (u8)head_check(h, &plan, &rules, b->refs[from + i], b->t[i], b->values[i]);
-            }
+            const struct append_batch batch = {.refs = b->refs + from,
+                                               .t_ms = b->t,
+                                               .values = b->values,
+                                               .n = n,
+                                               .outcomes = b->outcomes};
+            CHECK(head_check_floats(h, &plan, &rules, &batch, 0) == n);
             head_apply(h, &plan);
             head_turn_drop(h);
             spent += cpu_ns() - begun;

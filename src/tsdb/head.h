@@ -160,17 +160,14 @@ u32 head_pending_slice(const struct head *h, u64 bytes_max);
 
 // Needs the lock or the turn: whether the writer's reference still names a series of its own.
 bool head_ref_alive(const struct head *h, struct tenant_id tenant, struct series_ref ref);
-// With the turn: head_check of this reference comes soon.
-static inline void head_prefetch(const struct head *h, struct series_ref ref)
-{
-    if (ref.ordinal < h->count) {
-        __builtin_prefetch(&h->rows[ref.ordinal], 1);
-    }
-}
 // With the turn. Plans the sample if it is good. value: what is a box is a reference into the plan.
 enum append_outcome head_check(struct head *h, struct head_plan *plan,
                                const struct head_rules *rules, struct series_ref ref, i64 t,
                                f64 value);
+// The same for the samples of a batch of doubles alone, from this one on, until one looks like a
+// reference: that one is left to the caller. Returns where it stopped.
+u32 head_check_floats(struct head *h, struct head_plan *plan, const struct head_rules *rules,
+                      const struct append_batch *b, u32 from);
 void head_unplan(struct head *h, struct head_plan *plan); // Takes back what check noted.
 // Makes the plan visible and empties it.
 void head_apply(struct head *h, struct head_plan *plan);

@@ -16,6 +16,7 @@ struct head_write {
     f64 v_was;
     u32 ordinal;
     u32 older; // Index + 1 of the same series' write before, in the plan.
+    u32 group; // Of the series, index + 1; 0 = none.
     bool late;
 };
 
@@ -31,6 +32,8 @@ struct head_plan {
     struct head_write *writes;
     u32 n;
     u32 cap;
+    i64 from; // Times in [from, to) are not too old, and their window is there. Found last.
+    i64 to;
     struct buf bytes; // Of boxes.
     struct head_box *boxes;
     u32 box_count;

@@ -10,6 +10,7 @@
 #define PRIVATE_ROWS_MIN (ROWS_MAX < 16 ? ROWS_MAX : 16)
 #define REPLAY_AHEAD     16U
 #define T_OLDEST         (-((i64)1 << 60)) // Windows and sums stay far from overflow.
+#define PREFETCH_AHEAD   12U
 
 i64 window_floor(i64 t, i64 range_ms)
 {
@@ -28,14 +29,12 @@ struct head_window *head_window_at(const struct head *h, i64 t)
     return NULL;
 }
 
-// With the turn. false: there are too many.
-static bool window_ensure(struct head *h, i64 t)
+// With the turn. The window of t, made if it is not there; NULL: there are too many.
+static struct head_window *window_ensure(struct head *h, i64 t)
 {
-    if (head_window_at(h, t)) {
-        return true;
-    }
-    if (h->window_count == HEAD_WINDOWS_MAX) {
-        return false;
+    struct head_window *there = head_window_at(h, t);
+    if (there || h->window_count == HEAD_WINDOWS_MAX) {
+        return there;
     }
     i64 start = window_floor(t, h->range_ms);
     struct head_window *w = window_new(start, start + h->range_ms);
@@ -47,7 +46,7 @@ static bool window_ensure(struct head *h, i64 t)
     }
     h->windows[at] = w;
     lock_drop(&h->lock);
-    return true;
+    return w;
 }
 
 // With the turn: whether there is memory for the boxes of the plan, of which one is for t. Scrapes
@@ -96,6 +95,8 @@ bool head_plan_box(struct head_plan *p, const struct box *b, f64 *ref)
 static void plan_empty(struct head_plan *p)
 {
     p->n = 0;
+    p->from = 0; // Windows leave between two turns.
+    p->to = 0;
     p->box_count = 0;
     buf_clear(&p->bytes);
 }
@@ -228,20 +229,26 @@ static bool stored_find(const struct head *h, const struct head_plan *plan, u32 
     return chunks_find(w, ordinal, t, value);
 }
 
-static void plan_add(struct head *h, struct head_plan *p, u32 ordinal, i64 t, f64 value)
+static void plan_reserve(struct head_plan *p, u32 more)
 {
-    struct head_row *r = &h->rows[ordinal];
-    if (p->n == p->cap) {
-        p->cap = MAX(256U, p->cap * 2);
+    if (p->cap - p->n < more) {
+        p->cap = MAX(256U, MAX(p->cap * 2, p->n + more));
         p->writes = MEM_GROW(p->writes, p->cap, struct head_write);
     }
-    bool late = r->t_last != T_NEVER && t < r->t_last;
+}
+
+// There is room for it.
+static inline void plan_add(struct head *h, struct head_plan *p, u32 ordinal, i64 t, f64 value)
+{
+    struct head_row *r = &h->rows[ordinal];
+    bool late = t < r->t_last; // T_NEVER is before all.
     p->writes[p->n++] = (struct head_write){.t = t,
                                             .value = value,
                                             .t_was = r->t_last,
                                             .v_was = r->v_last,
                                             .ordinal = ordinal,
                                             .older = r->staged,
+                                            .group = r->group,
                                             .late = late};
     r->staged = p->n;
     if (!late) {
@@ -301,14 +308,55 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     if (t < h->t_floor || t < T_OLDEST) {
         return APPEND_TOO_OLD;
     }
-    if (!window_ensure(h, t)) {
+    const struct head_window *w = window_ensure(h, t);
+    if (!w) {
         return APPEND_LIMIT_WINDOWS;
     }
+    plan->from = MAX(w->start_ms, MAX(h->t_floor, T_OLDEST));
+    plan->to = w->end_ms;
     if (is_box(value) && !boxes_room(h, plan, t)) {
         return APPEND_LIMIT_HISTOGRAMS;
     }
+    plan_reserve(plan, 1);
     plan_add(h, plan, at, t, value);
     return outcome;
+}
+
+// The usual sample by far: the next one of a series that is there, in the window found last. What
+// head_check would find good.
+static inline bool check_quick(const struct head *h, const struct head_plan *plan,
+                               const struct head_rules *rules, struct series_ref ref, i64 t)
+{
+    if (UNLIKELY(ref.ordinal >= h->count)) {
+        return false;
+    }
+    const struct head_row *r = &h->rows[ref.ordinal];
+    return r->own != 0 && r->generation == ref.generation && r->tenant == rules->tenant.v &&
+           t > r->t_last && t <= rules->t_newest && t >= plan->from && t < plan->to;
+}
+
+u32 head_check_floats(struct head *h, struct head_plan *plan, const struct head_rules *rules,
+                      const struct append_batch *b, u32 from)
+{
+    plan_reserve(plan, b->n - from);
+    for (u32 i = from; i < b->n; i++) {
+        const struct series_ref ref = b->refs[i];
+        const i64 t = b->t_ms[i];
+        const u32 ahead = b->refs[MIN(i + PREFETCH_AHEAD, b->n - 1)].ordinal;
+        if (LIKELY(ahead < h->count)) {
+            __builtin_prefetch(&h->rows[ahead], 1);
+        }
+        if (is_box(b->values[i])) {
+            return i;
+        }
+        if (LIKELY(check_quick(h, plan, rules, ref, t))) {
+            plan_add(h, plan, ref.ordinal, t, b->values[i]);
+            b->outcomes[i] = APPEND_STORED;
+        } else {
+            b->outcomes[i] = (u8)head_check(h, plan, rules, ref, t, b->values[i]);
+        }
+    }
+    return b->n;
 }
 
 void head_unplan(struct head *h, struct head_plan *plan)
@@ -395,26 +443,43 @@ static struct segment *private_row(struct head *h, u32 ordinal, struct head_wind
     return s;
 }
 
+// Where the sample before went, which the next ones mostly share. Threads: a value.
+struct row_at {
+    i64 t;
+    struct head_window *window; // Of t; NULL = nothing is known.
+    u32 group;                  // 0 = none.
+    u32 row;
+    struct segment *segment; // NULL = the group has no row at t.
+};
+
 // With turn and lock: an in-order sample, and the one before it (T_NEVER: none).
 static void value_add(struct head *h, u32 ordinal, struct head_sample before,
-                      struct head_sample now)
+                      struct head_sample now, struct row_at *at)
 {
-    struct head_window *w = head_window_at(h, now.t);
+    if (at->t != now.t || !at->window) {
+        *at = (struct row_at){.t = now.t, .window = head_window_at(h, now.t)};
+        CHECK(at->window); // window_ensure made it.
+    }
     struct head_row *r = &h->rows[ordinal];
     struct open_chunk *o = &r->open;
     struct segment *s = NULL;
     u32 row = 0;
-    if (before.t < w->start_ms) {
+    if (before.t < at->window->start_ms) {
         o->flags &= (u8)~ROW_ALONE;
     }
     if (r->group != 0 && !(o->flags & ROW_ALONE)) {
-        s = group_row(h, r->group, w, now.t, &row);
+        if (r->group != at->group) {
+            at->group = r->group;
+            at->segment = group_row(h, r->group, at->window, now.t, &at->row);
+        }
+        s = at->segment;
+        row = at->row;
         if (!s) {
             o->flags |= ROW_ALONE;
         }
     }
     if (!s) {
-        s = private_row(h, ordinal, w, now.t, &row);
+        s = private_row(h, ordinal, at->window, now.t, &row);
     }
     if (o->segment != s) {
         chunk_seal(h, ordinal);
@@ -426,12 +491,12 @@ static void value_add(struct head *h, u32 ordinal, struct head_sample before,
     }
 }
 
-static void write_apply(struct head *h, const struct head_write *w, bool note)
+static void write_apply(struct head *h, const struct head_write *w, bool note, struct row_at *at)
 {
     h->rows[w->ordinal].staged = 0;
     if (!w->late) {
         value_add(h, w->ordinal, (struct head_sample){w->t_was, w->v_was},
-                  (struct head_sample){w->t, w->value});
+                  (struct head_sample){w->t, w->value}, at);
     } else if (!window_late_add(head_window_at(h, w->t), w->ordinal, w->t, w->value)) {
         return;
     }
@@ -478,6 +543,7 @@ void head_apply(struct head *h, struct head_plan *plan)
     if (plan->box_count > 0) {
         boxes_keep(h, plan);
     }
+    struct row_at at = {0}; // Good from slice to slice: only the turn's holder makes rows.
     bool sliced = plan->n > APPLY_SLICE;
     if (sliced) {
         (void)pins_open(&h->pins); // Keeps the notes while a reader may open between slices.
@@ -487,7 +553,7 @@ void head_apply(struct head *h, struct head_plan *plan)
             lock_drop(&h->lock);
             lock_take(&h->lock);
         }
-        write_apply(h, &plan->writes[i], h->pins.readers > 0);
+        write_apply(h, &plan->writes[i], h->pins.readers > 0, &at);
     }
     h->pins.commit++;
     if (sliced) {
@@ -503,9 +569,10 @@ static void replay_value(struct head *h, u32 ordinal, i64 t, f64 value)
     struct head_row *r = &h->rows[ordinal];
     if (r->t_last == T_NEVER || t > r->t_last) {
         struct head_sample before = {r->t_last, r->v_last};
+        struct row_at at = {0};
         r->t_last = t;
         r->v_last = value;
-        value_add(h, ordinal, before, (struct head_sample){t, value});
+        value_add(h, ordinal, before, (struct head_sample){t, value}, &at);
         h->t_max = MAX(h->t_max, t);
     } else {
         f64 there;

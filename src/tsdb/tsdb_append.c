@@ -16,7 +16,6 @@
 #include "tsdb/wal_entry.h"
 
 #define BATCHES_MAX          4096U
-#define PREFETCH_AHEAD       12U
 #define RECORDS_BYTES_MAX    ((size_t)32 << 20) // Of one commit; the log holds a few of them.
 #define EXEMPLARS_STAGED_MAX 65536U // Of one commit; what is more is dropped and counted.
 #define META_BYTES_MAX       ((size_t)64 << 20)
@@ -228,6 +227,16 @@ static enum append_outcome box_check(struct tsdb_appender *a, const struct head_
     return head_check(a->head, &a->plan, rules, b->refs[i], b->t_ms[i], ref);
 }
 
+// With the turn: any sample.
+static enum append_outcome sample_check(struct tsdb_appender *a, const struct head_rules *rules,
+                                        const struct append_batch *b, u32 i)
+{
+    const bool is_float = !b->start_t_ms && (!b->kinds || b->kinds[i] == SAMPLE_FLOAT);
+    return is_float && !is_box(b->values[i])
+               ? head_check(a->head, &a->plan, rules, b->refs[i], b->t_ms[i], b->values[i])
+               : box_check(a, rules, b, i);
+}
+
 static bool batch_has_boxes(const struct append_batch *b)
 {
     return b->kinds || b->start_t_ms;
@@ -245,12 +254,10 @@ static i64 batches_check(struct tsdb_appender *a)
         const struct append_batch *b = &a->batches[k];
         const bool boxes = batch_has_boxes(b);
         for (u32 i = 0; i < b->n; i++) {
-            head_prefetch(a->head, b->refs[MIN(i + PREFETCH_AHEAD, b->n - 1)]);
-            bool is_float = !boxes || (!b->start_t_ms && b->kinds[i] == SAMPLE_FLOAT);
-            b->outcomes[i] = is_float && !is_box(b->values[i])
-                                 ? (u8)head_check(a->head, &a->plan, &rules, b->refs[i], b->t_ms[i],
-                                                  b->values[i])
-                                 : (u8)box_check(a, &rules, b, i);
+            i = boxes ? i : head_check_floats(a->head, &a->plan, &rules, b, i);
+            if (i < b->n) {
+                b->outcomes[i] = (u8)sample_check(a, &rules, b, i);
+            }
         }
     }
     i64 t_max = INT64_MIN;

@@ -140,8 +140,8 @@ bool wal_get_synced(str payload, u64 *segment, u64 *offset)
     return true;
 }
 
-static void put_samples(struct buf *out, struct head *h, const struct wal_cell *cells, u32 n,
-                        u32 salt)
+static void put_samples(struct buf *out, struct head *h, const struct head_write *const *writes,
+                        u32 n, u32 salt)
 {
     for (u32 from = 0; from < n; from += SAMPLES_PER_RECORD) {
         size_t mark = wal_record_begin(out);
@@ -150,7 +150,7 @@ static void put_samples(struct buf *out, struct head *h, const struct wal_cell *
         i64 ordinal = 0;
         buf_varint(out, to - from);
         for (u32 i = from; i < to; i++) {
-            const struct head_write *w = cells[i].write;
+            const struct head_write *w = writes[i];
             buf_varsint(out, (i64)w->ordinal - ordinal);
             buf_varsint(out, w->t - t);
             buf_f64(out, w->value);
@@ -199,52 +199,65 @@ static void put_boxes(struct buf *out, const struct head_plan *plan, u32 salt)
     }
 }
 
-static int by_cell(const void *a, const void *b)
+static inline int write_order(const struct head_write *x, const struct head_write *y)
 {
-    const struct wal_cell *x = a;
-    const struct wal_cell *y = b;
     if (x->group != y->group) {
         return x->group < y->group ? -1 : 1;
     }
-    if (x->write->t != y->write->t) {
-        return x->write->t < y->write->t ? -1 : 1;
+    if (x->t != y->t) {
+        return x->t < y->t ? -1 : 1;
     }
-    if (x->write->ordinal != y->write->ordinal) {
-        return x->write->ordinal < y->write->ordinal ? -1 : 1;
-    }
-    return 0;
+    return (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
 }
 
-// Cells of samples without a row (late, or of no group) keep their order, at the front. Boxes have
-// records of their own. *total: all cells.
-static u32 cells_of(const struct head *h, const struct head_plan *plan, struct wal_cell *cells,
-                    u32 *total)
+static int by_write(const void *a, const void *b)
 {
-    u32 single = 0;
+    const struct head_write *const *x = a;
+    const struct head_write *const *y = b;
+    return write_order(*x, *y);
+}
+
+// Has no row: late, or of no group.
+static inline bool is_single(const struct head_write *w)
+{
+    return w->late || w->group == 0;
+}
+
+// The writes of rows, in the order of groups, times and ordinals. Boxes have records of their own.
+// *singles: how many there are besides.
+static u32 rows_of(const struct head_plan *plan, const struct head_write **rows, u32 *singles)
+{
+    u32 n = 0;
+    bool sorted = true;
+    *singles = 0;
     for (u32 i = 0; i < plan->n; i++) {
         const struct head_write *w = &plan->writes[i];
         if (is_box(w->value)) {
             continue;
         }
-        if (w->late || h->rows[w->ordinal].group == 0) {
-            cells[single++] = (struct wal_cell){.group = 0, .write = w};
+        if (is_single(w)) {
+            ++*singles;
+            continue;
         }
+        sorted = sorted && (n == 0 || write_order(rows[n - 1], w) <= 0);
+        rows[n++] = w;
     }
-    u32 n = single;
-    bool sorted = true;
+    if (!sorted) {
+        qsort(rows, n, sizeof(struct head_write *), by_write);
+    }
+    return n;
+}
+
+// In the order in which they came.
+static void singles_of(const struct head_plan *plan, const struct head_write **singles)
+{
+    u32 n = 0;
     for (u32 i = 0; i < plan->n; i++) {
         const struct head_write *w = &plan->writes[i];
-        if (!w->late && h->rows[w->ordinal].group != 0 && !is_box(w->value)) {
-            cells[n] = (struct wal_cell){.group = h->rows[w->ordinal].group, .write = w};
-            sorted = sorted && (n == single || by_cell(&cells[n - 1], &cells[n]) <= 0);
-            n++;
+        if (!is_box(w->value) && is_single(w)) {
+            singles[n++] = w;
         }
     }
-    *total = n;
-    if (!sorted) {
-        qsort(cells + single, n - single, sizeof(*cells), by_cell);
-    }
-    return single;
 }
 
 void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan, u64 place,
@@ -253,28 +266,30 @@ void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan,
     if (plan->n == 0) {
         return;
     }
-    struct wal_cell *cells = MEM_NEW_N(struct wal_cell, plan->n);
-    u32 total;
-    u32 single = cells_of(h, plan, cells, &total);
-    put_samples(out, h, cells, single, salt);
-    u32 from = single;
+    const struct head_write **rows = MEM_GROW(NULL, plan->n, const struct head_write *);
+    u32 singles;
+    const u32 total = rows_of(plan, rows, &singles);
+    if (singles > 0) {
+        singles_of(plan, rows + total);
+        put_samples(out, h, rows + total, singles, salt);
+    }
+    u32 from = 0;
     while (from < total) {
         u32 to = from + 1;
-        while (to < total && cells[to].group == cells[from].group &&
-               cells[to].write->t == cells[from].write->t) {
+        while (to < total && rows[to]->group == rows[from]->group && rows[to]->t == rows[from]->t) {
             to++;
         }
         if (to - from < FRAGMENT_MIN) {
-            put_samples(out, h, cells + from, to - from, salt);
+            put_samples(out, h, rows + from, to - from, salt);
         } else {
-            wal_put_fragment(out, h, cells + from, to - from, place, salt);
+            wal_put_fragment(out, h, rows + from, to - from, place, salt);
         }
         from = to;
     }
-    if (total < plan->n) {
+    if (total + singles < plan->n) {
         put_boxes(out, plan, salt);
     }
-    mem_free(cells);
+    mem_free(rows);
 }
 
 void wal_decoder_init(struct wal_decoder *d, struct wal_sink sink, u32 slots_max)

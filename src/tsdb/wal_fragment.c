@@ -82,63 +82,84 @@ static enum value_tag value_tag(f64 v, f64 last, bool known, u64 *bits)
     return (enum value_tag)(TAG_XOR_1 + 7 - low);
 }
 
-static void put_presence(struct buf *out, const struct wal_cell *cells, u32 n, bool bitmap)
+// A row's writes, and how their ordinals lie. Threads: a value.
+struct row {
+    const struct head_write *const *writes;
+    u32 n;
+    u32 first;
+    u32 span;
+    bool bitmap; // Is smaller than runs.
+};
+
+static struct row row_of(const struct head_write *const *writes, u32 n)
 {
-    u32 first = cells[0].write->ordinal;
-    u32 span = cells[n - 1].write->ordinal - first + 1;
-    buf_varint(out, first);
-    buf_varint(out, n);
-    if (bitmap) {
-        buf_varint(out, span);
-        char *room = buf_room(out, (span + 7) / 8);
-        if (room) {
-            memset(room, 0, (span + 7) / 8);
-            for (u32 i = 0; i < n; i++) {
-                u32 at = cells[i].write->ordinal - first;
-                room[at / 8] = (char)((u8)room[at / 8] | 1U << (at % 8));
-            }
-            buf_commit(out, (span + 7) / 8);
-        }
+    struct row r = {.writes = writes, .n = n, .first = writes[0]->ordinal};
+    r.span = writes[n - 1]->ordinal - r.first + 1;
+    u64 runs = 1;
+    for (u32 i = 1; r.span > n && i < n; i++) {
+        runs += writes[i]->ordinal != writes[i - 1]->ordinal + 1;
+    }
+    r.bitmap = r.span / 8 + 3ULL < runs * 2;
+    return r;
+}
+
+static void put_bitmap(struct buf *out, const struct row *r)
+{
+    const size_t bytes = ((size_t)r->span + 7) / 8;
+    char *room = buf_room(out, bytes);
+    if (!room) {
+        return;
+    }
+    memset(room, 0, bytes);
+    for (u32 i = 0; i < r->n; i++) {
+        u32 at = r->writes[i]->ordinal - r->first;
+        room[at / 8] = (char)((u8)room[at / 8] | 1U << (at % 8));
+    }
+    buf_commit(out, bytes);
+}
+
+static void put_presence(struct buf *out, const struct row *r)
+{
+    buf_varint(out, r->first);
+    buf_varint(out, r->n);
+    if (r->bitmap) {
+        buf_varint(out, r->span);
+        put_bitmap(out, r);
         return;
     }
     u32 i = 0;
-    while (i < n) { // Runs: length, then the gap to the next.
-        u32 to = i + 1;
-        while (to < n && cells[to].write->ordinal == cells[to - 1].write->ordinal + 1) {
+    while (i < r->n) { // Runs: length, then the gap to the next.
+        u32 to = r->span == r->n ? r->n : i + 1;
+        while (to < r->n && r->writes[to]->ordinal == r->writes[to - 1]->ordinal + 1) {
             to++;
         }
         buf_varint(out, to - i);
-        if (to < n) {
-            buf_varint(out, cells[to].write->ordinal - cells[to - 1].write->ordinal - 1);
+        if (to < r->n) {
+            buf_varint(out, r->writes[to]->ordinal - r->writes[to - 1]->ordinal - 1);
         }
         i = to;
     }
 }
 
-static bool bitmap_is_smaller(const struct wal_cell *cells, u32 n)
+static void put_values(struct buf *out, struct head *h, const struct row *r, u32 epoch)
 {
-    u64 span = (u64)cells[n - 1].write->ordinal - cells[0].write->ordinal + 1;
-    u64 runs = 1;
-    for (u32 i = 1; i < n; i++) {
-        runs += cells[i].write->ordinal != cells[i - 1].write->ordinal + 1;
+    const size_t changed_bytes = ((size_t)r->n + 7) / 8;
+    const size_t tags_max = ((size_t)r->n + 1) / 2;
+    u8 *changed = (u8 *)buf_room(out, changed_bytes + tags_max + r->n * sizeof(u64));
+    if (!changed) {
+        return;
     }
-    return span / 8 + 3 < runs * 2;
-}
-
-static void put_values(struct buf *out, struct head *h, const struct wal_cell *cells, u32 n,
-                       u32 epoch)
-{
-    struct buf body;
-    buf_init(&body, (size_t)n * 8);
-    size_t changed_bytes = (n + 7) / 8;
-    u8 *changed = MEM_NEW_N(u8, changed_bytes + n / 2 + 1);
     u8 *tags = changed + changed_bytes;
+    u8 *body = tags + tags_max; // Moves down when the tags are counted.
+    u8 *at = body;
     u32 tag_count = 0;
-    for (u32 i = 0; i < n; i++) {
-        const struct head_write *w = cells[i].write;
+    memset(changed, 0, changed_bytes + tags_max);
+    for (u32 i = 0; i < r->n; i++) {
+        const struct head_write *w = r->writes[i];
+        u32 *told = &h->rows[w->ordinal].wal_epoch;
         // A box is told elsewhere: the chain does not know it.
-        bool known = h->rows[w->ordinal].wal_epoch == epoch && !is_box(w->v_was);
-        h->rows[w->ordinal].wal_epoch = epoch;
+        bool known = *told == epoch && !is_box(w->v_was);
+        *told = epoch;
         if (known && bits_of_f64(w->value) == bits_of_f64(w->v_was)) {
             continue;
         }
@@ -147,19 +168,19 @@ static void put_values(struct buf *out, struct head *h, const struct wal_cell *c
         changed[i / 8] |= (u8)(1U << (i % 8));
         tags[tag_count / 2] |= (u8)((u32)tag << (tag_count % 2 * 4));
         tag_count++;
-        buf_add(&body, &bits, tag_bytes[tag]);
+        memcpy(at, &bits, sizeof(bits));
+        at += tag_bytes[tag];
     }
-    buf_add(out, changed, changed_bytes + (tag_count + 1) / 2);
-    buf_add(out, body.bytes, body.len);
-    mem_free(changed);
-    buf_fini(&body);
+    const size_t tags_bytes = ((size_t)tag_count + 1) / 2;
+    memmove(tags + tags_bytes, body, (size_t)(at - body));
+    buf_commit(out, changed_bytes + tags_bytes + (size_t)(at - body));
 }
 
-void wal_put_fragment(struct buf *out, struct head *h, const struct wal_cell *cells, u32 n,
-                      u64 place, u32 salt)
+void wal_put_fragment(struct buf *out, struct head *h, const struct head_write *const *writes,
+                      u32 n, u64 place, u32 salt)
 {
-    struct head_group *g = &h->groups[cells[0].group - 1];
-    i64 t = cells[0].write->t;
+    struct head_group *g = &h->groups[writes[0]->group - 1];
+    i64 t = writes[0]->t;
     bool base = g->base_place != place || g->rows >= WAL_ROWS_PER_BASE || g->sequence == UINT32_MAX;
     if (base) {
         g->base_place = place;
@@ -170,16 +191,16 @@ void wal_put_fragment(struct buf *out, struct head *h, const struct wal_cell *ce
     if (base || t != g->t_row) {
         g->rows++;
     }
-    bool bitmap = bitmap_is_smaller(cells, n);
+    const struct row r = row_of(writes, n);
     g->sequence = g->sequence == UINT32_MAX ? 1 : g->sequence + 1;
     size_t mark = wal_record_begin(out);
-    buf_varint(out, cells[0].group - 1);
-    buf_byte(out, (u8)((base ? FLAG_BASE : 0U) | (bitmap ? FLAG_BITMAP : 0U)));
+    buf_varint(out, writes[0]->group - 1);
+    buf_byte(out, (u8)((base ? FLAG_BASE : 0U) | (r.bitmap ? FLAG_BITMAP : 0U)));
     buf_varint(out, g->sequence);
     buf_varsint(out, (i64)((u64)t - (u64)g->t_row));
     g->t_row = t;
-    put_presence(out, cells, n, bitmap);
-    put_values(out, h, cells, n, g->epoch);
+    put_presence(out, &r);
+    put_values(out, h, &r, g->epoch);
     wal_record_end(out, mark, WAL_FRAGMENT, salt);
 }
 

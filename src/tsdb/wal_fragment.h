@@ -12,15 +12,9 @@ struct wal_decoder;
 
 #define WAL_ORDINAL_MAX ((1U << 28) - 1) // 268 million series: no larger number is believed.
 
-// Threads: owned by the turn.
-struct wal_cell {
-    u32 group; // Index + 1.
-    const struct head_write *write;
-};
-
-// The cells share group and time; ordinals rise.
-void wal_put_fragment(struct buf *out, struct head *h, const struct wal_cell *cells, u32 n,
-                      u64 place, u32 salt);
+// The writes share group and time; ordinals rise.
+void wal_put_fragment(struct buf *out, struct head *h, const struct head_write *const *writes,
+                      u32 n, u64 place, u32 salt);
 bool wal_get_fragment(struct wal_decoder *d, str payload, struct error *e) MUST_USE;
 
 #endif
