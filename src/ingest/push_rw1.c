@@ -84,22 +84,27 @@ static u32 column_first(const struct request *q)
     return (u32)MIN(q->decoded.len / SAMPLE_GUESS + 64, COLUMN_MAX);
 }
 
-static void sample_add(struct request *q, u32 series, i64 t_ms, f64 value)
+static void samples_grow(struct request *q)
 {
-    if (q->sample_count == q->sample_cap) {
-        const u32 cap = MAX(column_first(q), q->sample_cap * 2);
-        q->owner = column_grow(q, q->owner, q->sample_cap, cap, sizeof(*q->owner));
-        q->t_ms = column_grow(q, q->t_ms, q->sample_cap, cap, sizeof(*q->t_ms));
-        q->values = column_grow(q, q->values, q->sample_cap, cap, sizeof(*q->values));
-        if (q->hists) {
-            q->hists = column_grow(q, q->hists, q->sample_cap, cap, sizeof(void *));
-        }
-        q->sample_cap = cap;
+    const u32 cap = MAX(column_first(q), q->sample_cap * 2);
+    q->owner = column_grow(q, q->owner, q->sample_cap, cap, sizeof(*q->owner));
+    q->t_ms = column_grow(q, q->t_ms, q->sample_cap, cap, sizeof(*q->t_ms));
+    q->values = column_grow(q, q->values, q->sample_cap, cap, sizeof(*q->values));
+    if (q->hists) {
+        q->hists = column_grow(q, q->hists, q->sample_cap, cap, sizeof(void *));
     }
-    if (q->full) {
+    q->sample_cap = cap;
+}
+
+static inline void sample_add(struct request *q, u32 series, i64 t_ms, f64 value)
+{
+    if (UNLIKELY(q->sample_count == q->sample_cap)) {
+        samples_grow(q);
+    }
+    if (UNLIKELY(q->full)) {
         return;
     }
-    if (q->hists) {
+    if (UNLIKELY(q->hists != NULL)) {
         q->hists[q->sample_count] = NULL;
     }
     q->owner[q->sample_count] = series;
@@ -177,7 +182,7 @@ static bool exemplar_read(struct pb_reader *outer, struct request *q, u32 series
 
 // Takes the samples at `at` as long as they have the usual form; returns where they end. The rest
 // is left to pb.
-static const u8 *samples_usual(struct request *q, const u8 *at, const u8 *end, u32 series)
+static inline const u8 *samples_usual(struct request *q, const u8 *at, const u8 *end, u32 series)
 {
     f64 value;
     i64 t_ms;
@@ -277,19 +282,24 @@ static bool labels_read(struct request *q, str span, struct labels *set, bool *g
     return true;
 }
 
-// false: the arena is full.
-static bool series_add(struct request *q, u32 *series)
+static void series_grow(struct request *q)
 {
-    if (q->series_count == q->series_cap) {
-        const u32 n = q->series_cap;
-        const u32 cap = MAX(column_first(q), n * 2);
-        q->keys = column_grow(q, q->keys, n, cap, sizeof(*q->keys));
-        q->refs = column_grow(q, q->refs, n, cap, sizeof(*q->refs));
-        q->refusals = column_grow(q, q->refusals, n, cap, sizeof(*q->refusals));
-        q->series_cap = cap;
+    const u32 n = q->series_cap;
+    const u32 cap = MAX(column_first(q), n * 2);
+    q->keys = column_grow(q, q->keys, n, cap, sizeof(*q->keys));
+    q->refs = column_grow(q, q->refs, n, cap, sizeof(*q->refs));
+    q->refusals = column_grow(q, q->refusals, n, cap, sizeof(*q->refusals));
+    q->series_cap = cap;
+}
+
+// false: the arena is full.
+static inline bool series_add(struct request *q, u32 *series)
+{
+    if (UNLIKELY(q->series_count == q->series_cap)) {
+        series_grow(q);
     }
     *series = q->series_count;
-    if (q->full) {
+    if (UNLIKELY(q->full)) {
         return false;
     }
     q->refs[q->series_count] = (struct series_ref){0, 0};
@@ -630,17 +640,23 @@ static void exemplars_keep_lost(struct request *q)
 static void batch_count(struct request *q, const struct append_batch *b, bool again,
                         struct push_result *out)
 {
+    u64 counts[APPEND_OUTCOME_COUNT] = {0};
     u32 n = 0;
     CHECK(b->n == 0 || q->owner != NULL);
-    for (u32 i = 0; i < b->n; i++) {
-        if (b->outcomes[i] != APPEND_INVALID || !again) {
-            out->outcomes[b->outcomes[i]]++;
-            out->histograms_stored += b->kinds && b->kinds[i] == SAMPLE_HIST &&
-                                      append_is_stored((enum append_outcome)b->outcomes[i]);
-            continue;
+    append_outcomes_add(b->outcomes, b->n, counts);
+    for (u32 i = 0; b->kinds && i < b->n; i++) {
+        out->histograms_stored +=
+            b->kinds[i] == SAMPLE_HIST && append_is_stored((enum append_outcome)b->outcomes[i]);
+    }
+    for (u32 i = 0; again && counts[APPEND_INVALID] > 0 && i < b->n; i++) {
+        if (b->outcomes[i] == APPEND_INVALID) {
+            series_forget(q, q->owner[i]);
+            sample_move(q, n++, i);
         }
-        series_forget(q, q->owner[i]);
-        sample_move(q, n++, i);
+    }
+    counts[APPEND_INVALID] -= n;
+    for (u32 o = 0; o < APPEND_OUTCOME_COUNT; o++) {
+        out->outcomes[o] += counts[o];
     }
     q->sample_count = n;
 }

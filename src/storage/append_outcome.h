@@ -43,6 +43,8 @@ static inline bool append_is_limited(enum append_outcome o)
 // What the limit is and what sets it, for people; outcome: append_is_limited.
 const char *append_limit_text(enum append_outcome o);
 
+// Adds up n outcomes.
+void append_outcomes_add(const u8 *outcomes, u32 n, u64 counts[APPEND_OUTCOME_COUNT]);
 // Of samples counted by outcome: how many a limit refused, and by which most were.
 u64 append_limited_count(const u64 counts[APPEND_OUTCOME_COUNT], enum append_outcome *most);
 

@@ -1,6 +1,7 @@
 // storage.c: the fronts of the waist, the texts of outcomes, and the wait for durability.
 #include "storage/storage.h"
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "os/thr.h"
 
@@ -71,6 +72,23 @@ const char *append_limit_text(enum append_outcome o)
     };
     CHECK(append_is_limited(o));
     return texts[o];
+}
+
+static_assert(APPEND_STORED == 0, "append_outcomes_add looks at eight at once");
+
+void append_outcomes_add(const u8 *outcomes, u32 n, u64 counts[APPEND_OUTCOME_COUNT])
+{
+    u32 i = 0;
+    while (i < n) {
+        // Nearly all are stored; one count after the other would wait for the one before.
+        while (n - i >= sizeof(u64) && load_le64(outcomes + i) == 0) {
+            counts[APPEND_STORED] += sizeof(u64);
+            i += (u32)sizeof(u64);
+        }
+        for (u32 end = i + MIN(n - i, (u32)sizeof(u64)); i < end; i++) {
+            counts[outcomes[i]]++;
+        }
+    }
 }
 
 u64 append_limited_count(const u64 counts[APPEND_OUTCOME_COUNT], enum append_outcome *most)

@@ -51,6 +51,21 @@ TEST(outcome_texts_are_all_different)
     }
 }
 
+TEST(outcomes_add_up_wherever_the_others_stand)
+{
+    u8 outcomes[40] = {0};
+    for (u32 n = 0; n <= ARRAY_LEN(outcomes); n++) {
+        for (u32 other = 0; other < n; other++) {
+            u64 counts[APPEND_OUTCOME_COUNT] = {[APPEND_TOO_OLD] = 5};
+            outcomes[other] = APPEND_TOO_OLD;
+            append_outcomes_add(outcomes, n, counts);
+            outcomes[other] = APPEND_STORED;
+            assert_int_equal(counts[APPEND_STORED], n - 1);
+            assert_int_equal(counts[APPEND_TOO_OLD], 6);
+        }
+    }
+}
+
 TEST(querier_refuses_a_reversed_range)
 {
     struct storage *s = memstore_new((struct memstore_opts){.clk = NULL});

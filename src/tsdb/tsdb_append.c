@@ -273,10 +273,10 @@ static void outcomes_count(struct tsdb_appender *a)
     u64 hists = 0;
     for (u32 k = 0; k < a->batch_count; k++) {
         const struct append_batch *b = &a->batches[k];
-        for (u32 i = 0; i < b->n; i++) {
-            seen[b->outcomes[i]]++;
-            hists += b->kinds && b->kinds[i] == SAMPLE_HIST &&
-                     append_is_stored((enum append_outcome)b->outcomes[i]);
+        append_outcomes_add(b->outcomes, b->n, seen);
+        for (u32 i = 0; b->kinds && i < b->n; i++) {
+            hists +=
+                b->kinds[i] == SAMPLE_HIST && append_is_stored((enum append_outcome)b->outcomes[i]);
         }
     }
     enum append_outcome most;
