@@ -17,7 +17,7 @@ static const char meta_magic[8] = {'T', 'M', 'B', 'L', 'O', 'C', 'K', '1'};
 #define TABLE_ARENA_MAX ((size_t)4 << 30)
 #define PAGE_ARENA_MAX  ((size_t)256 << 20)
 #define RAW_MAX         (PAGE_RAW_MAX + PAGE_SLACK + 1)
-#define COLUMNS_AT_ONCE 8192U
+#define TIMES_AT_ONCE   ((u64)32 << 20)
 
 bool block_meta_write(struct fs *fs, const char *path, const struct block_meta *m, struct error *e)
 {
@@ -271,7 +271,7 @@ u64 block_bytes(const struct block *b)
 
 void block_reader_init(struct block_reader *r, struct block *b, struct arena *a)
 {
-    *r = (struct block_reader){.block = b, .arena = a};
+    *r = (struct block_reader){.block = b, .arena = a, .times_max = TIMES_AT_ONCE};
     r->page_arena = arena_new(PAGE_ARENA_MAX);
     r->times_arena = arena_new(PAGE_ARENA_MAX);
     r->column_slots = 64;
@@ -582,9 +582,15 @@ const i64 *block_reader_column(struct block_reader *r, u32 column, u32 *n, struc
 
 void block_reader_forget(struct block_reader *r)
 {
-    if (r->column_count >= COLUMNS_AT_ONCE) {
+    if (arena_bytes(r->times_arena) >= r->times_max) {
         arena_reset(r->times_arena);
         memset(r->columns, 0, r->column_slots * sizeof(*r->columns));
         r->column_count = 0;
     }
+}
+
+u64 block_reader_bytes(const struct block_reader *r)
+{
+    return arena_bytes(r->page_arena) + arena_bytes(r->times_arena) + r->raw.cap +
+           r->times_raw.cap + (u64)r->column_slots * sizeof(*r->columns);
 }

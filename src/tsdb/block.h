@@ -110,6 +110,7 @@ struct block_reader {
     } * columns;
     u32 column_slots; // A power of two.
     u32 column_count;
+    u64 times_max; // Bytes of decoded columns, from which on forget drops them.
 };
 void block_reader_init(struct block_reader *r, struct block *b, struct arena *a);
 void block_reader_fini(struct block_reader *r);
@@ -124,7 +125,8 @@ struct chunk_list block_reader_chunks(struct block_reader *r, u32 series, struct
                                       struct error *e);
 // Borrowed until block_reader_forget. NULL if its page is bad.
 const i64 *block_reader_column(struct block_reader *r, u32 column, u32 *n, struct error *e);
-// Between two series: drops decoded columns if they are many.
+// Between two series: drops decoded columns if they are large.
 void block_reader_forget(struct block_reader *r);
+u64 block_reader_bytes(const struct block_reader *r); // Of memory, without what r->arena holds.
 
 #endif

@@ -170,6 +170,23 @@ void data_writer_chunk(struct data_writer *w, u32 series, struct chunk_rows *row
     data_writer_copy(w, series, rows, buf_get(&w->packed));
 }
 
+u64 data_writer_bytes(const struct data_writer *w)
+{
+    const struct buf *bufs[] = {&w->times.directory,
+                                &w->times.body,
+                                &w->values.directory,
+                                &w->values.body,
+                                &w->table,
+                                &w->packed,
+                                &w->raw,
+                                &w->frame};
+    u64 bytes = 0;
+    for (size_t i = 0; i < ARRAY_LEN(bufs); i++) {
+        bytes += bufs[i]->cap;
+    }
+    return bytes;
+}
+
 bool data_writer_finish(struct data_writer *w, u64 *bytes, struct error *e)
 {
     page_flush(w, &w->times, PAGE_TIMES);

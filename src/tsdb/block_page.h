@@ -102,6 +102,7 @@ void data_writer_chunk(struct data_writer *w, u32 series, struct chunk_rows *row
 void data_writer_copy(struct data_writer *w, u32 series, const struct chunk_rows *rows, str packed);
 // Whether a chunk that has this weight has room for one more value; *weight then has its too.
 bool chunk_has_room(const struct box_list *boxes, f64 value, u64 *weight);
+u64 data_writer_bytes(const struct data_writer *w); // Of memory.
 bool data_writer_finish(struct data_writer *w, u64 *bytes, struct error *e) MUST_USE;
 void data_writer_close(struct data_writer *w);
 

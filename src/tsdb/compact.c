@@ -11,6 +11,7 @@
 
 #define PAIRS_MAX   4096U // Of one series.
 #define LOOK_SERIES 256U  // So often are memory and the stop flag looked at.
+#define TIMES_SHARE 4U    // Of the memory, for timestamps that several series share.
 
 // Threads: owned by the call.
 struct compact_run {
@@ -25,8 +26,11 @@ struct compact_run {
 
 static bool budget_check(const struct compact_run *r, struct error *e)
 {
-    u64 bytes =
-        arena_bytes(r->arena) + index_writer_bytes(&r->index) + compact_columns_bytes(&r->columns);
+    u64 bytes = arena_bytes(r->arena) + index_writer_bytes(&r->index) +
+                data_writer_bytes(&r->data) + compact_columns_bytes(&r->columns);
+    for (u32 i = 0; i < r->opts->count; i++) {
+        bytes += r->sources[i].block ? block_reader_bytes(&r->sources[i].reader) : 0;
+    }
     if (r->opts->stop && atomic_load(r->opts->stop)) {
         return err_set(e, ERR_CANCELLED, "the compaction was interrupted");
     }
@@ -44,6 +48,7 @@ static bool source_init(struct compact_run *r, u32 i, struct error *e)
     s->block = b;
     s->columns = b->time_pages > 0 ? b->times[b->time_pages - 1].last + 1 : 0;
     block_reader_init(&s->reader, b, r->arena);
+    s->reader.times_max = r->opts->bytes_max / TIMES_SHARE / r->opts->count;
     s->column_at = arena_try(r->arena, s->columns + 1ULL, sizeof(u32));
     s->column_row = arena_try(r->arena, s->columns + 1ULL, sizeof(u32));
     s->symbols = arena_try(r->arena, b->index.symbol_count + 1ULL, sizeof(u32));

@@ -234,3 +234,46 @@ TEST(compact_merges_histograms_of_blocks_that_overlap)
     arena_free(a);
     fixture_fini(&f);
 }
+
+TEST(block_reader_forgets_timestamps_beyond_its_share)
+{
+    struct fixture f;
+    struct error e = {0};
+    struct fs_info *infos;
+    struct block_reader r;
+    char path[400];
+    size_t n;
+    u32 rows;
+    struct arena *a = arena_new((size_t)1 << 22);
+    fixture_init(&f, 63);
+    f.opts.compact_off = true;
+    fixture_open(&f);
+    for (i64 k = 0; k < 2 * 60; k++) {
+        i64 t = start_of() + k * STEP;
+        assert_int_equal(fixture_put(&f, STREAM_PUSH, "plain,k=v", t, (f64)k), APPEND_STORED);
+    }
+    fixture_steps(&f);
+    fixture_close(&f);
+    ASSERT_OK(fs_list(f.fs, "/data/blocks", a, &infos, &n, &e), e);
+    assert_int_equal(n, 1);
+    (void)snprintf(path, sizeof(path), "/data/blocks/%.*s", STR_ARG(infos[0].name));
+    struct block *b = block_open(f.fs, path, 1, &e);
+    assert_non_null(b);
+    block_reader_init(&r, b, a);
+    u64 before = block_reader_bytes(&r);
+    assert_non_null(block_reader_column(&r, 0, &rows, &e));
+    u64 held = block_reader_bytes(&r);
+    assert_true(held >= before + rows * sizeof(i64));
+    r.times_max = held;
+    block_reader_forget(&r);
+    assert_int_equal(r.column_count, 1); // They fit.
+    r.times_max = rows * sizeof(i64);
+    block_reader_forget(&r);
+    assert_int_equal(r.column_count, 0);
+    assert_non_null(block_reader_column(&r, 0, &rows, &e)); // They come again.
+    assert_int_equal(r.column_count, 1);
+    block_reader_fini(&r);
+    block_close(b);
+    arena_free(a);
+    fixture_fini(&f);
+}
