@@ -72,7 +72,7 @@ diskfull: release
 	TIDEMARK_DISK_CYCLES=$(or $(N),100) tools/test.py --build $(BUILD) --suite integration --only test_disk_full.py
 
 bench: release
-	tools/bench.py --build $(BUILD)
+	tools/bench.py --build $(BUILD) $(ARGS)
 
 ui: setup
 	cd ui && npm run build

@@ -1,13 +1,14 @@
 // capture.c: writes a capture of a real exporter into the storage engine as scrapes, cuts its
 // blocks and reads every sample back.
 //
-//   bench_capture DIR START_MS < capture.tsv
+//   bench_capture DIR START_MS [compact] < capture.tsv
 //
 // The capture: a line "#ts<TAB>ms…" with the true times of scrapes, then "series<TAB>value…" for
 // each series in exposition text, an empty value where a scrape did not have it. A scrape counts
 // as 15 s after the one before; how late it truly was stays. Scrape k stands at
-// START_MS + 15000 k + lateness. Prints one JSON object: series, samples, wrong (samples that did
-// not come back bit for bit, or came back unasked). The files are below DIR/blocks, to be weighed.
+// START_MS + 15000 k + lateness. Blocks of a day are joined with "compact". Prints one JSON object:
+// series, samples, wal_bytes (the log of all scrapes), wrong (samples that did not come back bit
+// for bit, or came back unasked). The files are below DIR/blocks, to be weighed.
 //
 // Memory: the capture, 8 bytes a cell.
 // Threads: one.
@@ -43,6 +44,7 @@ struct capture {
     bool *there;
     u32 series;
     u64 samples;
+    u64 wal_bytes;
     u64 wrong;
 };
 
@@ -231,7 +233,12 @@ static void write_all(struct capture *c, struct tsdb *db, struct clk *clk)
         clk_manual_advance(clk, c->t_ms[k] - clk_wall_ms(clk));
         scrape_write(c, a, &r, k);
     }
+    struct tsdb_status status;
+    tsdb_status_get(db, 0, c->arena, &status);
+    c->wal_bytes = status.wal_bytes;
     close_windows(a, clk);
+    steps(db);
+    close_windows(a, clk); // Only when one behind it is cut, a day is due to be joined.
     storage_appender_close(a);
     steps(db);
 }
@@ -307,8 +314,9 @@ static void read_all(struct capture *c, struct tsdb *db)
 int main(int argc, char **argv)
 {
     i64 start_ms;
-    if (argc != 3 || !parse_i64(str_c(argv[2]), &start_ms)) {
-        (void)fprintf(stderr, "usage: bench_capture DIR START_MS < capture.tsv\n");
+    bool compact = argc == 4 && str_eq(str_c(argv[3]), STR("compact"));
+    if ((argc != 3 && !compact) || !parse_i64(str_c(argv[2]), &start_ms)) {
+        (void)fprintf(stderr, "usage: bench_capture DIR START_MS [compact] < capture.tsv\n");
         return 2;
     }
     struct error e = {0};
@@ -317,7 +325,8 @@ int main(int argc, char **argv)
     struct clk *clk = clk_manual_new(start_ms);
     rng_init(&rng, 1);
     capture_read(&c, start_ms);
-    const struct tsdb_opts opts = {.fs = fs_real(), .clk = clk, .rng = &rng, .dir = argv[1]};
+    const struct tsdb_opts opts = {
+        .fs = fs_real(), .clk = clk, .rng = &rng, .dir = argv[1], .compact_off = !compact};
     struct tsdb *db = tsdb_open(&opts, &e);
     if (!db) {
         die(argv[1], &e);
@@ -331,8 +340,9 @@ int main(int argc, char **argv)
         die(argv[1], &e);
     }
     read_all(&c, db);
-    (void)printf("{\"series\": %u, \"samples\": %llu, \"wrong\": %llu}\n", c.series,
-                 (unsigned long long)c.samples, (unsigned long long)c.wrong);
+    (void)printf("{\"series\": %u, \"samples\": %llu, \"wal_bytes\": %llu, \"wrong\": %llu}\n",
+                 c.series, (unsigned long long)c.samples, (unsigned long long)c.wal_bytes,
+                 (unsigned long long)c.wrong);
     if (!tsdb_close(db, &e)) {
         die("closing", &e);
     }

@@ -14,20 +14,14 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "bench/push_client.h"
 #include "wire/pb.h"
-#include "wire/snappy.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { CONNS = 2, BATCH = 2000, REQUEST_MAX = 4 << 20, ANSWER_MAX = 65536 };
+enum { CONNS = 2, BATCH = 2000 };
 
 // Threads: frozen while the threads run.
 struct plan {
@@ -56,35 +50,18 @@ struct lane {
 static const char *const modes[8] = {"idle",    "iowait", "irq",    "nice",
                                      "softirq", "steal",  "system", "user"};
 
-static u64 mix(u64 x)
-{
-    x ^= x >> 33;
-    x *= 0xff51afd7ed558ccdULL;
-    x ^= x >> 33;
-    x *= 0xc4ceb9fe1a85ec53ULL;
-    return x ^ (x >> 33);
-}
-
 // Of ten series four never change, four are whole counters, two are seconds with two decimals.
 static f64 value_at(const struct plan *p, u32 series, u64 k)
 {
     // Far from zero, near which versions of Prometheus extrapolate differently.
-    u64 base = 10000000 + mix(series) % 1000000;
+    u64 base = 10000000 + push_mix(series) % 1000000;
     u64 kind = p->cpu ? 9 : series % 10;
     if (kind < 4) {
         return (f64)base;
     }
-    u64 step = 20 + mix(series + 77) % 1500;
-    u64 v = base + k * step + mix((u64)series << 32 | k) % step;
+    u64 step = 20 + push_mix(series + 77) % 1500;
+    u64 v = base + k * step + push_mix((u64)series << 32 | k) % step;
     return kind < 8 ? (f64)v : (f64)v / 100;
-}
-
-static void label_put(struct buf *out, const char *name, const char *value)
-{
-    size_t mark = pbw_begin(out, 1);
-    pbw_bytes(out, 1, str_c(name));
-    pbw_bytes(out, 2, str_c(value));
-    pbw_end(out, mark);
 }
 
 static void labels_put(struct buf *out, const struct plan *p, u32 series)
@@ -98,20 +75,20 @@ static void labels_put(struct buf *out, const struct plan *p, u32 series)
                    series / in_instance);
     if (p->cpu) {
         (void)snprintf(value, sizeof(value), "%u", at / 8);
-        label_put(out, "__name__", "bench_cpu_seconds_total");
-        label_put(out, "cpu", value);
-        label_put(out, "instance", instance);
-        label_put(out, "job", "rate");
-        label_put(out, "mode", modes[at % 8]);
+        push_label_put(out, "__name__", "bench_cpu_seconds_total");
+        push_label_put(out, "cpu", value);
+        push_label_put(out, "instance", instance);
+        push_label_put(out, "job", "rate");
+        push_label_put(out, "mode", modes[at % 8]);
         return;
     }
     (void)snprintf(name, sizeof(name), "bench_node_network_metric_%02u_total", at / 5);
     // Without its name a series must still be one of a kind: rates and sums over time drop it.
     (void)snprintf(value, sizeof(value), "eth%u", at);
-    label_put(out, "__name__", name);
-    label_put(out, "device", value);
-    label_put(out, "instance", instance);
-    label_put(out, "job", "push");
+    push_label_put(out, "__name__", name);
+    push_label_put(out, "device", value);
+    push_label_put(out, "instance", instance);
+    push_label_put(out, "job", "push");
 }
 
 static void request_make(struct lane *l, struct buf *raw, u32 from, u64 k)
@@ -132,20 +109,11 @@ static void request_make(struct lane *l, struct buf *raw, u32 from, u64 k)
         l->samples++;
     }
     CHECK(buf_ok(raw));
-    struct buf body;
     struct buf *out = &l->requests[l->count++];
-    buf_init(&body, REQUEST_MAX);
-    buf_init(out, REQUEST_MAX);
-    snappy_encode(buf_get(raw), &body);
-    buf_printf(out,
-               "POST /api/v1/write HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Type: "
-               "application/x-protobuf\r\nContent-Encoding: snappy\r\n"
-               "X-Prometheus-Remote-Write-Version: 0.1.0\r\nContent-Length: %zu\r\n\r\n",
-               p->port, body.len);
-    buf_str(out, buf_get(&body));
-    CHECK(buf_ok(&body) && buf_ok(out));
-    l->bytes += body.len;
-    buf_fini(&body);
+    u64 bytes;
+    buf_init(out, PUSH_REQUEST_MAX);
+    push_request_make(out, p->port, buf_get(raw), &bytes);
+    l->bytes += bytes;
 }
 
 // A lane has the same blocks of series in every step, so that each series stays in order.
@@ -155,7 +123,7 @@ static void *lane_encode(void *arg)
     const struct plan *p = l->plan;
     u32 blocks = (p->series + BATCH - 1) / BATCH;
     struct buf raw;
-    buf_init(&raw, REQUEST_MAX);
+    buf_init(&raw, PUSH_REQUEST_MAX);
     l->requests = MEM_NEW_N(struct buf, (blocks / CONNS + 1) * p->steps);
     for (u64 k = p->first; k < p->first + p->steps; k++) {
         for (u32 b = l->number; b < blocks; b += CONNS) {
@@ -166,68 +134,15 @@ static void *lane_encode(void *arg)
     return NULL;
 }
 
-static bool send_all(int fd, str bytes)
-{
-    for (size_t at = 0; at < bytes.len;) {
-        ssize_t n = send(fd, bytes.ptr + at, bytes.len - at, MSG_NOSIGNAL);
-        if (n <= 0) {
-            return false;
-        }
-        at += (size_t)n;
-    }
-    return true;
-}
-
-// Reads one answer whole; its status, or 0 when the connection broke or the answer is none.
-static u32 answer_read(int fd)
-{
-    static _Thread_local char text[ANSWER_MAX];
-    size_t len = 0;
-    for (;;) {
-        ssize_t n = recv(fd, text + len, sizeof(text) - len, 0);
-        if (n <= 0) {
-            return 0;
-        }
-        len += (size_t)n;
-        str all = {text, len};
-        size_t head = str_find_str(all, STR("\r\n\r\n"));
-        if (head == STR_NONE) {
-            continue;
-        }
-        u64 status = 0;
-        u64 body = 0;
-        size_t at = str_find_str(str_sub(all, 0, head), STR("\r\nContent-Length: "));
-        if (at != STR_NONE) {
-            str number = str_sub(all, at + 18, head);
-            size_t end = str_find(number, '\r');
-            if (!parse_u64(end == STR_NONE ? number : str_sub(number, 0, end), &body)) {
-                return 0;
-            }
-        }
-        if (len >= head + 4 + body) {
-            return parse_u64(str_sub(all, 9, 12), &status) ? (u32)status : 0;
-        }
-    }
-}
-
 static void *lane_send(void *arg)
 {
     struct lane *l = arg;
-    int one = 1;
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons(l->plan->port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
-              setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == 0;
+    struct push_client client;
+    push_client_open(&client, l->plan->port);
     for (u32 i = 0; i < l->count; i++) {
-        u32 status = ok && send_all(fd, buf_get(&l->requests[i])) ? answer_read(fd) : 0;
-        ok = status != 0;
-        l->refused += status / 100 != 2;
+        l->refused += push_client_ask(&client, buf_get(&l->requests[i])) / 100 != 2;
     }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
+    push_client_close(&client);
     return NULL;
 }
 
@@ -239,13 +154,6 @@ static void lanes_run(struct lane *lanes, void *(*fn)(void *))
     for (u32 i = 0; i < CONNS; i++) {
         CHECK(pthread_join(lanes[i].thread, NULL) == 0);
     }
-}
-
-static f64 now_s(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (f64)t.tv_sec + (f64)t.tv_nsec / 1e9;
 }
 
 int main(int argc, char **argv)
@@ -272,9 +180,9 @@ int main(int argc, char **argv)
         lanes[i] = (struct lane){.plan = &p, .number = i};
     }
     lanes_run(lanes, lane_encode);
-    f64 start = now_s();
+    f64 start = push_now_s();
     lanes_run(lanes, lane_send);
-    f64 wall = now_s() - start;
+    f64 wall = push_now_s() - start;
     struct lane all = {0};
     for (u32 i = 0; i < CONNS; i++) {
         all.samples += lanes[i].samples;

@@ -6,7 +6,10 @@ time, each on a fresh folder; CPU is the time of the server's process, user and 
 work included. Answers are compared before they are timed: a wrong answer makes the run fail, no
 figure does. Servers listen on 127.0.0.1 only. Prints a table in Markdown.
 
---quick takes shorter windows and one capture; --only names sections (scrape,push,blocks).
+Sections: scrape, push, blocks, head, compaction, scan, restart, queries, panel (only when asked for, or
+with --long). --only names sections, or questions of queries; --quick takes shorter windows and one
+capture; --long takes the sizes of the goals, which last for hours; --charts writes drawings of how
+cost grows to a folder. Parts: bench_queries.py, bench_storage.py, bench_charts.py.
 """
 import argparse
 import datetime
@@ -19,25 +22,23 @@ import random
 import re
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
+
+from bench_common import NAMES, Server, Table, Wrong, expect
+import bench_charts
+import bench_queries
+import bench_storage
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests"))
-NAMES = ("prometheus", "victoria-metrics", "tidemark")
 CAPTURES = ("node", "prom", "vm")
-GRID_MS, WINDOW_MS = 15000, 7200000
+GRID_MS, DAY_MS = 15000, 86400000
 # What a run lasts at most, in seconds; by then something hangs.
-LIMIT_S, LIMIT_QUICK_S = 600, 240
-
-
-class Wrong(Exception):
-    """A server answered what it must not."""
+LIMIT_S, LIMIT_QUICK_S, LIMIT_LONG_S = 1800, 600, 14400
 
 
 class Size:
@@ -50,128 +51,6 @@ class Size:
         self.rate_series, self.rate_steps, self.rate_step_s = 4800, 216, 5
         self.query_step_s, self.query_runs = 15, (7 if quick else 15)
         self.captures = CAPTURES[:1] if quick else CAPTURES
-
-
-# ---- servers ----
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Server:
-    """One server on a fresh folder; use with `with`."""
-
-    def __init__(self, name, binary, folder, config="scrape_configs: []\n"):
-        self.name, self.port, self.process = name, free_port(), None
-        self.folder = os.path.join(folder, "data")
-        path = os.path.join(folder, "config.yml")
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with open(path, "w") as f:
-            f.write(config)
-        address = f"127.0.0.1:{self.port}"
-        upstream = [f"--config.file={path}", f"--storage.tsdb.path={self.folder}",
-                    f"--web.listen-address={address}", "--web.enable-remote-write-receiver"]
-        self.command = {
-            "tidemark": [binary, "server"] + upstream + ["--log.level=warn"],
-            "prometheus": [binary] + upstream + ["--log.level=error"],
-            "victoria-metrics": [binary, f"-httpListenAddr={address}", f"-storageDataPath={self.folder}",
-                                 f"-promscrape.config={path}", "-retentionPeriod=100y",
-                                 "-loggerLevel=ERROR"],
-        }[name]
-        self.log = os.path.join(folder, "log")
-
-    def __enter__(self):
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
-        path = "/health" if self.name == "victoria-metrics" else "/-/ready"
-        for _ in range(300):
-            try:
-                if self.request("GET", path)[0] == 200:
-                    return self
-            except OSError:
-                pass
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        said = open(self.log).read()[-2000:]
-        self.__exit__()
-        raise RuntimeError(f"{self.name} did not start:\n{said}")
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def request(self, method, path, body=None):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            c.request(method, path, body)
-            r = c.getresponse()
-            return r.status, r.read()
-        finally:
-            c.close()
-
-    def query(self, kind="query", **params):
-        params["nocache"] = "1"  # VictoriaMetrics: no answers from a cache, no shifted steps.
-        status, body = self.request("GET", f"/api/v1/{kind}?" + urllib.parse.urlencode(params))
-        if status != 200:
-            raise Wrong(f"{self.name} answers {status} to {params['query']}: {body[:300]!r}")
-        return json.loads(body)["data"]["result"]
-
-    def scalar(self, query, at_ms):
-        result = self.query(query=query, time=at_ms / 1000)
-        return float(result[0]["value"][1]) if len(result) == 1 else None
-
-    def cpu_s(self):
-        # The kernel's clock of another process (man 3 clock_getcpuclockid): utime + stime of
-        # /proc/PID/stat, in nanoseconds instead of ticks.
-        return time.clock_gettime((~self.process.pid << 3) | 2)
-
-    def anonymous_bytes(self):
-        text = open(f"/proc/{self.process.pid}/smaps_rollup").read()
-        return int(re.search(r"^Anonymous:\s+(\d+) kB", text, re.M).group(1)) * 1024
-
-
-def expect(server, what, got, wanted, slack=0.0):
-    if got is None or abs(got - wanted) > slack * abs(wanted):
-        raise Wrong(f"{server.name}: {what} is {got}, not {wanted}")
-
-
-# ---- the table ----
-
-class Table:
-    def __init__(self):
-        self.rows, self.notes = [], []
-
-    def add(self, figure, unit, values, digits=3, ratio=True):
-        self.rows.append((f"{figure}, {unit}", values, digits, ratio))
-        shown = ", ".join(f"{n} {self.show(values.get(n), digits)}" for n in NAMES)
-        print(f"  {figure}, {unit}: {shown}", flush=True)
-
-    def note(self, text):
-        self.notes.append(text)
-        print(f"  {text}", flush=True)
-
-    @staticmethod
-    def show(value, digits):
-        return "–" if value is None else f"{value:.{digits}g}" if value < 1000 else f"{value:.0f}"
-
-    def print(self):
-        print("\n| figure (median) | prometheus | victoria-metrics | tidemark | prometheus ÷ tidemark | "
-              "victoria-metrics ÷ tidemark |\n|---|---|---|---|---|---|")
-        for figure, values, digits, ratio in self.rows:
-            ours = values.get("tidemark")
-            cells = [self.show(values.get(n), digits) for n in NAMES]
-            for n in NAMES[:2]:
-                cells.append(f"{values[n] / ours:.1f}" if ratio and ours and values.get(n) else "–")
-            print("| " + " | ".join([figure] + cells) + " |")
-        for text in self.notes:
-            print(f"- {text}")
 
 
 # ---- scrape ----
@@ -397,16 +276,16 @@ def bytes_below(pattern):
         sum(os.path.getsize(p) for p in glob.glob(pattern) if os.path.isfile(p))
 
 
-def blocks_tidemark(bench, text, start_ms):
+def blocks_tidemark(bench, text, start_ms, how):
     folder = bench.folder("capture")
-    out = subprocess.run([bench.program("bench_capture"), folder, str(start_ms)], input=text.encode(),
+    out = subprocess.run([bench.program("bench_capture"), folder, str(start_ms)] + how, input=text.encode(),
                          check=True, capture_output=True, timeout=120).stdout
     result = json.loads(out)
     if result["wrong"]:
         raise Wrong(f"{result['wrong']} of {result['samples']} samples did not come back from the blocks")
     blocks = os.path.join(folder, "blocks", "b*")
     index = bytes_below(os.path.join(blocks, "index"))
-    return bytes_below(blocks) - index, index, result["samples"]
+    return bytes_below(blocks) - index, index, result
 
 
 def blocks_prometheus(bench, text, start_ms):
@@ -439,8 +318,8 @@ def blocks_victoria(bench, text, start_ms):
 
 
 def blocks(bench):
-    # The first scrape opens a window of 2 h, the last lies in the past, for every server.
-    start_ms = (int(time.time() * 1000) - 30000000) // WINDOW_MS * WINDOW_MS + 1000
+    # The first scrape opens a day, the last lies in the past, for every server.
+    start_ms = (int(time.time() * 1000) - 30000000) // DAY_MS * DAY_MS + 1000
     texts = {name: capture_text(name) for name in bench.size.captures}
     if not any(texts.values()):
         bench.table.note("bytes on disk: TIDEMARK_SHARED names no captures; generated data instead")
@@ -449,13 +328,17 @@ def blocks(bench):
         if not text:
             bench.table.note(f"bytes on disk: there is no capture {name}")
             continue
-        data, index, samples = blocks_tidemark(bench, text, start_ms)
+        data, index, result = blocks_tidemark(bench, text, start_ms, [])
+        compacted = blocks_tidemark(bench, text, start_ms, ["compact"])[0]
+        samples = result["samples"]
         got = {"tidemark": (data, index)}
         for n, weigh in (("prometheus", blocks_prometheus), ("victoria-metrics", blocks_victoria)):
             if n in bench.names:
                 got[n] = weigh(bench, text, start_ms)
         bench.table.add(f"on disk, {name}: {samples} samples, late as they were", "bytes per sample",
                         {n: d / samples for n, (d, _) in got.items()})
+        bench.table.add("same, compacted", "bytes per sample", {"tidemark": compacted / samples})
+        bench.table.add("its log", "bytes per sample", {"tidemark": result["wal_bytes"] / samples})
         bench.table.add(f"its index beside it, {name}", "bytes per sample",
                         {n: i / samples for n, (_, i) in got.items()}, ratio=False)
 
@@ -466,6 +349,8 @@ class Bench:
     def __init__(self, options, folder):
         self.build = os.path.join(ROOT, options.build)
         self.size, self.table, self.top = Size(options.quick), Table(), folder
+        self.long, self.quick, self.only = options.long, options.quick, options.only
+        self.charts, self.failed = options.charts, False
         self.binaries = {"tidemark": os.path.join(self.build, "tidemark")}
         os.environ["TIDEMARK_BUILD"] = self.build
         import peers
@@ -487,8 +372,22 @@ class Bench:
         os.makedirs(path)
         return path
 
-    def server(self, name, config="scrape_configs: []\n"):
-        return Server(name, self.binaries[name], self.folder(name), config)
+    def server(self, name, config="scrape_configs: []\n", flags=()):
+        return Server(name, self.binaries[name], self.folder(name), config, flags)
+
+    def wanted(self, question):
+        return "queries" in self.only or question in self.only
+
+    def chart(self, name, title, across, lines):
+        """Draws lines of (x, y) into the folder of --charts, if there is one."""
+        if self.charts:
+            os.makedirs(self.charts, exist_ok=True)
+            with open(os.path.join(self.charts, name + ".svg"), "w") as f:
+                f.write(bench_charts.drawing(title, across, lines))
+
+    def wrong(self, e):
+        self.failed = True
+        self.table.note(f"WRONG: {e}")
 
     @staticmethod
     def child(command, **options):
@@ -531,30 +430,40 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", default="scrape,push,blocks")
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--only", help="sections, or questions")
+    parser.add_argument("--charts", help="a folder")
     options = parser.parse_args()
-    sections = {"scrape": scrape, "push": push_and_query, "blocks": blocks}
-    unknown = set(options.only.split(",")) - set(sections)
+    sections = {"scrape": scrape, "push": push_and_query, "blocks": blocks, "head": bench_storage.head,
+                "compaction": bench_storage.compaction, "scan": bench_storage.scan,
+                "restart": bench_storage.restart, "queries": bench_queries.queries, "panel": bench_queries.panel}
+    usual = [name for name in sections if name != "panel" or options.long]
+    options.only = options.only.split(",") if options.only else usual
+    questions = {q.name for q in bench_queries.Plan().questions}
+    unknown = set(options.only) - set(sections) - questions
     if unknown:
-        parser.error(f"no such section: {', '.join(sorted(unknown))}")
+        parser.error(f"no such section or question: {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGALRM, expire)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    start, failed = time.time(), False
+    start = time.time()
     with tempfile.TemporaryDirectory(prefix="bench-", dir=os.path.join(ROOT, options.build)) as folder:
         bench = Bench(options, folder)
         machine(bench)
-        signal.alarm(LIMIT_QUICK_S if options.quick else LIMIT_S)
-        for name in options.only.split(","):
+        signal.alarm(LIMIT_LONG_S if options.long else LIMIT_QUICK_S if options.quick else LIMIT_S)
+        for name, section in sections.items():
+            if name not in options.only and not (name == "queries" and questions & set(options.only)):
+                continue
             print(f"{name}:", flush=True)
+            begun = time.time()
             try:
-                sections[name](bench)
+                section(bench)
             except Wrong as e:
-                failed = True
-                bench.table.note(f"WRONG: {e}")
+                bench.wrong(e)
+            print(f"  {time.time() - begun:.0f} s", flush=True)
         signal.alarm(0)
         bench.table.print()
     print(f"{time.time() - start:.0f} s, load at the end {os.getloadavg()[0]:.1f}")
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if bench.failed else 0)
 
 
 if __name__ == "__main__":
