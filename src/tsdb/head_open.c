@@ -324,6 +324,40 @@ static inline __attribute__((always_inline)) bool value_get(struct token_state *
     return true;
 }
 
+// The bits of a difference of a run of small ones, and how many bytes it takes.
+static inline u64 small_get(const u8 *at, u32 *bytes)
+{
+    const u32 wide = at[0] < TOKEN_5;
+    *bytes = 1 + wide;
+    return wide ? (u64)(at[0] & 0x3fU) << 8 | at[1] : at[0] & 0x1fU;
+}
+
+// Small differences one after the other, at least one of them; how many. They are most of what a
+// chunk that moves is made of, so whatever stays the same meanwhile is looked at once.
+static u32 differences_decode(struct token_state *s, u32 n, f64 *values)
+{
+    const u8 *at = s->at;
+    const u8 *end = s->end;
+    const u32 shift = s->shift;
+    const f64 power = powers[s->exponent];
+    i64 whole = s->whole;
+    u32 k = 0;
+    u32 bytes;
+    for (; at < end && at[0] >= TOKEN_14 && at[0] < TOKEN_20; at += bytes, k++) {
+        CHECK(k < n && end - at > (at[0] < TOKEN_5)); // Ours, in memory.
+        whole += (i64)((u64)bits_unzigzag(small_get(at, &bytes)) << shift);
+        values[k] = (f64)whole;
+    }
+    // What the last one says is known to the next token as bits, so it is divided like the others.
+    for (u32 i = 0; s->exponent > 0 && i < k; i++) {
+        values[i] /= power;
+    }
+    s->at = at;
+    s->whole = whole;
+    s->bits = bits_of_f64(values[k - 1]);
+    return k;
+}
+
 void open_tokens_decode(str tokens, u32 n, f64 *values, u8 *present, u32 first)
 {
     const u8 *start = (const u8 *)tokens.ptr;
@@ -337,11 +371,9 @@ void open_tokens_decode(str tokens, u32 n, f64 *values, u8 *present, u32 first)
             row += (u32)low_get(&s, 1);
             continue;
         }
-        if (token >= TOKEN_14 && !present) { // By far the most.
-            if (value_get(&s, token)) {
-                CHECK(k < n);
-                values[k++] = f64_of_bits(s.bits);
-            }
+        if (token >= TOKEN_14 && token < TOKEN_20 && !present) { // By far the most.
+            s.at--;
+            k += differences_decode(&s, n - k, values + k);
             continue;
         }
         if (token < TOKEN_14) {
