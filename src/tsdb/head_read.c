@@ -7,19 +7,37 @@
 #include "tsdb/postings.h"
 
 #define READ_SLICE 256U // Series copied per hold of the lock.
+#define LABEL_KEPT 128U
 
 static bool overlaps(const struct segment *s, u32 first, u32 last, i64 min_ms, i64 max_ms)
 {
     return s->t[first] <= max_ms && s->t[last] >= min_ms;
 }
 
+// Pairs whose texts were asked for, at their number mod LABEL_KEPT: neighbours share most of them.
+// Threads: guarded by the shard's lock; a number may get another meaning when that is dropped.
+struct label_kept {
+    u32 pairs[LABEL_KEPT];
+    struct label labels[LABEL_KEPT];
+};
+
+// A sealed chunk that overlaps. Threads: owned.
+struct chunk_found {
+    const struct sealed *chunk;
+    const struct segment *segment;
+};
+
 // The newest sealed chunks of the series of a slice, learnt under the lock: what they lead to does
-// not change and is walked without it.
+// not change and is walked without it. Threads: owned.
 struct slice {
     struct head_window **windows; // Those that overlap, by time.
     u32 window_count;
     u32 *newest; // [series * window_count + window]
     u32 found;   // Series with samples.
+    struct label_kept *kept;
+    struct chunk_found *chunks; // Of one series, newest first.
+    u32 chunk_count;
+    u32 chunk_cap;
 };
 
 // With the lock.
@@ -34,6 +52,7 @@ static struct slice slice_make(const struct head_read *r)
         }
     }
     s.newest = ARENA_NEW_N(r->arena, u32, (size_t)READ_SLICE * s.window_count + 1);
+    s.kept = ARENA_NEW(r->arena, struct label_kept);
     return s;
 }
 
@@ -42,58 +61,60 @@ static const struct box_store *boxes_of(const struct segment *s)
     return box_store_empty(&s->window->boxes) ? NULL : &s->window->boxes;
 }
 
-// Counts the chunks that overlap, or puts them before `end`, newest first. false: damage.
-static bool chunks_walk(const struct head_read *r, const struct head_window *w, u32 newest,
-                        struct head_piece *end, u32 *n)
+static void found_add(struct slice *slice, struct chunk_found c)
 {
-    const struct sealed *c;
-    *n = 0;
-    for (u32 at = newest; at != SEALED_NONE; at = c->older) {
-        c = sealed_at(&w->sealed, at);
-        if (!c) {
+    if (slice->chunk_count == slice->chunk_cap) {
+        slice->chunk_cap = MAX(64U, slice->chunk_cap * 2);
+        slice->chunks = MEM_GROW(slice->chunks, slice->chunk_cap, struct chunk_found);
+    }
+    slice->chunks[slice->chunk_count++] = c;
+}
+
+// Finds the chunks of a series in a window that overlap, newest first. Each is looked at once: its
+// checksum goes over all of it. false: damage.
+static bool chunks_find(const struct head_read *r, struct slice *slice, u32 window, u32 newest)
+{
+    const struct head_window *w = slice->windows[window];
+    struct chunk_found c;
+    for (u32 at = newest; at != SEALED_NONE; at = c.chunk->older) {
+        c.chunk = sealed_at(&w->sealed, at);
+        if (!c.chunk) {
             return false;
         }
-        const struct segment *s = window_segment_at(w, c->segment);
-        if (!overlaps(s, c->first, c->last, r->min_ms, r->max_ms)) {
-            continue;
-        }
-        ++*n;
-        if (end) {
-            *(end - *n) = (struct head_piece){.segment = s,
-                                              .present = sealed_presence(c),
-                                              .bytes = sealed_bytes(c),
-                                              .boxes = boxes_of(s),
-                                              .first = c->first,
-                                              .last = c->last,
-                                              .n = c->n};
+        c.segment = window_segment_at(w, c.chunk->segment);
+        if (overlaps(c.segment, c.chunk->first, c.chunk->last, r->min_ms, r->max_ms)) {
+            found_add(slice, c);
         }
     }
     return true;
 }
 
 // Without the lock: the sealed chunks go before what is open.
-static bool sealed_pieces(const struct head_read *r, const struct slice *slice, const u32 *newest,
+static bool sealed_pieces(const struct head_read *r, struct slice *slice, const u32 *newest,
                           struct head_series *s, struct error *e)
 {
-    u32 counts[HEAD_WINDOWS_MAX];
-    u32 total = 0;
-    for (u32 i = 0; i < slice->window_count; i++) {
-        if (!chunks_walk(r, slice->windows[i], newest[i], NULL, &counts[i])) {
+    slice->chunk_count = 0;
+    for (u32 i = slice->window_count; i > 0; i--) {
+        if (!chunks_find(r, slice, i - 1, newest[i - 1])) {
             return sealed_damaged(e);
         }
-        total += counts[i];
     }
+    const u32 total = slice->chunk_count;
     if (total == 0) {
         return true;
     }
     struct head_piece *pieces =
         ARENA_NEW_N(r->arena, struct head_piece, (size_t)total + s->piece_count);
-    u32 at = 0;
-    for (u32 i = 0; i < slice->window_count; i++) {
-        at += counts[i];
-        if (!chunks_walk(r, slice->windows[i], newest[i], pieces + at, &counts[i])) {
-            return sealed_damaged(e);
-        }
+    for (u32 i = 0; i < total; i++) {
+        const struct sealed *c = slice->chunks[total - 1 - i].chunk;
+        const struct segment *segment = slice->chunks[total - 1 - i].segment;
+        pieces[i] = (struct head_piece){.segment = segment,
+                                        .present = sealed_presence(c),
+                                        .bytes = sealed_bytes(c),
+                                        .boxes = boxes_of(segment),
+                                        .first = c->first,
+                                        .last = c->last,
+                                        .n = c->n};
     }
     if (s->piece_count > 0) {
         pieces[total] = s->pieces[0];
@@ -171,6 +192,29 @@ static void late_copy(const struct head_read *r, u32 ordinal, struct head_series
     }
 }
 
+// With the lock. As head_labels().
+static struct labels labels_copied(const struct head_read *r, struct label_kept *kept, u32 ordinal)
+{
+    const struct head *h = r->head;
+    const struct head_index *x = &h->index;
+    const u32 n = head_label_count(h, ordinal);
+    struct label *items = ARENA_NEW_N(r->arena, struct label, (size_t)n + 1);
+    struct pair_walk w = head_parts_walk(&h->parts, h->target[ordinal], h->rows[ordinal].own - 1);
+    (void)pair_walk_next(&w); // The tenant's.
+    for (u32 i = 0; i < n; i++) {
+        const u32 pair = pair_walk_next(&w);
+        const u32 at = pair % LABEL_KEPT;
+        if (kept->pairs[at] != pair) {
+            const struct head_pair *p = &x->pairs[pair];
+            kept->pairs[at] = pair;
+            kept->labels[at] = (struct label){symtab_get(x->symbols, x->names[p->name].symbol),
+                                              symtab_get(x->symbols, p->value)};
+        }
+        items[i] = kept->labels[at];
+    }
+    return (struct labels){.items = items, .count = n};
+}
+
 // With the lock: one more for the slice if it may have samples in the range. false: out of notes.
 static bool series_copy(const struct head_read *r, struct slice *slice, u32 ordinal,
                         struct head_series *series, struct error *e)
@@ -193,8 +237,7 @@ static bool series_copy(const struct head_read *r, struct slice *slice, u32 ordi
         return true;
     }
     slice->found++;
-    u32 labels = head_label_count(h, ordinal);
-    s->labels = head_labels(h, ordinal, ARENA_NEW_N(r->arena, struct label, (size_t)labels + 1));
+    s->labels = labels_copied(r, slice->kept, ordinal);
     struct pin_ask ask = {.commit = r->commit, .newest = h->note[ordinal], .ordinal = ordinal};
     return pins_hidden(&h->pins, &ask, r->arena, &s->hidden, e);
 }
@@ -239,6 +282,7 @@ static bool slice_read(const struct head_read *r, struct slice *slice, const u32
     struct read_ahead ahead;
     memset(&ahead, 0xff, sizeof(ahead)); // CELL_NONE
     slice->found = 0;
+    memset(slice->kept->pairs, 0xff, sizeof(slice->kept->pairs)); // None.
     lock_take(&h->lock);
     for (u32 i = 0; ok && i < n; i++) {
         ahead_step(&ahead, h, ordinals, i, n);
@@ -264,18 +308,20 @@ bool head_read_series(const struct head_read *r, const struct postings *set,
     u32 *ordinals = ARENA_NEW_N(r->arena, u32, count + 1);
     struct head_series *series = arena_alloc(r->arena, count + 1, sizeof(*series));
     u32 kept = 0;
+    bool ok = true;
     postings_list(set, ordinals);
     lock_take(&h->lock);
     struct slice slice = slice_make(r);
     lock_drop(&h->lock);
-    for (u64 from = 0; from < count; from += READ_SLICE) {
+    for (u64 from = 0; ok && from < count; from += READ_SLICE) {
         u32 wanted = (u32)MIN(READ_SLICE, count - from);
-        if (!slice_read(r, &slice, ordinals + from, wanted, series + kept, e)) {
-            return false;
-        }
+        ok = slice_read(r, &slice, ordinals + from, wanted, series + kept, e);
         kept += slice.found;
     }
-    *out = series;
-    *n = kept;
-    return true;
+    mem_free(slice.chunks);
+    if (ok) {
+        *out = series;
+        *n = kept;
+    }
+    return ok;
 }
