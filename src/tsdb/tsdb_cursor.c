@@ -297,10 +297,11 @@ static bool smallest_gather(struct tsdb_cursor *c)
             }
             continue;
         }
-        if (smallest == c->source_count ||
-            labels_cmp(c->sources[i].labels, c->sources[smallest].labels) < 0) {
-            smallest = i;
-        }
+        const int order = smallest == c->source_count
+                              ? -1
+                              : labels_cmp(c->sources[i].labels, c->sources[smallest].labels);
+        smallest = order < 0 ? i : smallest;
+        c->sources[i].equal_to = order <= 0 ? smallest : c->source_count;
     }
     if (smallest == c->source_count) {
         return false;
@@ -308,7 +309,7 @@ static bool smallest_gather(struct tsdb_cursor *c)
     series_begin(c, c->sources[smallest].labels);
     for (u32 i = smallest; i < c->source_count; i++) {
         struct source *s = &c->sources[i];
-        if (!s->live || (i != smallest && !labels_eq(s->labels, c->labels))) {
+        if (!s->live || s->equal_to != smallest) {
             continue;
         }
         if (s->is_block) {

@@ -58,6 +58,7 @@ struct source {
     u32 at;
     struct labels labels; // Of `at`.
     bool live;            // at < count and labels are read.
+    u32 equal_to;         // Of the step under way: the first source with the same labels.
 };
 
 // Threads: owned.
