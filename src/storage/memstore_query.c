@@ -246,6 +246,41 @@ static bool mem_cursor_run(struct series_cursor *base, struct series_run *out)
     return true;
 }
 
+static const struct series_cursor_ops mem_cursor_ops;
+
+static struct mem_cursor *mem_cursor_new(const struct mem_querier *q, struct query_budget *budget)
+{
+    struct mem_cursor *c = MEM_NEW(struct mem_cursor);
+    c->base.ops = &mem_cursor_ops;
+    c->querier = q;
+    c->budget = budget;
+    c->arena = arena_new(MEMSTORE_BYTES_MAX);
+    c->columns[0].arena = arena_new(MEMSTORE_BYTES_MAX);
+    c->columns[1].arena = arena_new(MEMSTORE_BYTES_MAX);
+    return c;
+}
+
+static bool mem_cursor_slices(struct series_cursor *base, u32 count, struct query_budget *budgets,
+                              struct series_cursor **out)
+{
+    struct mem_cursor *c = cursor_of(base);
+    CHECK(c->at == 0);
+    for (u32 i = 0; i < count; i++) {
+        u32 from = (u32)((u64)c->series_count * i / count);
+        u32 to = (u32)((u64)c->series_count * (i + 1) / count);
+        struct mem_cursor *x = mem_cursor_new(c->querier, &budgets[i]);
+        x->series = c->series + from;
+        x->series_count = to - from;
+        x->base.series_max = x->series_count;
+        x->min_ms = c->min_ms;
+        x->max_ms = c->max_ms;
+        x->no_data = c->no_data;
+        out[i] = &x->base;
+    }
+    c->series_count = 0;
+    return true;
+}
+
 static bool mem_cursor_close(struct series_cursor *base, UNUSED struct storage_warnings *w,
                              struct error *e)
 {
@@ -266,6 +301,7 @@ static const struct series_cursor_ops mem_cursor_ops = {
     .labels = mem_cursor_labels,
     .run = mem_cursor_run,
     .close = mem_cursor_close,
+    .slices = mem_cursor_slices,
 };
 
 static struct series_cursor *mem_select(struct storage_querier *base, const struct matcher *ms,
@@ -276,13 +312,7 @@ static struct series_cursor *mem_select(struct storage_querier *base, const stru
     if (!budget_charge(budget, q->store->opts.clk, 0, 0, e)) {
         return NULL;
     }
-    struct mem_cursor *c = MEM_NEW(struct mem_cursor);
-    c->base.ops = &mem_cursor_ops;
-    c->querier = q;
-    c->budget = budget;
-    c->arena = arena_new(MEMSTORE_BYTES_MAX);
-    c->columns[0].arena = arena_new(MEMSTORE_BYTES_MAX);
-    c->columns[1].arena = arena_new(MEMSTORE_BYTES_MAX);
+    struct mem_cursor *c = mem_cursor_new(q, budget);
     c->min_ms = MAX(q->min_ms, h->start_ms);
     c->max_ms = MIN(q->max_ms, h->end_ms);
     c->no_data = h->no_data;
@@ -296,6 +326,7 @@ static struct series_cursor *mem_select(struct storage_querier *base, const stru
     if (h->limit != 0) {
         c->series_count = MIN(c->series_count, h->limit);
     }
+    c->base.series_max = c->series_count;
     return &c->base;
 }
 

@@ -13,7 +13,8 @@
 //        APPEND_CONFLICT. Order is per series only.
 //   (W3) Storage never invents a sample; staleness is a sample with STALE_NAN_BITS.
 //   (W4) Every staged sample gets exactly one outcome (I1); the caller, who knows the job, counts.
-// Threads: a struct storage is shared; what it opens is owned by one thread at a time.
+// Threads: a struct storage is shared; what it opens is owned by one thread at a time. Cursors of
+// one querier may be walked by several threads at once, each by one.
 #ifndef STORAGE_STORAGE_H
 #define STORAGE_STORAGE_H
 
@@ -112,9 +113,15 @@ struct series_cursor_ops {
     struct labels (*labels)(struct series_cursor *c); // Borrowed until next.
     bool (*run)(struct series_cursor *c, struct series_run *out); // false: no more of this series.
     bool (*close)(struct series_cursor *c, struct storage_warnings *w, struct error *e);
+    // Before the first next: cuts what would come into count cursors, which give it one after the
+    // other. Each charges its own budget, and is closed before c, which gives nothing itself any
+    // more. false: it cannot be cut, and c is as it was. NULL: none can.
+    bool (*slices)(struct series_cursor *c, u32 count, struct query_budget *budgets,
+                   struct series_cursor **out);
 };
 struct series_cursor {
     const struct series_cursor_ops *ops;
+    u64 series_max; // No more will come; 0 = unknown.
 };
 struct exemplar_series {
     struct labels labels;

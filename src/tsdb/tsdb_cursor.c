@@ -46,6 +46,14 @@ bool cursor_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes)
     return true;
 }
 
+str query_text_keep(struct query_texts *t, str text)
+{
+    lock_take(&t->lock);
+    str copy = arena_str(t->arena, text);
+    lock_drop(&t->lock);
+    return copy;
+}
+
 void cursor_warn_partial(struct tsdb_cursor *c, const char *text)
 {
     struct storage_warnings *w = &c->warnings;
@@ -57,7 +65,7 @@ void cursor_warn_partial(struct tsdb_cursor *c, const char *text)
         }
     }
     if (w->count < WARNINGS_MAX) {
-        w->texts[w->count++] = arena_str(c->s.texts, s);
+        w->texts[w->count++] = query_text_keep(c->s.texts, s);
     }
 }
 
@@ -187,7 +195,7 @@ static bool series_cursor_close(struct series_cursor *base, struct storage_warni
                                 struct error *e);
 static const struct series_cursor_ops tsdb_cursor_ops;
 
-struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct error *e)
+struct tsdb_cursor *cursor_new(const struct tsdb_selection *s)
 {
     struct tsdb_cursor *c = MEM_NEW(struct tsdb_cursor);
     c->base.ops = &tsdb_cursor_ops;
@@ -197,8 +205,14 @@ struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct er
     c->series_arena = arena_new(SERIES_ARENA_MAX);
     c->label_arenas[0] = arena_new(SERIES_ARENA_MAX);
     c->label_arenas[1] = arena_new(SERIES_ARENA_MAX);
+    c->sources = arena_alloc(c->arena, s->pin->blocks->n + SHARDS, sizeof(struct source));
+    return c;
+}
+
+struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct error *e)
+{
+    struct tsdb_cursor *c = cursor_new(s);
     const struct block_set *blocks = s->pin->blocks;
-    c->sources = arena_alloc(c->arena, blocks->n + SHARDS, sizeof(struct source));
     gaps_tell(c);
     c->in_order = s->sorted;
     bool ok = cursor_charge(c, 0, 0, 0) ? true : tsdb_cursor_fail(c);
@@ -217,6 +231,9 @@ struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct er
         return NULL;
     }
     heads_order(c);
+    for (u32 i = 0; i < c->source_count; i++) {
+        c->base.series_max += c->sources[i].count;
+    }
     return &c->base;
 }
 
@@ -414,4 +431,5 @@ static const struct series_cursor_ops tsdb_cursor_ops = {
     .labels = tsdb_cursor_labels,
     .run = cursor_run,
     .close = series_cursor_close,
+    .slices = cursor_slices,
 };

@@ -11,6 +11,7 @@
 #ifndef TSDB_TSDB_CURSOR_H
 #define TSDB_TSDB_CURSOR_H
 
+#include "os/thr.h"
 #include "storage/storage.h"
 
 struct arena;
@@ -18,11 +19,19 @@ struct postings;
 struct tsdb;
 struct tsdb_pin;
 
+// Texts of warnings, until the querier is closed: its cursors may be with several threads.
+// Threads: guarded by lock.
+struct query_texts {
+    struct lock lock;
+    struct arena *arena;
+};
+str query_text_keep(struct query_texts *t, str text); // A copy.
+
 // Threads: owned by the call.
 struct tsdb_selection {
     struct tsdb *db;
     const struct tsdb_pin *pin;
-    struct arena *texts; // Of the querier: warnings outlive the cursor.
+    struct query_texts *texts; // Of the querier: warnings outlive the cursor.
     struct tenant_id tenant;
     const struct matcher *ms;
     u32 matcher_count;

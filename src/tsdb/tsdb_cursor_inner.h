@@ -4,6 +4,7 @@
 //   tsdb_cursor_parts.c   gathering: what a source has of one series, cut to range and pin
 //   tsdb_cursor_merge.c   values of parts; parts that overlap made into one
 //   tsdb_cursor_run.c     parts → runs
+//   tsdb_cursor_slice.c   one selection walked by several threads
 //
 // Threads: owned.
 #ifndef TSDB_TSDB_CURSOR_INNER_H
@@ -106,7 +107,12 @@ static inline bool cursor_part_has(const struct part *p, u32 row)
     return !p->present || (p->present[at / 8] >> (at % 8) & 1);
 }
 
+// ---- tsdb_cursor_slice.c ----
+bool cursor_slices(struct series_cursor *base, u32 count, struct query_budget *budgets,
+                   struct series_cursor **out);
+
 // ---- tsdb_cursor.c ----
+struct tsdb_cursor *cursor_new(const struct tsdb_selection *s); // Without a source.
 // Adds to what the query has used, and looks at everything that may stop it; c->error is set.
 bool cursor_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes) MUST_USE;
 // Something that belongs into the answer is not there: says so once per place.

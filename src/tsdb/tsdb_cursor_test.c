@@ -6,28 +6,42 @@
 #include "base/test.h"
 #include "tsdb/tsdb_fixture.h"
 
-// What a cursor gives, as text: "3:1@10 2@20;" is a series whose label a is 3, of two samples. One
-// without samples is left out, as labels alone may tell of some.
-static str cursor_text(struct storage_querier *q, bool sorted, bool no_data, struct arena *a)
+#include <stdio.h>
+
+static struct series_cursor *cursor_of(struct storage_querier *q, bool sorted, bool no_data)
 {
     struct error e = {0};
     const struct matcher m = {.op = MATCH_EQ, .name = LABEL_NAME, .value = STR("m")};
     const struct select_hints h = {.end_ms = INT64_MAX, .sorted = sorted, .no_data = no_data};
     struct series_cursor *c = q->ops->select(q, &m, 1, &h, NULL, &e);
-    struct buf b;
-    buf_init(&b, 1 << 16);
     ASSERT_OK(c != NULL, e);
+    return c;
+}
+
+// Walks it to its end and closes it.
+static void cursor_print(struct series_cursor *c, struct buf *b)
+{
+    struct error e = {0};
     while (c->ops->next(c)) {
         struct series_run run;
-        buf_printf(&b, "%.*s:", STR_ARG(labels_get(c->ops->labels(c), STR("a"))));
+        buf_printf(b, "%.*s:", STR_ARG(labels_get(c->ops->labels(c), STR("a"))));
         while (c->ops->run(c, &run)) {
             for (u32 i = 0; i < run.n; i++) {
-                buf_printf(&b, "%g@%lld ", run.values[i], (long long)(run.t_ms[i] - FIXTURE_NOW));
+                buf_printf(b, "%g@%lld ", run.values[i], (long long)(run.t_ms[i] - FIXTURE_NOW));
             }
         }
-        buf_printf(&b, ";");
+        buf_printf(b, ";");
     }
     ASSERT_OK(c->ops->close(c, NULL, &e), e);
+}
+
+// What a cursor gives, as text: "3:1@10 2@20;" is a series whose label a is 3, of two samples. One
+// without samples is left out, as labels alone may tell of some.
+static str cursor_text(struct storage_querier *q, bool sorted, bool no_data, struct arena *a)
+{
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    cursor_print(cursor_of(q, sorted, no_data), &b);
     str text = arena_str(a, buf_get(&b));
     buf_fini(&b);
     return text;
@@ -84,6 +98,92 @@ TEST(tsdb_cursor_keeps_its_order_where_the_first_shard_gets_its_first_series_lat
     put(&f, STREAM_SCRAPE, "m,a=1", 20, 3);
     put(&f, STREAM_SCRAPE, "m,a=0", 20, 3);
     assert_true(str_eq(cursor_text(q, false, false, a), before));
+    storage_querier_close(q);
+    arena_free(a);
+    fixture_fini(&f);
+}
+
+// The same, of slices.
+static str slices_text(struct storage_querier *q, u32 count, struct arena *a)
+{
+    struct query_budget budgets[8] = {{.bytes = 0}};
+    struct series_cursor *slices[8];
+    struct error e = {0};
+    struct series_cursor *c = cursor_of(q, true, false);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    assert_true(c->ops->slices(c, count, budgets, slices));
+    for (u32 i = 0; i < count; i++) {
+        cursor_print(slices[i], &b);
+    }
+    ASSERT_OK(c->ops->close(c, NULL, &e), e);
+    str text = arena_str(a, buf_get(&b));
+    buf_fini(&b);
+    return text;
+}
+
+// Series of blocks, of the head and of rules, some of them in all.
+static void put_everywhere(struct fixture *f)
+{
+    char series[16];
+    for (u32 i = 0; i < 20; i++) {
+        (void)snprintf(series, sizeof(series), "m,a=%u", i * 7 % 20);
+        if (i % 3 != 0) {
+            put(f, STREAM_SCRAPE, series, -10 * FIXTURE_RANGE + i, i);
+            put(f, STREAM_SCRAPE, series, -5 * FIXTURE_RANGE + i, i);
+        }
+    }
+    fixture_steps(f);
+    for (u32 i = 0; i < 20; i++) {
+        (void)snprintf(series, sizeof(series), "m,a=%u", i * 3 % 20);
+        if (i % 4 != 0) {
+            put(f, i % 4 == 1 ? STREAM_RULES : STREAM_SCRAPE, series, i, i + 0.5);
+        }
+    }
+}
+
+TEST(tsdb_cursor_is_cut_where_all_its_sources_have_the_same_series)
+{
+    struct fixture f;
+    struct error e = {0};
+    struct arena *a = arena_new((size_t)1 << 20);
+    fixture_init(&f, 13);
+    fixture_open(&f);
+    put_everywhere(&f);
+    struct storage_querier *q = storage_querier_open(f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    const str whole = cursor_text(q, true, false, a);
+    assert_true(whole.len > 200);
+    for (u32 count = 1; count <= 8; count++) {
+        const str cut = slices_text(q, count, a);
+        if (!str_eq(cut, whole)) {
+            fail_msg("%u slices:\n%s\n%s", count, cut.ptr, whole.ptr);
+        }
+    }
+    storage_querier_close(q);
+    arena_free(a);
+    fixture_fini(&f);
+}
+
+TEST(tsdb_cursor_of_two_shards_in_no_order_stays_whole)
+{
+    struct fixture f;
+    struct error e = {0};
+    struct query_budget budgets[2] = {{.bytes = 0}};
+    struct series_cursor *slices[2];
+    struct arena *a = arena_new((size_t)1 << 20);
+    fixture_init(&f, 14);
+    fixture_open(&f);
+    put(&f, STREAM_SCRAPE, "m,a=3", 10, 1);
+    put(&f, STREAM_SCRAPE, "m,a=2", 10, 3);
+    put(&f, STREAM_RULES, "m,a=9", 10, 4);
+    struct storage_querier *q = storage_querier_open(f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    struct series_cursor *c = cursor_of(q, false, false);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    assert_false(c->ops->slices(c, 2, budgets, slices));
+    cursor_print(c, &b);
+    assert_true(str_eq(buf_get(&b), STR("3:1@10 ;2:3@10 ;9:4@10 ;")));
+    buf_fini(&b);
     storage_querier_close(q);
     arena_free(a);
     fixture_fini(&f);

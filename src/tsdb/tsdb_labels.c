@@ -163,7 +163,7 @@ static bool source_fail(struct look *k, const struct error *why)
     if (w) {
         w->partial = true;
         if (w->count < WARNINGS_MAX) {
-            w->texts[w->count++] = arena_str(k->q->texts, str_c(why->text));
+            w->texts[w->count++] = query_text_keep(&k->q->texts, str_c(why->text));
         }
     }
     return true;
@@ -255,7 +255,7 @@ static struct series_cursor *rest_open(struct look *k)
 {
     const struct tsdb_selection s = {.db = k->q->db,
                                      .pin = &k->q->pin,
-                                     .texts = k->q->texts,
+                                     .texts = &k->q->texts,
                                      .tenant = k->q->tenant,
                                      .min_ms = k->q->min_ms,
                                      .max_ms = k->q->max_ms,

@@ -58,7 +58,7 @@ static struct series_cursor *tsdb_select(struct storage_querier *base, const str
     struct tsdb_querier *q = tsdb_querier_of(base);
     struct tsdb_selection s = {.db = q->db,
                                .pin = &q->pin,
-                               .texts = q->texts,
+                               .texts = &q->texts,
                                .tenant = q->tenant,
                                .ms = ms,
                                .matcher_count = count,
@@ -108,7 +108,8 @@ static void tsdb_querier_close(struct storage_querier *base)
 {
     struct tsdb_querier *q = tsdb_querier_of(base);
     tsdb_pin_close(q->db, &q->pin);
-    arena_free(q->texts);
+    arena_free(q->texts.arena);
+    lock_fini(&q->texts.lock);
     mem_free(q);
 }
 
@@ -143,6 +144,7 @@ struct storage_querier *tsdb_querier_open(struct storage *s, struct tenant_id te
         return err_null(e, ERR_LIMIT, "more than %u queries read the storage at once",
                         db->opts.queriers_max);
     }
-    q->texts = arena_new(TEXT_BYTES_MAX);
+    lock_init(&q->texts.lock, LOCK_LEAF, "query_texts");
+    q->texts.arena = arena_new(TEXT_BYTES_MAX);
     return &q->base;
 }

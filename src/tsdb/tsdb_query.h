@@ -4,6 +4,7 @@
 #ifndef TSDB_TSDB_QUERY_H
 #define TSDB_TSDB_QUERY_H
 
+#include "tsdb/tsdb_cursor.h"
 #include "tsdb/tsdb_inner.h"
 
 // Threads: owned.
@@ -14,7 +15,7 @@ struct tsdb_querier {
     i64 min_ms;
     i64 max_ms;
     struct tsdb_pin pin;
-    struct arena *texts; // Of warnings, until the querier is closed.
+    struct query_texts texts;
 };
 static inline struct tsdb_querier *tsdb_querier_of(struct storage_querier *q)
 {
