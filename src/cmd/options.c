@@ -103,6 +103,10 @@ const struct option options_table[] = {
             .high = 3600000),
     BOUNDED("query.max-samples", OPTION_U64, query_samples_max, "50000000",
             "Most samples that one query may hold; at least 1.", .low = 1),
+    BOUNDED("query.workers", OPTION_U64, query_workers, "0",
+            "Threads that work on a query of much data, its own among them, at most 8. 0 = as many "
+            "as there are processors. Rules work alone.",
+            .high = 8),
     ROW("query.slow-log-threshold", OPTION_DURATION, query_slow_ms, "10s",
         "A query that runs so long is logged with what it read; 0s = none is."),
     CHOICE("collect.host", collect_host, "auto", collects,

@@ -71,6 +71,7 @@ struct options {
     u64 query_queue_max;
     i64 query_wait_ms;
     u64 query_samples_max;
+    u64 query_workers;
     i64 query_slow_ms;
     int collect_host; // enum collect_choice
     str collect_procfs;

@@ -53,6 +53,8 @@ struct server {
     struct http_server *http;
     struct re *cors;
     struct tsdb *db;
+    struct pool *helpers; // With queries of much data; NULL: none.
+    u32 helper_count;
     struct promql_engine *engine;
     struct promql_engine *rules_engine; // Of its own, so that queries cannot crowd rules out (I14).
     struct scrape *scrape;
@@ -384,8 +386,23 @@ static bool has_feature(const struct server *s, const char *name)
     return feature_is_on(name, s->options->enable_feature, s->options->disable_feature);
 }
 
+#define WORKERS_MAX 8U
+#define HELP_QUEUE  64U
+
+static bool helpers_start(struct server *s, struct error *e)
+{
+    const u32 asked = (u32)s->options->query_workers;
+    const u32 workers = asked > 0 ? asked : MIN(proc_cpu_count(), WORKERS_MAX);
+    if (workers > 1) {
+        s->helper_count = workers - 1;
+        s->helpers = pool_new("query-help", s->helper_count, HELP_QUEUE, e);
+    }
+    return workers <= 1 || s->helpers;
+}
+
 // bytes_max: of one query.
-static struct promql_engine *engine_make(const struct server *s, u64 bytes_max)
+static struct promql_engine *engine_make(const struct server *s, u64 bytes_max,
+                                         struct pool *helpers)
 {
     const struct options *o = s->options;
     return promql_engine_new((struct promql_engine_opts){
@@ -394,6 +411,8 @@ static struct promql_engine *engine_make(const struct server *s, u64 bytes_max)
         .timeout_ms = o->query_timeout_ms,
         .samples_max = o->query_samples_max,
         .bytes_max = bytes_max,
+        .pool = helpers,
+        .helpers_max = s->helper_count,
         .subquery_step_ms = s->config->evaluation_interval_ms,
         .delayed_name_removal = has_feature(s, "promql-delayed-name-removal"),
         .no_experimental_functions = !has_feature(s, "promql-experimental-functions"),
@@ -407,9 +426,12 @@ static bool start_services(struct server *s, struct error *e)
     struct storage *storage = tsdb_storage(s->db);
     const u64 limit = memory_limit(s->options);
     const u64 rule_bytes = memory_query_bytes(limit, POOL_RULES, RULES_AT_ONCE);
-    s->engine =
-        engine_make(s, memory_query_bytes(limit, POOL_QUERIES, s->options->query_concurrency));
-    s->rules_engine = engine_make(s, rule_bytes);
+    if (!helpers_start(s, e)) {
+        return false;
+    }
+    s->engine = engine_make(
+        s, memory_query_bytes(limit, POOL_QUERIES, s->options->query_concurrency), s->helpers);
+    s->rules_engine = engine_make(s, rule_bytes, NULL); // Alone, whatever queries do (I14).
     const struct scrape_deps scrape = {.storage = storage,
                                        .fs = fs_real(),
                                        .clk = clk_real(),
@@ -545,6 +567,7 @@ static void stop_all(void *arg)
     }
     promql_engine_free(s->engine);
     promql_engine_free(s->rules_engine);
+    pool_free(s->helpers);
     stop_free(s->stop);
 }
 

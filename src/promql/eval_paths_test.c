@@ -1,12 +1,13 @@
 // eval_paths_test.c: random queries over random data answer the same, bit for bit, whether series
-// are calculated at once or window by window, read in one pass or in two, and whether equal parts
-// of a query are evaluated once or each where it stands.
+// are calculated at once or window by window, read in one pass or in two, by one thread or several,
+// and whether equal parts of a query are evaluated once or each where it stands.
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/str.h"
 #include "base/test.h"
 #include "model/sample.h"
 #include "os/rng.h"
+#include "os/thr.h"
 #include "promql/eval_fixture.h"
 #include "storage/storage.h"
 
@@ -201,6 +202,8 @@ TEST(eval_paths_agree)
     struct fixture f;
     struct rng rng;
     fixture_up(&f, (struct promql_engine_opts){.samples_max = 0});
+    struct pool *pool = pool_new("paths", 3, 64, &f.error);
+    assert_non_null(pool);
     rng_init(&rng, 5);
     for (u32 i = 0; i < SERIES; i++) {
         load_series(&f, &rng, i);
@@ -210,7 +213,12 @@ TEST(eval_paths_agree)
         promql_engine_new((struct promql_engine_opts){.clk = f.clk, .window_by_window = true}),
         promql_engine_new((struct promql_engine_opts){.clk = f.clk, .hoard_bytes = 10000}),
         promql_engine_new((struct promql_engine_opts){.clk = f.clk, .no_sharing = true}),
+        promql_engine_new((struct promql_engine_opts){
+            .clk = f.clk, .pool = pool, .helpers_max = 1, .helped_samples = 1}),
+        promql_engine_new((struct promql_engine_opts){
+            .clk = f.clk, .pool = pool, .helpers_max = 3, .helped_samples = 1}),
     };
+    u32 helped = 0;
     u32 with_points = 0;
     for (u32 i = 0; i < QUERIES; i++) {
         str text = random_query(f.arena, &rng);
@@ -228,11 +236,14 @@ TEST(eval_paths_agree)
             }
         }
         with_points += f.result.series_count > 0;
+        helped += f.result.stats.helped > 0;
     }
     assert_true(with_points > QUERIES / 2);
+    assert_true(helped > QUERIES / 4);
     for (u32 k = 1; k < ARRAY_LEN(engines); k++) {
         promql_engine_free(engines[k]);
     }
+    pool_free(pool);
     f.engine = engines[0];
     fixture_down(&f);
 }

@@ -18,7 +18,7 @@ static struct promql_cost taken(const struct run *r)
 {
     return (struct promql_cost){.samples = r->samples_total,
                                 .samples_read = r->budget.samples,
-                                .bytes = arena_used(r->arena)};
+                                .bytes = arena_used(r->arena) + r->helper_bytes};
 }
 
 static i64 now_ns(const struct run *r)

@@ -33,7 +33,7 @@ static struct series_cursor *feed_select(struct feed *f, struct run *r, bool no_
     return c;
 }
 
-static void keep_warnings(struct run *r, const struct storage_warnings *w)
+void feed_warnings(struct run *r, const struct storage_warnings *w)
 {
     struct storage_warnings *kept = &r->storage_warnings;
     kept->partial = kept->partial || w->partial;
@@ -53,7 +53,7 @@ static bool feed_close(struct run *r, struct series_cursor *c)
     struct storage_warnings w = {.count = 0};
     struct error e = {.code = ERR_NONE};
     bool ok = c->ops->close(c, &w, &e);
-    keep_warnings(r, &w);
+    feed_warnings(r, &w);
     if (!ok) {
         run_fail(r, e.code == ERR_NONE ? ERR_INTERNAL : e.code, "expanding series: %s", e.text);
     }
@@ -214,6 +214,17 @@ static bool copy_series(struct feed *f, struct run *r, bool pins, struct feed_sa
     return !r->failed;
 }
 
+struct series_cursor *feed_cursor(struct feed *f, struct run *r)
+{
+    f->series_before = r->budget.series;
+    return feed_select(f, r, false);
+}
+
+bool feed_read(struct feed *f, struct run *r, struct feed_samples *out)
+{
+    return copy_series(f, r, false, out);
+}
+
 // ---- the hoard ---------------------------------------------------------------------------------
 
 // Longer series are cheaper to find again than to write to memory and read from there.
@@ -310,7 +321,9 @@ static bool open_hoarding(struct feed *f, struct run *r, bool *whole)
     struct feed_samples s = {.column = COLUMN_NONE};
     bool ok = true;
     *whole = true;
-    f->cursor = feed_select(f, r, false);
+    if (!f->cursor) {
+        f->cursor = feed_select(f, r, false);
+    }
     if (!f->cursor) {
         return false;
     }
@@ -407,7 +420,7 @@ void feed_plan(struct feed *f, struct run *r)
 // Looking for others like it must not take long where there are very many.
 #define COMPARED_FEEDS_MAX 64U
 
-static bool is_alone(const struct feed *f, const struct run *r)
+bool feed_is_alone(const struct feed *f, const struct run *r)
 {
     u32 count = 0;
     for (const struct feed *x = r->planned_feeds; x && !r->apart; x = x->next_planned) {
@@ -425,7 +438,7 @@ bool feed_open(struct feed *f, struct run *r)
         return true;
     }
     bool whole = false;
-    if (r->opts->window_by_window || !is_alone(f, r)) {
+    if (r->opts->window_by_window || !feed_is_alone(f, r)) {
         f->taker = NULL;
     }
     f->series_before = r->budget.series;

@@ -20,6 +20,7 @@
 struct hist;
 struct run;
 struct series_cursor;
+struct storage_warnings;
 
 // Which moment of the data a step looks at: its own time or a fixed one, less the offset.
 struct time_ref {
@@ -93,6 +94,14 @@ struct feed {
 // Makes it known while planning: others may be going to read the same.
 void feed_plan(struct feed *f, struct run *r);
 bool feed_open(struct feed *f, struct run *r) MUST_USE;
+// Does no other selector of the plan read the same?
+bool feed_is_alone(const struct feed *f, const struct run *r);
+// For who walks the series himself (range_tiles.h): the cursor that feed_open would walk, NULL once
+// the run has failed; the samples of the series that f->cursor stands on; and what a cursor's close
+// had to say.
+struct series_cursor *feed_cursor(struct feed *f, struct run *r);
+bool feed_read(struct feed *f, struct run *r, struct feed_samples *out) MUST_USE;
+void feed_warnings(struct run *r, const struct storage_warnings *w);
 // Of series 0, 1, 2, … less what was taken; valid until the next call.
 bool feed_next(struct feed *f, struct run *r, struct feed_samples *out) MUST_USE;
 void feed_close_all(struct run *r); // What is left open after a failure.

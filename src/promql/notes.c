@@ -49,6 +49,17 @@ static struct note *note_add(struct run *r, enum note_kind kind, struct text_spa
     return n;
 }
 
+void notes_again(struct run *r, const struct notes *told)
+{
+    const u32 order = r->op_order;
+    for (u32 i = 0; i < told->count; i++) {
+        const struct note *n = &told->items[i];
+        r->op_order = n->order;
+        note_add(r, n->kind, n->span, n->text);
+    }
+    r->op_order = order;
+}
+
 static void note_format(struct run *r, enum note_kind kind, struct text_span at, const char *format,
                         va_list args) __attribute__((format(printf, 4, 0)));
 static void note_format(struct run *r, enum note_kind kind, struct text_span at, const char *format,

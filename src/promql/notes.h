@@ -59,6 +59,8 @@ void note_bent(struct run *r, struct text_span at, str metric, const struct note
 // "ignored histograms in a range …", "encountered a mix …": texts that several operators share.
 void note_ignored_hist_in_range(struct run *r, struct text_span at, str metric);
 void note_ignored_hist_in_aggregation(struct run *r, struct text_span at, const char *op);
+// Tells again what others were told, by the operators that told it.
+void notes_again(struct run *r, const struct notes *told);
 void note_mixed_range(struct run *r, struct text_span at, str metric);
 void note_bad_quantile(struct run *r, struct text_span at, f64 q);
 

@@ -7,6 +7,7 @@
 #include "promql/ops.h"
 #include "promql/query_run.h"
 #include "promql/range_eval.h"
+#include "promql/range_tiles.h"
 
 // Threads: owned by the run.
 struct op_range {
@@ -62,7 +63,11 @@ static bool open_source(struct op_range *o, struct run *r)
                                    .bytes = sizeof(struct column) + steps * sizeof(f64) +
                                             column_words(steps) * sizeof(u64)};
     o->feed.taker = &o->taker;
-    return feed_open(&o->feed, r);
+    bool done;
+    if (!range_tiles_open(&o->feed, r, &o->task, &o->taken, &done)) {
+        return false;
+    }
+    return done || feed_open(&o->feed, r);
 }
 
 static bool range_open(struct op *base, struct run *r)

@@ -5,7 +5,6 @@
 // use: then each place evaluates its own.
 // Memory: all columns of a part until the run ends, at most a quarter of what was left.
 // Invariants: (I1) What was looked at counts for every reader, as if each had evaluated.
-#include "base/arena.h"
 #include "promql/ops.h"
 #include "promql/plan_share.h"
 #include "promql/query_run.h"
@@ -25,7 +24,7 @@ static struct op_shared *shared_of(struct op *o)
 // May the columns be held? A step may need a histogram's pointer beside its value.
 static bool has_room(const struct run *r, const struct op *source)
 {
-    u64 used = arena_bytes(r->arena) + arena_bytes(r->scratch);
+    u64 used = run_bytes(r);
     u64 left = r->bytes_limit - MIN(used, r->bytes_limit);
     u64 column = (u64)source->grid.steps * (sizeof(f64) + sizeof(void *)) +
                  (u64)column_words(source->grid.steps) * sizeof(u64) + sizeof(struct column) +

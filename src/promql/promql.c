@@ -22,6 +22,7 @@
 #define SAMPLES_MAX      ((u64)50 * 1000 * 1000)
 #define BYTES_MAX        ((u64)2 << 30)
 #define HOARD_BYTES      ((u64)16 << 20)
+#define HELPED_SAMPLES   ((u64)200 * 1000)
 #define QUERY_BYTES_MAX  ((size_t)64 << 20) // A tree is at most some hundred times its text.
 
 // Threads: frozen but for subquery_step_ms.
@@ -41,6 +42,7 @@ struct promql_engine *promql_engine_new(struct promql_engine_opts opts)
     o->samples_max = o->samples_max > 0 ? o->samples_max : SAMPLES_MAX;
     o->bytes_max = o->bytes_max > 0 ? o->bytes_max : BYTES_MAX;
     o->hoard_bytes = o->hoard_bytes > 0 ? o->hoard_bytes : HOARD_BYTES;
+    o->helped_samples = o->helped_samples > 0 ? o->helped_samples : HELPED_SAMPLES;
     return g;
 }
 
@@ -236,7 +238,7 @@ static void run_end(struct run *r)
     feed_close_all(r);
     storage_querier_close(r->querier);
     if (r->request->budget) {
-        r->request->budget->bytes += arena_bytes(r->arena);
+        r->request->budget->bytes += arena_bytes(r->arena) + r->helper_bytes;
         r->request->budget->samples = r->budget.samples;
         r->request->budget->series = r->budget.series;
     }
@@ -327,7 +329,8 @@ static void tell_stats(const struct run *r, struct result *res, i64 begun)
     s->samples_total = r->samples_total;
     s->samples_peak = r->samples_peak;
     s->samples_read = r->budget.samples - (r->request->budget ? r->request->budget->samples : 0);
-    s->bytes_peak = arena_bytes(r->arena) + arena_bytes(r->scratch);
+    s->bytes_peak = run_bytes(r);
+    s->helped = r->helped;
     s->step_count = r->samples_per_step ? r->grid.steps : 0;
     if (r->samples_per_step) {
         u64 *copy = ARENA_NEW_N(res->arena, u64, MAX(r->grid.steps, 1U));
@@ -365,11 +368,11 @@ static bool evaluate(struct run *r, struct arena *a, bool is_instant, struct pro
     return true;
 }
 
-// What is known and kept of equal parts may be what was too much: then each place evaluates its
-// own, in the time that is left.
+// What is known and kept of equal parts may be what was too much, or what helpers hold: then each
+// place evaluates its own, and the run's thread alone, in the time that is left.
 static bool must_retry(const struct run *r)
 {
-    return r->failed && r->out_of_memory && r->shares;
+    return r->failed && r->out_of_memory && (r->shares || r->asks_help);
 }
 
 // What is asked of a run beside its request. Threads: owned by the caller.
@@ -422,6 +425,7 @@ static bool run_whole(const struct promql_engine *g, const struct promql_request
         run_begin(&r, g, q, &told);
         r.budget.deadline_mono_ns = deadline;
         r.apart = true;
+        r.alone = true;
         ok = run_once(&r, t, a);
     }
     run_end(&r);

@@ -26,6 +26,7 @@ struct arena;
 struct buf;
 struct clk;
 struct hist;
+struct pool;
 struct promql_engine;
 struct promql_query;
 
@@ -38,6 +39,9 @@ struct promql_engine_opts {
     u64 bytes_max;        // 2 GiB; a budget's own maximum counts if smaller.
     u64 hoard_bytes;      // 16 MiB, an eighth of bytes_max at most: samples of a run kept from the
                           // pass that reads labels, so that small queries need no second one.
+    struct pool *pool;    // Whose threads help with queries of much data; NULL: none do. Must
+    u32 helpers_max;      // outlive the engine. At most so many help with one.
+    u64 helped_samples;   // 200,000: what a selector must be going to read for that.
     i64 subquery_step_ms; // 1 m: the global evaluation interval.
     bool delayed_name_removal;
     bool no_experimental_functions; // Each refuses one family by name.
@@ -131,6 +135,7 @@ struct promql_stats {
     u64 samples_peak;  // peakSamples
     u64 samples_read;  // What storage gave.
     u64 bytes_peak;
+    u32 helped; // Selectors that several threads could work on.
     u32 step_count;
     const u64 *samples_per_step; // NULL unless asked for; step_count of them.
 };

@@ -1,10 +1,12 @@
 // promql_plan_fuzz.c: right queries, made of bytes by the grammar, so that each of them reaches the
-// planner and operators. A query answers the same, bit for bit, on the plain engine and, as its
-// canonical text, on one without fast paths and without shared parts.
+// planner and operators. A query answers the same, bit for bit, on the plain engine, on one whose
+// selectors several threads read and, as its canonical text, on one without fast paths and without
+// shared parts.
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"
 #include "model/hist_reset.h"
+#include "os/thr.h"
 #include "promql/eval_fuzz_store.h"
 #include "promql/function_table.h"
 #include "promql/promql.h"
@@ -17,6 +19,7 @@
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 static struct promql_engine *plain;
+static struct promql_engine *helped;
 static struct promql_engine *slow;
 
 // Threads: owned.
@@ -266,13 +269,17 @@ static void compare(const struct promql_query *q, const struct promql_query *oth
     for (u32 is_range = 0; is_range < 2; is_range++) {
         struct answer a;
         struct answer b;
+        struct answer c;
         r.query = q;
         ask(plain, &r, is_range, &a);
+        ask(helped, &r, is_range, &c);
         r.query = other;
         ask(slow, &r, is_range, &b);
         check_same(&a, &b);
+        check_same(&a, &c);
         arena_free(a.arena);
         arena_free(b.arena);
+        arena_free(c.arena);
     }
 }
 
@@ -281,6 +288,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     if (!plain) {
         struct promql_engine_opts opts = {.samples_max = 100000, .bytes_max = (u64)8 << 20};
         plain = promql_engine_new(opts);
+        opts.pool = pool_new("fuzz", 2, 64, NULL);
+        opts.helpers_max = 2;
+        opts.helped_samples = 1;
+        helped = promql_engine_new(opts);
+        opts.pool = NULL;
         opts.window_by_window = true;
         opts.no_sharing = true;
         slow = promql_engine_new(opts);

@@ -28,12 +28,17 @@ bool run_fail_with(struct run *r, const struct error *e)
     return run_fail(r, e->code == ERR_NONE ? ERR_INTERNAL : e->code, "%s", e->text);
 }
 
+u64 run_bytes(const struct run *r)
+{
+    return arena_bytes(r->arena) + arena_bytes(r->scratch) + r->helper_bytes;
+}
+
 static void progress_tell(const struct run *r)
 {
     if (r->budget.progress != NULL) {
-        const u64 bytes = arena_bytes(r->arena) + arena_bytes(r->scratch);
-        query_progress_tell(r->budget.progress,
-                            (struct query_progress){r->budget.series, r->budget.samples, bytes});
+        query_progress_tell(
+            r->budget.progress,
+            (struct query_progress){r->budget.series, r->budget.samples, run_bytes(r)});
     }
 }
 
@@ -72,7 +77,7 @@ static bool fail_memory(struct run *r)
 
 bool run_room(struct run *r, u64 bytes)
 {
-    u64 held = arena_bytes(r->arena) + arena_bytes(r->scratch);
+    u64 held = run_bytes(r);
     if (bytes > r->bytes_limit || held > r->bytes_limit - bytes) {
         return fail_memory(r);
     }

@@ -51,6 +51,10 @@ struct run {
     struct feed *whole_feeds;                 // Those that were read in one pass.
     struct feed *planned_feeds;               // All of the plan.
     u64 hoard_bytes;                          // What feeds and those who take from them keep.
+    u64 helper_bytes;                         // Memory that helpers have left to the run.
+    bool alone;                               // Nobody helps.
+    bool asks_help;                           // Somebody was to: that takes memory, too.
+    u32 helped;                               // Selectors read with help.
     struct error *error;
     bool failed;
     u64 work; // Since the last look at clock and cancel; see run_work.
@@ -69,6 +73,7 @@ bool query_tick(struct run *r) MUST_USE;
 // Account of what takes long within one series: query_tick once in a while.
 bool run_work(struct run *r, u64 units) MUST_USE;
 
+u64 run_bytes(const struct run *r); // Held now.
 // Zeroed memory of the run; NULL and the run failed beyond the limit.
 void *run_alloc(struct run *r, u64 count, u64 size) MUST_USE;
 #define RUN_NEW(r, type)      ((type *)run_alloc((r), 1, sizeof(type)))

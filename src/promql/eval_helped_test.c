@@ -1,0 +1,227 @@
+// eval_helped_test.c: with helpers, a query answers, counts, notes and fails as it does alone.
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/str.h"
+#include "base/test.h"
+#include "model/hist.h"
+#include "model/hist_reset.h"
+#include "os/thr.h"
+#include "promql/eval_fixture.h"
+#include "storage/storage.h"
+
+enum { SERIES = 40, HELPERS = 3, STEP_MS = 10000, END_MS = 900000 };
+
+// Two engines over one store. Threads: owned by the test.
+struct pair {
+    struct fixture f;
+    struct pool *pool;
+    struct promql_engine *alone;
+    struct promql_engine *helped;
+};
+
+// Series that fall, that go stale, and some with a histogram among their floats.
+static void load(struct fixture *f)
+{
+    static const struct hist_span span = {.offset = 1, .length = 2};
+    static f64 buckets[] = {2, 3};
+    const struct hist h = {.schema = 1,
+                           .zero_threshold = 1e-128,
+                           .count = 5,
+                           .sum = 7,
+                           .positive = {&span, 1, buckets, 2}};
+    for (u32 i = 0; i < SERIES; i++) {
+        str name = arena_printf(f->arena, "%s{n=\"%u\"}", i % 2 == 0 ? "a_total" : "gauge", i);
+        str values = STR("");
+        for (u32 k = 0; k < 30; k++) {
+            const char *gap = k > 0 ? " " : "";
+            values = k == 12 && i % 5 == 0 ? arena_printf(f->arena, "%.*s stale", STR_ARG(values))
+                                           : arena_printf(f->arena, "%.*s%s%u", STR_ARG(values),
+                                                          gap, k % 17 * (i + 1));
+        }
+        fixture_load(f, arena_cstr(f->arena, name), STEP_MS, arena_cstr(f->arena, values));
+        if (i % 7 == 3) {
+            fixture_load_hist(f, arena_cstr(f->arena, name), 30 * STEP_MS + 5, &h);
+        }
+    }
+}
+
+static void pair_up(struct pair *p, struct promql_engine_opts opts)
+{
+    fixture_up(&p->f, (struct promql_engine_opts){.samples_max = 0});
+    p->pool = pool_new("helped", HELPERS, 64, &p->f.error);
+    assert_non_null(p->pool);
+    opts.clk = p->f.clk;
+    p->alone = promql_engine_new(opts);
+    opts.pool = p->pool;
+    opts.helpers_max = HELPERS;
+    opts.helped_samples = 1;
+    p->helped = promql_engine_new(opts);
+    load(&p->f);
+}
+
+static void pair_down(struct pair *p)
+{
+    promql_engine_free(p->alone);
+    promql_engine_free(p->helped);
+    pool_free(p->pool);
+    fixture_down(&p->f);
+}
+
+// How a run ended, what it counted and what it had to tell. Threads: value.
+struct outcome {
+    bool ok;
+    struct error e;
+    struct promql_result result;
+    struct query_budget budget;
+};
+
+static struct outcome ask(struct pair *p, struct promql_engine *g, const char *text,
+                          struct query_budget budget)
+{
+    struct outcome o = {.budget = budget};
+    struct promql_query *q = promql_query_new(g, str_c(text), NULL, &o.e);
+    ASSERT_OK(q != NULL, o.e);
+    const struct promql_request r = {.storage = p->f.store,
+                                     .query = q,
+                                     .end_ms = END_MS,
+                                     .step_ms = 30000,
+                                     .budget = &o.budget,
+                                     .per_step_stats = true};
+    o.ok = promql_range(g, &r, p->f.arena, &o.result, &o.e);
+    promql_query_free(q);
+    return o;
+}
+
+static void check_texts(const str *a, u32 a_count, const str *b, u32 b_count)
+{
+    assert_int_equal(a_count, b_count);
+    for (u32 i = 0; i < a_count; i++) {
+        assert_true(str_eq(a[i], b[i]));
+    }
+}
+
+static void check_series(const struct promql_result *a, const struct promql_result *b)
+{
+    assert_int_equal(a->series_count, b->series_count);
+    for (u32 i = 0; i < a->series_count; i++) {
+        const struct promql_series *x = &a->series[i];
+        const struct promql_series *y = &b->series[i];
+        assert_true(labels_eq(x->labels, y->labels));
+        assert_int_equal(x->count, y->count);
+        for (u32 k = 0; k < x->count; k++) {
+            assert_int_equal(x->points[k].t_ms, y->points[k].t_ms);
+            assert_memory_equal(&x->points[k].value, &y->points[k].value, sizeof(f64));
+            assert_int_equal(x->points[k].hist != NULL, y->points[k].hist != NULL);
+            assert_true(!x->points[k].hist || hist_same(x->points[k].hist, y->points[k].hist));
+        }
+    }
+}
+
+static void check_same(const struct outcome *a, const struct outcome *b)
+{
+    assert_int_equal(a->ok, b->ok);
+    if (!a->ok) {
+        assert_int_equal(a->e.code, b->e.code);
+        assert_string_equal(a->e.text, b->e.text);
+        return;
+    }
+    check_series(&a->result, &b->result);
+    check_texts(a->result.warnings, a->result.warning_count, b->result.warnings,
+                b->result.warning_count);
+    check_texts(a->result.infos, a->result.info_count, b->result.infos, b->result.info_count);
+    assert_int_equal(a->budget.samples, b->budget.samples);
+    assert_int_equal(a->budget.series, b->budget.series);
+    const struct promql_stats *x = &a->result.stats;
+    const struct promql_stats *y = &b->result.stats;
+    assert_int_equal(x->samples_total, y->samples_total);
+    assert_int_equal(x->samples_read, y->samples_read);
+    assert_int_equal(x->samples_peak, y->samples_peak);
+    assert_int_equal(x->step_count, y->step_count);
+    assert_memory_equal(x->samples_per_step, y->samples_per_step, x->step_count * sizeof(u64));
+}
+
+static const char *const queries[] = {
+    "rate(a_total[2m])",
+    "rate({n=~\".+\"}[2m])",
+    "sum(increase({__name__=~\"a_total|gauge\"}[5m]))",
+    "avg_over_time({n=~\".+\"}[3m]) + on (n) group_left () rate(gauge[1m])",
+    "sum by (n) (rate(gauge[100s])) / count_over_time(a_total[1m] offset 20s)",
+    "quantile_over_time(1.5, gauge[1m])",
+    "histogram_count(rate({n=~\".+\"}[2m]))",
+    "rate(nothing[2m])",
+};
+
+TEST(helped_queries_answer_count_and_note_alike)
+{
+    struct pair p;
+    u32 helped = 0;
+    u32 told = 0;
+    pair_up(&p, (struct promql_engine_opts){.samples_max = 0});
+    for (u32 i = 0; i < ARRAY_LEN(queries); i++) {
+        const struct outcome a = ask(&p, p.alone, queries[i], (struct query_budget){.bytes = 0});
+        const struct outcome b = ask(&p, p.helped, queries[i], (struct query_budget){.bytes = 0});
+        ASSERT_OK(a.ok, a.e);
+        check_same(&a, &b);
+        assert_int_equal(a.result.stats.helped, 0);
+        helped += b.result.stats.helped;
+        told += b.result.info_count + b.result.warning_count;
+    }
+    assert_true(helped >= ARRAY_LEN(queries) - 1);
+    assert_true(told >= 4);
+    pair_down(&p);
+}
+
+TEST(helped_queries_fail_alike)
+{
+    struct pair p;
+    u32 failed = 0;
+    pair_up(&p, (struct promql_engine_opts){.samples_max = 0});
+    for (u32 i = 0; i < ARRAY_LEN(queries); i++) {
+        for (u64 most = 1; most < 2500; most = most * 3 + 1) {
+            const struct query_budget of_samples = {.samples_max = most};
+            const struct query_budget of_series = {.series_max = most};
+            struct outcome a = ask(&p, p.alone, queries[i], of_samples);
+            struct outcome b = ask(&p, p.helped, queries[i], of_samples);
+            check_same(&a, &b);
+            failed += !a.ok;
+            a = ask(&p, p.alone, queries[i], of_series);
+            b = ask(&p, p.helped, queries[i], of_series);
+            check_same(&a, &b);
+            failed += !a.ok;
+        }
+    }
+    assert_true(failed > 20);
+    pair_down(&p);
+}
+
+// What helpers take too much memory for is done again by one thread.
+TEST(helped_queries_survive_every_memory_limit)
+{
+    struct pair p;
+    u32 failed = 0;
+    pair_up(&p, (struct promql_engine_opts){.no_estimate = true});
+    for (u64 most = 4096; most < (u64)4 << 20; most = most * 3 / 2) {
+        const struct query_budget budget = {.bytes_max = most};
+        const struct outcome a = ask(&p, p.alone, queries[1], budget);
+        const struct outcome b = ask(&p, p.helped, queries[1], budget);
+        assert_int_equal(a.ok, b.ok);
+        assert_true(a.ok || a.e.code == b.e.code);
+        failed += !a.ok;
+    }
+    assert_true(failed > 3);
+    pair_down(&p);
+}
+
+TEST(helped_queries_are_cancelled)
+{
+    struct pair p;
+    const int cancel = 1;
+    pair_up(&p, (struct promql_engine_opts){.samples_max = 0});
+    const struct query_budget budget = {.cancel = &cancel};
+    const struct outcome a = ask(&p, p.alone, queries[1], budget);
+    const struct outcome b = ask(&p, p.helped, queries[1], budget);
+    assert_false(a.ok);
+    assert_int_equal(a.e.code, ERR_CANCELLED);
+    check_same(&a, &b);
+    pair_down(&p);
+}

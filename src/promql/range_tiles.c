@@ -1,0 +1,315 @@
+// range_tiles.c: see range_tiles.h.
+#include "promql/range_tiles.h"
+
+#include "base/arena.h"
+#include "base/checked.h"
+#include "os/crew.h"
+#include "promql/query_run.h"
+
+#include <stdatomic.h>
+
+#define USUAL_INTERVAL_MS 15000
+#define TILES_PER_HAND    4U
+#define TILES_LEAST       16U // That the least work worth help may be cut into.
+#define HELPERS_MAX       15U
+
+// One thread's part. Threads: owned by the thread that has its number, then by the run's.
+struct hand {
+    struct run run;
+    struct error error;
+    struct feed feed;
+    struct range_eval eval;
+    bool is_ready;
+};
+
+// Neighbouring series, and what they came to. Threads: owned by who takes it, then by the run's.
+struct tile {
+    struct series_cursor *slice;
+    struct op_series *series; // In the hand's memory, as are the next.
+    struct column *columns;
+    struct notes notes;
+    struct storage_warnings warnings;
+    u32 count;
+    u32 cap;
+};
+
+// Threads: owned by the run's thread; frozen while others are at it, but for what is theirs.
+struct tiles {
+    struct run *run;
+    const struct feed *feed;
+    const struct range_task *task;
+    struct tile *items;
+    struct query_budget *budgets; // By tile.
+    struct hand *hands;
+    u32 count;
+    u32 hand_count;
+    _Atomic bool failed;
+    _Atomic u64 series_read; // By tiles that are done.
+    _Atomic u64 samples_read;
+    _Atomic u64 bytes_held;
+};
+
+// A run that counts, notes and fails for itself.
+static bool hand_begin(struct hand *h, const struct tiles *t)
+{
+    const struct run *r = t->run;
+    const u64 limit = (r->bytes_limit - MIN(run_bytes(r), r->bytes_limit)) / t->hand_count;
+    h->run = (struct run){.engine = r->engine,
+                          .opts = r->opts,
+                          .request = r->request,
+                          .grid = r->grid,
+                          .lookback_ms = r->lookback_ms,
+                          .bytes_limit = limit,
+                          .budget = {.cancel = r->budget.cancel,
+                                     .wanted = r->budget.wanted,
+                                     .deadline_mono_ns = r->budget.deadline_mono_ns},
+                          .op_order = r->op_order,
+                          .error = &h->error,
+                          .samples_held = r->samples_held,
+                          .samples_peak = r->samples_peak};
+    h->run.arena = arena_new(limit + RUN_SLACK_BYTES);
+    h->run.scratch = arena_new(limit + RUN_SLACK_BYTES);
+    h->feed = (struct feed){.detects_resets = t->feed->detects_resets};
+    h->is_ready = true;
+    if (r->samples_per_step) {
+        h->run.samples_per_step = RUN_NEW_N(&h->run, u64, MAX(r->grid.steps, 1U));
+    }
+    return !h->run.failed && range_eval_init(&h->eval, &h->run, t->task);
+}
+
+static bool tile_grow(struct tile *x, struct run *r)
+{
+    if (x->count < x->cap) {
+        return true;
+    }
+    u32 cap = MAX(64U, x->cap * 2);
+    struct op_series *series = run_grow(r, x->series, x->count, cap, sizeof(*series));
+    struct column *columns = run_grow(r, x->columns, x->count, cap, sizeof(*columns));
+    if (!series || !columns) {
+        return false;
+    }
+    x->series = series;
+    x->columns = columns;
+    x->cap = cap;
+    return true;
+}
+
+static bool tile_series(struct tile *x, struct hand *h, const struct range_task *task)
+{
+    struct run *r = &h->run;
+    struct feed_samples s;
+    if (!tile_grow(x, r) || !feed_read(&h->feed, r, &s) || !run_room(r, 0)) {
+        return false;
+    }
+    struct labels ls = labels_copy(r->arena, x->slice->ops->labels(x->slice));
+    struct column *c = &x->columns[x->count];
+    x->series[x->count++] = (struct op_series){.labels = ls};
+    return column_init(r, c, task->grid.steps) &&
+           range_eval_samples(&h->eval, r, labels_get(ls, LABEL_NAME), &s, c) && run_work(r, 0);
+}
+
+// For those who look at the query while it runs.
+static void tell_progress(struct tiles *t, u32 at, u64 bytes, bool is_own)
+{
+    const struct query_budget *b = &t->run->budget;
+    atomic_fetch_add(&t->series_read, t->budgets[at].series - b->series);
+    atomic_fetch_add(&t->samples_read, t->budgets[at].samples - b->samples);
+    atomic_fetch_add(&t->bytes_held, bytes);
+    if (is_own && b->progress) {
+        const struct query_progress now = {b->series + atomic_load(&t->series_read),
+                                           b->samples + atomic_load(&t->samples_read),
+                                           run_bytes(t->run) + atomic_load(&t->bytes_held)};
+        query_progress_tell(b->progress, now);
+    }
+}
+
+static void tile_do(void *arg, u32 helper, u32 at)
+{
+    struct tiles *t = arg;
+    struct hand *h = &t->hands[helper];
+    struct tile *x = &t->items[at];
+    bool ok = !atomic_load(&t->failed) && (h->is_ready || hand_begin(h, t));
+    const u64 held = h->run.arena ? arena_bytes(h->run.arena) : 0;
+    h->feed.cursor = x->slice;
+    while (ok && x->slice->ops->next(x->slice)) {
+        ok = tile_series(x, h, t->task) && !atomic_load_explicit(&t->failed, memory_order_relaxed);
+    }
+    ok = x->slice->ops->close(x->slice, &x->warnings, NULL) && ok;
+    x->notes = h->run.notes;
+    h->run.notes = (struct notes){.count = 0};
+    if (h->run.arena) {
+        tell_progress(t, at, arena_bytes(h->run.arena) - held, helper == 0);
+    }
+    if (!ok || x->notes.omitted[NOTE_WARNING] > 0 || x->notes.omitted[NOTE_INFO] > 0) {
+        atomic_store(&t->failed, true);
+    }
+}
+
+// ---- what they came to -------------------------------------------------------------------------
+
+static void free_arena(void *arg)
+{
+    arena_free(arg);
+}
+
+// All that was counted fits into what the run may use: it does not, if tiles together pass a limit.
+static bool add_counts(struct tiles *t)
+{
+    struct run *r = t->run;
+    u64 series = r->budget.series;
+    u64 samples = r->budget.samples;
+    for (u32 i = 0; i < t->count; i++) {
+        series += t->budgets[i].series - r->budget.series;
+        samples += t->budgets[i].samples - r->budget.samples;
+    }
+    if ((r->budget.series_max != 0 && series > r->budget.series_max) ||
+        (r->budget.samples_max != 0 && samples > r->budget.samples_max)) {
+        return false;
+    }
+    r->budget.series = series;
+    r->budget.samples = samples;
+    return true;
+}
+
+static void take_hands(struct tiles *t)
+{
+    struct run *r = t->run;
+    for (u32 i = 0; i < t->hand_count; i++) {
+        struct run *x = &t->hands[i].run;
+        if (!t->hands[i].is_ready) {
+            continue;
+        }
+        r->samples_total += x->samples_total;
+        r->samples_peak = MAX(r->samples_peak, x->samples_peak);
+        for (u32 k = 0; r->samples_per_step && k < r->grid.steps; k++) {
+            r->samples_per_step[k] += x->samples_per_step[k];
+        }
+        r->helper_bytes += arena_bytes(x->arena);
+        arena_on_free(r->arena, free_arena, x->arena);
+        arena_free(x->scratch);
+    }
+    r->helped++;
+}
+
+static void drop_hands(struct tiles *t)
+{
+    for (u32 i = 0; i < t->hand_count; i++) {
+        arena_free(t->hands[i].run.arena);
+        arena_free(t->hands[i].run.scratch);
+    }
+}
+
+static bool join_tiles(const struct tiles *t, struct feed *f, struct column **columns)
+{
+    struct run *r = t->run;
+    u64 count = 0;
+    for (u32 i = 0; i < t->count; i++) {
+        count += t->items[i].count;
+    }
+    struct op_series *series = RUN_NEW_N(r, struct op_series, count);
+    struct column *all = RUN_NEW_N(r, struct column, count);
+    if (!series || !all) {
+        return false;
+    }
+    u64 at = 0;
+    for (u32 i = 0; i < t->count; i++) {
+        const struct tile *x = &t->items[i];
+        if (x->count > 0) {
+            memcpy(series + at, x->series, x->count * sizeof(*series));
+            memcpy(all + at, x->columns, x->count * sizeof(*all));
+        }
+        at += x->count;
+        feed_warnings(r, &x->warnings);
+        notes_again(r, &x->notes);
+    }
+    f->series = series;
+    f->series_count = (u32)count;
+    f->taken_count = (u32)count;
+    f->at = (u32)count;
+    *columns = all;
+    return query_tick(r);
+}
+
+// ---- is it worth it? ---------------------------------------------------------------------------
+
+static bool may_help(const struct feed *f, const struct run *r)
+{
+    return r->opts->pool && r->opts->helpers_max > 0 && !r->alone && !r->opts->window_by_window &&
+           feed_is_alone(f, r);
+}
+
+// How many tiles; 0: too little for more than one thread, or too much to be kept.
+static u32 tiles_wanted(const struct feed *f, const struct run *r, u64 series, u32 hands)
+{
+    const u64 span_ms = (u64)MAX(sat_sub_i64(f->max_ms, f->min_ms), 0);
+    const u64 each = span_ms / USUAL_INTERVAL_MS + 1;
+    const u64 least = MAX(r->opts->helped_samples / TILES_LEAST, 1U);
+    if (series < r->opts->helped_samples / each || series > r->bytes_limit / 8 / f->taker->bytes ||
+        r->failed) {
+        return 0;
+    }
+    const u64 tiles =
+        MIN(series, MIN(series, (u64)UINT32_MAX) * MIN(each, (u64)UINT32_MAX) / least);
+    return tiles > 1 ? (u32)MIN((u64)hands * TILES_PER_HAND, tiles) : 0;
+}
+
+static bool tiles_cut(struct tiles *t, struct series_cursor *c)
+{
+    struct run *r = t->run;
+    r->asks_help = true;
+    struct series_cursor **slices = run_alloc(r, t->count, sizeof(void *));
+    t->items = RUN_NEW_N(r, struct tile, t->count);
+    t->budgets = RUN_NEW_N(r, struct query_budget, t->count);
+    t->hands = RUN_NEW_N(r, struct hand, t->hand_count);
+    if (r->failed) {
+        return false;
+    }
+    for (u32 i = 0; i < t->count; i++) {
+        t->budgets[i] = r->budget;
+        t->budgets[i].progress = NULL;
+    }
+    if (!c->ops->slices(c, t->count, t->budgets, slices)) {
+        return false;
+    }
+    for (u32 i = 0; i < t->count; i++) {
+        t->items[i].slice = slices[i];
+    }
+    return true;
+}
+
+bool range_tiles_open(struct feed *f, struct run *r, const struct range_task *task,
+                      struct column **columns, bool *done)
+{
+    *done = false;
+    if (!may_help(f, r)) {
+        return true;
+    }
+    struct series_cursor *c = feed_cursor(f, r);
+    if (!c) {
+        return false;
+    }
+    struct tiles t = {.run = r, .feed = f, .task = task};
+    struct storage_warnings w = {.count = 0};
+    t.hand_count = MIN(r->opts->helpers_max, HELPERS_MAX) + 1;
+    t.count = c->ops->slices ? tiles_wanted(f, r, c->series_max, t.hand_count) : 0;
+    if (t.count == 0 || !tiles_cut(&t, c)) {
+        if (r->failed) {
+            (void)c->ops->close(c, &w, NULL);
+            return false;
+        }
+        f->cursor = c; // feed_open goes on with it.
+        return true;
+    }
+    crew_run(r->opts->pool,
+             &(struct crew_work){
+                 .tiles = t.count, .helpers = t.hand_count - 1, .fn = tile_do, .arg = &t});
+    bool ok = c->ops->close(c, &w, NULL) && !atomic_load(&t.failed) && add_counts(&t);
+    if (!ok) {
+        drop_hands(&t);
+        return true;
+    }
+    take_hands(&t);
+    feed_warnings(r, &w);
+    *done = true;
+    return join_tiles(&t, f, columns);
+}
