@@ -38,7 +38,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BATCH = 2000, STEP_MS = 15000, LOOK_ROWS = 120, BARE_ROWS = 60, SERIES_MAX = 5000000 };
+enum {
+    BATCH = 2000,
+    STEP_BATCHES = 20,
+    STEP_MS = 15000,
+    LOOK_ROWS = 120,
+    BARE_ROWS = 60,
+    SERIES_MAX = 5000000
+};
 #define START_MS ((i64)1700006400000) // A multiple of two hours.
 
 // What the head holds, in bytes. Threads: owned.
@@ -132,6 +139,15 @@ static void commit(struct bench *b)
     }
 }
 
+static void step(struct bench *b)
+{
+    struct error e = {0};
+    bool did;
+    if (!tsdb_step(b->db, &did, &e)) {
+        die("a step", &e);
+    }
+}
+
 static void series_make(struct bench *b)
 {
     struct arena *a = arena_new((size_t)64 << 20);
@@ -146,6 +162,9 @@ static void series_make(struct bench *b)
         b->appender->ops->resolve(b->appender, sets, n, b->refs + from, b->outcomes);
         commit(b);
         spent += cpu_ns() - begun;
+        if (from / BATCH % STEP_BATCHES == 0) { // Or the log's buffer holds all definitions.
+            step(b);
+        }
         for (u32 i = 0; i < n; i++) {
             if (b->outcomes[i] != APPEND_STORED) {
                 die("a new series", NULL);
@@ -172,7 +191,6 @@ static void rows_append(struct bench *b)
     f64 spent = 0;
     for (u32 row = 0; row < b->rows; row++) {
         struct error e = {0};
-        bool did;
         for (u32 from = 0; from < b->series; from += BATCH) {
             const struct append_batch batch = {.refs = b->refs + from,
                                                .t_ms = b->t,
@@ -192,9 +210,7 @@ static void rows_append(struct bench *b)
             }
         }
         f64 begun = cpu_ns();
-        if (!tsdb_step(b->db, &did, &e)) {
-            die("a step", &e);
-        }
+        step(b);
         spent += cpu_ns() - begun;
         clk_manual_advance(b->clk, STEP_MS);
         if (row + LOOK_ROWS >= b->rows && row % 7 == 0) {
