@@ -59,8 +59,8 @@ struct tsdb_imported {
     u32 blocks;
     u32 passes;
 };
-// Blocks of the same time may be there: both count, and are joined in time. ERR_EXISTS: the folder's
-// blocks end before the newest of these, so that its log may have samples as old; or is no store's.
+// Blocks of the same time may be there: both count, and are joined in time. ERR_EXISTS: its blocks
+// end before the newest of these, so that its log may have samples as old; or it is no store's.
 bool tsdb_import(const struct tsdb_import_opts *opts, struct tsdb_import_source *s,
                  struct tsdb_imported *out, struct error *e) MUST_USE;
 

@@ -62,7 +62,7 @@ def test_golden_answers():
                 # Written tight, as upstream's.
                 assert " " not in re.sub(r'"(?:[^"\\]|\\.)*"', "", got.text), got.text
             if found != case:
-                wrong.append((case, found))
+                wrong.append((dict(case), found))
                 case.update(found)
     if os.environ.get("TIDEMARK_GOLDEN") == "write":
         with open(GOLDEN, "w") as f:
