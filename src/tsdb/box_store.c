@@ -100,10 +100,17 @@ bool box_store_load(struct box_store *s, str bytes, struct arena *scratch)
 str box_store_get(const struct box_store *s, f64 ref)
 {
     u64 len;
-    u64 position = (u64)box_index(ref) * UNIT;
-    const u8 *at = atomic_load(&s->extents)[position / BOX_EXTENT] + position % BOX_EXTENT;
-    memcpy(&len, at, sizeof(len));
-    return (str){(const char *)at + HEAD, len};
+    const u64 position = (u64)box_index(ref) * UNIT;
+    const u64 within = position % BOX_EXTENT;
+    u8 **extents = atomic_load(&s->extents);
+    const u8 *extent =
+        extents && position / BOX_EXTENT < BOX_EXTENTS_MAX ? extents[position / BOX_EXTENT] : NULL;
+    if (!extent) {
+        return STR_EMPTY;
+    }
+    memcpy(&len, extent + within, sizeof(len));
+    return len <= BOX_EXTENT - within - HEAD ? (str){(const char *)extent + within + HEAD, len}
+                                             : STR_EMPTY;
 }
 
 bool box_store_open(const struct box_store *s, f64 *values, u32 n, struct box_list *list)

@@ -35,6 +35,7 @@ f64 box_store_add(struct box_store *s, str bytes);
 // each box in them is whole.
 const u8 *box_store_extent(const struct box_store *s, u32 i);
 bool box_store_load(struct box_store *s, str bytes, struct arena *scratch) MUST_USE;
+// Empty, or no box, if the reference is of a head image that contradicts itself.
 str box_store_get(const struct box_store *s, f64 ref);
 static inline bool box_store_empty(const struct box_store *s)
 {
