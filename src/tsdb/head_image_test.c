@@ -203,6 +203,29 @@ TEST(head_image_and_the_log_behind_it_are_the_whole_head)
     }
 }
 
+TEST(head_image_leaves_the_rest_of_the_log_to_be_told_of)
+{
+    struct bench b;
+    struct tsdb_replay_progress whole = {0};
+    struct tsdb_replay_progress rest = {0};
+    bench_init(&b, 6);
+    seconds_put(&b, 40);
+    fixture_steps(&b.f);
+    seconds_put(&b, 10);
+    b.f.opts.progress = &rest;
+    fixture_reopen(&b.f);
+    assert_int_equal(counted(&b, COUNT_IMAGES_READ), SHARDS);
+    assert_true(rest.done && rest.segment_min == (i64)b.f.db->image_first[SHARD_MAIN]);
+    assert_true(rest.segment_now == rest.segment_max && rest.segment_min <= rest.segment_now);
+    fixture_close(&b.f);
+    images_remove(&b);
+    b.f.opts.progress = &whole;
+    fixture_open(&b.f);
+    assert_true(whole.done && whole.segment_min > 0 && whole.segment_min < rest.segment_min);
+    assert_true(whole.segment_now == whole.segment_max && whole.segment_max >= rest.segment_max);
+    fixture_fini(&b.f);
+}
+
 TEST(head_image_judges_new_samples_as_before)
 {
     struct bench b;

@@ -452,6 +452,7 @@ bool wal_replay(const struct wal_replay_job *job, struct wal_replayed *out, stru
     if (progress && r.count > 0) {
         progress->segment_min = (i64)r.segments[0].number;
         progress->segment_max = (i64)r.segments[r.count - 1].number;
+        progress->segment_now = progress->segment_min; // It is judged before it is applied.
     }
     if (!segments_look(&r)) {
         return replay_failed(&r, e);
