@@ -294,11 +294,11 @@ TEST(compact_is_put_off_on_a_full_disk)
     fixture_open(&f);
     u64 sent = feed(&f, start, 5 * 60);
     fixture_steps(&f);
+    f.opts.compact_off = false;
+    fixture_reopen(&f);
     struct tsdb_status status;
     tsdb_status_get(f.db, 1, a, &status);
     u64 used = status.disk_total_bytes - status.disk_free_bytes;
-    f.opts.compact_off = false;
-    fixture_reopen(&f);
     fs_mem_set_capacity(f.fs, used + 100);
     fixture_steps(&f);
     assert_int_equal(blocks_of(&f, a, &infos), 4);

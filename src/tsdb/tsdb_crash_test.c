@@ -507,6 +507,34 @@ TEST(tsdb_takes_writes_again_when_a_full_disk_has_room)
     mem_free(w);
 }
 
+TEST(tsdb_gives_back_what_killed_processes_had_set_aside)
+{
+    struct error e = {0};
+    u64 room = 0;
+    u64 total = 0;
+    struct world *w = MEM_NEW(struct world);
+    world_init(w, 13);
+    w->f.opts.wal_segment_bytes = (u64)1 << 20;
+    fs_faulty_arm(w->faulty, 0, FS_FAULT_EIO, false);
+    assert_true(world_open(w));
+    for (u32 i = 0; i < 20; i++) {
+        world_write(w, false, true);
+        world_write(w, true, true);
+        fs_faulty_arm(w->faulty, 1, FS_FAULT_EIO, true); // Nothing of an orderly end is done.
+        world_close(w);
+        fs_faulty_arm(w->faulty, 0, FS_FAULT_EIO, false);
+        assert_true(world_open(w));
+    }
+    world_check(w, true);
+    world_write(w, false, true);
+    ASSERT_OK(fs_space(w->mem, "/data", &room, &total, &e), e);
+    assert_true(total - room > (u64)1 << 20); // That of the segments at hand.
+    assert_true(total - room < (u64)3 << 20);
+    world_close(w);
+    world_fini(w);
+    mem_free(w);
+}
+
 // --- Cuts within named work ----------------------------------------------------------------------
 
 static u64 counted(const struct world *w, enum tsdb_counter c)

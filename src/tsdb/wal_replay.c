@@ -431,6 +431,24 @@ static bool segments_look(struct replay *r)
     return !r->failed;
 }
 
+// A process that was killed left room behind its newest segment that it had set aside: 64 MiB for
+// each start would fill a disk in a circle of crashes.
+static void room_release(const struct replay *r)
+{
+    char path[512];
+    struct error ignored; // Then it stays until the log is truncated.
+    const struct found *s = r->count > 0 ? &r->segments[r->count - 1] : NULL;
+    if (!s) {
+        return;
+    }
+    wal_path(r->dir, "seg", s->number, path);
+    struct file *f = fs_open(r->fs, path, FS_WRITE, &ignored);
+    if (f) {
+        (void)!fs_truncate(r->fs, f, s->bytes, &ignored);
+        fs_close(r->fs, f);
+    }
+}
+
 bool wal_replay(const struct wal_replay_job *job, struct wal_replayed *out, struct error *e)
 {
     struct tsdb_replay_progress *progress = job->progress;
@@ -469,5 +487,9 @@ bool wal_replay(const struct wal_replay_job *job, struct wal_replayed *out, stru
             job->between(job->ctx, r.decoder);
         }
     }
-    return !r.failed || replay_failed(&r, e);
+    if (r.failed) {
+        return replay_failed(&r, e);
+    }
+    room_release(&r);
+    return true;
 }
