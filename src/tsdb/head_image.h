@@ -31,8 +31,7 @@ struct error;
 struct head;
 struct log;
 
-#define IMAGE_VERSION     2U // Version 1 told the labels of each series.
-#define IMAGE_VERSION_MIN 1U
+#define IMAGE_VERSION 1U
 
 // Threads: owned by the call.
 struct head_image {

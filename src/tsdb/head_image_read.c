@@ -48,7 +48,7 @@ static bool header_get(str bytes, const struct head *h, struct image_header *out
         dec_le32(&d) != crc32c(0, bytes.ptr, IMAGE_HEADER_USED)) {
         return err_set(e, ERR_CORRUPT, "the header of a head image is damaged");
     }
-    if (version < IMAGE_VERSION_MIN || version > IMAGE_VERSION) {
+    if (version != IMAGE_VERSION) {
         return err_set(e, ERR_UNSUPPORTED,
                        "a head image has format version %u; this release reads %u", version,
                        IMAGE_VERSION);
