@@ -182,6 +182,31 @@ TEST(map_churn_does_not_grow_it)
     mem_free(t);
 }
 
+TEST(map_that_was_reserved_does_not_grow)
+{
+    for (u32 count = 1; count < 4000; count = count * 3 + 1) {
+        struct things *t = MEM_NEW(struct things);
+        t->hash_mask = UINT64_MAX;
+        struct map m;
+        map_init(&m, &thing_ops, t);
+        t->keys[0] = 0;
+        map_put(&m, key_hash(t, 0), 0);
+        map_reserve(&m, count + 1);
+        const size_t bytes = map_bytes(&m);
+        for (u32 i = 1; i <= count; i++) {
+            t->keys[i] = i;
+            map_put(&m, key_hash(t, i), i);
+        }
+        map_reserve(&m, 1); // Never smaller.
+        assert_int_equal(map_bytes(&m), bytes);
+        for (u32 i = 0; i <= count; i++) {
+            assert_int_equal(map_get(&m, key_hash(t, i), &i), i);
+        }
+        map_fini(&m);
+        mem_free(t);
+    }
+}
+
 TEST(map_forgets_a_lone_entry_without_a_trace)
 {
     struct things *t = MEM_NEW(struct things);

@@ -101,12 +101,11 @@ static void insert(struct map *m, u64 hash, u32 index)
     m->slots[slot] = index;
 }
 
-// Doubles, or only sweeps the deleted marks out when they are what fills it.
-static void rebuild(struct map *m)
+// Into so many slots, without the deleted marks.
+static void rebuild(struct map *m, u64 wanted)
 {
     struct map old = *m;
-    u32 slots = slot_count(m);
-    u64 wanted = slots == 0 ? MAP_GROUP : m->count >= used_max(slots) / 2 ? (u64)slots * 2 : slots;
+    const u32 slots = slot_count(m);
     CHECK(wanted <= SLOTS_MAX);
     m->ctrl = mem_new(wanted, 1);
     memset(m->ctrl, MAP_EMPTY, wanted);
@@ -127,10 +126,24 @@ static void rebuild(struct map *m)
 void map_put(struct map *m, u64 hash, u32 index)
 {
     DCHECK(index != MAP_NONE);
-    if (m->used >= used_max(slot_count(m))) {
-        rebuild(m);
+    const u32 slots = slot_count(m);
+    if (m->used >= used_max(slots)) {
+        // Doubles, or only sweeps the deleted marks out when they are what fills it.
+        const bool grows = m->count >= used_max(slots) / 2;
+        rebuild(m, slots == 0 ? MAP_GROUP : grows ? (u64)slots * 2 : slots);
     }
     insert(m, hash, index);
+}
+
+void map_reserve(struct map *m, u32 count)
+{
+    u64 wanted = MAP_GROUP;
+    while (wanted - wanted / 8 < count) {
+        wanted *= 2;
+    }
+    if (wanted > slot_count(m)) {
+        rebuild(m, wanted);
+    }
 }
 
 bool map_del(struct map *m, u64 hash, const void *key)

@@ -32,6 +32,7 @@ void map_fini(struct map *m); // Accepts zeroed.
 
 u32 map_get(const struct map *m, u64 hash, const void *key); // MAP_NONE if absent.
 void map_put(struct map *m, u64 hash, u32 index);            // The key must be absent.
+void map_reserve(struct map *m, u32 count);                  // So many do not make it grow.
 bool map_del(struct map *m, u64 hash, const void *key);
 void map_prefetch(const struct map *m, u64 hash);
 size_t map_bytes(const struct map *m);

@@ -9,11 +9,13 @@
 #include "tsdb/head_image.h"
 #include "tsdb/head_image_form.h"
 #include "tsdb/head_image_parts.h"
+#include "tsdb/head_restore.h"
 #include "tsdb/head_spill.h"
 
 #include <stdio.h>
 
 #define SCRATCH_BYTES_MAX ((size_t)64 << 20)
+#define ROW_BYTES_MIN     12 // Of a series in a record of rows.
 #define PARTS_MAX         ((u64)SEALED_EXTENTS_MAX)
 
 static bool corrupt(struct error *e, const char *what)
@@ -550,6 +552,8 @@ bool head_image_load(const struct head_image_file *f, const char *spill_dir, str
     r.scratch = arena_new(SCRATCH_BYTES_MAX);
     wal_decoder_init(&r.decoder, own, head_slots_max(h->limits->series_max));
     image_parts_in_init(&r.parts, h, r.decoder.slots_max);
+    const u64 rows_max = MIN(f->map.len / ROW_BYTES_MIN, r.decoder.slots_max);
+    head_restore_reserve(h, (u32)MIN(f->series, rows_max));
     bool ok = windows_get(&r, e) && series_get(&r, e);
     image_parts_in_fini(&r.parts);
     wal_decoder_fini(&r.decoder);

@@ -12,6 +12,9 @@
 
 struct head;
 
+// Room for so many series, so that the table and the map do not grow by and by.
+void head_restore_reserve(struct head *h, u32 series);
+
 // Holds one reference of its part; the group has no series yet. Threads: owned by open.
 struct head_target {
     u32 part;

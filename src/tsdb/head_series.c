@@ -235,16 +235,20 @@ static u32 table_cap(u32 count)
     return (count + count / 4 + 1023) / 1024 * 1024;
 }
 
+static void table_reserve(struct head *h, u32 cap)
+{
+    h->hash = MEM_GROW(h->hash, cap, u64);
+    h->rows = MEM_GROW(h->rows, cap, struct head_row);
+    h->note = MEM_GROW(h->note, cap, u32);
+    h->target = MEM_GROW(h->target, cap, u32);
+    h->cap = cap;
+}
+
 // Slots up to count exist afterwards, free.
 static void table_grow(struct head *h, u32 count)
 {
     if (count > h->cap) {
-        u32 cap = table_cap(count);
-        h->hash = MEM_GROW(h->hash, cap, u64);
-        h->rows = MEM_GROW(h->rows, cap, struct head_row);
-        h->note = MEM_GROW(h->note, cap, u32);
-        h->target = MEM_GROW(h->target, cap, u32);
-        h->cap = cap;
+        table_reserve(h, table_cap(count));
     }
     for (u32 i = h->count; i < count; i++) {
         h->rows[i] = (struct head_row){.generation = 2 | h->id};
@@ -717,6 +721,16 @@ u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32
     bool made = series_make(h, &k, ordinal);
     lock_drop(&h->lock);
     return made ? ordinal : MAP_NONE;
+}
+
+void head_restore_reserve(struct head *h, u32 series)
+{
+    lock_take(&h->lock);
+    if (series > h->cap) {
+        table_reserve(h, series);
+    }
+    map_reserve(&h->by_labels, series);
+    lock_drop(&h->lock);
 }
 
 bool head_restore_target(struct head *h, struct tenant_id tenant, struct labels set,
