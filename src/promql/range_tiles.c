@@ -238,7 +238,8 @@ static bool may_help(const struct feed *f, const struct run *r)
            feed_is_alone(f, r);
 }
 
-// How many tiles; 0: too little for more than one thread, or too much to be kept.
+// How many tiles; 0: too little for more than one thread, or too much to be kept. If more series
+// come than it looks, a tile finds out.
 static u32 tiles_wanted(const struct feed *f, const struct run *r, u64 series, u32 hands)
 {
     const u64 span_ms = (u64)MAX(sat_sub_i64(f->max_ms, f->min_ms), 0);
@@ -291,7 +292,7 @@ bool range_tiles_open(struct feed *f, struct run *r, const struct range_task *ta
     struct tiles t = {.run = r, .feed = f, .task = task};
     struct storage_warnings w = {.count = 0};
     t.hand_count = MIN(r->opts->helpers_max, HELPERS_MAX) + 1;
-    t.count = c->ops->slices ? tiles_wanted(f, r, c->series_max, t.hand_count) : 0;
+    t.count = c->ops->slices ? tiles_wanted(f, r, c->series_about, t.hand_count) : 0;
     if (t.count == 0 || !tiles_cut(&t, c)) {
         if (r->failed) {
             (void)c->ops->close(c, &w, NULL);

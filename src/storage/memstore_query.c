@@ -271,7 +271,7 @@ static bool mem_cursor_slices(struct series_cursor *base, u32 count, struct quer
         struct mem_cursor *x = mem_cursor_new(c->querier, &budgets[i]);
         x->series = c->series + from;
         x->series_count = to - from;
-        x->base.series_max = x->series_count;
+        x->base.series_about = x->series_count;
         x->min_ms = c->min_ms;
         x->max_ms = c->max_ms;
         x->no_data = c->no_data;
@@ -326,7 +326,7 @@ static struct series_cursor *mem_select(struct storage_querier *base, const stru
     if (h->limit != 0) {
         c->series_count = MIN(c->series_count, h->limit);
     }
-    c->base.series_max = c->series_count;
+    c->base.series_about = c->series_count;
     return &c->base;
 }
 

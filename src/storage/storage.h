@@ -121,7 +121,7 @@ struct series_cursor_ops {
 };
 struct series_cursor {
     const struct series_cursor_ops *ops;
-    u64 series_max; // No more will come; 0 = unknown.
+    u64 series_about; // What the source with the most has of them; 0 = unknown.
 };
 struct exemplar_series {
     struct labels labels;

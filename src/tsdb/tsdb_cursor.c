@@ -232,7 +232,7 @@ struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct er
     }
     heads_order(c);
     for (u32 i = 0; i < c->source_count; i++) {
-        c->base.series_max += c->sources[i].count;
+        c->base.series_about = MAX(c->base.series_about, c->sources[i].count);
     }
     return &c->base;
 }

@@ -102,7 +102,7 @@ static struct series_cursor *slice_new(const struct tsdb_cursor *c, struct query
         if (to->is_block) {
             block_reader_init(&to->reader, from->reader.block, x->arena);
         }
-        x->base.series_max += ends[i] - begins[i];
+        x->base.series_about = MAX(x->base.series_about, ends[i] - begins[i]);
     }
     return &x->base;
 }
