@@ -151,6 +151,9 @@ TEST(tsdb_cursor_is_cut_where_all_its_sources_have_the_same_series)
     fixture_open(&f);
     put_everywhere(&f);
     struct storage_querier *q = storage_querier_open(f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    struct series_cursor *c = cursor_of(q, true, false);
+    assert_in_range(c->series_about, 13, 20); // There are 20; the blocks have 13 each.
+    ASSERT_OK(c->ops->close(c, NULL, &e), e);
     const str whole = cursor_text(q, true, false, a);
     assert_true(whole.len > 200);
     for (u32 count = 1; count <= 8; count++) {
