@@ -120,8 +120,8 @@ const struct option options_table[] = {
         "promql-delayed-name-removal "
         "is not. Others are warned about."),
     ROW("disable-feature", OPTION_STR, disable_feature, "",
-        "The same switched off: promql-experimental-functions, promql-duration-expr, "
-        "promql-extended-range-selectors, promql-binop-fill-modifiers."),
+        "What queries may not use, comma separated: promql-experimental-functions, "
+        "promql-duration-expr, promql-extended-range-selectors, promql-binop-fill-modifiers."),
     UNBUILT("agent"),
     UNBUILT("auto-gomemlimit"),
     UNBUILT("auto-gomaxprocs"),
