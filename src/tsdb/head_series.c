@@ -1,11 +1,12 @@
 // head_series.c: the head's series table: find, make, forget, and their labels.
+#include "tsdb/head_series.h"
+
 #include "base/arena.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/str.h"
 #include "tsdb/head.h"
-#include "tsdb/head_restore.h"
 #include "tsdb/index_select.h"
 #include "tsdb/postings.h"
 
@@ -20,14 +21,7 @@
 // What comes from outside was held to its limits where it came in.
 static const struct labels_limits no_limits;
 
-// Threads: owned by one look-up.
-struct series_key {
-    struct tenant_id tenant;
-    struct labels labels;
-    u64 hash;
-};
-
-static u64 series_hash(struct tenant_id tenant, struct labels set)
+u64 head_key_hash(struct tenant_id tenant, struct labels set)
 {
     return hash_mix(tenant.v, labels_hash(set));
 }
@@ -42,7 +36,7 @@ u32 head_label_bytes(const struct head *h, u32 ordinal)
     return head_parts_bytes_of(&h->parts, h->target[ordinal], h->rows[ordinal].own - 1);
 }
 
-static struct pair_walk walk_of(const struct head *h, u32 ordinal)
+struct pair_walk head_pair_walk(const struct head *h, u32 ordinal)
 {
     return head_parts_walk(&h->parts, h->target[ordinal], h->rows[ordinal].own - 1);
 }
@@ -50,7 +44,7 @@ static struct pair_walk walk_of(const struct head *h, u32 ordinal)
 u32 head_label_symbols(const struct head *h, u32 ordinal, u32 *symbols)
 {
     const struct head_index *x = &h->index;
-    struct pair_walk w = walk_of(h, ordinal);
+    struct pair_walk w = head_pair_walk(h, ordinal);
     u32 n = head_label_count(h, ordinal) + 1;
     for (u32 i = 0; i < n; i++) {
         const struct head_pair *p = &x->pairs[pair_walk_next(&w)];
@@ -63,7 +57,7 @@ u32 head_label_symbols(const struct head *h, u32 ordinal, u32 *symbols)
 struct labels head_labels(const struct head *h, u32 ordinal, struct label *items)
 {
     const struct head_index *x = &h->index;
-    struct pair_walk w = walk_of(h, ordinal);
+    struct pair_walk w = head_pair_walk(h, ordinal);
     u32 n = head_label_count(h, ordinal);
     (void)pair_walk_next(&w); // The tenant's.
     for (u32 i = 0; i < n; i++) {
@@ -81,7 +75,7 @@ str head_job(const struct head *h, u32 ordinal)
     if (group != 0) {
         return symtab_get(x->symbols, h->groups[group - 1].job);
     }
-    struct pair_walk w = walk_of(h, ordinal);
+    struct pair_walk w = head_pair_walk(h, ordinal);
     for (u32 n = head_label_count(h, ordinal) + 1; n > 0; n--) {
         const struct head_pair *p = &x->pairs[pair_walk_next(&w)];
         if (str_eq(symtab_get(x->symbols, x->names[p->name].symbol), LABEL_JOB)) {
@@ -94,7 +88,7 @@ str head_job(const struct head *h, u32 ordinal)
 // Into the set of each pair, or out of it.
 static void postings_change(struct head *h, u32 ordinal, bool add)
 {
-    struct pair_walk w = walk_of(h, ordinal);
+    struct pair_walk w = head_pair_walk(h, ordinal);
     u32 n = head_label_count(h, ordinal) + 1;
     for (u32 i = 0; i < n; i++) {
         struct postings *set = h->index.pairs[pair_walk_next(&w)].set;
@@ -109,12 +103,12 @@ static void postings_change(struct head *h, u32 ordinal, bool add)
 static bool series_eq(const void *ctx, u32 index, const void *key)
 {
     const struct head *h = ctx;
-    const struct series_key *k = key;
+    const struct head_key *k = key;
     return h->hash[index] == k->hash && h->rows[index].tenant == k->tenant.v &&
            head_parts_equal(&h->parts, h->target[index], h->rows[index].own - 1, k->labels);
 }
 
-static u64 series_hash_of(const void *ctx, u32 index)
+u64 head_series_hash_of(const void *ctx, u32 index)
 {
     const struct head *h = ctx;
     return h->hash[index];
@@ -148,7 +142,7 @@ static u64 group_hash_of(const void *ctx, u32 index)
         (struct group_key){.tenant = g->tenant, .job = g->job, .instance = g->instance});
 }
 
-static const struct map_ops series_ops = {.eq = series_eq, .hash_of = series_hash_of};
+const struct map_ops head_series_ops = {.eq = series_eq, .hash_of = head_series_hash_of};
 static const struct map_ops group_ops = {.eq = group_eq, .hash_of = group_hash_of};
 
 struct head *head_new(u32 id, i64 range_ms, struct head_limits *limits, u64 symbol_bytes_max)
@@ -165,7 +159,7 @@ struct head *head_new(u32 id, i64 range_ms, struct head_limits *limits, u64 symb
     h->t_max = T_NEVER;
     lock_init(&h->lock, LOCK_HEAD, "head");
     cond_init(&h->turn_free);
-    map_init(&h->by_labels, &series_ops, h);
+    map_init(&h->by_labels, &head_series_ops, h);
     map_init(&h->by_group, &group_ops, h);
     head_index_init(&h->index, symbol_bytes_max);
     head_quotas_init(&h->quotas, h->index.symbols);
@@ -235,7 +229,7 @@ static u32 table_cap(u32 count)
     return (count + count / 4 + 1023) / 1024 * 1024;
 }
 
-static void table_reserve(struct head *h, u32 cap)
+void head_table_reserve(struct head *h, u32 cap)
 {
     h->hash = MEM_GROW(h->hash, cap, u64);
     h->rows = MEM_GROW(h->rows, cap, struct head_row);
@@ -248,7 +242,7 @@ static void table_reserve(struct head *h, u32 cap)
 static void table_grow(struct head *h, u32 count)
 {
     if (count > h->cap) {
-        table_reserve(h, table_cap(count));
+        head_table_reserve(h, table_cap(count));
     }
     for (u32 i = h->count; i < count; i++) {
         h->rows[i] = (struct head_row){.generation = 2 | h->id};
@@ -293,7 +287,7 @@ static bool group_is(const struct head *h, const struct head_group *g, str tenan
 }
 
 // false: there is no room for its symbols. *group: 0 if the set belongs to none.
-static bool group_of(struct head *h, str tenant, struct labels set, u32 *group)
+bool head_group_of(struct head *h, str tenant, struct labels set, u32 *group)
 {
     str job = labels_get(set, LABEL_JOB);
     str instance = labels_get(set, LABEL_INSTANCE);
@@ -398,7 +392,7 @@ static bool parts_get(struct head *h, u32 group, const struct label_texts *set, 
 }
 
 // All but the sets of the index and the windows: O(1).
-static u64 bytes_base(const struct head *h)
+u64 head_bytes_base(const struct head *h)
 {
     return (u64)h->cap * SLOT_BYTES + head_parts_bytes(&h->parts) + map_bytes(&h->by_labels) +
            head_index_bytes_base(&h->index) + (u64)h->group_cap * sizeof(struct head_group);
@@ -411,33 +405,19 @@ static u64 bytes_base(const struct head *h)
 #define POSTING_BYTES 8U
 #define PAIR_BYTES    128U
 
-// What the shard had before a series was made. Threads: owned by the call.
-struct room_before {
-    u64 bytes;
-    u32 pairs;
-};
-
 // With the turn and the lock: what the series cost goes off the room.
-static void room_charge(struct head *h, struct room_before was, u32 ordinal)
+void head_room_charge(struct head *h, struct head_room was, u32 ordinal)
 {
     const u32 pairs = h->index.pairs_live - MIN(was.pairs, h->index.pairs_live);
     const u64 labels = head_label_count(h, ordinal) + 1ULL;
     const u64 cost = SERIES_BYTES + (h->rows[ordinal].group == 0 ? ALONE_BYTES : 0) +
-                     (bytes_base(h) - was.bytes) + labels * POSTING_BYTES + (u64)pairs * PAIR_BYTES;
+                     (head_bytes_base(h) - was.bytes) + labels * POSTING_BYTES +
+                     (u64)pairs * PAIR_BYTES;
     h->room -= h->room == UINT64_MAX ? 0 : MIN(h->room, cost);
 }
 
-// A series whose parts are held. Threads: owned by the call.
-struct series_new {
-    struct tenant_id tenant;
-    u64 hash;
-    u32 group;
-    u32 target;
-    u32 own;
-};
-
 // Into the table and the map; into no set yet.
-static void series_enter(struct head *h, const struct series_new *s, u32 ordinal)
+void head_series_enter(struct head *h, const struct head_series_new *s, u32 ordinal)
 {
     if (s->group != 0) {
         h->groups[s->group - 1].series++;
@@ -458,7 +438,7 @@ static void series_enter(struct head *h, const struct series_new *s, u32 ordinal
     atomic_fetch_add(&h->limits->series, 1);
 }
 
-static void tenant_text_make(struct head *h, struct tenant_id tenant)
+void head_tenant_text(struct head *h, struct tenant_id tenant)
 {
     if (h->tenant_made.v != tenant.v || h->tenant_text.len == 0) {
         h->tenant_text = index_tenant(tenant, h->tenant_bytes);
@@ -467,32 +447,33 @@ static void tenant_text_make(struct head *h, struct tenant_id tenant)
 }
 
 // With the turn and the lock.
-static bool series_make(struct head *h, const struct series_key *k, u32 ordinal)
+bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal)
 {
     struct label *items = h->items;
-    const struct room_before was = {bytes_base(h), h->index.pairs_live};
+    const struct head_room was = {head_bytes_base(h), h->index.pairs_live};
     u32 group;
     u32 target;
     u32 own;
-    tenant_text_make(h, k->tenant);
+    head_tenant_text(h, k->tenant);
     items[0] = (struct label){STR_EMPTY, h->tenant_text};
     memcpy(items + 1, k->labels.items, k->labels.count * sizeof(struct label));
     struct label_texts set = {.items = items, .n = k->labels.count + 1};
-    if (!group_of(h, h->tenant_text, k->labels, &group)) {
+    if (!head_group_of(h, h->tenant_text, k->labels, &group)) {
         return false;
     }
     if (!parts_get(h, group, &set, &target, &own)) {
         group_free(h, group);
         return false;
     }
-    series_enter(h, &(struct series_new){k->tenant, k->hash, group, target, own}, ordinal);
+    head_series_enter(h, &(struct head_series_new){k->tenant, k->hash, group, target, own},
+                      ordinal);
     postings_change(h, ordinal, true);
     head_quotas_add(&h->quotas, k->tenant, k->labels);
-    room_charge(h, was, ordinal);
+    head_room_charge(h, was, ordinal);
     return true;
 }
 
-static bool resolve_known(const struct head *h, const struct series_key *k, struct series_ref *ref)
+bool head_series_known(const struct head *h, const struct head_key *k, struct series_ref *ref)
 {
     u32 at = map_get(&h->by_labels, k->hash, k);
     if (at == MAP_NONE) {
@@ -569,9 +550,9 @@ static enum append_outcome admit(const struct head *h, const struct head_asker *
 
 // With the turn and the lock.
 static enum append_outcome resolve_new(struct head *h, const struct head_asker *asker,
-                                       const struct series_key *k, struct series_ref *ref)
+                                       const struct head_key *k, struct series_ref *ref)
 {
-    if (resolve_known(h, k, ref)) { // Somebody was faster, or it came twice.
+    if (head_series_known(h, k, ref)) { // Somebody was faster, or it came twice.
         return APPEND_STORED;
     }
     enum append_outcome outcome = admit(h, asker, k->labels);
@@ -582,7 +563,7 @@ static enum append_outcome resolve_new(struct head *h, const struct head_asker *
     if (at >= head_slots_max(h->limits->series_max)) {
         return APPEND_LIMIT_SERIES;
     }
-    if (!series_make(h, k, at)) {
+    if (!head_series_make(h, k, at)) {
         return APPEND_LIMIT_SYMBOLS;
     }
     if (h->free_count > 0) {
@@ -602,7 +583,7 @@ struct resolve_batch {
     struct series_ref *refs;
 };
 
-static bool set_valid(struct labels set)
+bool head_set_valid(struct labels set)
 {
     return set.count > 0 && set.count <= HEAD_LABELS_MAX && labels_check(set, &no_limits, NULL);
 }
@@ -614,8 +595,8 @@ static void batch_make(struct head *h, const struct resolve_batch *b, u8 *outcom
         u32 to = MIN(b->n, from + MAKE_SLICE);
         lock_take(&h->lock);
         for (u32 i = from; i < to; i++) {
-            const struct series_key k = {b->asker->tenant, b->sets[i], b->hashes[i]};
-            if (b->refs[i].generation == 0 && set_valid(k.labels)) {
+            const struct head_key k = {b->asker->tenant, b->sets[i], b->hashes[i]};
+            if (b->refs[i].generation == 0 && head_set_valid(k.labels)) {
                 outcomes[i] = (u8)resolve_new(h, b->asker, &k, &b->refs[i]);
             }
         }
@@ -631,10 +612,10 @@ static u32 batch_find(struct head *h, const struct resolve_batch *b, u8 *outcome
         u32 to = MIN(b->n, from + HEAD_SLICE);
         lock_take(&h->lock);
         for (u32 i = from; i < to; i++) {
-            const struct series_key k = {b->asker->tenant, b->sets[i], b->hashes[i]};
+            const struct head_key k = {b->asker->tenant, b->sets[i], b->hashes[i]};
             map_prefetch(&h->by_labels, b->hashes[MIN(i + PREFETCH_AHEAD, b->n - 1)]);
             b->refs[i] = (struct series_ref){0, 0};
-            bool known = resolve_known(h, &k, &b->refs[i]);
+            bool known = head_series_known(h, &k, &b->refs[i]);
             outcomes[i] = known ? APPEND_STORED : APPEND_INVALID;
             missing += !known;
         }
@@ -652,7 +633,7 @@ void head_resolve(struct head *h, const struct head_asker *asker, const struct l
                               .n = n,
                               .refs = refs};
     for (u32 i = 0; i < n; i++) {
-        b.hashes[i] = series_hash(asker->tenant, sets[i]);
+        b.hashes[i] = head_key_hash(asker->tenant, sets[i]);
     }
     if (batch_find(h, &b, outcomes) > 0) {
         head_turn_take(h);
@@ -662,7 +643,7 @@ void head_resolve(struct head *h, const struct head_asker *asker, const struct l
     mem_free(b.hashes);
 }
 
-static void freed_add(struct head *h, struct head_freed f)
+void head_freed_add(struct head *h, struct head_freed f)
 {
     if (h->freed_count == h->freed_cap) {
         h->freed_cap = MAX(64U, h->freed_cap * 2);
@@ -672,12 +653,12 @@ static void freed_add(struct head *h, struct head_freed f)
 }
 
 // With the turn and the lock.
-static void series_forget(struct head *h, u32 ordinal, u64 segment)
+void head_series_forget(struct head *h, u32 ordinal, u64 segment)
 {
     struct head_row *r = &h->rows[ordinal];
-    struct series_key k = {.tenant = {r->tenant},
-                           .labels = head_labels(h, ordinal, h->items),
-                           .hash = h->hash[ordinal]};
+    struct head_key k = {.tenant = {r->tenant},
+                         .labels = head_labels(h, ordinal, h->items),
+                         .hash = h->hash[ordinal]};
     CHECK(r->open.n == 0 && map_del(&h->by_labels, k.hash, &k));
     postings_change(h, ordinal, false);
     head_quotas_remove(&h->quotas, k.tenant, k.labels);
@@ -691,230 +672,10 @@ static void series_forget(struct head *h, u32 ordinal, u64 segment)
     }
     r->own = 0;
     r->generation += 2;
-    freed_add(h, (struct head_freed){.ordinal = ordinal, .segment = segment});
+    head_freed_add(h, (struct head_freed){.ordinal = ordinal, .segment = segment});
     h->live--;
     h->removed_total++;
     atomic_fetch_sub(&h->limits->series, 1);
-}
-
-u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32 ordinal)
-{
-    struct series_ref ref;
-    if (!set_valid(set)) {
-        return MAP_NONE;
-    }
-    const struct series_key k = {tenant, set, series_hash(tenant, set)};
-    if (resolve_known(h, &k, &ref)) {
-        // The same word twice (checkpoint and segment), or a series that left and came back.
-        if (ref.ordinal == ordinal || h->rows[ref.ordinal].t_last != T_NEVER) {
-            return ref.ordinal;
-        }
-        lock_take(&h->lock);
-        series_forget(h, ref.ordinal, UINT64_MAX);
-        h->freed_count--; // head_restored sees to all free ordinals.
-        lock_drop(&h->lock);
-    }
-    if (ordinal < h->count && h->rows[ordinal].own != 0) {
-        return MAP_NONE;
-    }
-    lock_take(&h->lock);
-    bool made = series_make(h, &k, ordinal);
-    lock_drop(&h->lock);
-    return made ? ordinal : MAP_NONE;
-}
-
-void head_restore_reserve(struct head *h, u32 series)
-{
-    lock_take(&h->lock);
-    if (series > h->cap) {
-        table_reserve(h, series);
-    }
-    map_reserve(&h->by_labels, series);
-    lock_drop(&h->lock);
-}
-
-bool head_restore_target(struct head *h, struct tenant_id tenant, struct labels set,
-                         struct head_target *out)
-{
-    u32 group;
-    lock_take(&h->lock);
-    tenant_text_make(h, tenant);
-    h->items[0] = (struct label){STR_EMPTY, h->tenant_text};
-    memcpy(h->items + 1, set.items, set.count * sizeof(struct label));
-    const struct label_texts texts = {.items = h->items, .n = set.count + 1};
-    bool ok = texts.n <= PART_BITS && group_of(h, h->tenant_text, set, &group) && group != 0;
-    u32 part = ok ? head_part_get(&h->parts, &texts, UINT64_MAX, true) : PART_NONE;
-    if (part != PART_NONE) {
-        struct head_group *g = &h->groups[group - 1];
-        bool fewer =
-            g->target == PART_NONE || h->parts.parts[part].count < h->parts.parts[g->target].count;
-        if (fewer) { // What the group offers was narrowed in the course of time.
-            if (g->target != PART_NONE) {
-                head_part_unref(&h->parts, g->target);
-            }
-            g->target = part;
-            head_part_ref(&h->parts, part);
-        }
-        *out = (struct head_target){.part = part, .group = group};
-    }
-    lock_drop(&h->lock);
-    return part != PART_NONE;
-}
-
-u32 head_restore_own(struct head *h, const struct label *items, u32 n, u64 mask)
-{
-    lock_take(&h->lock);
-    const struct label_texts texts = {.items = items, .n = n};
-    u32 part = head_part_get(&h->parts, &texts, mask, false);
-    lock_drop(&h->lock);
-    return part;
-}
-
-void head_restore_drop(struct head *h, u32 part)
-{
-    lock_take(&h->lock);
-    head_part_unref(&h->parts, part);
-    lock_drop(&h->lock);
-}
-
-// Two splits of one set are the same series. Pairs have one id each.
-static bool restored_eq(const void *ctx, u32 index, const void *key)
-{
-    const struct head *h = ctx;
-    const struct series_new *k = key;
-    if (h->hash[index] != k->hash || h->rows[index].tenant != k->tenant.v ||
-        head_label_count(h, index) + 1 != head_parts_count(&h->parts, k->target, k->own)) {
-        return false;
-    }
-    struct pair_walk mine = walk_of(h, index);
-    struct pair_walk other = head_parts_walk(&h->parts, k->target, k->own);
-    u32 n = head_label_count(h, index) + 1;
-    while (n > 0 && pair_walk_next(&mine) == pair_walk_next(&other)) {
-        n--;
-    }
-    return n == 0;
-}
-
-static bool restored_known(struct head *h, const struct series_new *s)
-{
-    static const struct map_ops by_pairs = {.eq = restored_eq, .hash_of = series_hash_of};
-    h->by_labels.ops = &by_pairs;
-    bool known = map_get(&h->by_labels, s->hash, s) != MAP_NONE;
-    h->by_labels.ops = &series_ops;
-    return known;
-}
-
-static bool restored_make(struct head *h, const struct series_new *s, u32 ordinal)
-{
-    const struct room_before was = {bytes_base(h), h->index.pairs_live};
-    const struct label_part *own = &h->parts.parts[s->own];
-    if (head_live(h, ordinal) || restored_known(h, s)) {
-        return false;
-    }
-    head_part_ref(&h->parts, s->target);
-    head_part_ref(&h->parts, s->own);
-    series_enter(h, s, ordinal);
-    for (u32 i = 0; i < own->count; i++) {
-        postings_add(h->index.pairs[h->parts.pool[own->at + i]].set, ordinal);
-    }
-    if (head_quotas_any(&h->quotas)) {
-        head_quotas_add(&h->quotas, s->tenant, head_labels(h, ordinal, h->items));
-    }
-    room_charge(h, was, ordinal);
-    return true;
-}
-
-bool head_restore_run(struct head *h, const struct head_restored_run *run)
-{
-    bool ok = true;
-    lock_take(&h->lock);
-    for (u32 i = 0; ok && i < run->n; i++) {
-        map_prefetch(&h->by_labels,
-                     hash_mix(run->tenant.v, run->hashes[MIN(i + PREFETCH_AHEAD, run->n - 1)]));
-        const struct series_new s = {.tenant = run->tenant,
-                                     .hash = hash_mix(run->tenant.v, run->hashes[i]),
-                                     .group = run->target.group,
-                                     .target = run->target.part,
-                                     .own = run->owns[i]};
-        ok = restored_make(h, &s, run->ordinals[i]);
-    }
-    const struct label_part *target = &h->parts.parts[run->target.part];
-    for (u32 i = 0; ok && i < target->count; i++) {
-        postings_add_all(h->index.pairs[h->parts.pool[target->at + i]].set, run->ordinals, run->n);
-    }
-    lock_drop(&h->lock);
-    return ok;
-}
-
-static void windows_drop(struct head *h, i64 floor)
-{
-    struct head_window *gone[HEAD_WINDOWS_MAX];
-    u32 n = 0;
-    lock_take(&h->lock);
-    while (n < h->window_count && h->windows[n]->end_ms <= floor) {
-        gone[n] = h->windows[n];
-        n++;
-    }
-    memmove(h->windows, h->windows + n, (h->window_count - n) * sizeof(struct head_window *));
-    h->window_count -= n;
-    for (u32 i = 0; n > 0 && i < h->group_count; i++) { // No segment outlives its window.
-        struct head_group *g = &h->groups[i];
-        g->before = g->before && g->before->window->end_ms <= floor ? NULL : g->before;
-        g->now = g->now && g->now->window->end_ms <= floor ? NULL : g->now;
-    }
-    lock_drop(&h->lock);
-    for (u32 i = 0; i < n; i++) {
-        window_remove(gone[i]);
-    }
-}
-
-u32 head_collect(struct head *h, i64 floor, u64 segment)
-{
-    u32 left = 0;
-    head_turn_take(h);
-    windows_drop(h, floor);
-    for (u32 i = 0; i < h->pending_count; i++) {
-        h->rows[h->pending[i]].open.flags |= ROW_YOUNG; // The log is still to hear of it.
-    }
-    head_turn_drop(h);
-    for (u32 from = 0;; from += HEAD_SLICE) {
-        head_turn_take(h);
-        if (from >= h->count) {
-            break; // With the turn.
-        }
-        lock_take(&h->lock);
-        for (u32 i = from; i < h->count && i < from + HEAD_SLICE; i++) {
-            if (h->rows[i].own == 0 || h->rows[i].t_last >= floor) {
-                continue;
-            }
-            if (h->rows[i].open.flags & ROW_YOUNG) {
-                h->rows[i].open.flags &= (u8)~ROW_YOUNG;
-                continue;
-            }
-            series_forget(h, i, segment);
-            left++;
-        }
-        lock_drop(&h->lock);
-        head_turn_drop(h);
-    }
-    lock_take(&h->lock);
-    head_parts_pack(&h->parts);
-    lock_drop(&h->lock);
-    head_turn_drop(h);
-    return left;
-}
-
-void head_restored(struct head *h, u64 segment)
-{
-    lock_take(&h->lock);
-    for (u32 i = 0; i < h->count; i++) {
-        if (h->rows[i].own == 0) {
-            freed_add(h, (struct head_freed){.ordinal = i, .segment = segment});
-        } else if (h->rows[i].t_last == T_NEVER) {
-            series_forget(h, i, segment);
-        }
-    }
-    lock_drop(&h->lock);
 }
 
 void head_release(struct head *h, u64 segment_first)
@@ -953,7 +714,7 @@ static void sets_look(struct head *h)
 
 static u64 bytes_held(const struct head *h)
 {
-    u64 bytes = bytes_base(h) + h->index.sets_bytes + open_cells_bytes(&h->cells) +
+    u64 bytes = head_bytes_base(h) + h->index.sets_bytes + open_cells_bytes(&h->cells) +
                 (u64)h->pins.cap * sizeof(struct pin_note);
     for (u32 i = 0; i < h->window_count; i++) {
         bytes += window_bytes(h->windows[i]);

@@ -1,0 +1,54 @@
+// head_series.h: what makes and removes a row of the series table; of the files that do.
+//
+// Threads: with the turn; what changes the table with the lock as well.
+#ifndef TSDB_HEAD_SERIES_H
+#define TSDB_HEAD_SERIES_H
+
+#include "base/map.h"
+#include "model/labels.h"
+#include "model/sample.h"
+#include "tsdb/head.h"
+
+// Threads: owned by one look-up.
+struct head_key {
+    struct tenant_id tenant;
+    struct labels labels;
+    u64 hash;
+};
+u64 head_key_hash(struct tenant_id tenant, struct labels set);
+bool head_set_valid(struct labels set);
+bool head_series_known(const struct head *h, const struct head_key *k, struct series_ref *ref);
+extern const struct map_ops head_series_ops; // Keys are struct head_key.
+u64 head_series_hash_of(const void *ctx, u32 index);
+
+// A series whose parts are held. Threads: owned by the call.
+struct head_series_new {
+    struct tenant_id tenant;
+    u64 hash;
+    u32 group;
+    u32 target;
+    u32 own;
+};
+// Into the table and the map; into no set yet.
+void head_series_enter(struct head *h, const struct head_series_new *s, u32 ordinal);
+// false: there is no room for its symbols.
+bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal);
+// Its open chunk is sealed.
+void head_series_forget(struct head *h, u32 ordinal, u64 segment);
+void head_freed_add(struct head *h, struct head_freed f);
+void head_table_reserve(struct head *h, u32 cap);
+
+// false: there is no room for its symbols. *group: 0 if the set belongs to none.
+bool head_group_of(struct head *h, str tenant, struct labels set, u32 *group);
+void head_tenant_text(struct head *h, struct tenant_id tenant); // Makes tenant_text.
+struct pair_walk head_pair_walk(const struct head *h, u32 ordinal);
+
+// What the shard had before a series was made. Threads: owned by the call.
+struct head_room {
+    u64 bytes;
+    u32 pairs;
+};
+u64 head_bytes_base(const struct head *h); // All but the sets of the index and the windows: O(1).
+void head_room_charge(struct head *h, struct head_room was, u32 ordinal); // Off the room.
+
+#endif
