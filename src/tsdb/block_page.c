@@ -85,9 +85,10 @@ static void page_flush(struct data_writer *w, struct page_builder *p, enum page_
     p->column = 0;
 }
 
-static bool builder_full(const struct page_builder *p)
+static bool builder_full(const struct data_writer *w, const struct page_builder *p)
 {
-    return p->directory.len + p->body.len >= PAGE_BYTES || p->count == COUNT_MAX;
+    size_t full = w->level > 0 ? PAGE_LONG_BYTES : PAGE_BYTES;
+    return p->directory.len + p->body.len >= full || p->count == COUNT_MAX;
 }
 
 u32 data_writer_column(struct data_writer *w, const i64 *t_ms, u32 n)
@@ -104,7 +105,7 @@ u32 data_writer_column(struct data_writer *w, const i64 *t_ms, u32 n)
     buf_varint(&p->directory, p->body.len - before);
     p->count++;
     p->last = column;
-    if (builder_full(p)) {
+    if (builder_full(w, p)) {
         page_flush(w, p, PAGE_TIMES);
     }
     return column;
@@ -137,7 +138,7 @@ void data_writer_copy(struct data_writer *w, u32 series, const struct chunk_rows
     p->count++;
     w->chunks++;
     w->samples += rows->n;
-    if (builder_full(p)) {
+    if (builder_full(w, p)) {
         page_flush(w, p, PAGE_VALUES);
     }
 }

@@ -30,9 +30,11 @@ struct fs;
 #define PAGE_ENTRY_BYTES  24U
 #ifdef TIDEMARK_SMALL
 #    define PAGE_BYTES      ((size_t)1 << 10)
+#    define PAGE_LONG_BYTES ((size_t)2 << 10)
 #    define COLUMN_ROWS_MAX 36U
 #else
-#    define PAGE_BYTES      ((size_t)32 << 10) // A page is closed once it passes this.
+#    define PAGE_BYTES      ((size_t)32 << 10) // A page is closed once it passes this;
+#    define PAGE_LONG_BYTES ((size_t)48 << 10) // one of a writer that packs, once it passes this.
 #    define COLUMN_ROWS_MAX CHUNK_VALUES_MAX
 #endif
 static_assert(COLUMN_ROWS_MAX <= CHUNK_VALUES_MAX, "a chunk covers a column at most");
