@@ -51,11 +51,11 @@ static void always_put(struct feature_list *l)
         {"rules", "concurrent_rule_eval", true},
         {"rules", "keep_firing_for", true},
         {"rules", "query_offset", true},
-        {"scrape", "extra_scrape_metrics", false},
-        {"scrape", "start_timestamp_zero_ingestion", false},
         {"tsdb", "exemplar_storage", true},
         {"tsdb", "isolation", true},
         {"tsdb", "native_histograms", true},
+        {"scrape", "extra_scrape_metrics", false},
+        {"scrape", "start_timestamp_zero_ingestion", false},
     };
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         feature_put(l, all[i].group, str_c(all[i].name), all[i].on);
@@ -77,6 +77,8 @@ void api_features(struct http_request *rq, struct http_response *rs)
     feature_put(&l, "api", STR("lifecycle"), api->opts.lifecycle);
     feature_put(&l, "api", STR("remote_write_receiver"), api->opts.remote_write);
     always_put(&l);
+    feature_put(&l, "scrape", STR("type_and_unit_labels"),
+                promql_engine_get_opts(services->engine)->type_labels);
     promql_features(services->engine, feature_put, &l);
     for (u32 i = 0; (name = sd_kind(i)) != NULL; i++) {
         feature_put(&l, "service_discovery_providers", str_c(name), true);

@@ -37,7 +37,7 @@ static const struct feature table[] = {
     {"search-api", FEATURE_UNBUILT},
     {"st-storage", FEATURE_UNBUILT},
     {"st-synthesis", FEATURE_UNBUILT},
-    {"type-and-unit-labels", FEATURE_UNBUILT},
+    {"type-and-unit-labels", FEATURE_OFF},
     {"use-start-timestamps", FEATURE_UNBUILT},
     {"use-uncached-io", FEATURE_UNBUILT},
     {"utf8-names", FEATURE_ALWAYS},

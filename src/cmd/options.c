@@ -118,7 +118,7 @@ const struct option options_table[] = {
     ROW("enable-feature", OPTION_STR, enable_feature, "",
         "Upstream's feature names, comma separated. Most are on already; "
         "promql-delayed-name-removal "
-        "is not. Others are warned about."),
+        "and type-and-unit-labels are not. Others are warned about."),
     ROW("disable-feature", OPTION_STR, disable_feature, "",
         "What queries may not use, comma separated: promql-experimental-functions, "
         "promql-duration-expr, promql-extended-range-selectors, promql-binop-fill-modifiers."),

@@ -117,6 +117,8 @@ TEST(features_are_switched_by_name)
         {"promql-duration-expr", "promql-duration-expr", "promql-duration-expr", false},
         {"promql-delayed-name-removal", "promql-delayed-name", "", false},
         {"promql-delayed-name-removal", "a,promql-delayed-name-removal", "a", true},
+        {"type-and-unit-labels", "", "", false},
+        {"type-and-unit-labels", "type-and-unit-labels", "", true},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         assert_int_equal(

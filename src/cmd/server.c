@@ -418,7 +418,8 @@ static struct promql_engine *engine_make(const struct server *s, u64 bytes_max,
         .no_experimental_functions = !has_feature(s, "promql-experimental-functions"),
         .no_duration_exprs = !has_feature(s, "promql-duration-expr"),
         .no_extended_ranges = !has_feature(s, "promql-extended-range-selectors"),
-        .no_fill = !has_feature(s, "promql-binop-fill-modifiers")});
+        .no_fill = !has_feature(s, "promql-binop-fill-modifiers"),
+        .type_labels = has_feature(s, "type-and-unit-labels")});
 }
 
 static bool start_services(struct server *s, struct error *e)
@@ -437,7 +438,9 @@ static bool start_services(struct server *s, struct error *e)
                                        .clk = clk_real(),
                                        .log = s->log,
                                        .registry = s->registry,
-                                       .config_dir = s->config->dir};
+                                       .config_dir = s->config->dir,
+                                       .type_and_unit_labels =
+                                           has_feature(s, "type-and-unit-labels")};
     s->notify_http = http_client_new(NOTIFY_SHARDS, e);
     const struct notify_deps notify = {.clk = clk_real(),
                                        .fs = fs_real(),

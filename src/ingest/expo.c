@@ -27,6 +27,8 @@ struct expo {
     bool ended; // OpenMetrics: # EOF was read.
     enum metric_type type;
     str type_family; // The family that `type` belongs to.
+    str unit;
+    str unit_family; // The one of `unit`.
     struct arena *scratch;
     struct error error;
 };
@@ -195,6 +197,13 @@ static bool family(struct expo *x, str *rest, str *out)
     return true;
 }
 
+// A name that is compared with those of later lines: what was unescaped dies with its entry.
+static str lasting(const struct expo *x, str name)
+{
+    const bool on_page = name.ptr >= x->body.ptr && name.ptr < x->body.ptr + x->body.len;
+    return on_page ? name : STR_EMPTY;
+}
+
 static bool type_line(struct expo *x, struct expo_entry *out, str rest)
 {
     out->kind = EXPO_TYPE;
@@ -207,10 +216,7 @@ static bool type_line(struct expo *x, struct expo_entry *out, str rest)
         return fail(x, "invalid metric type", rest);
     }
     x->type = out->type;
-    // What was unescaped dies with the entry, and no _created line is compared with it.
-    const bool on_page =
-        out->family.ptr >= x->body.ptr && out->family.ptr < x->body.ptr + x->body.len;
-    x->type_family = on_page ? out->family : STR_EMPTY;
+    x->type_family = lasting(x, out->family);
     return true;
 }
 
@@ -241,6 +247,8 @@ static bool unit_line(struct expo *x, struct expo_entry *out, str rest)
             return fail(x, "unit is not a suffix of its metric name", rest);
         }
     }
+    x->unit = rest;
+    x->unit_family = lasting(x, out->family);
     return true;
 }
 
@@ -493,6 +501,39 @@ bool expo_labels(struct expo *x, const struct expo_entry *entry, struct arena *a
         }
     }
     return true;
+}
+
+// ---- families ----
+
+// What stands behind the family's name in the names of its samples, by type.
+static bool suffix_fits(enum metric_type type, str suffix)
+{
+    static const char *const all[METRIC_TYPE_COUNT][3] = {
+        [METRIC_COUNTER] = {"_total"},
+        [METRIC_HISTOGRAM] = {"_bucket", "_sum", "_count"},
+        [METRIC_GAUGEHISTOGRAM] = {"_bucket", "_gsum", "_gcount"},
+        [METRIC_SUMMARY] = {"_sum", "_count"},
+        [METRIC_INFO] = {"_info"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(all[type]); i++) {
+        if (all[type][i] && str_eq_c(suffix, all[type][i])) {
+            return true;
+        }
+    }
+    return suffix.len == 0;
+}
+
+static bool is_of_family(enum metric_type type, str family, str name)
+{
+    return family.len > 0 && str_starts(name, family) &&
+           suffix_fits(type, str_sub(name, family.len, name.len));
+}
+
+void expo_schema(const struct expo *x, str name, enum metric_type *type, str *unit)
+{
+    const bool typed = is_of_family(x->type, x->type_family, name);
+    *type = typed ? x->type : METRIC_UNKNOWN;
+    *unit = is_of_family(*type, x->unit_family, name) ? x->unit : STR_EMPTY;
 }
 
 // ---- negotiation ----

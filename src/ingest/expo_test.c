@@ -174,6 +174,52 @@ TEST(expo_never_hands_out_the_staleness_marker)
     assert_true(expo_close(x, NULL, NULL));
 }
 
+// Each sample's series, type and unit.
+static void expect_schema(enum expo_format format, const char *page, const char *want)
+{
+    struct buf out;
+    buf_init(&out, 1 << 16);
+    struct arena *a = arena_new(1 << 20);
+    struct expo *x = expo_open(str_c(page), format);
+    struct expo_entry en;
+    struct error e = {0};
+    while (expo_next(x, &en)) {
+        enum metric_type type;
+        struct labels ls;
+        str unit;
+        if (en.kind == EXPO_SAMPLE) {
+            ASSERT_OK(expo_labels(x, &en, a, &ls, NULL, &e), e);
+            expo_schema(x, labels_get(ls, LABEL_NAME), &type, &unit);
+            buf_printf(&out, "%.*s %s %.*s\n", STR_ARG(en.series), metric_type_text(type),
+                       STR_ARG(unit));
+        }
+    }
+    ASSERT_OK(expo_close(x, NULL, &e), e);
+    ASSERT_STR_EQ(buf_get(&out), str_c(want));
+    arena_free(a);
+    buf_fini(&out);
+}
+
+TEST(expo_tells_type_and_unit_of_the_family_alone)
+{
+    expect_schema(EXPO_TEXT,
+                  "# TYPE a counter\na 1\na_total 1\nab 1\n# TYPE h histogram\n"
+                  "h_bucket{le=\"1\"} 1\nh_sum 1\nh_count 1\nh_created 1\na 2\n"
+                  "# TYPE \"x.y\" gauge\n{\"x.y\"} 1\n# TYPE u untyped\nu 1\n",
+                  "a counter \na_total counter \nab unknown \nh_bucket{le=\"1\"} histogram \n"
+                  "h_sum histogram \nh_count histogram \nh_created unknown \na unknown \n"
+                  "{\"x.y\"} gauge \nu unknown \n");
+    expect_schema(
+        EXPO_OPENMETRICS,
+        "# UNIT s_seconds seconds\n# TYPE s_seconds summary\ns_seconds{quantile=\"1\"} 1\n"
+        "s_seconds_sum 1\n# TYPE b gauge\nb 1\n# TYPE c_bytes unknown\n"
+        "# UNIT c_bytes bytes\nc_bytes 1\n# TYPE t info\nt_info 1\n"
+        "# TYPE g gaugehistogram\ng_gsum 1\n# TYPE z stateset\nz{z=\"on\"} 1\n# EOF\n",
+        "s_seconds{quantile=\"1\"} summary seconds\ns_seconds_sum summary seconds\n"
+        "b gauge \nc_bytes unknown bytes\nt_info info \ng_gsum gaugehistogram \n"
+        "z{z=\"on\"} stateset \n");
+}
+
 TEST(expo_formats_come_from_the_content_type)
 {
     assert_int_equal(expo_format_of(STR("text/plain; version=0.0.4")), EXPO_TEXT);

@@ -55,6 +55,9 @@ bool expo_known(struct expo *x, str series, f64 *value);
 // with an empty value: they are no labels, but with honor_labels they keep the target's out.
 bool expo_labels(struct expo *x, const struct expo_entry *entry, struct arena *a,
                  struct labels *out, struct labels *blank, struct error *e) MUST_USE;
+// What the page says of the family that a sample of this name belongs to, for a series of the entry
+// read last: METRIC_UNKNOWN and an empty unit where it says nothing. *unit is borrowed of the body.
+void expo_schema(const struct expo *x, str name, enum metric_type *type, str *unit);
 // ERR_INVALID with line and reason if the walk ended early. *error_line (may be NULL) is 1-based.
 bool expo_close(struct expo *x, u32 *error_line, struct error *e);
 

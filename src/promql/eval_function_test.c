@@ -43,6 +43,21 @@ TEST(rate_of_what_is_no_counter_is_told)
                    "{} 1.3333333333333333 | PromQL info: metric might not be a counter, name does "
                    "not end in _total/_sum/_count/_bucket: \"x\" (1:10)");
     fixture_down(&f);
+    fixture_up(&f, (struct promql_engine_opts){.type_labels = true});
+    fixture_load(&f, "x{__type__=\"counter\"}", 10000, "0 10 20");
+    fixture_load(&f, "h_sum{__type__=\"histogram\"}", 10000, "0 10 20");
+    fixture_load(&f, "y_total{__type__=\"gauge\",__unit__=\"s\"}", 10000, "0 10 20");
+    fixture_load(&f, "z_total", 10000, "0 10 20");
+    expect_instant(&f, "1 + rate(x[1m])", 20000, "{} 1.3333333333333333");
+    expect_instant(&f, "1 + rate(h_sum[1m])", 20000, "{} 1.3333333333333333");
+    expect_instant(&f, "rate(y_total[1m])", 20000,
+                   "{} 0.3333333333333333 | PromQL info: metric might not be a counter, __type__ "
+                   "label is not set to \"counter\" or \"histogram\", got \"gauge\": "
+                   "\"y_total\" (1:6)");
+    expect_instant(&f, "increase(z_total[1m])", 20000,
+                   "{} 20 | PromQL info: metric might not be a counter, __type__ label is not set "
+                   "to \"counter\" or \"histogram\", got \"\": \"z_total\" (1:10)");
+    fixture_down(&f);
 }
 
 TEST(anchored_and_smoothed_ranges_use_their_borders)

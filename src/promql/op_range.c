@@ -46,9 +46,8 @@ static bool take_series(void *arg, struct run *r, u32 at, const struct feed_samp
         o->taken_cap = cap;
     }
     struct column *c = &o->taken[at];
-    str metric = labels_get(o->feed.series[at].labels, LABEL_NAME);
-    return column_init(r, c, o->base.grid.steps) && range_eval_samples(&o->eval, r, metric, s, c) &&
-           run_work(r, 0);
+    return column_init(r, c, o->base.grid.steps) &&
+           range_eval_samples(&o->eval, r, o->feed.series[at].labels, s, c) && run_work(r, 0);
 }
 
 static bool open_source(struct op_range *o, struct run *r)
@@ -104,17 +103,16 @@ static bool range_next(struct op *base, struct run *r, struct column *out)
     struct op_range *o = range_of(base);
     struct op *inner = o->task.source.inner;
     if (inner) {
-        str metric = labels_get(inner->series[base->at].labels, LABEL_NAME);
         return op_next(inner, r, &o->inner) &&
-               range_eval_inner(&o->eval, r, metric, &o->inner, out);
+               range_eval_inner(&o->eval, r, inner->series[base->at].labels, &o->inner, out);
     }
     if (base->at < o->feed.taken_count) {
         *out = o->taken[base->at];
         return true;
     }
     struct feed_samples s;
-    str metric = labels_get(o->feed.series[base->at].labels, LABEL_NAME);
-    return feed_next(&o->feed, r, &s) && range_eval_samples(&o->eval, r, metric, &s, out);
+    return feed_next(&o->feed, r, &s) &&
+           range_eval_samples(&o->eval, r, o->feed.series[base->at].labels, &s, out);
 }
 
 static const struct op_ops range_ops = {.name = "range", .open = range_open, .next = range_next};

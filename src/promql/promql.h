@@ -48,6 +48,7 @@ struct promql_engine_opts {
     bool no_duration_exprs;
     bool no_extended_ranges;
     bool no_fill;
+    bool type_labels;      // What is no counter is told by __type__ instead of by the name.
     bool window_by_window; // No fast paths: what tests compare with.
     bool no_estimate;      // What cannot fit into its memory finds out while it runs: the same.
     bool no_sharing; // Every part of a query is evaluated where it stands: the same for plans.

@@ -17,7 +17,6 @@ static const char *const always[] = {"at_modifier",
                                      "negative_offset",
                                      "per_query_lookback_delta",
                                      "per_step_stats",
-                                     "type_and_unit_labels",
                                      "without"};
 static const char *const matcher_ops[] = {"!~", "=~", "@"}; // The others are operators, too.
 
@@ -34,7 +33,8 @@ void promql_features(const struct promql_engine *g, promql_feature_fn *fn, void 
                     {"fill", !o->no_fill},
                     {"fill_left", !o->no_fill},
                     {"fill_right", !o->no_fill},
-                    {"delayed_name_removal", o->delayed_name_removal}};
+                    {"delayed_name_removal", o->delayed_name_removal},
+                    {"type_and_unit_labels", o->type_labels}};
     for (size_t i = 0; i < ARRAY_LEN(always); i++) {
         fn(ctx, "promql", str_c(always[i]), true);
     }

@@ -298,19 +298,43 @@ static bool ends_like_counter(str name)
            str_ends(name, STR("_count")) || str_ends(name, STR("_bucket"));
 }
 
-static void tell_if_no_counter(const struct range_task *o, struct run *r, str metric,
+#define LABEL_TYPE STR("__type__")
+
+static bool is_counter(const struct run *r, struct labels ls)
+{
+    if (!r->opts->type_labels) {
+        return ends_like_counter(labels_get(ls, LABEL_NAME));
+    }
+    const str type = labels_get(ls, LABEL_TYPE);
+    return str_eq_c(type, "counter") || str_eq_c(type, "histogram");
+}
+
+static void tell_no_counter(const struct range_task *o, struct run *r, struct labels ls)
+{
+    const str metric = labels_get(ls, LABEL_NAME);
+    if (r->opts->type_labels) {
+        note_info(r, o->call.arg_span,
+                  "metric might not be a counter, __type__ label is not set to \"counter\" or "
+                  "\"histogram\", got %s: %s",
+                  run_quoted(r, labels_get(ls, LABEL_TYPE)), run_quoted(r, metric));
+    } else {
+        note_info(r, o->call.arg_span,
+                  "metric might not be a counter, name does not end in "
+                  "_total/_sum/_count/_bucket: %s",
+                  run_quoted(r, metric));
+    }
+}
+
+static void tell_if_no_counter(const struct range_task *o, struct run *r, struct labels ls,
                                const struct column *out)
 {
     bool is_rate = o->call.fn->id == FN_RATE || o->call.fn->id == FN_INCREASE;
-    if (!is_rate || metric.len == 0 || ends_like_counter(metric)) {
+    if (!is_rate || labels_get(ls, LABEL_NAME).len == 0 || is_counter(r, ls)) {
         return;
     }
     for (u32 i = 0; i < out->steps; i++) {
         if (column_has(out, i) && !column_hist(out, i)) {
-            note_info(r, o->call.arg_span,
-                      "metric might not be a counter, name does not end in "
-                      "_total/_sum/_count/_bucket: %s",
-                      run_quoted(r, metric));
+            tell_no_counter(o, r, ls);
             return;
         }
     }
@@ -323,7 +347,7 @@ static f64 seconds_of_range(i64 ms)
     return (f64)whole + (f64)(ms % 1000) * 1e6 / 1e9;
 }
 
-static bool eval_split(struct range_eval *x, struct run *r, str metric, const struct split *s,
+static bool eval_split(struct range_eval *x, struct run *r, struct labels ls, const struct split *s,
                        struct column *out)
 {
     const struct range_task *o = x->task;
@@ -338,28 +362,28 @@ static bool eval_split(struct range_eval *x, struct run *r, str metric, const st
                            .smoothed = o->source.smoothed,
                            .may_reset = s->falls,
                            .arg_span = o->call.arg_span,
-                           .metric = metric,
+                           .metric = labels_get(ls, LABEL_NAME),
                            .scratch = x->scratch};
     bool at_once = o->whole && s->hist_count == 0 && !s->starts;
     if (!find_windows(x, r, &c, s) ||
         !(at_once ? call_whole(x, r, &c, s, out) : call_windows(x, r, &c, s, out))) {
         return false;
     }
-    tell_if_no_counter(o, r, metric, out);
+    tell_if_no_counter(o, r, ls, out);
     run_release(r, held);
     return true;
 }
 
-bool range_eval_samples(struct range_eval *x, struct run *r, str metric,
+bool range_eval_samples(struct range_eval *x, struct run *r, struct labels ls,
                         const struct feed_samples *samples, struct column *out)
 {
     struct split s;
-    return split(x, r, samples, &s) && eval_split(x, r, metric, &s, out);
+    return split(x, r, samples, &s) && eval_split(x, r, ls, &s, out);
 }
 
-bool range_eval_inner(struct range_eval *x, struct run *r, str metric, const struct column *inner,
-                      struct column *out)
+bool range_eval_inner(struct range_eval *x, struct run *r, struct labels ls,
+                      const struct column *inner, struct column *out)
 {
     struct split s;
-    return split_inner(x, r, inner, &s) && eval_split(x, r, metric, &s, out);
+    return split_inner(x, r, inner, &s) && eval_split(x, r, ls, &s, out);
 }

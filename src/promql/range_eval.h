@@ -60,11 +60,11 @@ struct range_eval {
     u32 places_cap;
 };
 bool range_eval_init(struct range_eval *x, struct run *r, const struct range_task *o) MUST_USE;
-// The column of a series of this name; out is empty.
-bool range_eval_samples(struct range_eval *x, struct run *r, str metric,
+// The column of a series; out is empty.
+bool range_eval_samples(struct range_eval *x, struct run *r, struct labels ls,
                         const struct feed_samples *samples, struct column *out) MUST_USE;
 // The same of a subquery's series.
-bool range_eval_inner(struct range_eval *x, struct run *r, str metric, const struct column *inner,
-                      struct column *out) MUST_USE;
+bool range_eval_inner(struct range_eval *x, struct run *r, struct labels ls,
+                      const struct column *inner, struct column *out) MUST_USE;
 
 #endif

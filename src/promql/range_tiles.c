@@ -104,8 +104,8 @@ static bool tile_series(struct tile *x, struct hand *h, const struct range_task 
     struct labels ls = labels_copy(r->arena, x->slice->ops->labels(x->slice));
     struct column *c = &x->columns[x->count];
     x->series[x->count++] = (struct op_series){.labels = ls};
-    return column_init(r, c, task->grid.steps) &&
-           range_eval_samples(&h->eval, r, labels_get(ls, LABEL_NAME), &s, c) && run_work(r, 0);
+    return column_init(r, c, task->grid.steps) && range_eval_samples(&h->eval, r, ls, &s, c) &&
+           run_work(r, 0);
 }
 
 // For those who look at the query while it runs.

@@ -31,8 +31,9 @@ struct scrape_deps {
     struct clk *clk;
     struct log *log;
     struct tmk_registry *registry;
-    str config_dir;           // For file_sd's relative paths and *_file secrets.
-    struct http_client *http; // NULL: one of its own. Outlives it.
+    str config_dir;            // For file_sd's relative paths and *_file secrets.
+    struct http_client *http;  // NULL: one of its own. Outlives it.
+    bool type_and_unit_labels; // Series get __type__ and __unit__ of their family.
 };
 
 // The parts of `global` that scrape jobs inherit.

@@ -475,6 +475,27 @@ TEST(scrape_cache_survives_churn)
     scrape_cache_fini(&c);
 }
 
+TEST(scrape_may_label_series_with_type_and_unit)
+{
+    struct rig r;
+    for (int on = 0; on <= 1; on++) {
+        rig_init(&r, 0);
+        r.scrape->deps.type_and_unit_labels = on;
+        r.content_type = "application/openmetrics-text; version=1.0.0";
+        r.body = "# TYPE a_seconds counter\n# UNIT a_seconds seconds\n"
+                 "a_seconds_total{__type__=\"gauge\"} 1\n# TYPE b unknown\n"
+                 "b{__type__=\"gauge\"} 2\nc 3\n# EOF\n";
+        load(&r, JOB);
+        rig_expect(&r, "a_seconds_total",
+                   on ? "a_seconds_total{__type__=\"counter\", __unit__=\"seconds\", "
+                        "instance=\"h:1\", job=\"j\"} 0=1\n"
+                      : "a_seconds_total{__type__=\"gauge\", instance=\"h:1\", job=\"j\"} 0=1\n");
+        rig_expect(&r, "b", "b{__type__=\"gauge\", instance=\"h:1\", job=\"j\"} 0=2\n");
+        rig_expect(&r, "c", "c{instance=\"h:1\", job=\"j\"} 0=3\n");
+        rig_fini(&r);
+    }
+}
+
 TEST(scrape_hands_over_exemplars)
 {
     struct rig r;

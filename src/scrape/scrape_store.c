@@ -123,6 +123,20 @@ static void target_labels_apply(const struct page *p, struct labels blank, struc
     }
 }
 
+// What the page's # lines say of a series wins over labels of these names on its own line.
+static void schema_apply(const struct expo *x, struct labels_builder *b)
+{
+    enum metric_type type;
+    str unit;
+    expo_schema(x, labels_builder_get(b, LABEL_NAME), &type, &unit);
+    if (type != METRIC_UNKNOWN) {
+        labels_builder_set(b, STR("__type__"), str_c(metric_type_text(type)));
+    }
+    if (unit.len > 0) {
+        labels_builder_set(b, STR("__unit__"), unit);
+    }
+}
+
 static bool limits_check(struct page *p, struct labels ls, struct error *e)
 {
     if (!labels_check(ls, &p->t->pool->limits, e)) {
@@ -152,6 +166,9 @@ static bool labels_final(struct page *p, struct expo *x, const struct expo_entry
     }
     struct labels_builder b;
     labels_builder_init(&b, p->a, parsed);
+    if (p->t->pool->owner->deps.type_and_unit_labels) {
+        schema_apply(x, &b);
+    }
     target_labels_apply(p, blank, &b);
     if (!relabel_apply(c->metric_relabels, c->metric_relabel_count, &b, NULL)) {
         *dropped = true;
