@@ -1,7 +1,8 @@
 // range_frame.h: what the windows of one timestamp column have in common, whichever series' they
 // are: their bounds, which of them hold enough samples, and by what a change is stretched.
 //
-// Made once per timestamp column, O(samples + steps), and used for all series that share it.
+// Made once per timestamp column, O(steps) and O(samples) where they lie unevenly, and used for
+// all series that share it.
 // Memory: RANGE_FRAME_STEP_BYTES a step, in the run's memory, kept from column to column.
 // Threads: owned by the run; frozen while series are calculated.
 #ifndef PROMQL_RANGE_FRAME_H

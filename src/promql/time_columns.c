@@ -50,22 +50,45 @@ static bool grow_runs(struct time_column *x, struct run *r, u32 count)
 
 static u32 *table_place(struct time_columns *c, u64 id, u32 end)
 {
-    return &c->by_id[hash_mix(id, end) % TABLE];
+    return &c->by_key[hash_mix(id, end) % TABLE];
 }
 
-static bool has_run(const struct time_column *x, u32 index, u64 id, u32 end)
+// Where stands who was the last to begin at a time.
+static u32 *start_place(struct time_columns *c, i64 t_ms)
 {
-    return index < x->run_count && x->run_ids[index] == id && x->run_ends[index] == end;
+    return table_place(c, (u64)t_ms, 0); // No run ends at 0.
+}
+
+// Does the guess hold with this run, by its number or, if that is another, by its times?
+static bool guess_has(const struct time_columns *c, const struct series_run *run, u32 from)
+{
+    const struct time_column *x = &c->items[c->guess];
+    u32 index = c->now.run_count;
+    u32 end = from + run->n;
+    if (index < x->run_count && run->column_id != 0 && x->run_ids[index] == run->column_id &&
+        x->run_ends[index] == end) {
+        return true;
+    }
+    return end <= x->count && memcmp(x->t_ms + from, run->t_ms, run->n * sizeof(i64)) == 0;
+}
+
+static u32 guess_first(struct time_columns *c, const struct series_run *run)
+{
+    if (!c->by_key || run->n == 0) {
+        return COLUMN_NONE;
+    }
+    u32 known = run->column_id != 0 ? *table_place(c, run->column_id, run->n) : 0;
+    return (known != 0 ? known : *start_place(c, run->t_ms[0])) - 1; // 0 becomes COLUMN_NONE.
 }
 
 // Does the guess still hold with this run? If not, the times that were not copied are fetched.
-static bool check_guess(struct time_columns *c, struct run *r, u64 id, u32 from, u32 end)
+static bool check_guess(struct time_columns *c, struct run *r, const struct series_run *run,
+                        u32 from)
 {
-    u32 index = c->now.run_count;
-    if (index == 0 && id != 0 && c->by_id) {
-        c->guess = *table_place(c, id, end) - 1; // 0 becomes COLUMN_NONE.
+    if (from == 0 && c->now.run_count == 0) {
+        c->guess = guess_first(c, run);
     }
-    if (c->guess == COLUMN_NONE || has_run(&c->items[c->guess], index, id, end)) {
+    if (c->guess == COLUMN_NONE || guess_has(c, run, from)) {
         return true;
     }
     const i64 *known = c->items[c->guess].t_ms;
@@ -82,8 +105,7 @@ static bool check_guess(struct time_columns *c, struct run *r, u64 id, u32 from,
 bool time_columns_add(struct time_columns *c, struct run *r, const struct series_run *run, u32 from)
 {
     u32 end = from + run->n;
-    if (!check_guess(c, r, run->column_id, from, end) ||
-        !grow_runs(&c->now, r, c->now.run_count + 1)) {
+    if (!check_guess(c, r, run, from) || !grow_runs(&c->now, r, c->now.run_count + 1)) {
         return false;
     }
     if (c->guess == COLUMN_NONE) {
@@ -118,6 +140,8 @@ static void forget(struct time_columns *c, u32 at)
 {
     struct time_column *x = &c->items[at];
     u32 *place = table_place(c, x->run_ids[0], x->run_ends[0]);
+    *place = *place == at + 1 ? 0 : *place;
+    place = start_place(c, x->t_ms[0]);
     *place = *place == at + 1 ? 0 : *place;
 }
 
@@ -172,10 +196,10 @@ static bool keep(struct time_columns *c, struct run *r, bool pins, u32 *column)
     const struct time_column *now = &c->now;
     const u32 cap = pins ? now->count : rounded(now->count);
     struct time_column *x;
-    if (!c->by_id) {
-        c->by_id = RUN_NEW_N(r, u32, TABLE);
+    if (!c->by_key) {
+        c->by_key = RUN_NEW_N(r, u32, TABLE);
     }
-    if (!c->by_id || !choose_place(c, r, pins, cap, &x)) {
+    if (!c->by_key || !choose_place(c, r, pins, cap, &x)) {
         return false;
     }
     if (!x) {
@@ -197,13 +221,14 @@ static bool keep(struct time_columns *c, struct run *r, bool pins, u32 *column)
     x->version = ++c->version; // (I1)
     *column = (u32)(x - c->items);
     *table_place(c, x->run_ids[0], x->run_ends[0]) = *column + 1;
+    *start_place(c, x->t_ms[0]) = *column + 1;
     return true;
 }
 
 bool time_columns_end(struct time_columns *c, struct run *r, bool pins, u32 *column)
 {
     *column = COLUMN_NONE;
-    if (c->guess != COLUMN_NONE && c->items[c->guess].run_count != c->now.run_count) {
+    if (c->guess != COLUMN_NONE && c->items[c->guess].count != c->now.count) {
         // It ended before the column did.
         const i64 *known = c->items[c->guess].t_ms;
         c->guess = COLUMN_NONE;

@@ -1,9 +1,11 @@
 // time_columns.h: the timestamp columns that the series of one selector share, each kept once.
 //
-// Storage numbers its columns: series whose runs have equal numbers have equal times. A series'
-// times are copied only if no column kept has the same runs, and who derives something from times
-// (windows, picks) may keep that by column: index and version tell one from another.
-// Cost: O(runs) a series that shares, O(samples) one that does not. Memory: what is pinned stays;
+// Storage numbers its columns: series whose runs have equal numbers have equal times. Others may
+// have them too, as targets do that are written together: then the times themselves are compared
+// with those of the last column that began at the same one. A series' times are copied only if no
+// column is found, and who derives something from times (windows, picks) may keep that by column:
+// index and version tell one from another.
+// Cost: O(runs) a series that shares by number, O(samples) any other. Memory: what is pinned stays;
 // beyond that at most BYTES of times, or one column; older ones make room.
 // Invariants: (I1) A version is never given twice. (I2) A pinned column does not change.
 // Threads: owned by the run.
@@ -38,7 +40,7 @@ struct time_columns {
     u32 victim;
     u64 loose_bytes; // Ever made for columns that are not pinned.
     u32 version;
-    u32 *by_id; // Hash of a column's first run to its index + 1.
+    u32 *by_key; // Hash of a column's first run, and of its first time, to its index + 1.
     // The series at hand:
     struct time_column now; // Its runs, and its times unless they are those of the guess.
     u32 guess;              // The column that it has had in common so far; COLUMN_NONE = none.
