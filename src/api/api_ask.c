@@ -8,40 +8,53 @@
 #define POINTS_MAX      11000
 #define QUERY_BYTES_MAX ((size_t)64 << 10)
 
+bool ask_query_read(struct http_request *rq, const struct api_services *svc,
+                    struct promql_query **query, struct error *e)
+{
+    const str text = http_param_get(rq, STR("query"));
+    if (text.len > QUERY_BYTES_MAX) {
+        return err_set(e, ERR_INVALID, "%zu bytes, more than %zu", text.len, QUERY_BYTES_MAX);
+    }
+    *query = promql_query_new(svc->engine, text, NULL, e);
+    return *query != NULL;
+}
+
 bool ask_query_parse(struct http_request *rq, struct http_response *rs,
                      const struct api_services *svc, struct promql_query **query)
 {
-    const str text = http_param_get(rq, STR("query"));
     struct error e;
-    if (text.len > QUERY_BYTES_MAX) {
-        api_error(rs, API_BAD_DATA, "invalid parameter \"query\": %zu bytes, more than %zu",
-                  text.len, QUERY_BYTES_MAX);
-        return false;
-    }
-    *query = promql_query_new(svc->engine, text, NULL, &e);
-    if (*query == NULL) {
+    if (!ask_query_read(rq, svc, query, &e)) {
         api_error(rs, API_BAD_DATA, "invalid parameter \"query\": %s", e.text);
         return false;
     }
     return true;
 }
 
-// timeout, limit, lookback_delta, stats and the query itself; the times are the caller's.
+static bool lookback_take(struct http_request *rq, struct http_response *rs, i64 *ms)
+{
+    const str text = http_param_get(rq, STR("lookback_delta"));
+    struct error e;
+    if (text.len == 0 || api_duration_parse(text, ms, &e)) {
+        return true;
+    }
+    api_error(rs, API_BAD_DATA, "error parsing lookback delta duration: %s", e.text);
+    return false;
+}
+
+// timeout, lookback_delta, stats and the query itself; limit and the times were before them.
 static bool ask_take(struct http_request *rq, struct http_response *rs,
                      const struct api_services *svc, struct ask *ask)
 {
     const struct api *api = rq->ctx;
-    const str stats = http_param_get(rq, STR("stats"));
     i64 timeout_ms;
-    if (!api_param_u32(rq, rs, "limit", 0, &ask->limit) ||
-        !api_param_duration(rq, rs, "timeout", 0, &timeout_ms) ||
-        !api_param_duration(rq, rs, "lookback_delta", 0, &ask->request.lookback_ms) ||
+    if (!api_param_duration(rq, rs, "timeout", API_NO_TIMEOUT, &timeout_ms) ||
+        !lookback_take(rq, rs, &ask->request.lookback_ms) ||
         !ask_query_parse(rq, rs, svc, &ask->query)) {
         return false;
     }
     ask->budget = api_budget(api, rq, timeout_ms);
-    ask->stats = stats.len > 0;
-    ask->all_stats = str_eq_c(stats, "all");
+    ask->stats = http_param_get(rq, STR("stats"));
+    ask->all_stats = str_eq_c(ask->stats, "all");
     ask->queue_ns = clk_mono_ns(api->opts.clk) - rq->start_mono_ns;
     ask->request.storage = svc->storage;
     ask->request.tenant = TENANT_DEFAULT;
@@ -55,7 +68,8 @@ bool ask_instant_take(struct http_request *rq, struct http_response *rs,
                       const struct api_services *svc, struct ask *ask)
 {
     const struct api *api = rq->ctx;
-    if (!api_param_time(rq, rs, "time", clk_wall_ms(api->opts.clk), &ask->request.start_ms)) {
+    if (!api_param_u32(rq, rs, "limit", 0, &ask->limit) ||
+        !api_param_time(rq, rs, "time", clk_wall_ms(api->opts.clk), &ask->request.start_ms)) {
         return false;
     }
     ask->request.end_ms = ask->request.start_ms;
@@ -109,7 +123,8 @@ static bool range_take(struct http_request *rq, struct http_response *rs,
 bool ask_range_take(struct http_request *rq, struct http_response *rs,
                     const struct api_services *svc, struct ask *ask)
 {
-    if (!range_take(rq, rs, &ask->request) || !ask_take(rq, rs, svc, ask)) {
+    if (!api_param_u32(rq, rs, "limit", 0, &ask->limit) || !range_take(rq, rs, &ask->request) ||
+        !ask_take(rq, rs, svc, ask)) {
         return false;
     }
     const enum promql_type type = promql_query_type(ask->query);

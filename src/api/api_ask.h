@@ -13,12 +13,15 @@ struct ask {
     struct query_budget budget;
     struct promql_query *query;
     u32 limit; // Series in the answer; 0: all
-    bool stats;
+    str stats; // The parameter.
     bool all_stats;
     i64 queue_ns;
 };
 
-// Each false after an answer has been given. The query is the caller's to free.
+// The query is the caller's to free.
+bool ask_query_read(struct http_request *rq, const struct api_services *svc,
+                    struct promql_query **query, struct error *e) MUST_USE;
+// Each false after an answer has been given.
 bool ask_query_parse(struct http_request *rq, struct http_response *rs,
                      const struct api_services *svc, struct promql_query **query);
 // query, timeout, limit, lookback_delta, stats; and time, or start, end and step.

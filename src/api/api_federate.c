@@ -209,7 +209,11 @@ void api_federate(struct http_request *rq, struct http_response *rs)
     struct api_matchers *sets = NULL;
     u32 set_count = 0;
     struct error e;
-    if (svc == NULL || !api_param_matchers(rq, rs, &sets, &set_count)) {
+    if (svc == NULL) {
+        return;
+    }
+    if (!api_matchers_read(rq, &sets, &set_count, &e)) {
+        http_text(rs, api_status_of(&e), "%s", e.text);
         return;
     }
     const i64 now_ms = clk_wall_ms(api->opts.clk);
@@ -218,7 +222,7 @@ void api_federate(struct http_request *rq, struct http_response *rs)
                      .bytes_max = (size_t)api->opts.query_bytes_max,
                      .arena = arena_new((size_t)api->opts.query_bytes_max * 4)};
     const struct select_hints hints = {.start_ms = p.start_ms, .end_ms = now_ms, .sorted = true};
-    struct query_budget budget = api_budget(api, rq, 0);
+    struct query_budget budget = api_budget(api, rq, API_NO_TIMEOUT);
     struct storage_querier *q =
         storage_querier_open(svc->storage, TENANT_DEFAULT, p.start_ms, now_ms, &e);
     bool ok = q != NULL;

@@ -107,8 +107,14 @@ bool api_param_duration(struct http_request *rq, struct http_response *rs, const
                         i64 fallback_ms, i64 *ms);
 bool api_param_u32(struct http_request *rq, struct http_response *rs, const char *name,
                    u32 fallback, u32 *value);
+// At most so many; UINT64_MAX without the parameter, or below 0.
+bool api_param_count(struct http_request *rq, struct http_response *rs, const char *name,
+                     u64 *value);
 // A "seconds or 5m" text; ERR_INVALID.
 bool api_duration_parse(str text, i64 *ms, struct error *e);
+
+// Has somebody still use for an answer? Asked between pieces of work that each may take long.
+bool api_wanted(const struct http_request *rq, struct error *e) MUST_USE;
 
 // One match[] of a request.
 struct api_matchers {
@@ -117,11 +123,18 @@ struct api_matchers {
 };
 #define API_MATCHERS_MAX     256U
 #define API_ALTERNATIVES_MAX 50000U // Of all of them together.
+bool api_matchers_read(struct http_request *rq, struct api_matchers **sets, u32 *count,
+                       struct error *e) MUST_USE;
+// The same with the answer; the second says which parameter was wrong, where upstream does.
+bool api_param_matchers_bare(struct http_request *rq, struct http_response *rs,
+                             struct api_matchers **sets, u32 *count);
 bool api_param_matchers(struct http_request *rq, struct http_response *rs,
                         struct api_matchers **sets, u32 *count);
 bool api_name_listed(const struct form *params, const char *name, str value); // Or none is given.
 str api_label_unescape(struct arena *a, str name); // U__…; anything else as it is.
 
+// timeout_ms: the client's own; 0 or less is over at once, API_NO_TIMEOUT leaves the server's.
+#define API_NO_TIMEOUT INT64_MAX
 struct query_budget api_budget(const struct api *api, const struct http_request *rq,
                                i64 timeout_ms);
 

@@ -9,6 +9,7 @@
 #include "promql/promql.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #define API_TIME_MIN INT64_MIN
 #define API_TIME_MAX INT64_MAX
@@ -27,17 +28,12 @@ static bool time_of(str text, i64 *t_ms)
     return time_parse(text, t_ms, NULL);
 }
 
-static bool time_take(struct http_request *rq, struct http_response *rs, const char *name, str text,
-                      i64 *t_ms)
+static bool time_refuse(struct http_response *rs, const char *name, const char *of, str text)
 {
-    (void)rq;
-    if (!time_of(text, t_ms)) {
-        api_error(rs, API_BAD_DATA,
-                  "invalid parameter \"%s\": cannot parse \"%.*s\" to a valid timestamp", name,
-                  (int)MIN(text.len, 200), text.ptr ? text.ptr : "");
-        return false;
-    }
-    return true;
+    api_error(rs, API_BAD_DATA,
+              "invalid parameter \"%s\": %scannot parse \"%.*s\" to a valid timestamp", name, of,
+              (int)MIN(text.len, 200), text.ptr ? text.ptr : "");
+    return false;
 }
 
 bool api_param_time(struct http_request *rq, struct http_response *rs, const char *name,
@@ -45,26 +41,31 @@ bool api_param_time(struct http_request *rq, struct http_response *rs, const cha
 {
     const str text = http_param_get(rq, str_c(name));
     *t_ms = fallback_ms;
-    return text.len == 0 || time_take(rq, rs, name, text, t_ms);
+    if (text.len == 0 || time_of(text, t_ms)) {
+        return true;
+    }
+    char of[64];
+    (void)snprintf(of, sizeof(of), "invalid time value for '%s': ", name); // As upstream: twice.
+    return time_refuse(rs, name, of, text);
 }
 
 bool api_param_must_time(struct http_request *rq, struct http_response *rs, const char *name,
                          i64 *t_ms)
 {
-    return time_take(rq, rs, name, http_param_get(rq, str_c(name)), t_ms);
+    const str text = http_param_get(rq, str_c(name));
+    return time_of(text, t_ms) || time_refuse(rs, name, "", text);
 }
 
 bool api_duration_parse(str text, i64 *ms, struct error *e)
 {
     f64 seconds;
     if (num_parse(text, &seconds)) {
-        const f64 value = seconds * 1000;
-        if (!isfinite(value) || value > 9.2e15 || value < -9.2e15) {
+        if (!(fabs(seconds) * 1e9 <= (f64)INT64_MAX)) { // NaN, too.
             return err_set(e, ERR_INVALID,
-                           "cannot parse \"%.*s\" to a valid duration. It overflows",
+                           "cannot parse \"%.*s\" to a valid duration. It overflows int64",
                            (int)MIN(text.len, 200), text.ptr);
         }
-        *ms = (i64)value;
+        *ms = (i64)(seconds * 1000);
         return true;
     }
     if (!duration_parse(text, ms, NULL)) {
@@ -87,6 +88,18 @@ bool api_param_duration(struct http_request *rq, struct http_response *rs, const
     return false;
 }
 
+// As strconv.Atoi says it, to whom upstream leaves the text.
+static const char *number_trouble(str text)
+{
+    const size_t sign = text.len > 1 && (text.ptr[0] == '-' || text.ptr[0] == '+');
+    for (size_t i = sign; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9') {
+            return "invalid syntax";
+        }
+    }
+    return text.len > 0 ? "value out of range" : "invalid syntax";
+}
+
 bool api_param_u32(struct http_request *rq, struct http_response *rs, const char *name,
                    u32 fallback, u32 *value)
 {
@@ -97,8 +110,8 @@ bool api_param_u32(struct http_request *rq, struct http_response *rs, const char
         return true;
     }
     if (!parse_i64(text, &number)) {
-        api_error(rs, API_BAD_DATA, "invalid parameter \"%s\": cannot parse \"%.*s\" to a number",
-                  name, (int)MIN(text.len, 200), text.ptr);
+        api_error(rs, API_BAD_DATA, "invalid parameter \"%s\": strconv.Atoi: parsing \"%.*s\": %s",
+                  name, (int)MIN(text.len, 200), text.ptr, number_trouble(text));
         return false;
     }
     if (number < 0) {
@@ -109,8 +122,21 @@ bool api_param_u32(struct http_request *rq, struct http_response *rs, const char
     return true;
 }
 
+bool api_param_count(struct http_request *rq, struct http_response *rs, const char *name,
+                     u64 *value)
+{
+    const str text = http_param_get(rq, str_c(name));
+    i64 number = -1;
+    if (text.len > 0 && !parse_i64(text, &number)) {
+        api_error(rs, API_BAD_DATA, "%s must be a number", name);
+        return false;
+    }
+    *value = number < 0 ? UINT64_MAX : (u64)number;
+    return true;
+}
+
 // What makes regular expressions long to compile and to match. At least as many as there are.
-static bool check_alternatives(struct http_request *rq, struct http_response *rs)
+static bool check_alternatives(const struct http_request *rq, struct error *e)
 {
     u32 at = 0;
     u64 alternatives = 0;
@@ -120,56 +146,73 @@ static bool check_alternatives(struct http_request *rq, struct http_response *rs
             alternatives += text.ptr[i] == '|';
         }
     }
-    if (alternatives > API_ALTERNATIVES_MAX) {
-        api_error(rs, API_BAD_DATA, "more than %u alternatives (\"|\") in all match[] together",
-                  API_ALTERNATIVES_MAX);
-        return false;
-    }
-    return true;
+    return alternatives <= API_ALTERNATIVES_MAX ||
+           err_set(e, ERR_INVALID, "more than %u alternatives (\"|\") in all match[] together",
+                   API_ALTERNATIVES_MAX);
 }
 
-// Has somebody still use for an answer? Asked between pieces of work that each may take long.
-static bool check_wanted(const struct http_request *rq, struct http_response *rs)
+bool api_wanted(const struct http_request *rq, struct error *e)
 {
     const struct api *api = rq->ctx;
     if (http_is_cancelled(rq)) {
-        api_error(rs, API_CANCELED, "the request was canceled while its matchers were read");
-        return false;
+        return err_set(e, ERR_CANCELLED, "the request was canceled");
     }
     if (rq->deadline_mono_ns != 0 && clk_mono_ns(api->opts.clk) > rq->deadline_mono_ns) {
-        api_error(rs, API_TIMEOUT, "the request timed out while its matchers were read");
-        return false;
+        return err_set(e, ERR_TIMEOUT, "the request timed out");
     }
     return true;
 }
 
-bool api_param_matchers(struct http_request *rq, struct http_response *rs,
-                        struct api_matchers **sets, u32 *count)
+bool api_matchers_read(struct http_request *rq, struct api_matchers **sets, u32 *count,
+                       struct error *e)
 {
     const u32 given = form_count(&rq->params, STR("match[]"));
     u32 at = 0;
     str text;
-    struct error e;
     if (given > API_MATCHERS_MAX) {
-        api_error(rs, API_BAD_DATA, "more than %u match[] parameters", API_MATCHERS_MAX);
-        return false;
+        return err_set(e, ERR_INVALID, "more than %u match[] parameters", API_MATCHERS_MAX);
     }
-    if (!check_alternatives(rq, rs)) {
+    if (!check_alternatives(rq, e)) {
         return false;
     }
     *count = 0;
     *sets = ARENA_NEW_N(rq->arena, struct api_matchers, MAX(given, 1));
     while (form_next(&rq->params, STR("match[]"), &at, &text)) {
         struct api_matchers *set = &(*sets)[(*count)++];
-        if (!check_wanted(rq, rs)) {
+        if (!api_wanted(rq, e)) {
             return false;
         }
-        if (!promql_selector(rq->arena, text, false, &set->ms, &set->count, &e)) {
-            api_error(rs, API_BAD_DATA, "invalid parameter \"match[]\": %s", e.text);
+        if (!promql_selector(rq->arena, text, false, &set->ms, &set->count, e)) {
+            e->code = ERR_INVALID;
             return false;
         }
     }
     return true;
+}
+
+bool api_param_matchers_bare(struct http_request *rq, struct http_response *rs,
+                             struct api_matchers **sets, u32 *count)
+{
+    struct error e;
+    if (api_matchers_read(rq, sets, count, &e)) {
+        return true;
+    }
+    api_error_of(rs, &e);
+    return false;
+}
+
+bool api_param_matchers(struct http_request *rq, struct http_response *rs,
+                        struct api_matchers **sets, u32 *count)
+{
+    struct error e;
+    if (api_matchers_read(rq, sets, count, &e)) {
+        return true;
+    }
+    if (e.code == ERR_INVALID) {
+        (void)err_in(&e, "invalid parameter \"match[]\"");
+    }
+    api_error_of(rs, &e);
+    return false;
 }
 
 bool api_name_listed(const struct form *params, const char *name, str value)
@@ -248,8 +291,8 @@ str api_label_unescape(struct arena *a, str name)
 
 struct query_budget api_budget(const struct api *api, const struct http_request *rq, i64 timeout_ms)
 {
-    const i64 limit_ms =
-        timeout_ms > 0 ? MIN(timeout_ms, api->opts.query_timeout_ms) : api->opts.query_timeout_ms;
+    const i64 asked_ms = MIN(timeout_ms, api->opts.query_timeout_ms);
+    const i64 limit_ms = asked_ms > 0 ? asked_ms : -1;
     return (struct query_budget){
         .bytes_max = api->opts.query_bytes_max,
         .deadline_mono_ns = rq->start_mono_ns + limit_ms * 1000000,

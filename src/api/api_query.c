@@ -47,10 +47,10 @@ static void stats_write(struct jsonw *w, const struct ask *ask, const struct pro
     }
     jsonw_key(w, STR("totalQueryableSamples"));
     jsonw_u64(w, st->samples_total);
-    jsonw_key(w, STR("peakSamples"));
-    jsonw_u64(w, st->samples_peak);
     jsonw_key(w, STR("samplesRead"));
     jsonw_u64(w, st->samples_read);
+    jsonw_key(w, STR("peakSamples"));
+    jsonw_u64(w, st->samples_peak);
     jsonw_object_end(w);
     jsonw_object_end(w);
 }
@@ -154,6 +154,14 @@ static void result_write(struct http_response *rs, const struct promql_result *r
     if (cut) {
         api_out_warn(&o, STR("results truncated due to limit"));
     }
+    if (ask->stats.len > 0 && !ask->all_stats && !str_eq_c(ask->stats, "true")) {
+        api_out_warn(&o,
+                     arena_printf(rs->rq->arena,
+                                  "value \"%.*s\" for parameter \"stats\" is deprecated and will "
+                                  "be rejected in the next major release, use \"true\" or "
+                                  "\"all\"",
+                                  (int)MIN(ask->stats.len, 200), ask->stats.ptr));
+    }
     if (r->partial && r->warning_count == 0) { // (I2)
         api_out_warn(&o, STR("the answer is partial: some stored data could not be read"));
     }
@@ -164,7 +172,7 @@ static void result_write(struct http_response *rs, const struct promql_result *r
         api_out_abort(&o, "the answer could not be sent");
         return;
     }
-    if (ask->stats) {
+    if (ask->stats.len > 0) {
         stats_write(&o.w, ask, &r->stats);
     }
     jsonw_object_end(&o.w);
@@ -335,94 +343,5 @@ void api_parse_query(struct http_request *rq, struct http_response *rs)
     jsonw_raw(&o.w, buf_get(&tree));
     api_out_end(&o);
     buf_fini(&tree);
-    promql_query_free(query);
-}
-
-// Threads: owned.
-struct exemplar_walk {
-    struct storage_querier *querier;
-    struct arena *arena;
-    struct api_out *out;
-    i64 start_ms;
-    i64 end_ms;
-    bool failed;
-    struct error error;
-};
-
-static void exemplars_write(struct jsonw *w, const struct exemplar_series *s, i64 start_ms,
-                            i64 end_ms)
-{
-    jsonw_object(w);
-    jsonw_key(w, STR("seriesLabels"));
-    api_write_labels(w, s->labels);
-    jsonw_key(w, STR("exemplars"));
-    jsonw_array(w);
-    for (u32 i = 0; i < s->count; i++) {
-        const struct exemplar *x = &s->exemplars[i];
-        if (x->has_t && (x->t_ms < start_ms || x->t_ms > end_ms)) {
-            continue;
-        }
-        jsonw_object(w);
-        jsonw_key(w, STR("labels"));
-        api_write_labels(w, x->labels);
-        jsonw_key(w, STR("value"));
-        jsonw_f64_text(w, x->value);
-        jsonw_key(w, STR("timestamp"));
-        jsonw_seconds(w, x->t_ms);
-        jsonw_object_end(w);
-    }
-    jsonw_array_end(w);
-    jsonw_object_end(w);
-}
-
-static void exemplars_of(void *arg, const struct matcher *ms, u32 count)
-{
-    struct exemplar_walk *x = arg;
-    struct exemplar_series *series = NULL;
-    u32 n = 0;
-    if (x->failed) {
-        return;
-    }
-    x->failed =
-        !x->querier->ops->exemplars(x->querier, ms, count, x->arena, &series, &n, &x->error);
-    for (u32 i = 0; !x->failed && i < n; i++) {
-        exemplars_write(&x->out->w, &series[i], x->start_ms, x->end_ms);
-    }
-}
-
-void api_query_exemplars(struct http_request *rq, struct http_response *rs)
-{
-    const struct api_services *svc = api_ready(rq, rs);
-    struct exemplar_walk x = {.arena = rq->arena};
-    struct promql_query *query;
-    struct api_out o;
-    if (svc == NULL || !api_param_time(rq, rs, "start", INT64_MIN, &x.start_ms) ||
-        !api_param_time(rq, rs, "end", INT64_MAX, &x.end_ms)) {
-        return;
-    }
-    if (x.end_ms < x.start_ms) {
-        api_error(rs, API_BAD_DATA, "end timestamp must not be before start timestamp");
-        return;
-    }
-    if (!ask_query_parse(rq, rs, svc, &query)) {
-        return;
-    }
-    x.querier = storage_querier_open(svc->storage, TENANT_DEFAULT, x.start_ms, x.end_ms, &x.error);
-    if (x.querier == NULL) {
-        api_error_of(rs, &x.error);
-        promql_query_free(query);
-        return;
-    }
-    api_out_begin(&o, rs);
-    x.out = &o;
-    jsonw_array(&o.w);
-    promql_query_selectors(query, exemplars_of, &x);
-    jsonw_array_end(&o.w);
-    if (x.failed) {
-        api_out_abort(&o, x.error.text);
-    } else {
-        api_out_end(&o);
-    }
-    storage_querier_close(x.querier);
     promql_query_free(query);
 }

@@ -61,6 +61,11 @@ TEST(api_limits_and_says_so)
                    "\"warnings\":[\"results truncated due to limit\"]}");
     api_rig_expect_part(rig, Q "up&limit=2", 200, "y:1");
     api_rig_expect_part(rig, Q "up&limit=-1", 400, "limit must be non-negative");
+    api_rig_expect_part(rig, Q "1&stats=yes", 200,
+                        "\"peakSamples\":1}}},\"warnings\":[\"value \\\"yes\\\" for parameter "
+                        "\\\"stats\\\" is deprecated and will be rejected in the next major "
+                        "release, use \\\"true\\\" or \\\"all\\\"\"]}");
+    api_rig_expect_part(rig, Q "1&stats=true", 200, "\"peakSamples\":1}}}}");
     api_rig_free(rig);
 }
 
@@ -71,8 +76,23 @@ TEST(api_refuses_bad_instant_queries)
                         "\"errorType\":\"bad_data\",\"error\":\"invalid "
                         "parameter \\\"query\\\": 1:4: parse error: ");
     api_rig_expect(rig, Q "up&time=foo", 400,
-                   BAD("bad_data", "invalid parameter \\\"time\\\": cannot parse \\\"foo\\\" to a "
-                                   "valid timestamp"));
+                   BAD("bad_data", "invalid parameter \\\"time\\\": invalid time value for "
+                                   "'time': cannot parse \\\"foo\\\" to a valid timestamp"));
+    api_rig_expect(rig, Q "up&limit=1.5&time=foo", 400,
+                   BAD("bad_data", "invalid parameter \\\"limit\\\": strconv.Atoi: parsing "
+                                   "\\\"1.5\\\": invalid syntax"));
+    api_rig_expect(rig, Q "up&limit=99999999999999999999", 400,
+                   BAD("bad_data", "invalid parameter \\\"limit\\\": strconv.Atoi: parsing "
+                                   "\\\"99999999999999999999\\\": value out of range"));
+    api_rig_expect(rig, Q "up&timeout=1e10", 400,
+                   BAD("bad_data", "invalid parameter \\\"timeout\\\": cannot parse "
+                                   "\\\"1e10\\\" to a valid duration. It overflows int64"));
+    api_rig_expect(rig, Q "up&lookback_delta=x", 400,
+                   BAD("bad_data", "error parsing lookback delta duration: cannot parse "
+                                   "\\\"x\\\" to a valid duration"));
+    api_rig_expect(rig, Q "up&timeout=0", 503,
+                   BAD("timeout", "query timed out in expression evaluation"));
+    api_rig_expect_part(rig, Q "up&timeout=9223372036", 200, "success");
     api_rig_expect(rig, Q "up&timeout=foo", 400,
                    BAD("bad_data", "invalid parameter \\\"timeout\\\": cannot parse \\\"foo\\\" to "
                                    "a valid duration"));
@@ -177,6 +197,59 @@ TEST(api_formats_and_parses_queries)
                    OK("\"sum by (job) (up)\""));
     api_rig_expect_part(rig, "/api/v1/parse_query?query=up", 200, "\"type\":\"vectorSelector\"");
     api_rig_expect_part(rig, "/api/v1/parse_query?query=up(", 400, "bad_data");
+    api_rig_free(rig);
+}
+
+// An exemplar of x{a="N"} at each of the times, in seconds.
+static void exemplars_put(struct api_rig *rig, const char *n, const i64 *t_s, u32 count)
+{
+    const struct label pairs[] = {{LABEL_NAME, STR("x")}, {STR("a"), str_c(n)}};
+    const struct labels set = {pairs, 2};
+    const struct label trace = {STR("trace"), str_c(n)};
+    struct error e = {0};
+    u64 position;
+    for (u32 i = 0; i < count; i++) {
+        const i64 t_ms = t_s[i] * 1000;
+        const f64 value = (f64)i;
+        const struct exemplar x = {
+            .labels = {&trace, 1}, .value = value, .has_t = true, .t_ms = t_ms};
+        struct series_ref ref;
+        u8 outcome;
+        struct storage_appender *a =
+            storage_appender_open(rig->store, TENANT_DEFAULT, STREAM_SCRAPE, &e);
+        assert_non_null(a);
+        a->ops->resolve(a, &set, 1, &ref, &outcome);
+        const struct append_batch b = {
+            .refs = &ref, .t_ms = &t_ms, .values = &value, .n = 1, .outcomes = &outcome};
+        ASSERT_OK(a->ops->append(a, &b, &e), e);
+        ASSERT_OK(a->ops->exemplars(a, &ref, &x, 1, &e), e);
+        ASSERT_OK(a->ops->commit(a, DURABILITY_PERIODIC, &position, &e), e);
+        storage_appender_close(a);
+    }
+}
+
+#define X(n, exemplars)                                                                            \
+    "{\"seriesLabels\":{\"__name__\":\"x\",\"a\":\"" n "\"},\"exemplars\":[" exemplars "]}"
+#define XV(n, v, t) "{\"labels\":{\"trace\":\"" n "\"},\"value\":\"" v "\",\"timestamp\":" t "}"
+
+TEST(api_lists_each_series_with_exemplars_once)
+{
+    struct api_rig *rig = api_rig_new();
+    exemplars_put(rig, "2", (const i64[]){100, 200, 300}, 3);
+    exemplars_put(rig, "1", (const i64[]){150, 900}, 2);
+    exemplars_put(rig, "3", (const i64[]){900}, 1);
+#define E "/api/v1/query_exemplars?start=100&end=200&query="
+    api_rig_expect(rig, E "x%7Ba=~%22[23]%22%7D", 200,
+                   OK("[" X("2", XV("2", "0", "100") "," XV("2", "1", "200")) "]"));
+    // Sorted, and once, whatever the selectors are.
+    api_rig_expect(rig, E "x%7Ba!=%221%22%7D/x%2Brate(x[5m])", 200,
+                   OK("[" X("1", XV("1", "0", "150")) "," X(
+                       "2", XV("2", "0", "100") "," XV("2", "1", "200")) "]"));
+    api_rig_expect(rig, E "x%7Ba=%223%22%7D", 200, OK("[]"));
+    api_rig_expect(rig, E "1%2B1", 204, "");
+    api_rig_expect(rig, E "x%7B", 400,
+                   BAD("bad_data", "1:3: parse error: unexpected end of input inside braces"));
+#undef E
     api_rig_free(rig);
 }
 

@@ -139,7 +139,7 @@ static bool filter_take(struct http_request *rq, struct http_response *rs, struc
                   "paginate over the groups");
         return false;
     }
-    return api_param_matchers(rq, rs, &f->sets, &f->set_count);
+    return api_param_matchers_bare(rq, rs, &f->sets, &f->set_count);
 }
 
 static bool rule_is_wanted(const struct http_request *rq, const struct rule_filter *f,

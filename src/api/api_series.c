@@ -15,6 +15,8 @@ struct look {
     i64 start_ms;
     i64 end_ms;
     u32 limit;
+    bool
+        names_match; // Errors say that match[] is wrong: upstream's /series does, /labels does not.
     struct api_matchers *sets;
     u32 set_count;
     struct storage_querier *querier;
@@ -29,7 +31,8 @@ static bool look_take(struct http_request *rq, struct http_response *rs, struct 
     if (svc == NULL || !api_param_u32(rq, rs, "limit", 0, &k->limit) ||
         !api_param_time(rq, rs, "start", INT64_MIN, &k->start_ms) ||
         !api_param_time(rq, rs, "end", INT64_MAX, &k->end_ms) ||
-        !api_param_matchers(rq, rs, &k->sets, &k->set_count)) {
+        !(k->names_match ? api_param_matchers : api_param_matchers_bare)(rq, rs, &k->sets,
+                                                                         &k->set_count)) {
         return false;
     }
     k->querier = storage_querier_open(svc->storage, TENANT_DEFAULT, k->start_ms, k->end_ms, &e);
@@ -37,7 +40,7 @@ static bool look_take(struct http_request *rq, struct http_response *rs, struct 
         api_error_of(rs, &e);
         return false;
     }
-    k->budget = api_budget(rq->ctx, rq, 0);
+    k->budget = api_budget(rq->ctx, rq, API_NO_TIMEOUT);
     k->budget.bytes_max = MIN(k->budget.bytes_max, LABEL_BYTES_MAX);
     k->querier->budget = &k->budget;
     k->querier->warnings = &k->warnings;
@@ -283,7 +286,7 @@ static void series_fail(struct api_out *o, const struct error *e)
 void api_series(struct http_request *rq, struct http_response *rs)
 {
     const struct api *api = rq->ctx;
-    struct look k = {0};
+    struct look k = {.names_match = true};
     struct api_out o;
     struct error e;
     if (!form_has(&rq->params, STR("match[]"))) {
@@ -294,7 +297,7 @@ void api_series(struct http_request *rq, struct http_response *rs)
         return;
     }
     struct merge *m = ARENA_NEW(rq->arena, struct merge);
-    struct query_budget budget = api_budget(api, rq, 0);
+    struct query_budget budget = api_budget(api, rq, API_NO_TIMEOUT);
     api_out_begin(&o, rs);
     const bool opened = merge_open(m, &k, &budget, &e);
     const bool sent = opened && series_write(&o, m, k.limit);
@@ -370,14 +373,15 @@ void api_metadata(struct http_request *rq, struct http_response *rs)
     const struct api_services *svc = api_ready(rq, rs);
     struct metadata *all = NULL;
     u32 count = 0;
-    u32 limit;
-    u32 per_metric;
+    u64 limit;
+    u64 per_metric;
     struct error e;
     struct api_out o;
-    if (svc == NULL || !api_param_u32(rq, rs, "limit", 0, &limit) ||
-        !api_param_u32(rq, rs, "limit_per_metric", 0, &per_metric)) {
+    if (svc == NULL || !api_param_count(rq, rs, "limit", &limit) ||
+        !api_param_count(rq, rs, "limit_per_metric", &per_metric)) {
         return;
     }
+    per_metric = per_metric == 0 ? UINT64_MAX : per_metric; // Upstream's way, unlike limit's.
     if (!metadata_get(rq, svc, http_param_get(rq, STR("metric")), &all, &count, &e)) {
         api_error_of(rs, &e);
         return;
@@ -386,14 +390,13 @@ void api_metadata(struct http_request *rq, struct http_response *rs)
     api_out_begin(&o, rs);
     jsonw_object(&o.w);
     u32 metrics = 0;
-    for (u32 i = 0; i < count && (limit == 0 || metrics < limit); metrics++) {
+    for (u32 i = 0; i < count && metrics < limit; metrics++) {
         const str name = all[i].name;
         u32 written = 0;
         jsonw_key(&o.w, name);
         jsonw_array(&o.w);
         for (const struct metadata *last = NULL; i < count && str_eq(all[i].name, name); i++) {
-            if ((last == NULL || metadata_order(last, &all[i]) != 0) &&
-                (per_metric == 0 || written < per_metric)) {
+            if ((last == NULL || metadata_order(last, &all[i]) != 0) && written < per_metric) {
                 metadata_item(&o.w, &all[i]);
                 written++;
             }

@@ -182,18 +182,22 @@ void api_status_tsdb(struct http_request *rq, struct http_response *rs)
 {
     const struct api_services *svc = api_ready(rq, rs);
     struct tsdb_status st = {.min_ms = INT64_MAX, .max_ms = INT64_MIN};
-    u32 limit;
+    const str asked = http_param_get(rq, STR("limit"));
+    i64 limit = 10;
     struct api_out o;
-    if (svc == NULL || !api_param_u32(rq, rs, "limit", 10, &limit)) {
+    if (svc == NULL) {
         return;
     }
-    if (limit < 1 || limit > TSDB_LIMIT_MAX) {
-        api_error(rs, API_BAD_DATA, "limit must be a positive number of at most %u",
-                  TSDB_LIMIT_MAX);
+    if (asked.len > 0 && (!parse_i64(asked, &limit) || limit < 1)) {
+        api_error(rs, API_BAD_DATA, "limit must be a positive number");
+        return;
+    }
+    if (limit > TSDB_LIMIT_MAX) {
+        api_error(rs, API_BAD_DATA, "limit must not exceed %u", TSDB_LIMIT_MAX);
         return;
     }
     if (svc->tsdb != NULL) {
-        tsdb_status_get(svc->tsdb, limit, rq->arena, &st);
+        tsdb_status_get(svc->tsdb, (u32)limit, rq->arena, &st);
     }
     api_out_begin(&o, rs);
     tsdb_write(&o.w, &st);

@@ -209,11 +209,11 @@ void api_targets_metadata(struct http_request *rq, struct http_response *rs)
     u32 match_count = 0;
     struct scrape_metadata_info *infos = NULL;
     u32 count = 0;
-    u32 limit;
-    u32 written = 0;
+    u64 limit;
+    u64 written = 0;
     struct error e;
     struct api_out o;
-    if (svc == NULL || !api_param_u32(rq, rs, "limit", 0, &limit)) {
+    if (svc == NULL || !api_param_count(rq, rs, "limit", &limit)) {
         return;
     }
     if (match.len > 0 && !promql_selector(rq->arena, match, true, &ms, &match_count, &e)) {
@@ -228,7 +228,7 @@ void api_targets_metadata(struct http_request *rq, struct http_response *rs)
     }
     api_out_begin(&o, rs);
     jsonw_array(&o.w);
-    for (u32 i = 0; i < count && (limit == 0 || written < limit); i++) {
+    for (u32 i = 0; i < count && written < limit; i++) {
         const struct metadata *m = &infos[i].metadata;
         if (match_count > 0 && !matchers_match(ms, match_count, infos[i].target)) {
             continue;

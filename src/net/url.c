@@ -365,7 +365,7 @@ bool url_decode(str text, bool plus, struct arena *a, str *out, struct error *e)
             c = ' ';
         }
         if (c == '\0') {
-            return err_set(e, ERR_INVALID, "a NUL byte stands in the URL");
+            return err_set(e, ERR_INVALID, "a NUL byte (%%00) is not allowed");
         }
         bytes[len++] = c;
     }

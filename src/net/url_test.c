@@ -127,7 +127,9 @@ TEST(url_decodes_once_and_encodes)
     assert_false(url_decode(STR("%0"), true, a, &out, NULL));
     assert_false(url_decode(STR("%"), true, a, &out, NULL));
     assert_false(url_decode(STR("%g0"), true, a, &out, NULL));
-    assert_false(url_decode(STR("%00"), true, a, &out, NULL));
+    struct error e = {0};
+    assert_false(url_decode(STR("%00"), true, a, &out, &e)); // Of a path, a query or a form.
+    ASSERT_STR_EQ(str_c(e.text), STR("a NUL byte (%00) is not allowed"));
     url_encode(&b, STR("a b/\xc3\xa4~"), false);
     ASSERT_STR_EQ(buf_get(&b), STR("a%20b%2F%C3%A4~"));
     buf_fini(&b);

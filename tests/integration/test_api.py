@@ -88,9 +88,23 @@ def test_what_grafana_asks():
         assert server.get("/api/v1/label/U__odd_20_label/values", span).json["data"] == ['a"b\\c\n<é>']
         series = server.post("/api/v1/series", {"match[]": ["temperature", 'requests_total{job="db"}'], **span}).json["data"]
         assert len(series) == 4, series
+        every = server.post("/api/v1/series", {"match[]": "temperature", "start": str(T0), "end": str(T0 + 600), "limit": "0"}).json
+        assert len(every["data"]) == 3 and "warnings" not in every, every  # 0 is no limit.
+        few = server.get("/api/v1/label/__name__/values", {**span, "limit": "2", "match[]": '{job="db"}'}).json
+        assert few["data"] == ["latency_bucket", "requests_total"] and few["warnings"] == ["results truncated due to limit"], few
+        for bad in ("/api/v1/labels", "/api/v1/series"):  # Then it asks again by GET.
+            assert [ask(bad, {"match[]": "{"}).status for ask in (server.post, server.get)] == [400, 400]
+        assert server.post("/api/v1/label/job/values").status == 405 and server.get("/api/v1/query_exemplars", {"query": "1"}).status == 204
+        assert server.get("/api/v1/metadata", {"limit_per_metric": "1", "metric": "requests_total"}).json["data"] == {}
+        packed = server.request("GET", "/api/v1/label/__name__/values", headers={"Accept-Encoding": "gzip"})
+        assert packed.json["data"] == ["latency_bucket", "odd.name", "requests_total", "temperature"], packed
         form = {"query": "sum by (job) (rate(requests_total[1m]))", "start": str(T0 + 60), "end": str(T0 + 120), "step": "30"}
         rate = server.post("/api/v1/query_range", form, headers={"X-Scope-OrgID": "1", "X-Dashboard-Uid": "abc", "X-Panel-Id": "2"})
         assert [s["metric"] for s in rate.json["data"]["result"]] == [{"job": "api"}, {"job": "db"}], rate
+        old = server.get("/api/v1/query_range", {**form, "start": f"{T0 + 60}.000", "end": f"{T0 + 120}.000", "step": "30.000", "timeout": "60s"})
+        assert old.json == rate.json, old  # An old one asks by GET.
+        instant = server.post("/api/v1/query", {"query": "temperature", "time": f"{T0 + 60}.5"}).json["data"]
+        assert [s["value"][0] for s in instant["result"]] == [T0 + 60.5] * 3, instant
         assert rate.json["data"]["result"][0]["values"] == [[T0 + 60, "2"], [T0 + 90, "2"], [T0 + 120, "2"]], rate
 
 

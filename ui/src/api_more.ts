@@ -17,8 +17,9 @@ export const more = {
   explain: (query: string, start: number, end: number, step: number, analyze: boolean, stop?: AbortSignal) =>
     call<Plan>('api/v1/explain', { query, start: start.toFixed(3), end: end.toFixed(3), step, analyze: String(analyze) }, 'POST', stop),
 
-  exemplars: (query: string, start: number, end: number, stop?: AbortSignal) =>
-    call<ExemplarSeries[]>('api/v1/query_exemplars', { query, start: start.toFixed(3), end: end.toFixed(3) }, 'POST', stop),
+  // A query that reads no series has an answer without a body.
+  exemplars: async (query: string, start: number, end: number, stop?: AbortSignal) =>
+    await call<ExemplarSeries[] | undefined>('api/v1/query_exemplars', { query, start: start.toFixed(3), end: end.toFixed(3) }, 'POST', stop) ?? [],
 
   metadata: (metric: string | undefined, limit: number, stop?: AbortSignal) =>
     call<MetadataData>('api/v1/metadata', { metric, limit }, 'GET', stop),
