@@ -17,6 +17,8 @@
 // the map that finds series by labels, their label parts, symbols and pairs, sets of the index,
 // open values, sealed chunks in memory, times of rows and other places of the windows.
 // answers: samples read back and those among them that differ.
+// ended: half of the targets end with a staleness marker, and three minutes pass; bytes_freed is
+// how much less anonymous memory there is then, for each series that ended.
 //
 // Memory: 8 bytes a series of its own, taken off the figures. Threads: one.
 #include "base/arena.h"
@@ -44,6 +46,7 @@ enum {
     STEP_MS = 15000,
     LOOK_ROWS = 120,
     BARE_ROWS = 60,
+    ENDED_ROWS = 12,
     SERIES_MAX = 5000000
 };
 #define START_MS ((i64)1700006400000) // A multiple of two hours.
@@ -85,6 +88,7 @@ struct bench {
     f64 us_select;
     f64 ms_regex;
     u64 regex_found;
+    f64 freed; // Bytes for each series that ended.
     u64 read;
     u64 wrong;
 };
@@ -148,6 +152,15 @@ static void step(struct bench *b)
     }
 }
 
+static void outcomes_check(const struct bench *b, u32 n, const char *what)
+{
+    for (u32 i = 0; i < n; i++) {
+        if (b->outcomes[i] != APPEND_STORED) {
+            die(what, NULL);
+        }
+    }
+}
+
 static void series_make(struct bench *b)
 {
     struct arena *a = arena_new((size_t)64 << 20);
@@ -165,49 +178,45 @@ static void series_make(struct bench *b)
         if (from / BATCH % STEP_BATCHES == 0) { // Or the log's buffer holds all definitions.
             step(b);
         }
-        for (u32 i = 0; i < n; i++) {
-            if (b->outcomes[i] != APPEND_STORED) {
-                die("a new series", NULL);
-            }
-        }
+        outcomes_check(b, n, "a new series");
         arena_reset(a);
     }
     b->us_new = spent / b->series / 1000;
     arena_free(a);
 }
 
-static u32 batch_fill(struct bench *b, u32 from, u32 row)
+// Series below ended write their marker.
+static u32 batch_fill(struct bench *b, u32 from, u32 row, u32 ended)
 {
     u32 n = MIN(BATCH, b->series - from);
     for (u32 i = 0; i < n; i++) {
         b->t[i] = START_MS + (i64)row * STEP_MS;
-        b->values[i] = node_like_value(from + i, row);
+        b->values[i] = from + i < ended ? stale_nan() : node_like_value(from + i, row);
     }
     return n;
+}
+
+static void batch_append(struct bench *b, u32 from, u32 n)
+{
+    struct error e = {0};
+    const struct append_batch batch = {
+        .refs = b->refs + from, .t_ms = b->t, .values = b->values, .n = n, .outcomes = b->outcomes};
+    if (!b->appender || !b->appender->ops->append(b->appender, &batch, &e)) {
+        die("an append", &e);
+    }
+    commit(b);
 }
 
 static void rows_append(struct bench *b)
 {
     f64 spent = 0;
     for (u32 row = 0; row < b->rows; row++) {
-        struct error e = {0};
         for (u32 from = 0; from < b->series; from += BATCH) {
-            const struct append_batch batch = {.refs = b->refs + from,
-                                               .t_ms = b->t,
-                                               .values = b->values,
-                                               .n = batch_fill(b, from, row),
-                                               .outcomes = b->outcomes};
+            const u32 n = batch_fill(b, from, row, 0);
             f64 begun = cpu_ns();
-            if (!b->appender->ops->append(b->appender, &batch, &e)) {
-                die("an append", &e);
-            }
-            commit(b);
+            batch_append(b, from, n);
             spent += cpu_ns() - begun;
-            for (u32 i = 0; i < batch.n; i++) {
-                if (b->outcomes[i] != APPEND_STORED) {
-                    die("a sample", NULL);
-                }
-            }
+            outcomes_check(b, n, "a sample");
         }
         f64 begun = cpu_ns();
         step(b);
@@ -219,6 +228,21 @@ static void rows_append(struct bench *b)
     }
     memory_look(b);
     b->ns_append = spent / b->series / b->rows;
+}
+
+static void half_end(struct bench *b)
+{
+    const u32 ended = b->series / 2 / BATCH * BATCH;
+    const u64 before = proc_anonymous_bytes();
+    for (u32 row = b->rows; row < b->rows + ENDED_ROWS; row++) {
+        for (u32 from = row == b->rows ? 0 : ended; from < b->series; from += BATCH) {
+            batch_append(b, from, batch_fill(b, from, row, ended));
+        }
+        step(b);
+        clk_manual_advance(b->clk, STEP_MS);
+    }
+    const i64 freed = (i64)before - (i64)proc_anonymous_bytes();
+    b->freed = ended > 0 ? (f64)freed / ended : 0;
 }
 
 // A head of its own, without a log: judged and applied.
@@ -242,7 +266,7 @@ static void rows_bare(struct bench *b)
     }
     for (u32 row = 0; row < BARE_ROWS; row++) {
         for (u32 from = 0; from < b->series; from += BATCH) {
-            u32 n = batch_fill(b, from, row);
+            u32 n = batch_fill(b, from, row, 0);
             f64 begun = cpu_ns();
             head_turn_take(h);
             const struct append_batch batch = {.refs = b->refs + from,
@@ -369,6 +393,7 @@ static void figures_print(const struct bench *b)
                  (f64)p->rows / n, (f64)p->map / n, (f64)p->labels / n, (f64)p->index / n,
                  (f64)p->sets / n, (f64)p->cells / n, (f64)p->sealed / n, (f64)p->windows / n,
                  (f64)p->other / n);
+    (void)printf("\"ended\": {\"bytes_freed\": %.1f}, ", b->freed);
     (void)printf("\"us_select\": %.1f, \"ms_regex\": %.2f, \"regex_found\": %llu, "
                  "\"answers\": {\"read\": %llu, \"wrong\": %llu}}\n",
                  b->us_select, b->ms_regex, (unsigned long long)b->regex_found,
@@ -398,6 +423,7 @@ int main(int argc, char **argv)
     series_make(&b);
     rows_append(&b);
     questions_ask(&b);
+    half_end(&b);
     struct error e = {0};
     storage_appender_close(b.appender);
     if (!tsdb_close(b.db, &e) || !fs_remove_tree(fs_real(), b.dir, &e)) {

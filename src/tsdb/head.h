@@ -65,6 +65,7 @@ struct head {
     u32 count;
     u32 cap;
     u32 live;
+    u32 idle; // Of them (head_settle.h).
     struct head_row *rows;
     u64 *hash;   // Of tenant and labels.
     u32 *note;   // Low half of the number of the newest note in pins.
@@ -116,6 +117,7 @@ struct head_rules {
     struct tenant_id tenant; // Of the writer: it may only write to its own series.
     i64 t_newest;            // Beyond it a sample is too new.
     i64 ooo_window_ms;
+    bool reserve; // As of struct head_asker.
 };
 
 // Ordinals wait before they are used again, so there may be more of them than series; never more
@@ -175,6 +177,7 @@ void head_apply(struct head *h, struct head_plan *plan);
 void head_replay(struct head *h, u32 ordinal, i64 t, f64 value);
 u32 head_replay_row(struct head *h, const struct wal_row *row);      // How many have no series.
 void head_replay_box(struct head *h, u32 ordinal, i64 t, str bytes); // The bytes of a good box.
+void head_seal(struct head *h, u32 ordinal); // With the turn and the lock: what is open.
 // Takes the turn by slices. No sample below floor is taken any more; what is open there is
 // sealed, and the windows that end at or before it are frozen.
 void head_freeze(struct head *h, i64 floor);

@@ -7,6 +7,8 @@
 #define EXPONENTS  18
 #define INT_LIMIT  9007199254740992.0 // 2^53
 #define SHIFT_MIN  8U                 // A smaller one saves less than its token costs.
+#define TRIM_SHARE 4U                 // One cell in so many is free: some may go.
+#define TRIM_SLACK 16U                // One more for so many in use stays.
 #define RETRY_MASK 7U                 // Among raw values, one in so many looks for an exponent.
 
 enum open_form {
@@ -32,7 +34,7 @@ static const f64 powers[EXPONENTS] = {1e0, 1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1
 
 void open_cells_init(struct open_cells *c)
 {
-    *c = (struct open_cells){.free = CELL_NONE};
+    *c = (struct open_cells){.free = CELL_NONE, .keep = CELL_NONE, .spare = CELL_NONE};
 }
 
 void open_cells_fini(struct open_cells *c)
@@ -59,6 +61,13 @@ static u32 cell_take(struct open_cells *c)
     u32 cell = c->free;
     if (cell != CELL_NONE) {
         c->free = cell_at(c, cell)->previous;
+        c->free_count--;
+        return cell;
+    }
+    cell = c->spare;
+    if (cell != CELL_NONE) {
+        c->spare = cell_at(c, cell)->previous;
+        c->spare_count--;
         return cell;
     }
     if (c->used == c->block_count * CELLS_BLOCK) {
@@ -67,6 +76,68 @@ static u32 cell_take(struct open_cells *c)
         c->blocks[c->block_count++] = MEM_GROW(NULL, CELLS_BLOCK, struct open_cell);
     }
     return c->used++;
+}
+
+static inline void cell_give(struct open_cells *c, u32 cell)
+{
+    const bool goes = cell >= c->keep;
+    u32 *list = goes ? &c->spare : &c->free;
+    cell_at(c, cell)->previous = *list;
+    *list = cell;
+    c->spare_count += goes;
+    c->free_count += !goes;
+}
+
+bool open_cells_trim_begin(struct open_cells *c)
+{
+    const u32 live = c->used - c->free_count;
+    const u32 keep = (live + live / TRIM_SLACK + CELLS_BLOCK - 1) / CELLS_BLOCK * CELLS_BLOCK;
+    if (c->free_count < c->used / TRIM_SHARE || keep >= c->used) {
+        return false;
+    }
+    u32 cell = c->free;
+    c->keep = keep;
+    c->free = CELL_NONE;
+    c->free_count = 0;
+    while (cell != CELL_NONE) {
+        const u32 next = cell_at(c, cell)->previous;
+        cell_give(c, cell);
+        cell = next;
+    }
+    return true;
+}
+
+void open_chunk_move(struct open_cells *c, struct open_chunk *o)
+{
+    u32 *link = &o->tail;
+    while (o->n > 0 && *link != CELL_NONE) {
+        const u32 cell = *link;
+        if (cell >= c->keep && c->free != CELL_NONE) {
+            *link = cell_take(c);
+            *cell_at(c, *link) = *cell_at(c, cell);
+            cell_give(c, cell);
+        }
+        link = &cell_at(c, *link)->previous;
+    }
+}
+
+void open_cells_trim_end(struct open_cells *c)
+{
+    const u32 blocks = c->keep / CELLS_BLOCK;
+    const bool all = c->spare_count == c->used - c->keep;
+    c->keep = CELL_NONE;
+    while (all && c->block_count > blocks) {
+        mem_free(c->blocks[--c->block_count]);
+        c->used = blocks * CELLS_BLOCK;
+    }
+    u32 cell = all ? CELL_NONE : c->spare;
+    c->spare = CELL_NONE;
+    c->spare_count = 0;
+    while (cell != CELL_NONE) {
+        const u32 next = cell_at(c, cell)->previous;
+        cell_give(c, cell);
+        cell = next;
+    }
 }
 
 // Tokens on their way into a chunk.
@@ -245,14 +316,11 @@ void open_chunk_add(struct open_cells *c, struct open_chunk *o, u32 row, f64 bef
 
 void open_chunk_reset(struct open_cells *c, struct open_chunk *o)
 {
-    if (o->n > 0) {
-        u32 cell = o->tail;
-        struct open_cell *first = cell_at(c, cell);
-        while (first->previous != CELL_NONE) {
-            first = cell_at(c, first->previous);
-        }
-        first->previous = c->free;
-        c->free = cell;
+    u32 cell = o->n > 0 ? o->tail : CELL_NONE;
+    while (cell != CELL_NONE) {
+        const u32 next = cell_at(c, cell)->previous;
+        cell_give(c, cell);
+        cell = next;
     }
     *o = (struct open_chunk){.flags = o->flags};
 }

@@ -14,7 +14,7 @@
 //   FB     rows passed over                 FC-FE  the lowest 5, 6, 7 bytes of the XOR
 //
 // Differences are zigzag, of integers shifted right; F8 sets the shift to zero.
-// Memory: cells of 32 bytes in blocks that are kept until fini.
+// Memory: cells of 32 bytes in blocks, which are kept until they are trimmed.
 // Threads: guarded by the shard's lock; the functions on copied bytes are pure.
 #ifndef TSDB_HEAD_OPEN_H
 #define TSDB_HEAD_OPEN_H
@@ -39,10 +39,20 @@ struct open_cells {
     u32 block_count;
     u32 used; // Cells ever given out.
     u32 free; // Chained; CELL_NONE at the end.
+    u32 free_count;
+    u32 keep;  // While cells are trimmed: those from here on are to go; else CELL_NONE.
+    u32 spare; // And the free ones among them.
+    u32 spare_count;
 };
 void open_cells_init(struct open_cells *c);
 void open_cells_fini(struct open_cells *c);
 u64 open_cells_bytes(const struct open_cells *c);
+
+// Gives blocks back if many cells are free: begin (false: it is not worth it), then move every
+// chunk, then end, which keeps all if cells that were to go were taken meanwhile. Begin needs the
+// turn alone, since readers never look at free cells. O(free cells), each chunk O(its cells).
+bool open_cells_trim_begin(struct open_cells *c);
+void open_cells_trim_end(struct open_cells *c);
 
 // One value of a series is being collected here. Threads: guarded by the shard's lock.
 struct open_chunk {
@@ -78,6 +88,7 @@ static inline u32 open_cell_prefetch(const struct open_cells *c, u32 cell)
 // Adds a value at a row past the last one. before: the value added last (of no meaning at first).
 void open_chunk_add(struct open_cells *c, struct open_chunk *o, u32 row, f64 before, f64 value);
 void open_chunk_reset(struct open_cells *c, struct open_chunk *o);
+void open_chunk_move(struct open_cells *c, struct open_chunk *o); // Out of cells that are to go.
 // Copies the tokens: o->bytes of them, at most OPEN_BYTES_MAX.
 void open_chunk_copy(const struct open_cells *c, const struct open_chunk *o, u8 *out);
 static inline bool open_chunk_gaps(const struct open_chunk *o)

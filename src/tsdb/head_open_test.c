@@ -90,6 +90,74 @@ TEST(head_open_chunks_give_back_what_went_in)
     open_cells_fini(&c);
 }
 
+enum { TRIM_CHUNKS = (int)CELLS_BLOCK * 3 };
+
+// Eight raw bytes, so that each of them takes a cell.
+static void trim_fill(struct open_cells *c, struct open_chunk *o, u32 i)
+{
+    const f64 value = 1.0 / (i + 3);
+    open_chunk_reset(c, o);
+    open_chunk_add(c, o, 0, 0, value);
+}
+
+static void trim_check(const struct open_cells *c, const struct open_chunk *o, u32 i)
+{
+    u8 tokens[OPEN_BYTES_MAX];
+    u8 present[PRESENCE_BYTES] = {0};
+    f64 value;
+    open_chunk_copy(c, o, tokens);
+    open_tokens_decode((str){(const char *)tokens, o->bytes}, 1, &value, present, 0);
+    assert_true(value == 1.0 / (i + 3));
+}
+
+// taken: chunks that are begun anew while others move. Returns how many blocks were left.
+static u32 trim_run(u32 taken)
+{
+    struct open_cells c;
+    struct open_chunk *o = MEM_NEW_N(struct open_chunk, TRIM_CHUNKS);
+    open_cells_init(&c);
+    for (u32 i = 0; i < TRIM_CHUNKS; i++) {
+        trim_fill(&c, &o[i], i);
+    }
+    assert_false(open_cells_trim_begin(&c));
+    for (u32 i = 0; i < TRIM_CHUNKS; i += i % 4 == 2 ? 2 : 1) {
+        open_chunk_reset(&c, &o[i]); // A quarter stays.
+    }
+    assert_true(open_cells_trim_begin(&c));
+    for (u32 i = 0; i < taken; i++) {
+        trim_fill(&c, &o[i / 3 * 4 + i % 3], i / 3 * 4 + i % 3);
+    }
+    for (u32 i = 0; i < TRIM_CHUNKS; i++) {
+        open_chunk_move(&c, &o[i]);
+    }
+    open_cells_trim_end(&c);
+    const u32 blocks = c.block_count;
+    for (u32 i = 0; i < TRIM_CHUNKS; i++) {
+        if (o[i].n == 0) { // Every cell is free or in use, none is both.
+            trim_fill(&c, &o[i], i);
+        }
+    }
+    for (u32 i = 0; i < TRIM_CHUNKS; i++) {
+        trim_check(&c, &o[i], i);
+    }
+    assert_int_equal(c.free_count, 0);
+    assert_int_equal(c.used, TRIM_CHUNKS);
+    for (u32 i = 0; i < TRIM_CHUNKS; i++) {
+        open_chunk_reset(&c, &o[i]);
+    }
+    assert_int_equal(c.free_count, TRIM_CHUNKS);
+    open_cells_fini(&c);
+    mem_free(o);
+    return blocks;
+}
+
+TEST(head_open_cells_are_given_back_and_taken_again)
+{
+    assert_int_equal(trim_run(0), 1);
+    assert_int_equal(trim_run(100), 1);
+    assert_int_equal(trim_run(CELLS_BLOCK + 100), 3); // More than what was to stay.
+}
+
 TEST(head_open_chunks_of_usual_values_are_small)
 {
     struct open_cells c;

@@ -23,7 +23,9 @@ struct head_row {
 static_assert(sizeof(struct head_row) == 64, "a line of the cache");
 
 // In open.flags.
-#define ROW_YOUNG 1U // Not yet old enough to be collected when empty.
-#define ROW_ALONE 2U // Has missed its group's rows: rows of its own until the window ends.
+#define ROW_YOUNG 1U  // Not yet old enough to be collected when empty.
+#define ROW_ALONE 2U  // Has missed its group's rows: rows of its own until the window ends.
+#define ROW_IDLE  4U  // Has had no sample for long (head_settle.h).
+#define ROW_AGE   16U // And from here on: passes since its newest sample.
 
 #endif

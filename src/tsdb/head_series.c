@@ -525,6 +525,26 @@ static u32 ordinal_next(const struct head *h)
     return h->free_count > 0 ? h->free_ordinals[h->free_count - 1] : h->count;
 }
 
+static bool reserve_is(const struct head *h, const struct head_asker *asker)
+{
+    return asker->reserve && h->live - h->idle < h->limits->series_max;
+}
+
+enum append_outcome head_room_judge(const struct head *h, const struct head_asker *asker,
+                                    struct labels set, u32 ordinal)
+{
+    const u32 active = h->live - h->idle;
+    if (reserve_is(h, asker)) {
+        return APPEND_STORED;
+    }
+    if (!room_is(h, ordinal)) {
+        return APPEND_LIMIT_MEMORY;
+    }
+    bool fits = active < h->own_min ||
+                (active < h->own_max && atomic_load(&h->limits->series) < h->limits->series_max);
+    return fits ? head_quotas_judge(&h->quotas, asker->tenant, set) : APPEND_LIMIT_SERIES;
+}
+
 // With the turn: APPEND_STORED, or the limit that refuses one more series. Shards that add series
 // at the same moment may pass the limit by one each.
 static enum append_outcome admit(const struct head *h, const struct head_asker *asker,
@@ -533,19 +553,10 @@ static enum append_outcome admit(const struct head *h, const struct head_asker *
     if (!set_fits_log(set)) {
         return APPEND_LIMIT_LABELS;
     }
-    const u32 max = h->limits->series_max;
-    if (asker->reserve && h->live < max) {
-        return APPEND_STORED;
-    }
-    if (atomic_load(&h->limits->restrained[h->id])) {
+    if (atomic_load(&h->limits->restrained[h->id]) && !reserve_is(h, asker)) {
         return APPEND_LIMIT_STARTS;
     }
-    if (!room_is(h, ordinal_next(h))) {
-        return APPEND_LIMIT_MEMORY;
-    }
-    bool fits =
-        h->live < h->own_min || (h->live < h->own_max && atomic_load(&h->limits->series) < max);
-    return fits ? head_quotas_judge(&h->quotas, asker->tenant, set) : APPEND_LIMIT_SERIES;
+    return head_room_judge(h, asker, set, ordinal_next(h));
 }
 
 // With the turn and the lock.
@@ -661,7 +672,12 @@ void head_series_forget(struct head *h, u32 ordinal, u64 segment)
                          .hash = h->hash[ordinal]};
     CHECK(r->open.n == 0 && map_del(&h->by_labels, k.hash, &k));
     postings_change(h, ordinal, false);
-    head_quotas_remove(&h->quotas, k.tenant, k.labels);
+    if (r->open.flags & ROW_IDLE) {
+        h->idle--;
+    } else {
+        head_quotas_remove(&h->quotas, k.tenant, k.labels);
+        atomic_fetch_sub(&h->limits->series, 1);
+    }
     head_part_unref(&h->parts, r->own - 1);
     if (h->target[ordinal] != PART_NONE) {
         head_part_unref(&h->parts, h->target[ordinal]);
@@ -675,7 +691,6 @@ void head_series_forget(struct head *h, u32 ordinal, u64 segment)
     head_freed_add(h, (struct head_freed){.ordinal = ordinal, .segment = segment});
     h->live--;
     h->removed_total++;
-    atomic_fetch_sub(&h->limits->series, 1);
 }
 
 void head_release(struct head *h, u64 segment_first)

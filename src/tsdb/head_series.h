@@ -35,6 +35,9 @@ void head_series_enter(struct head *h, const struct head_series_new *s, u32 ordi
 bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal);
 // Its open chunk is sealed.
 void head_series_forget(struct head *h, u32 ordinal, u64 segment);
+// Whether limits let one more be active, at this ordinal: APPEND_STORED, or the one that does not.
+enum append_outcome head_room_judge(const struct head *h, const struct head_asker *asker,
+                                    struct labels set, u32 ordinal);
 void head_freed_add(struct head *h, struct head_freed f);
 void head_table_reserve(struct head *h, u32 cap);
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/head.h"
+#include "tsdb/head_settle.h"
 #include "tsdb/wal_entry.h"
 
 #define STAGED_WALK_MAX  4096U // How far back in one commit an equal late sample is looked for.
@@ -317,6 +318,11 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     if (is_box(value) && !boxes_room(h, plan, t)) {
         return APPEND_LIMIT_HISTOGRAMS;
     }
+    const enum append_outcome awake =
+        h->rows[at].open.flags & ROW_IDLE ? head_wake(h, at, rules->reserve) : APPEND_STORED;
+    if (awake != APPEND_STORED) {
+        return awake;
+    }
     plan_reserve(plan, 1);
     plan_add(h, plan, at, t, value);
     return outcome;
@@ -332,7 +338,8 @@ static inline bool check_quick(const struct head *h, const struct head_plan *pla
     }
     const struct head_row *r = &h->rows[ref.ordinal];
     return r->own != 0 && r->generation == ref.generation && r->tenant == rules->tenant.v &&
-           t > r->t_last && t <= rules->t_newest && t >= plan->from && t < plan->to;
+           t > r->t_last && t <= rules->t_newest && t >= plan->from && t < plan->to &&
+           !(r->open.flags & ROW_IDLE);
 }
 
 u32 head_check_floats(struct head *h, struct head_plan *plan, const struct head_rules *rules,
@@ -370,7 +377,7 @@ void head_unplan(struct head *h, struct head_plan *plan)
     plan_empty(plan);
 }
 
-static void chunk_seal(struct head *h, u32 ordinal)
+void head_seal(struct head *h, u32 ordinal)
 {
     struct open_chunk *o = &h->rows[ordinal].open;
     if (o->segment && o->n > 0) {
@@ -464,9 +471,7 @@ static void value_add(struct head *h, u32 ordinal, struct head_sample before,
     struct open_chunk *o = &r->open;
     struct segment *s = NULL;
     u32 row = 0;
-    if (before.t < at->window->start_ms) {
-        o->flags &= (u8)~ROW_ALONE;
-    }
+    o->flags &= before.t < at->window->start_ms ? ROW_YOUNG : ROW_YOUNG | ROW_ALONE;
     if (r->group != 0 && !(o->flags & ROW_ALONE)) {
         if (r->group != at->group) {
             at->group = r->group;
@@ -482,12 +487,12 @@ static void value_add(struct head *h, u32 ordinal, struct head_sample before,
         s = private_row(h, ordinal, at->window, now.t, &row);
     }
     if (o->segment != s) {
-        chunk_seal(h, ordinal);
+        head_seal(h, ordinal);
         o->segment = s;
     }
     open_chunk_add(&h->cells, o, row, before.value, now.value);
     if (row + 1U == s->cap) {
-        chunk_seal(h, ordinal);
+        head_seal(h, ordinal);
     }
 }
 
@@ -665,7 +670,7 @@ void head_freeze(struct head *h, i64 floor)
         u32 to = MIN(h->count, from + HEAD_SLICE);
         for (u32 i = from; i < to; i++) {
             if (h->rows[i].open.segment && h->rows[i].open.segment->window->end_ms <= floor) {
-                chunk_seal(h, i);
+                head_seal(h, i);
             }
         }
         lock_drop(&h->lock);

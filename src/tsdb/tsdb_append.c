@@ -249,7 +249,8 @@ static i64 batches_check(struct tsdb_appender *a)
     struct head_rules rules = {.tenant = a->tenant,
                                .t_newest =
                                    sat_add_i64(clk_wall_ms(db->opts.clk), db->opts.too_new_ms),
-                               .ooo_window_ms = db->ooo_window_ms};
+                               .ooo_window_ms = db->ooo_window_ms,
+                               .reserve = a->reserve};
     for (u32 k = 0; k < a->batch_count; k++) {
         const struct append_batch *b = &a->batches[k];
         const bool boxes = batch_has_boxes(b);

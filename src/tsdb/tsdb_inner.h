@@ -147,6 +147,7 @@ struct tsdb {
     bool ballast_held;
     bool spill_waits; // Memory of what was moved to files is to be freed.
     bool spill_failing;
+    i64 settle_at;           // When series were last looked at for silence.
     i64 image_at;            // When images were last written, or tried, or the store was opened.
     u64 image_first[SHARDS]; // The segment from which on the newest does not hold the log.
     bool image_failing;

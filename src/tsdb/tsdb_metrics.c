@@ -11,6 +11,7 @@
 // Values that are looked up when somebody asks.
 enum look {
     LOOK_SERIES,
+    LOOK_IDLE,
     LOOK_CHUNKS,
     LOOK_MIN_TIME,
     LOOK_MAX_TIME,
@@ -58,6 +59,8 @@ struct metric {
 
 static const struct metric metrics[] = {
     LOOKED("prometheus_tsdb_head_series", LOOK_SERIES, "Series in the head."),
+    LOOKED("tidemark_tsdb_head_series_idle", LOOK_IDLE,
+           "Series in the head that get no samples; no limit of series counts them."),
     LOOKED("prometheus_tsdb_head_chunks", LOOK_CHUNKS, "Chunks in the head."),
     LOOKED("prometheus_tsdb_head_min_time", LOOK_MIN_TIME, "Oldest time the head answers for."),
     LOOKED("prometheus_tsdb_head_max_time", LOOK_MAX_TIME, "Newest sample in the head."),
@@ -157,6 +160,9 @@ static f64 heads_sum(struct tsdb *db, enum look what)
         case LOOK_SERIES:
             sum += h->live;
             break;
+        case LOOK_IDLE:
+            sum += h->idle;
+            break;
         case LOOK_CREATED:
             sum += h->created_total;
             break;
@@ -235,6 +241,7 @@ static f64 look_value(struct tsdb *db, enum look what)
 {
     switch (what) {
     case LOOK_SERIES:
+    case LOOK_IDLE:
     case LOOK_CHUNKS:
     case LOOK_CREATED:
     case LOOK_REMOVED:

@@ -8,7 +8,10 @@
 #include "os/clk.h"
 #include "os/thr.h"
 #include "storage/memstore.h"
+#include "tsdb/head.h"
+#include "tsdb/head_settle.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_inner.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,7 +27,8 @@ struct pair {
     i64 t_last[MODEL_SERIES];
     struct gone *gone; // What is deleted; the oracle knows nothing of it.
     u32 gone_count;
-    u64 boxes; // Compared.
+    u64 boxes;   // Compared.
+    u32 settled; // Series that were idle at once, at most.
 };
 
 // Threads: a value.
@@ -68,7 +72,8 @@ static void write_to(struct storage *s, const u32 *series, const i64 *t, const f
         assert_int_equal(resolved, APPEND_STORED);
         // Some series are of histograms, some change.
         bool hist = series[i] % 7 == 3 || (series[i] % 7 == 5 && values[i] > 0.5);
-        fixture_hist_make(series[i] * 8 + (u64)(values[i] * 4), &made[i]);
+        const u64 quarters = is_stale_nan(values[i]) ? 6 : (u64)(values[i] * 4);
+        fixture_hist_make(series[i] * 8 + quarters, &made[i]);
         kinds[i] = hist ? SAMPLE_HIST : SAMPLE_FLOAT;
         hists[i] = hist ? &made[i].h : NULL;
         starts[i] = t[i] / 20000 * 20000;
@@ -106,7 +111,8 @@ static void pair_write(struct pair *p)
         // In time, a little late, or ahead; at a few places only, so that times meet again.
         i64 late = rng_below(r, 8) == 0 ? (i64)rng_below(r, 40) * 250 : 0;
         t[i] = aligned && late == 0 ? p->now : (p->now - late) / 250 * 250;
-        values[i] = (f64)rng_below(r, 6) / 4;
+        const u64 quarters = rng_below(r, 7);
+        values[i] = quarters == 6 ? stale_nan() : (f64)quarters / 4;
     }
     write_to(p->f.s, series, t, values, n, got);
     write_to(p->oracle, series, t, values, n, want);
@@ -361,6 +367,18 @@ static void pair_undelete(struct pair *p)
     p->gone_count = kept;
 }
 
+// Some series are found to be silent, and now and then all of them.
+static void pair_settle(struct pair *p)
+{
+    const u64 passes = 1 + rng_below(&p->f.rng, 4) * 4;
+    for (u64 i = 0; i < passes; i++) {
+        for (u32 k = 0; k < SHARDS; k++) {
+            head_settle(p->f.db->heads[k]);
+        }
+    }
+    p->settled = MAX(p->settled, p->f.db->heads[SHARD_MAIN]->idle);
+}
+
 static void pair_clean(struct pair *p)
 {
     struct error e = {0};
@@ -414,6 +432,9 @@ static void model_run(u64 seed, i64 ooo_window_ms, u32 rounds, bool deletes)
         if (rng_below(&p.f.rng, 6) == 0) {
             fixture_steps(&p.f);
         }
+        if (rng_below(&p.f.rng, 8) == 0) {
+            pair_settle(&p);
+        }
         if (rng_below(&p.f.rng, 40) == 0) {
             fixture_reopen(&p.f);
         }
@@ -434,6 +455,7 @@ static void model_run(u64 seed, i64 ooo_window_ms, u32 rounds, bool deletes)
     printf("# seed %llu: %u commits, %llu comparisons\n", (unsigned long long)seed, rounds,
            (unsigned long long)compared);
     assert_true(p.boxes > 1000);
+    assert_int_equal(p.settled, MODEL_SERIES);
     memstore_free(p.oracle);
     mem_free(p.gone);
     fixture_fini(&p.f);
@@ -583,6 +605,9 @@ static void stepper_run(void *arg)
         clk_manual_advance(all->f.clk, 1);
         if (!tsdb_step(all->f.db, &did, &e)) {
             atomic_fetch_add(&all->failed, 1);
+        }
+        for (u32 i = 0; i < SHARDS; i++) {
+            head_settle(all->f.db->heads[i]);
         }
         tsdb_status_get(all->f.db, 5, a, &status);
         arena_free(a);

@@ -10,11 +10,13 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "os/clk.h"
 #include "os/fs.h"
 #include "os/rng.h"
 #include "tsdb/block.h"
 #include "tsdb/block_cut.h"
 #include "tsdb/head.h"
+#include "tsdb/head_settle.h"
 #include "tsdb/head_spill.h"
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_exemplars.h"
@@ -303,6 +305,18 @@ static void collect(struct tsdb *db)
     db->collect_due = false;
 }
 
+static void settle(struct tsdb *db)
+{
+    const i64 now = clk_mono_ms(db->opts.clk);
+    if (now - db->settle_at < SETTLE_EVERY_MS) {
+        return;
+    }
+    db->settle_at = now;
+    for (u32 i = 0; i < SHARDS; i++) {
+        head_settle(db->heads[i]);
+    }
+}
+
 i64 tsdb_newest(struct tsdb *db)
 {
     i64 newest = heads_newest(db);
@@ -430,6 +444,7 @@ bool tsdb_step(struct tsdb *db, bool *did, struct error *e)
         tsdb_count(db, ok ? COUNT_COMPACTIONS : COUNT_COMPACTIONS_FAILED, 1);
     }
     collect(db);
+    settle(db);
     spill(db);
     for (u32 i = 0; ok && i < SHARDS; i++) {
         ok = log_truncate(db, i, e);
