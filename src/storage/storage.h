@@ -81,8 +81,8 @@ struct storage_appender {
     const struct storage_appender_ops *ops;
 };
 
-// One stretch of a series: equal column_id = the same t (and start_t) column; 0 = private. Times
-// rise strictly, also from run to run. Valid until the next call on the cursor.
+// One stretch of a series: equal column_id = the same t (and start_t), of other series, jobs and
+// instances too; 0 = private. Times rise strictly, also from run to run. Valid until the next call.
 struct series_run {
     u64 column_id;
     const i64 *t_ms;

@@ -273,9 +273,8 @@ void block_reader_init(struct block_reader *r, struct block *b, struct arena *a)
 {
     *r = (struct block_reader){.block = b, .arena = a, .times_max = TIMES_AT_ONCE};
     r->page_arena = arena_new(PAGE_ARENA_MAX);
-    r->times_arena = arena_new(PAGE_ARENA_MAX);
-    r->column_slots = 64;
-    r->columns = MEM_NEW_N(struct column_slot, r->column_slots);
+    r->columns_arena = arena_new(PAGE_ARENA_MAX);
+    time_cache_init(&r->known, PAGE_ARENA_MAX);
     buf_init(&r->raw, RAW_MAX);
     buf_init(&r->times_raw, RAW_MAX);
     label_reader_init(&r->labels, &b->index);
@@ -289,9 +288,9 @@ void block_reader_fini(struct block_reader *r)
     label_reader_fini(&r->labels);
     buf_fini(&r->raw);
     buf_fini(&r->times_raw);
-    mem_free(r->columns);
+    time_cache_fini(&r->known);
     arena_free(r->page_arena);
-    arena_free(r->times_arena);
+    arena_free(r->columns_arena);
     *r = (struct block_reader){0};
 }
 
@@ -502,95 +501,73 @@ struct chunk_list block_reader_chunks(struct block_reader *r, u32 series, struct
     return list;
 }
 
-static struct column_slot *slot_find(struct block_reader *r, u32 column)
-{
-    u32 at = (u32)hash_mix(column, 0) & (r->column_slots - 1);
-    while (r->columns[at].t_ms && r->columns[at].column != column) {
-        at = (at + 1) & (r->column_slots - 1);
-    }
-    return &r->columns[at];
-}
-
-static void slots_grow(struct block_reader *r)
-{
-    struct column_slot *old = r->columns;
-    u32 n = r->column_slots;
-    r->column_slots = n * 2;
-    r->columns = MEM_NEW_N(struct column_slot, r->column_slots);
-    for (u32 i = 0; i < n; i++) {
-        if (old[i].t_ms) {
-            *slot_find(r, old[i].column) = old[i];
-        }
-    }
-    mem_free(old);
-}
-
 static bool times_load(struct block_reader *r, u32 page, struct error *e)
 {
     str bytes;
     struct block *b = r->block;
+    const struct page_entry *p = &b->times[page];
     if (r->times_page == page + 1 && fs_map_holes(&b->data) == 0) {
         return true;
     }
     r->times_page = 0;
-    if (!page_get(b, &b->times[page], page, &bytes, e) ||
-        !page_open(bytes, &b->times[page], &r->times_raw, &r->times, e)) {
+    arena_reset(r->columns_arena);
+    if (!page_get(b, p, page, &bytes, e) || !page_open(bytes, p, &r->times_raw, &r->times, e) ||
+        !page_columns(&r->times, p, r->columns_arena, &r->columns, e)) {
         return false;
     }
     r->times_page = page + 1;
     return true;
 }
 
-const i64 *block_reader_column(struct block_reader *r, u32 column, u32 *n, struct error *e)
+// A column that is not known yet.
+static const struct column_times *column_load(struct block_reader *r, u32 column, struct error *e)
 {
     struct block *b = r->block;
-    struct column_slot *s = slot_find(r, column);
-    if (s->t_ms) {
-        *n = s->n;
-        return s->t_ms;
-    }
-    u32 page = page_find(b->times, b->time_pages, column);
+    UNINIT i64 t_ms[COLUMN_ROWS_MAX];
     const u32 holes = fs_map_holes(&b->data);
-    i64 times[COLUMN_ROWS_MAX];
-    u32 rows = 0;
+    const u32 page = page_find(b->times, b->time_pages, column);
     if (page == b->time_pages) {
         return err_null(e, ERR_CORRUPT, "%s/data: column %u does not exist", b->path, column);
     }
-    if (!times_load(r, page, e) ||
-        !page_column(&r->times, &b->times[page], column, times, &rows, e)) {
+    if (!times_load(r, page, e)) {
         return NULL;
     }
-    if (fs_map_holes(&b->data) != holes) { // Perhaps while it was decoded.
+    const struct column_entry *c = &r->columns[column - b->times[page].first];
+    const str body = column_body(&r->times, c);
+    const struct column_times *times = time_cache_equal(&r->known, body, c->rows);
+    if (!times && !column_times_read(&r->times, &b->times[page], c, t_ms, e)) {
+        return NULL;
+    }
+    if (fs_map_holes(&b->data) != holes) { // Perhaps while it was read.
         (void)block_is_whole(b, e);
         return NULL;
     }
-    if (r->column_count * 2 >= r->column_slots) {
-        slots_grow(r);
-        s = slot_find(r, column);
+    if (times) {
+        time_cache_share(&r->known, column, times);
+        return times;
     }
-    i64 *kept = arena_try(r->times_arena, rows, sizeof(*kept));
-    if (!kept) {
-        return err_null(e, ERR_LIMIT, "%s: the timestamps of one series need more than %zu bytes",
-                        b->path, PAGE_ARENA_MAX);
-    }
-    memcpy(kept, times, rows * sizeof(i64));
-    *s = (struct column_slot){.column = column, .n = rows, .t_ms = kept};
-    r->column_count++;
-    *n = rows;
-    return kept;
+    times = time_cache_add(&r->known, column, body, t_ms, c->rows);
+    return times
+               ? times
+               : err_null(e, ERR_LIMIT, "%s: the timestamps of one series need more than %zu bytes",
+                          b->path, PAGE_ARENA_MAX);
+}
+
+const struct column_times *block_reader_column(struct block_reader *r, u32 column, struct error *e)
+{
+    const struct column_times *times = time_cache_get(&r->known, column);
+    return times ? times : column_load(r, column, e);
 }
 
 void block_reader_forget(struct block_reader *r)
 {
-    if (arena_bytes(r->times_arena) >= r->times_max) {
-        arena_reset(r->times_arena);
-        memset(r->columns, 0, r->column_slots * sizeof(*r->columns));
-        r->column_count = 0;
+    if (time_cache_bytes(&r->known) >= r->times_max) {
+        time_cache_clear(&r->known);
     }
 }
 
 u64 block_reader_bytes(const struct block_reader *r)
 {
-    return arena_bytes(r->page_arena) + arena_bytes(r->times_arena) + r->raw.cap +
-           r->times_raw.cap + (u64)r->column_slots * sizeof(*r->columns);
+    return arena_bytes(r->page_arena) + arena_bytes(r->columns_arena) +
+           time_cache_bytes(&r->known) + r->raw.cap + r->times_raw.cap;
 }

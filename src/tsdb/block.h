@@ -18,6 +18,7 @@
 #include "tsdb/exemplar_file.h"
 #include "tsdb/index_file.h"
 #include "tsdb/label_reader.h"
+#include "tsdb/time_cache.h"
 
 struct arena;
 struct error;
@@ -91,25 +92,20 @@ bool block_verify(struct block *b, struct error *e) MUST_USE;
 // Reads one block for one query. Threads: owned.
 struct block_reader {
     struct block *block;
-    struct arena *arena;       // Of the query: labels.
-    struct arena *page_arena;  // The directory of the page at hand.
-    struct arena *times_arena; // Decoded columns.
+    struct arena *arena;      // Of the query: labels.
+    struct arena *page_arena; // The directory of the page at hand.
     struct label_reader labels;
     struct buf raw; // The page at hand, if it was packed.
     bool unpacked;
     struct buf times_raw;
     u32 times_page; // Index + 1 of the time page at hand.
     struct page_view times;
-    u32 page; // Index + 1 of the page at hand.
+    struct column_entry *columns; // Of that page, in an arena of its own.
+    struct arena *columns_arena;
+    struct time_cache known; // Decoded columns.
+    u32 page;                // Index + 1 of the page at hand.
     struct chunk_entry *chunks;
     u32 chunk_count;
-    struct column_slot {
-        u32 column;
-        u32 n;
-        i64 *t_ms; // NULL = empty slot.
-    } * columns;
-    u32 column_slots; // A power of two.
-    u32 column_count;
     u64 times_max; // Bytes of decoded columns, from which on forget drops them.
 };
 void block_reader_init(struct block_reader *r, struct block *b, struct arena *a);
@@ -124,7 +120,7 @@ struct chunk_list {
 struct chunk_list block_reader_chunks(struct block_reader *r, u32 series, struct arena *a,
                                       struct error *e);
 // Borrowed until block_reader_forget. NULL if its page is bad.
-const i64 *block_reader_column(struct block_reader *r, u32 column, u32 *n, struct error *e);
+const struct column_times *block_reader_column(struct block_reader *r, u32 column, struct error *e);
 // Between two series: drops decoded columns if they are large.
 void block_reader_forget(struct block_reader *r);
 u64 block_reader_bytes(const struct block_reader *r); // Of memory, without what r->arena holds.

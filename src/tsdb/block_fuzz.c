@@ -129,7 +129,7 @@ static void feed_page(struct arena *a, str input)
 {
     struct error e;
     struct chunk_entry *chunks;
-    u32 n;
+    struct column_entry *columns;
     i64 times[COLUMN_ROWS_MAX];
     if (input.len < PAGE_HEAD_BYTES) {
         return;
@@ -155,8 +155,11 @@ static void feed_page(struct arena *a, str input)
             }
         }
     }
-    for (u32 i = 0; i < 200; i++) {
-        (void)!page_column(&v, &p, i, times, &n, &e);
+    if (page_columns(&v, &p, a, &columns, &e)) {
+        for (u32 i = 0; i < v.count; i++) {
+            CHECK(column_body(&v, &columns[i]).len == columns[i].bytes);
+            (void)!column_times_read(&v, &p, &columns[i], times, &e);
+        }
     }
     buf_fini(&raw);
 }

@@ -128,9 +128,19 @@ bool page_open(str page, const struct page_entry *p, struct buf *raw, struct pag
 // Decodes the directory of a value page; entries in the arena, rising by series.
 bool page_chunks(const struct page_view *v, const struct page_entry *p, struct arena *a,
                  struct chunk_entry **out, struct error *e) MUST_USE;
-// The times of one column of a time page; at most COLUMN_ROWS_MAX.
-bool page_column(const struct page_view *v, const struct page_entry *p, u32 column, i64 *t_ms,
-                 u32 *n, struct error *e) MUST_USE;
+// A column as a page's directory tells it: where its bytes are in the page's body.
+struct column_entry {
+    u32 offset;
+    u32 bytes;
+    u32 rows; // 1 to COLUMN_ROWS_MAX.
+};
+// Decodes the directory of a time page; entries in the arena, from column p->first on.
+bool page_columns(const struct page_view *v, const struct page_entry *p, struct arena *a,
+                  struct column_entry **out, struct error *e) MUST_USE;
+str column_body(const struct page_view *v, const struct column_entry *c);
+// Its times, c->rows of them.
+bool column_times_read(const struct page_view *v, const struct page_entry *p,
+                       const struct column_entry *c, i64 *t_ms, struct error *e) MUST_USE;
 // Reads the footer and table of a data file; pages in the arena.
 bool page_table(str file, struct arena *a, struct page_entry **out, u32 *n,
                 struct error *e) MUST_USE;

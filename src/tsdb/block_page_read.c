@@ -163,36 +163,46 @@ bool page_chunks(const struct page_view *v, const struct page_entry *p, struct a
     return true;
 }
 
-bool page_column(const struct page_view *v, const struct page_entry *p, u32 column, i64 *t_ms,
-                 u32 *n, struct error *e)
+bool page_columns(const struct page_view *v, const struct page_entry *p, struct arena *a,
+                  struct column_entry **out, struct error *e)
 {
-    if (column < p->first || column > p->last || v->count != p->last - p->first + 1) {
+    if (v->count != p->last - p->first + 1 || v->count > v->directory.len) {
         return bad_page(p, e);
+    }
+    struct column_entry *columns = arena_try_raw(a, v->count, sizeof(*columns));
+    if (!columns) {
+        return err_set(e, ERR_LIMIT, "the query's memory is used up");
     }
     struct dec d = dec_of(v->directory);
     u64 offset = 0;
-    u64 rows = 0;
-    u64 bytes = 0;
-    for (u32 i = p->first; i <= column && dec_ok(&d); i++) {
+    for (u32 i = 0; i < v->count; i++) {
+        const u64 rows = dec_varint(&d);
+        const u64 bytes = dec_varint(&d);
+        if (!dec_ok(&d) || rows == 0 || rows > COLUMN_ROWS_MAX || bytes > v->body.len - offset) {
+            return bad_page(p, e);
+        }
+        columns[i] = (struct column_entry){(u32)offset, (u32)bytes, (u32)rows};
         offset += bytes;
-        rows = dec_varint(&d);
-        bytes = dec_varint(&d);
-        if (bytes > v->body.len || offset > v->body.len - bytes) {
-            return bad_page(p, e);
-        }
     }
-    if (!dec_ok(&d) || rows == 0 || rows > COLUMN_ROWS_MAX) {
-        return bad_page(p, e);
-    }
-    struct dec times = dec_of(str_sub(v->body, offset, offset + bytes));
-    if (!ts_pack_decode(&times, (u32)rows, t_ms) || dec_left(&times) != 0) {
-        return bad_page(p, e);
-    }
-    for (u64 i = 1; i < rows; i++) {
-        if (t_ms[i] <= t_ms[i - 1]) {
-            return bad_page(p, e);
-        }
-    }
-    *n = (u32)rows;
+    *out = columns;
     return true;
+}
+
+str column_body(const struct page_view *v, const struct column_entry *c)
+{
+    return str_sub(v->body, c->offset, (size_t)c->offset + c->bytes);
+}
+
+bool column_times_read(const struct page_view *v, const struct page_entry *p,
+                       const struct column_entry *c, i64 *t_ms, struct error *e)
+{
+    struct dec d = dec_of(column_body(v, c));
+    if (!ts_pack_decode(&d, c->rows, t_ms) || dec_left(&d) != 0) {
+        return bad_page(p, e);
+    }
+    bool rise = true;
+    for (u32 i = 1; i < c->rows; i++) {
+        rise = rise && t_ms[i] > t_ms[i - 1];
+    }
+    return rise || bad_page(p, e);
 }

@@ -243,7 +243,6 @@ TEST(block_reader_forgets_timestamps_beyond_its_share)
     struct block_reader r;
     char path[400];
     size_t n;
-    u32 rows;
     struct arena *a = arena_new((size_t)1 << 22);
     fixture_init(&f, 63);
     f.opts.compact_off = true;
@@ -261,17 +260,19 @@ TEST(block_reader_forgets_timestamps_beyond_its_share)
     assert_non_null(b);
     block_reader_init(&r, b, a);
     u64 before = block_reader_bytes(&r);
-    assert_non_null(block_reader_column(&r, 0, &rows, &e));
+    const struct column_times *times = block_reader_column(&r, 0, &e);
+    assert_non_null(times);
+    const u64 wanted = times->n * sizeof(i64);
     u64 held = block_reader_bytes(&r);
-    assert_true(held >= before + rows * sizeof(i64));
+    assert_true(held >= before + wanted);
     r.times_max = held;
     block_reader_forget(&r);
-    assert_int_equal(r.column_count, 1); // They fit.
-    r.times_max = rows * sizeof(i64);
+    assert_int_equal(r.known.count, 1); // They fit.
+    r.times_max = wanted;
     block_reader_forget(&r);
-    assert_int_equal(r.column_count, 0);
-    assert_non_null(block_reader_column(&r, 0, &rows, &e)); // They come again.
-    assert_int_equal(r.column_count, 1);
+    assert_int_equal(r.known.count, 0);
+    assert_non_null(block_reader_column(&r, 0, &e)); // They come again.
+    assert_int_equal(r.known.count, 1);
     block_reader_fini(&r);
     block_close(b);
     arena_free(a);

@@ -118,10 +118,12 @@ bool compact_series_add(struct compact_columns *c, u32 source, u32 series, struc
     }
     for (u32 i = 0; i < list.n; i++) {
         struct compact_part p = {.entry = list.items[i], .source = source};
-        p.t = block_reader_column(&s->reader, p.entry.rows.column, &p.rows, e);
-        if (!p.t) {
+        const struct column_times *times = block_reader_column(&s->reader, p.entry.rows.column, e);
+        if (!times) {
             return false;
         }
+        p.t = times->t_ms;
+        p.rows = times->n;
         bool whole = p.entry.rows.whole;
         p.span = whole ? p.rows : p.entry.rows.span;
         p.n = whole ? p.rows : p.entry.rows.n;

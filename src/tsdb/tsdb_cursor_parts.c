@@ -115,15 +115,16 @@ static void parts_of_block(struct tsdb_cursor *c, struct source *s, u32 ordinal)
     }
     for (u32 i = 0; i < list.n; i++) {
         const struct chunk_rows *r = &list.items[i].rows;
-        u32 rows;
-        const i64 *t = block_reader_column(&s->reader, r->column, &rows, &why);
-        u32 span = r->whole ? rows : r->span;
-        if (!t || r->first + span > rows) {
-            cursor_warn_partial(c, t ? "a chunk reaches beyond its timestamp column" : why.text);
+        const struct column_times *times = block_reader_column(&s->reader, r->column, &why);
+        const u32 rows = times ? times->n : 0;
+        const u32 span = r->whole ? rows : r->span;
+        if (!times || r->first + span > rows) {
+            cursor_warn_partial(c,
+                                times ? "a chunk reaches beyond its timestamp column" : why.text);
             continue;
         }
         struct part *p = part_add(c);
-        p->t = t;
+        p->t = times->t_ms;
         p->first = r->first;
         p->chunk_n = r->whole ? rows : r->n;
         p->present = r->present;
@@ -134,7 +135,7 @@ static void parts_of_block(struct tsdb_cursor *c, struct source *s, u32 ordinal)
         p->box_chunk = r->boxes;
         p->boxed = r->boxes;
         c->any_boxed = c->any_boxed || p->boxed;
-        p->column_id = r->present ? 0 : block_source_id(s->reader.block) | (u64)r->column << 18;
+        p->column_id = r->present ? 0 : block_source_id(s->reader.block) | (u64)times->id << 18;
         part_cut(c, p, span, c->s.min_ms);
     }
 }
