@@ -458,7 +458,7 @@ static bool chunk_take(const struct block_reader *r, struct chunk_entry *to, u32
 static bool chunk_list_grow(struct chunk_list *list, u32 *cap, struct arena *a)
 {
     u32 more = *cap * 2 + 2;
-    struct chunk_entry *items = arena_try(a, more, sizeof(*items));
+    struct chunk_entry *items = arena_try_raw(a, more, sizeof(*items));
     if (!items) {
         return false;
     }
@@ -478,7 +478,7 @@ struct chunk_list block_reader_chunks(struct block_reader *r, u32 series, struct
     u32 cap = 0;
     for (u32 p = page_find(b->values, b->value_pages, series);
          p < b->value_pages && b->values[p].first <= series; p++) {
-        struct error why = {0};
+        UNINIT struct error why;
         if (!page_load(r, p, &why)) {
             list.missing = true;
             (void)err_set(e, why.code, "%s", why.text);

@@ -73,18 +73,21 @@ static void feed_index(struct fs *fs, struct arena *a, u8 *bytes, size_t size)
 {
     struct index_file x;
     struct label_reader r;
+    struct symbol_texts texts;
     struct error e;
     index_sign(bytes, size);
     file_put(fs, "/index", (str){(const char *)bytes, size});
     if (!index_file_open(&x, fs, "/index", &e)) {
         return;
     }
+    symbol_texts_init(&texts);
     label_reader_init(&r, &x);
     for (u32 i = 0; i < x.series_count && i < 64; i++) {
         struct labels ls;
-        (void)!label_reader_get(&r, i, a, &ls, &e);
+        (void)!label_reader_get(&r, i, &texts, a, &ls, &e);
     }
     label_reader_fini(&r);
+    symbol_texts_fini(&texts);
     (void)!x.source.ops->names(&x.source, on_name, &x, &e);
     index_file_close(&x);
 }

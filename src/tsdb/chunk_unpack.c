@@ -264,18 +264,20 @@ static void line_store(const struct unpack_sink *sink, u64 x0, u64 step, u32 n)
     if (step != 0) {
         return;
     }
-    // Zero is the usual constant. Others double: libc copies with the widest registers there are.
-    const size_t bytes = (size_t)n * 8;
-    value_store(x0, sink->as, sink->divisor, out);
-    if (load_le64(out) == 0) {
-        memset(out, 0, bytes);
+    // Zero is the usual constant. Others go by groups, which compilers make wide stores of.
+    u64 word;
+    value_store(x0, sink->as, sink->divisor, (u8 *)&word);
+    if (word == 0) {
+        memset(out, 0, (size_t)n * 8);
         return;
     }
-    for (u32 i = 1; i < MIN(n, GROUP); i++) {
-        memcpy(out + (size_t)i * 8, out, 8);
+    const u64 group[GROUP] = {word, word, word, word, word, word, word, word};
+    u32 i = 0;
+    for (; i + GROUP <= n; i += GROUP) {
+        memcpy(out + (size_t)i * 8, group, sizeof(group));
     }
-    for (size_t have = sizeof(u64) * GROUP; have < bytes; have *= 2) {
-        memcpy(out + have, out, MIN(have, bytes - have));
+    for (; i < n; i++) {
+        memcpy(out + (size_t)i * 8, &word, sizeof(word));
     }
 }
 

@@ -1,11 +1,14 @@
 // label_reader.h: the labels of a block's series; a text that many of them share is decoded once.
 //
 //   series ─► numbers of symbols ─► slot: number mod LABEL_SLOTS ─┬► holds it: the text as it is
-//                                                                 └► else: decoded, put there
+//                                                                 └► else: decoded, kept, put there
 //
 // Neighbours differ in one or two of their labels, and each text takes up to 16 steps to decode.
-// Cost: some ns a text that is in its slot. Memory: the slots and LABEL_TEXT_BYTES, and beyond
-// those the texts of one series. Threads: owned.
+// What readers of several blocks decode goes into one struct symbol_texts: the same text has one
+// address there, as long as another of its hash does not take its place, and who compares labels
+// of several blocks need not look at bytes.
+// Cost: some ns a text that is in its slot. Memory: slots and places, LABEL_TEXT_BYTES, and beyond
+// those the texts of one step. Threads: owned.
 #ifndef TSDB_LABEL_READER_H
 #define TSDB_LABEL_READER_H
 
@@ -16,12 +19,25 @@ struct arena;
 struct error;
 
 #define LABEL_SLOTS      1024U // A power of two.
-#define LABEL_TEXT_BYTES (256U << 10)
+#define LABEL_PLACES     4096U // A power of two.
+#define LABEL_TEXT_BYTES ((size_t)1 << 20)
+
+// Threads: owned.
+struct symbol_texts {
+    struct arena *arena;
+    str *places;    // By hash; the newest of those that meet.
+    u32 generation; // Goes up when texts are dropped. Never 0.
+};
+void symbol_texts_init(struct symbol_texts *t);
+void symbol_texts_fini(struct symbol_texts *t); // Accepts zeroed.
+// When nobody holds one any more: drops the texts if they are many.
+bool symbol_texts_are_many(const struct symbol_texts *t);
+void symbol_texts_drop(struct symbol_texts *t);
 
 // Threads: owned.
 struct label_reader {
     struct symbol_reader symbols;
-    struct arena *texts;
+    u32 generation; // Of the texts in the slots.
     struct label_slot {
         u32 number; // Of the symbol, + 1; 0 = empty.
         str text;
@@ -30,11 +46,9 @@ struct label_reader {
 void label_reader_init(struct label_reader *r, const struct index_file *x);
 void label_reader_fini(struct label_reader *r); // Accepts zeroed.
 
-// The labels of a series without the hidden one. The array is in the arena, the texts are the
-// reader's until it is told to forget.
-bool label_reader_get(struct label_reader *r, u32 ordinal, struct arena *a, struct labels *out,
-                      struct error *e) MUST_USE;
-// Between two series: drops the texts if they are many.
-void label_reader_forget(struct label_reader *r);
+// The labels of a series without the hidden one. The array is in the arena, the texts are in t,
+// which is the same one each time.
+bool label_reader_get(struct label_reader *r, u32 ordinal, struct symbol_texts *t, struct arena *a,
+                      struct labels *out, struct error *e) MUST_USE;
 
 #endif

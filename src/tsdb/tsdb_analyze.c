@@ -40,6 +40,7 @@ struct analyze {
     struct postings *fresh;
     struct top_list tops[TOP_KINDS];
     struct label_reader labels;
+    struct symbol_texts texts;
     u32 metric_name;   // The symbol of __name__; symbol_count if there is none.
     u64 *metric_bytes; // Of each symbol as a metric's name.
     u32 *pairs;
@@ -381,8 +382,10 @@ static bool series_flush(struct analyze *z, const struct bytes_walk *w, struct e
     struct labels ls;
     struct buf text;
     arena_reset(z->scratch);
-    label_reader_forget(&z->labels);
-    if (!label_reader_get(&z->labels, w->series, z->scratch, &ls, e)) {
+    if (symbol_texts_are_many(&z->texts)) {
+        symbol_texts_drop(&z->texts);
+    }
+    if (!label_reader_get(&z->labels, w->series, &z->texts, z->scratch, &ls, e)) {
         return false;
     }
     buf_init(&text, TEXT_BYTES_MAX);
@@ -461,9 +464,11 @@ static bool block_look(struct analyze *z, struct error *e)
     z->metric_bytes = MEM_NEW_N(u64, x->symbol_count + 1ULL);
     z->pairs = MEM_NEW_N(u32, 2ULL * PAIRS_MAX);
     label_reader_init(&z->labels, x);
+    symbol_texts_init(&z->texts);
     const bool ok = churn_look(z, e) && labels_look(z, e) && bytes_look(z, e) &&
                     block_is_whole(z->block, e) && (!z->before || block_is_whole(z->before, e));
     label_reader_fini(&z->labels);
+    symbol_texts_fini(&z->texts);
     postings_free(z->fresh);
     mem_free(z->metric_bytes);
     mem_free(z->pairs);

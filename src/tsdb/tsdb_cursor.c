@@ -126,6 +126,14 @@ static bool head_select(struct tsdb_cursor *c, u32 shard)
     return ok ? true : tsdb_cursor_fail(c);
 }
 
+void cursor_source_open(struct tsdb_cursor *c, struct source *s, struct block *b)
+{
+    block_reader_init(&s->reader, b, c->arena);
+    if (!c->texts.arena) {
+        symbol_texts_init(&c->texts);
+    }
+}
+
 static bool block_select(struct tsdb_cursor *c, u32 at)
 {
     struct error why = {0};
@@ -147,7 +155,7 @@ static bool block_select(struct tsdb_cursor *c, u32 at)
         s->ordinals = ARENA_NEW_N(c->arena, u32, n);
         s->count = (u32)n;
         postings_list(set, s->ordinals);
-        block_reader_init(&s->reader, b, c->arena);
+        cursor_source_open(c, s, b);
     }
     postings_free(set);
     return true;
@@ -249,8 +257,7 @@ static bool source_peek(struct tsdb_cursor *c, struct source *s)
             s->live = true;
             break;
         }
-        label_reader_forget(&s->reader.labels);
-        s->live = label_reader_get(&s->reader.labels, s->ordinals[s->at],
+        s->live = label_reader_get(&s->reader.labels, s->ordinals[s->at], &c->texts,
                                    c->label_arenas[c->label_at], &s->labels, &why);
         if (!s->live && why.code != ERR_CORRUPT) {
             c->error = why;
@@ -264,11 +271,12 @@ static bool source_peek(struct tsdb_cursor *c, struct source *s)
     return s->live;
 }
 
-// A block's labels are read ahead into one of two arenas; when one has grown, the labels still
-// waiting move to the other.
+// A block's labels are read ahead into one of two arenas; when one has grown, or their texts have,
+// the labels still waiting move to the other, and nobody holds a text any more.
 static void label_arena_turn(struct tsdb_cursor *c)
 {
-    if (arena_bytes(c->label_arenas[c->label_at]) < (1U << 20)) {
+    const bool texts_go = c->texts.arena && symbol_texts_are_many(&c->texts);
+    if (arena_bytes(c->label_arenas[c->label_at]) < (1U << 20) && !texts_go) {
         return;
     }
     c->label_at ^= 1;
@@ -279,6 +287,9 @@ static void label_arena_turn(struct tsdb_cursor *c)
         if (s->is_block && s->live) {
             s->labels = labels_copy(fresh, s->labels);
         }
+    }
+    if (texts_go) {
+        symbol_texts_drop(&c->texts);
     }
 }
 
@@ -421,6 +432,7 @@ static bool series_cursor_close(struct series_cursor *base, struct storage_warni
     arena_free(c->series_arena);
     arena_free(c->label_arenas[0]);
     arena_free(c->label_arenas[1]);
+    symbol_texts_fini(&c->texts);
     arena_free(c->arena);
     mem_free(c);
     return ok;

@@ -68,6 +68,7 @@ struct tsdb_cursor {
     struct tsdb_selection s;
     struct arena *arena; // Of the selection.
     struct arena *label_arenas[2];
+    struct symbol_texts texts;  // Of blocks; nothing before the first.
     struct arena *series_arena; // Of one series.
     struct source *sources;
     u32 source_count;
@@ -113,6 +114,7 @@ bool cursor_slices(struct series_cursor *base, u32 count, struct query_budget *b
 
 // ---- tsdb_cursor.c ----
 struct tsdb_cursor *cursor_new(const struct tsdb_selection *s); // Without a source.
+void cursor_source_open(struct tsdb_cursor *c, struct source *s, struct block *b); // Of a block.
 // Adds to what the query has used, and looks at everything that may stop it; c->error is set.
 bool cursor_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes) MUST_USE;
 // Something that belongs into the answer is not there: says so once per place.

@@ -29,7 +29,8 @@ void cursor_boxes_charge(struct tsdb_cursor *c, u32 from)
 // All values of a part's chunk, decoded; NULL: damaged, or the budget is spent.
 static const f64 *part_decode(struct tsdb_cursor *c, const struct part *p)
 {
-    struct error why = {0};
+    UNINIT struct error why;
+    why.text[0] = '\0';
     if (p->tokens) {
         open_tokens_decode(p->bytes, p->chunk_n, c->decoded, NULL, 0);
         return c->decoded;

@@ -107,7 +107,7 @@ static void parts_of_head(struct tsdb_cursor *c, const struct head_series *s, u6
 
 static void parts_of_block(struct tsdb_cursor *c, struct source *s, u32 ordinal)
 {
-    struct error why = {0};
+    UNINIT struct error why; // Here and below: nothing is cleared for each of many series.
     const u64 holes = map_guard_holes();
     struct chunk_list list = block_reader_chunks(&s->reader, ordinal, c->series_arena, &why);
     if (list.missing) {

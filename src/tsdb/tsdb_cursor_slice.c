@@ -10,26 +10,26 @@
 #include "tsdb/head_read.h"
 #include "tsdb/tsdb_cursor_inner.h"
 
-static bool source_labels(struct source *s, u32 at, struct arena *a, struct labels *out)
+static bool source_labels(struct tsdb_cursor *c, struct source *s, u32 at, struct labels *out)
 {
     struct error why = {0};
     if (!s->is_block) {
         *out = s->series[at].labels;
         return true;
     }
-    label_reader_forget(&s->reader.labels);
-    return label_reader_get(&s->reader.labels, s->ordinals[at], a, out, &why);
+    return label_reader_get(&s->reader.labels, s->ordinals[at], &c->texts, c->series_arena, out,
+                            &why);
 }
 
 // The first of its series whose labels are not less.
-static bool source_find(struct source *s, struct labels ls, struct arena *a, u32 *at)
+static bool source_find(struct tsdb_cursor *c, struct source *s, struct labels ls, u32 *at)
 {
     u32 low = 0;
     u32 high = s->count;
     while (low < high) {
         u32 mid = low + (high - low) / 2;
         struct labels there;
-        if (!source_labels(s, mid, a, &there)) {
+        if (!source_labels(c, s, mid, &there)) {
             return false;
         }
         bool less = labels_cmp(there, ls) < 0;
@@ -72,11 +72,10 @@ static bool slice_begin(struct tsdb_cursor *c, u32 at, u32 count, u32 *begins)
         return true;
     }
     arena_reset(c->series_arena);
-    bool ok = place < s->count && source_labels(s, place, c->series_arena, &ls);
+    bool ok = place < s->count && source_labels(c, s, place, &ls);
     for (u32 i = 0; ok && i < c->source_count; i++) {
         begins[i] = at == 0 ? 0 : place;
-        ok =
-            at == 0 || i == largest || source_find(&c->sources[i], ls, c->series_arena, &begins[i]);
+        ok = at == 0 || i == largest || source_find(c, &c->sources[i], ls, &begins[i]);
     }
     return ok;
 }
@@ -100,7 +99,7 @@ static struct series_cursor *slice_new(const struct tsdb_cursor *c, struct query
                               .at = begins[i],
                               .count = ends[i]};
         if (to->is_block) {
-            block_reader_init(&to->reader, from->reader.block, x->arena);
+            cursor_source_open(x, to, from->reader.block);
         }
         x->base.series_about = MAX(x->base.series_about, ends[i] - begins[i]);
     }
