@@ -9,12 +9,23 @@
 #include "ingest/ingest.h"
 #include "os/rng.h"
 
+// What stands behind a number, and how much of it there is, must not matter.
 static void expect_number(const char *text)
 {
     f64 quick = 0;
     f64 slow = 0;
-    const char *end = text + strlen(text);
+    f64 followed = 0;
+    char line[2 * NUM_TEXT_MAX] = {0};
+    const size_t len = strlen(text);
+    const char *end = text + len;
     const char *stop = decimal_read(text, end, &quick);
+    memcpy(line, text, len);
+    memcpy(line + len, "\n12345678", 9);
+    const char *line_stop = decimal_read(line, line + len + 9 + 64, &followed);
+    if ((stop == NULL) != (line_stop == NULL) || bits_of_f64(quick) != bits_of_f64(followed) ||
+        (stop && stop - text != line_stop - line)) {
+        fail_msg("%s: another number with a line behind it", text);
+    }
     if (!stop) {
         return;
     }
@@ -49,6 +60,10 @@ TEST(decimal_reads_as_num_parse_does)
                                  : num_fixed(text, v, "efge"[form - 2], (int)rng_below(&rng, 18));
         text[len] = 0;
         expect_number(text);
+        for (size_t k = 0; form == 5 && k < len; k++) { // Digits without an exponent, up to 19.
+            text[k] = text[k] == 'e' || k > 18 ? 0 : text[k];
+        }
+        expect_number(text);
         text[rng_below(&rng, len)] = "0.e-+9 "[rng_below(&rng, 7)];
         expect_number(text);
     }
@@ -56,7 +71,9 @@ TEST(decimal_reads_as_num_parse_does)
     assert_true(is_quick("9007199254740992") && is_quick("1e22") && is_quick("1e-22"));
     assert_false(is_quick("9007199254740993") || is_quick("1e23") || is_quick("1.") ||
                  is_quick(".5") || is_quick("1e") || is_quick("+1") || is_quick("NaN") ||
-                 is_quick("0x10") || is_quick(""));
+                 is_quick("0x10") || is_quick("") || is_quick("0000000000000000001") ||
+                 is_quick("1.0000000000000000000") || is_quick("1e0001"));
+    assert_true(is_quick("000000000000000001") && is_quick("0.00000000000000001"));
 }
 
 // ---- pages ----
