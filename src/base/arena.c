@@ -214,6 +214,13 @@ void *arena_alloc(struct arena *a, size_t count, size_t size)
     return piece;
 }
 
+void *arena_raw(struct arena *a, size_t count, size_t size)
+{
+    void *piece = arena_try_raw(a, count, size);
+    CHECK(piece && "arena_raw passes the arena's bytes_max (or the machine's memory)");
+    return piece;
+}
+
 // Stretches the newest piece where it stands; false if it is not the newest or does not fit.
 static bool stretch(struct arena *a, const void *piece, size_t bytes_old, size_t bytes_new)
 {

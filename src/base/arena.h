@@ -21,6 +21,7 @@ void *arena_alloc(struct arena *a, size_t count, size_t size) MUST_USE;
 void *arena_try(struct arena *a, size_t count, size_t size) MUST_USE; // NULL beyond bytes_max.
 // The same, not zeroed: for columns of which only what was written is read.
 void *arena_try_raw(struct arena *a, size_t count, size_t size) MUST_USE;
+void *arena_raw(struct arena *a, size_t count, size_t size) MUST_USE;
 #define ARENA_NEW(a, type)      ((type *)arena_alloc((a), 1, sizeof(type)))
 #define ARENA_NEW_N(a, type, n) ((type *)arena_alloc((a), (n), sizeof(type)))
 

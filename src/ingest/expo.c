@@ -29,6 +29,8 @@ struct expo {
     str type_family; // The family that `type` belongs to.
     str unit;
     str unit_family; // The one of `unit`.
+    str typed;       // Known lines with a newer TYPE than that, not yet read; in the body.
+    str united;      // The same with a newer UNIT.
     struct arena *scratch;
     struct error error;
 };
@@ -428,12 +430,42 @@ static bool next_line(struct expo *x, str *line)
     return false;
 }
 
+// What known lines say. They were good on an earlier page, and are here.
+static void lines_read(const struct expo *x, str text, struct expo *out)
+{
+    struct expo_entry entry = {0};
+    str line = STR_EMPTY;
+    *out = (struct expo){.body = text, .format = x->format, .scratch = x->scratch};
+    while (next_line(out, &line) && hash_line(out, &entry, line)) {
+        entry = (struct expo_entry){0};
+    }
+}
+
+// The last TYPE and the last UNIT of the lines that were passed unread.
+static void catch_up(struct expo *x)
+{
+    struct expo lines;
+    if (x->typed.len > 0) {
+        lines_read(x, x->typed, &lines);
+        x->type = lines.type;
+        x->type_family = lines.type_family;
+        x->typed = STR_EMPTY;
+    }
+    if (x->united.len > 0) {
+        lines_read(x, x->united, &lines);
+        x->unit = lines.unit;
+        x->unit_family = lines.unit_family;
+        x->united = STR_EMPTY;
+    }
+}
+
 bool expo_next(struct expo *x, struct expo_entry *out)
 {
     str line = STR_EMPTY;
     if (x->failed || !next_line(x, &line) || !line.ptr) {
         return false;
     }
+    catch_up(x);
     if (arena_bytes(x->scratch) > 0) {
         arena_reset(x->scratch);
     }
@@ -441,23 +473,53 @@ bool expo_next(struct expo *x, struct expo_entry *out)
     return line.ptr[0] == '#' ? hash_line(x, out, line) : sample_line(x, out, line);
 }
 
-// What expo_next would make of the line is the same: a series ends where it ended before unless a
+// Whether created_line has to look at a known series. Blanks and quotes are left to it.
+static bool maybe_created(str series)
+{
+    const size_t brace = str_find(series, '{');
+    const str name = str_sub(series, 0, brace == STR_NONE ? series.len : brace);
+    return name.len == 0 || name.ptr[name.len - 1] == ' ' || name.ptr[name.len - 1] == '\t' ||
+           str_ends(name, STR("_created"));
+}
+
+// What expo_next would make of a line is the same: a series ends where it ended before unless a
 // brace follows its name, and here a number does.
-bool expo_known(struct expo *x, str series, f64 *value)
+u32 expo_known(struct expo *x, const struct expo_piece *pieces, u32 n, f64 *values)
 {
     const char *at = x->body.ptr + x->at;
     const char *end = x->body.ptr + x->body.len;
-    if (x->failed || x->ended || (size_t)(end - at) < series.len + 3 || at[series.len] != ' ' ||
-        memcmp(at, series.ptr, series.len) != 0) {
-        return false;
+    u32 line = x->line;
+    u32 i = 0;
+    for (; i < n && !x->failed && !x->ended; i++) {
+        const struct expo_piece *p = &pieces[i];
+        if ((size_t)(end - at) < p->text.len + (p->lines ? 0 : 3) ||
+            memcmp(at, p->text.ptr, p->text.len) != 0) {
+            break;
+        }
+        const char *stop = at + p->text.len;
+        if (p->lines > 0) {
+            x->typed = p->typed ? str_make(at, p->text.len) : x->typed;
+            x->united = p->united ? str_make(at, p->text.len) : x->united;
+            line += p->lines;
+            at = stop;
+            continue;
+        }
+        stop = *stop == ' ' ? decimal_read(stop + 1, end, &values[i]) : NULL;
+        if (!stop || stop == end || *stop != '\n' ||
+            (is_openmetrics(x) && maybe_created(p->text))) {
+            break;
+        }
+        line++;
+        at = stop + 1;
     }
-    const char *stop = decimal_read(at + series.len + 1, end, value);
-    if (!stop || stop == end || *stop != '\n' || created_line(x, series)) {
-        return false;
-    }
-    x->line++;
-    x->at = (size_t)(stop + 1 - x->body.ptr);
-    return true;
+    x->line = line;
+    x->at = (size_t)(at - x->body.ptr);
+    return i;
+}
+
+struct expo_place expo_place(const struct expo *x)
+{
+    return (struct expo_place){x->at, x->line};
 }
 
 // ---- labels ----

@@ -1,4 +1,5 @@
 // expo_known_test.c: the short ways over a page must come to what the long ones come to.
+#include "base/arena.h"
 #include "base/bits.h"
 #include "base/buf.h"
 #include "base/error.h"
@@ -80,14 +81,26 @@ TEST(decimal_reads_as_num_parse_does)
 
 static void chance_line(struct rng *rng, struct buf *b)
 {
-    static const char *const series[] = {
-        "up",           "a{x=\"1\"}",        "a {x=\"1\"}",           "a",
-        "a{x=\"} 1\"}", "{\"a.b\",c=\"d\"}", "c_created{x=\"\\\"\"}", "c_created",
-        "broken{x="};
+    static const char *const series[] = {"up",
+                                         "a{x=\"1\"}",
+                                         "a {x=\"1\"}",
+                                         "a",
+                                         "a{x=\"} 1\"}",
+                                         "{\"a.b\",c=\"d\"}",
+                                         "c_created{x=\"\\\"\"}",
+                                         "c_created",
+                                         "c_bucket{le=\"1\"}",
+                                         "c_s",
+                                         "{\"c_created\"}",
+                                         "c_created {le=\"1\"}",
+                                         "broken{x="};
     static const char *const values[] = {"1",   "2.5",  "1e+06", "NaN",   "-0",       "+Inf",
                                          "1_0", "0x1p", "1 17",  "1 1.5", "1 # {} 2", ""};
     if (rng_below(rng, 6) == 0) {
-        buf_c(b, rng_below(rng, 2) ? "# TYPE c counter" : "# HELP a text");
+        static const char *const lines[] = {"# TYPE c counter",   "# HELP a text",
+                                            "# TYPE c histogram", "# TYPE c gauge",
+                                            "# UNIT c_s s",       "# TYPE c_s gauge"};
+        buf_c(b, lines[rng_below(rng, ARRAY_LEN(lines))]);
     } else {
         const bool usual = rng_below(rng, 4) > 0;
         buf_c(b, series[rng_below(rng, ARRAY_LEN(series) - usual)]);
@@ -99,21 +112,86 @@ static void chance_line(struct rng *rng, struct buf *b)
 
 // Threads: owned.
 struct walked {
-    str series[64];
-    u32 series_count;
+    struct expo_piece pieces[64];
+    u32 count;
     struct buf text;
 };
 
-static void walked_add(struct walked *w, u32 line, str series, f64 value, const char *rest)
+static void walked_piece(struct walked *w, struct expo_piece p)
 {
-    buf_printf(&w->text, "%u %.*s %016llx%s\n", line, STR_ARG(series),
-               (unsigned long long)bits_of_f64(value), rest);
-    if (w->series_count < ARRAY_LEN(w->series)) {
-        w->series[w->series_count++] = series;
+    if (w->count < ARRAY_LEN(w->pieces)) {
+        w->pieces[w->count++] = p;
     }
 }
 
-// Walks a page; before each line the guesses are tried, if there are any. Returns how many fit.
+static void walked_sample(struct walked *w, u32 line, str series, f64 value, const char *rest)
+{
+    buf_printf(&w->text, "%u %.*s %016llx%s\n", line, STR_ARG(series),
+               (unsigned long long)bits_of_f64(value), rest);
+    walked_piece(w, (struct expo_piece){.text = series});
+}
+
+// Some of the pieces that another walk found, mostly those that come next. Returns how many.
+static u32 guesses_take(const struct walked *w, const struct walked *from, struct rng *rng,
+                        struct expo_piece *out)
+{
+    const u32 n = 1 + (u32)rng_below(rng, 4);
+    const bool next = rng_below(rng, 3) > 0;
+    for (u32 i = 0; i < n; i++) {
+        const u32 at = next ? w->count + i : (u32)rng_below(rng, from->count);
+        if (at >= from->count) {
+            return i;
+        }
+        out[i] = from->pieces[at];
+    }
+    return n;
+}
+
+// Takes what fits of some guesses. Returns how much that was.
+static u32 guesses_try(struct walked *w, struct expo *x, struct rng *rng, const struct walked *from)
+{
+    struct expo_piece guesses[4] = {0};
+    f64 values[4];
+    if (from->count == 0) {
+        return 0;
+    }
+    const u32 wanted = guesses_take(w, from, rng, guesses);
+    u32 line = expo_place(x).line;
+    const u32 n = expo_known(x, guesses, wanted, values);
+    for (u32 i = 0; i < n; i++) {
+        if (guesses[i].lines > 0) {
+            line += guesses[i].lines;
+            walked_piece(w, guesses[i]);
+        } else {
+            walked_sample(w, ++line, guesses[i].text, values[i], "");
+        }
+    }
+    assert_int_equal(expo_place(x).line, line);
+    return n;
+}
+
+// A sample and what it says under the type of its family.
+static void sample_walk(struct walked *w, struct expo *x, const struct expo_entry *entry)
+{
+    const bool usual = !entry->has_t && !entry->has_exemplar && !entry->is_created;
+    struct arena *a = arena_new(1 << 20);
+    struct labels ls = {0};
+    const bool ok = expo_labels(x, entry, a, &ls, NULL, NULL);
+    const str le = ok ? labels_get(ls, LABEL_LE) : STR("broken");
+    enum metric_type type;
+    str unit;
+    expo_schema(x, labels_get(ls, LABEL_NAME), &type, &unit);
+    walked_sample(w, entry->line, entry->series, entry->value,
+                  entry->is_created ? " created"
+                  : usual           ? ""
+                                    : " more");
+    if (!usual) { // Those that are guessed have no labels read.
+        buf_printf(&w->text, "le %.*s %d %.*s\n", STR_ARG(le), (int)type, STR_ARG(unit));
+    }
+    arena_free(a);
+}
+
+// Walks a page; before each line some guesses are tried, if there are any. Returns how many fit.
 static u32 page_walk(struct walked *w, str page, enum expo_format format, struct rng *rng,
                      const struct walked *guesses)
 {
@@ -123,24 +201,22 @@ static u32 page_walk(struct walked *w, str page, enum expo_format format, struct
     u32 line = 0;
     u32 fitted = 0;
     for (;;) {
-        f64 value;
-        const u32 n = guesses ? guesses->series_count : 0;
-        str guess = n > 0 ? guesses->series[rng_below(rng, n)] : STR_EMPTY;
-        if (n > 0 && rng_below(rng, 3) > 0 && w->series_count < n) {
-            guess = guesses->series[w->series_count];
-        }
-        if (guess.len > 0 && expo_known(x, guess, &value)) {
-            walked_add(w, ++line, guess, value, "");
-            fitted++;
+        const u32 n = guesses ? guesses_try(w, x, rng, guesses) : 0;
+        const struct expo_place from = expo_place(x);
+        fitted += n;
+        if (n > 0) {
             continue;
         }
         if (!expo_next(x, &entry)) {
             break;
         }
-        line = entry.line;
+        const struct expo_place to = expo_place(x);
+        const str text = str_sub(page, from.at, to.at);
         if (entry.kind == EXPO_SAMPLE) {
-            const bool usual = !entry.has_t && !entry.has_exemplar && !entry.is_created;
-            walked_add(w, line, entry.series, entry.value, usual ? "" : " more");
+            sample_walk(w, x, &entry);
+        } else if (!str_eq(text, STR("# EOF\n"))) {
+            walked_piece(w, (struct expo_piece){text, to.line - from.line, entry.kind == EXPO_TYPE,
+                                                entry.kind == EXPO_UNIT});
         }
     }
     if (!expo_close(x, &line, &e)) {

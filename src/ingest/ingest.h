@@ -47,9 +47,23 @@ struct expo_entry {
 struct expo;
 struct expo *expo_open(str body, enum expo_format format);
 bool expo_next(struct expo *x, struct expo_entry *out); // false: the end or an error.
-// If the next line is this series (the text of an entry of any earlier page), one space and a short
-// number: takes it, with neither time nor exemplar. Else takes nothing, and expo_next shall see.
-bool expo_known(struct expo *x, str series, f64 *value);
+// Something that an earlier page of the same format had: a series, by the text of its entry, or a
+// run of whole # lines without # EOF.
+struct expo_piece {
+    str text;
+    u32 lines;   // Of a run; 0 = a series.
+    bool typed;  // One of them is a TYPE line,
+    bool united; // a UNIT line.
+};
+// Takes the pieces that the page goes on with, in this order, up to the first that does not stand
+// there; expo_next shall see what does. Behind a series stand one space and a short number, neither
+// time nor exemplar: values[i], where pieces[i] is one. Returns how many were taken.
+u32 expo_known(struct expo *x, const struct expo_piece *pieces, u32 n, f64 *values);
+struct expo_place {
+    size_t at;
+    u32 line; // Lines before it.
+};
+struct expo_place expo_place(const struct expo *x); // Of what expo_next sees.
 // Parses the labels of entry->series into the arena, sorted, __name__ included; le and quantile
 // normalised as floats (1 → 1.0). blank (may be NULL) gets, unsorted, the labels that stand there
 // with an empty value: they are no labels, but with honor_labels they keep the target's out.

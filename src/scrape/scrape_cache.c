@@ -4,6 +4,7 @@
 
 #define CACHE_ENTRIES_MAX 2000000U
 #define CACHE_TEXT_MAX    (256U << 20)
+#define CACHE_LINES_MAX   (64U << 20) // Bytes of # lines.
 
 static str entry_text(const struct scrape_cache *c, const struct cache_entry *e)
 {
@@ -29,6 +30,7 @@ void scrape_cache_init(struct scrape_cache *c)
 {
     *c = (struct scrape_cache){0};
     buf_init(&c->texts, CACHE_TEXT_MAX);
+    buf_init(&c->line_texts, CACHE_LINES_MAX);
     map_init(&c->map, &entry_ops, c);
 }
 
@@ -36,7 +38,9 @@ void scrape_cache_fini(struct scrape_cache *c)
 {
     mem_free(c->entries);
     mem_free(c->order);
+    mem_free(c->lines);
     buf_fini(&c->texts);
+    buf_fini(&c->line_texts);
     map_fini(&c->map);
     *c = (struct scrape_cache){0};
 }
@@ -46,23 +50,27 @@ void scrape_cache_begin(struct scrape_cache *c)
     c->iteration++;
     c->position = 0;
     c->full = false;
+    c->lines_seen = 0;
+    c->lines_passed = 0;
+    c->lines_lost = false;
+    c->entries_seen = 0;
 }
 
-static void order_set(struct scrape_cache *c, u32 entry)
+static void order_set(struct scrape_cache *c, u32 what)
 {
     if (c->position == c->order_cap) {
         c->order_cap = MAX(64, c->order_cap * 2);
         c->order = MEM_GROW(c->order, c->order_cap, u32);
     }
-    c->order[c->position++] = entry;
+    c->order[c->position++] = what;
     c->order_count = MAX(c->order_count, c->position);
 }
 
 struct cache_entry *scrape_cache_get(struct scrape_cache *c, str text)
 {
     if (c->position < c->order_count) {
-        struct cache_entry *e = &c->entries[c->order[c->position]];
-        if (e->text_len == text.len &&
+        struct cache_entry *e = scrape_cache_at(c, c->position);
+        if (e && e->text_len == text.len &&
             memcmp(c->texts.bytes + e->text_at, text.ptr, text.len) == 0) {
             c->position++;
             return e;
@@ -76,19 +84,89 @@ struct cache_entry *scrape_cache_get(struct scrape_cache *c, str text)
     return &c->entries[index];
 }
 
-struct cache_entry *scrape_cache_expected(const struct scrape_cache *c, str *text)
+static str lines_text(const struct scrape_cache *c, const struct cache_lines *l)
 {
-    if (c->position >= c->order_count) {
-        return NULL;
-    }
-    struct cache_entry *e = &c->entries[c->order[c->position]];
-    *text = entry_text(c, e);
-    return e->dropped || !series_ref_is_none(e->ref) ? e : NULL;
+    return str_make(c->line_texts.bytes + l->text_at, l->text_len);
 }
 
-void scrape_cache_pass(struct scrape_cache *c)
+u32 scrape_cache_expect(const struct scrape_cache *c, struct expo_piece *pieces)
 {
-    c->position++;
+    const u32 n = MIN(c->order_count - MIN(c->order_count, c->position), CACHE_AHEAD);
+    const u32 *order = c->order + c->position;
+    for (u32 i = 0; i < n; i++) {
+        if (UNLIKELY(order[i] & CACHE_LINES)) {
+            const struct cache_lines *l = &c->lines[order[i] & ~CACHE_LINES];
+            if (!c->lines_trusted) {
+                return i;
+            }
+            pieces[i] = (struct expo_piece){lines_text(c, l), l->count, l->typed, l->united};
+            continue;
+        }
+        const struct cache_entry *e = &c->entries[order[i]];
+        if (series_ref_is_none(e->ref) && !e->dropped) {
+            return i;
+        }
+        pieces[i].text = entry_text(c, e);
+        pieces[i].lines = 0;
+    }
+    return n;
+}
+
+void scrape_cache_pass(struct scrape_cache *c, u32 n)
+{
+    c->position += n;
+}
+
+// Forgets lines that no position names any more. O(positions).
+static void lines_compact(struct scrape_cache *c)
+{
+    struct cache_lines *kept = MEM_NEW_N(struct cache_lines, c->lines_seen + 1U);
+    struct buf texts;
+    u32 n = 0;
+    buf_init(&texts, CACHE_LINES_MAX);
+    for (u32 i = 0; i < c->order_count; i++) {
+        if (c->order[i] & CACHE_LINES) {
+            kept[n] = c->lines[c->order[i] & ~CACHE_LINES];
+            const str text = lines_text(c, &kept[n]);
+            kept[n].text_at = (u32)texts.len;
+            buf_str(&texts, text);
+            c->order[i] = CACHE_LINES | n++;
+        }
+    }
+    mem_free(c->lines);
+    buf_fini(&c->line_texts);
+    c->lines = kept;
+    c->lines_count = n;
+    c->lines_cap = c->lines_seen + 1;
+    c->line_texts = texts;
+}
+
+void scrape_cache_lines(struct scrape_cache *c, const struct expo_piece *run)
+{
+    const str text = run->text;
+    c->lines_seen++;
+    if (c->position < c->order_count && c->order[c->position] & CACHE_LINES) {
+        const struct cache_lines *l = &c->lines[c->order[c->position] & ~CACHE_LINES];
+        if (str_eq(lines_text(c, l), text)) {
+            c->position++;
+            return;
+        }
+    }
+    if (!str_ends(text, STR("\n"))) {
+        return; // The page ends in the midst of a line.
+    }
+    if (c->line_texts.len + text.len > CACHE_LINES_MAX) {
+        c->lines_lost = true;
+        return;
+    }
+    if (c->lines_count == c->lines_cap) {
+        c->lines_cap = MAX(16, c->lines_cap * 2);
+        c->lines = MEM_GROW(c->lines, c->lines_cap, struct cache_lines);
+    }
+    c->lines[c->lines_count] = (struct cache_lines){(u32)c->line_texts.len, (u32)text.len,
+                                                    run->lines, run->typed, run->united};
+    buf_str(&c->line_texts, text);
+    order_set(c, CACHE_LINES | c->lines_count++);
 }
 
 struct cache_entry *scrape_cache_add(struct scrape_cache *c, str text)
@@ -144,11 +222,23 @@ static void rebuild(struct scrape_cache *c, bool good)
     c->map.ctx = c;
 }
 
+bool scrape_cache_lines_same(const struct scrape_cache *c)
+{
+    return c->lines_trusted && c->lines_passed == c->lines_seen && c->lines_seen == c->lines_before;
+}
+
 void scrape_cache_sweep(struct scrape_cache *c, bool good)
 {
     const bool strict = good || c->full; // A full one must make room, or the target never recovers.
     if (good) {
         c->order_count = c->position;
+        c->lines_before = c->lines_seen;
+        if (c->lines_lost || c->lines_count > 2 * c->lines_seen + 16) {
+            lines_compact(c);
+        }
+        if (c->entries_seen == c->count) {
+            return; // All are alive.
+        }
     }
     u32 dead = 0;
     for (u32 i = 0; i < c->count; i++) {

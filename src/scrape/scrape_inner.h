@@ -81,6 +81,7 @@ struct scrape_target {
 
     // Owned by the running scrape.
     struct scrape_cache cache;
+    enum expo_format cache_format; // Of the last page.
     struct series_ref report_refs[SCRAPE_REPORT_SERIES];
     bool report_known;
     bool limited; // Storage had no room for all series of the last page.

@@ -81,6 +81,98 @@ TEST(scrape_follows_lines_that_move)
     rig_fini(&r);
 }
 
+// What the target's page says of the metrics, as "name type help" lines.
+static void metadata_expect(struct rig *r, const char *want)
+{
+    struct error e = {0};
+    struct arena *a = arena_new(1 << 20);
+    struct scrape_metadata_info *m;
+    struct buf b;
+    u32 n;
+    const struct scrape_metadata_ask all = {.distinct = false};
+    ASSERT_OK(scrape_metadata(r->scrape, &all, a, &m, &n, &e), e);
+    buf_init(&b, 1 << 16);
+    for (u32 i = 0; i < n; i++) {
+        buf_printf(&b, "%.*s %s %.*s\n", STR_ARG(m[i].metadata.name),
+                   metric_type_text(m[i].metadata.type), STR_ARG(m[i].metadata.help));
+    }
+    ASSERT_STR_EQ(buf_get(&b), str_c(want));
+    buf_fini(&b);
+    arena_free(a);
+}
+
+static void page_next(struct rig *r, const char *body)
+{
+    r->body = body;
+    rig_run(r, 10000);
+}
+
+// Lines that stand where they stood are passed unread: what they say must stay, and what changes
+// beside them, or while pages fail, must be seen.
+TEST(scrape_reads_lines_about_metrics_that_change)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "# HELP a An a.\n# TYPE a counter\na 1\n# TYPE b gauge\n# HELP b A b.\nb 2\n"
+             "# TYPE c gauge\n";
+    load(&r, JOB);
+    for (u32 i = 0; i < 3; i++) {
+        metadata_expect(&r, "a counter An a.\nb gauge A b.\nc gauge \n");
+        rig_run(&r, 10000);
+    }
+    page_next(&r, "# HELP a An a.\n# TYPE a counter\na 1\n# TYPE b gauge\n# HELP b B!\nb 2\n"
+                  "# TYPE c gauge\n");
+    metadata_expect(&r, "a counter An a.\nb gauge B!\nc gauge \n");
+    page_next(&r, "# HELP a An a.\n# TYPE a counter\na 1\nb 2\n# TYPE c gauge\n");
+    metadata_expect(&r, "a counter An a.\nc gauge \n");
+    page_next(&r, "# HELP a New.\n# TYPE a counter\na 1\nb 2\n# TYPE c gauge\nbroken{\n");
+    assert_true(rig_last(&r, "up") == 0);
+    metadata_expect(&r, "a counter An a.\nc gauge \n");
+    page_next(&r, "# HELP a New.\n# TYPE a counter\na 1\nb 2\n# TYPE c gauge\n");
+    assert_true(rig_last(&r, "up") == 1);
+    metadata_expect(&r, "a counter New.\nc gauge \n");
+    page_next(&r, "# HELP a New.\n# TYPE a counter\na 1\nb 2\n# TYPE c gauge");
+    metadata_expect(&r, "a counter New.\nc gauge \n");
+    page_next(&r, "# HELP a New.\n# TYPE a counter\na 1\nb 2\n# TYPE c counter");
+    metadata_expect(&r, "a counter New.\nc counter \n");
+    page_next(&r, "a 1\nb 2\n");
+    metadata_expect(&r, "");
+    page_next(&r, "# TYPE a gauge\na 1\n"
+                  "b 1\nc 1\nd 1\ne 1\nf 1\ng 1\nh 1\ni 1\nj 1\nk 1\nl 1\nm 1\nn 1\no 1\n"
+                  "p 1\nq 1\nr 1\ns 1\n");
+    page_next(&r, "# TYPE a gauge\na 1\n");
+    page_next(&r, "# TYPE a gauge\na 1\n"); // The others are forgotten, and the lines with them.
+    metadata_expect(&r, "a gauge \n");
+    page_next(&r, "a 1\n");
+    metadata_expect(&r, "");
+    rig_fini(&r);
+}
+
+// A type that was passed unread holds for the series below it, and no line passes as what it would
+// not be in the page's format.
+TEST(scrape_knows_the_type_of_lines_it_passed)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.body = "# TYPE h histogram\nh_bucket{le=\"1.0\"} 1\n# just words\nx 1\n";
+    load(&r, JOB);
+    page_next(&r, "# TYPE h histogram\nh_bucket{le=\"1.0\"} 1\nh_bucket{le=\"2\"} 7\n"
+                  "# just words\nx 1\n# EOF");
+    rig_expect(&r, "h_bucket",
+               "h_bucket{instance=\"h:1\", job=\"j\", le=\"1.0\"} 0=1 10=1\n"
+               "h_bucket{instance=\"h:1\", job=\"j\", le=\"2.0\"} 10=7\n");
+    r.content_type = "application/openmetrics-text; version=1.0.0";
+    rig_run(&r, 10000);
+    assert_true(rig_last(&r, "up") == 0); // OpenMetrics knows no comments.
+    page_next(&r, "# TYPE h histogram\nh_bucket{le=\"1.0\"} 1\n# EOF\n");
+    page_next(&r, "# TYPE h histogram\nh_bucket{le=\"1.0\"} 1\n# EOF\n");
+    page_next(&r, "# TYPE h histogram\nh_bucket{le=\"1.0\"} 1\nh_created 5\n# EOF\n");
+    assert_true(rig_last(&r, "up") == 1);
+    assert_int_equal(rig_series(&r, "h_created"), 0);
+    assert_true(rig_metric(&r, "\ntidemark_scrape_created_lines_total") == 1);
+    rig_fini(&r);
+}
+
 // Many targets say the same, and a request's arena must hold the answer.
 TEST(scrape_metadata_of_many_targets_shares_its_texts)
 {

@@ -46,6 +46,7 @@ struct page {
     struct metadata *metadata; // Changed families.
     u32 metadata_count;
     u32 metadata_cap;
+    bool metadata_same;                 // As the page before said: it was not read.
     u64 samples;                        // Lines.
     u64 samples_post;                   // After metric relabelling.
     u64 outcomes[APPEND_OUTCOME_COUNT]; // Of samples that came to storage.
@@ -59,17 +60,35 @@ struct page {
     const char *reason;
 };
 
-static void row_add(struct page *p, u32 entry, i64 t_ms, f64 value, bool tracked)
+// As many rows as the page before had need no growing.
+static void rows_init(struct page *p)
 {
     struct rows *r = &p->rows;
-    if (r->count == r->cap) {
-        const u32 cap = MAX(256, r->cap * 2);
-        r->refs = arena_grow(p->a, r->refs, r->cap, cap, sizeof(*r->refs));
-        r->t_ms = arena_grow(p->a, r->t_ms, r->cap, cap, sizeof(*r->t_ms));
-        r->values = arena_grow(p->a, r->values, r->cap, cap, sizeof(*r->values));
-        r->entries = arena_grow(p->a, r->entries, r->cap, cap, sizeof(*r->entries));
-        r->tracked = arena_grow(p->a, r->tracked, r->cap, cap, sizeof(*r->tracked));
-        r->cap = cap;
+    r->cap = MAX(64, p->t->cache.order_count + SCRAPE_REPORT_SERIES + 1);
+    r->refs = arena_raw(p->a, r->cap, sizeof(*r->refs));
+    r->t_ms = arena_raw(p->a, r->cap, sizeof(*r->t_ms));
+    r->values = arena_raw(p->a, r->cap, sizeof(*r->values));
+    r->entries = arena_raw(p->a, r->cap, sizeof(*r->entries));
+    r->tracked = arena_raw(p->a, r->cap, sizeof(*r->tracked));
+}
+
+static void rows_grow(struct page *p)
+{
+    struct rows *r = &p->rows;
+    const u32 cap = r->cap * 2;
+    r->refs = arena_grow(p->a, r->refs, r->cap, cap, sizeof(*r->refs));
+    r->t_ms = arena_grow(p->a, r->t_ms, r->cap, cap, sizeof(*r->t_ms));
+    r->values = arena_grow(p->a, r->values, r->cap, cap, sizeof(*r->values));
+    r->entries = arena_grow(p->a, r->entries, r->cap, cap, sizeof(*r->entries));
+    r->tracked = arena_grow(p->a, r->tracked, r->cap, cap, sizeof(*r->tracked));
+    r->cap = cap;
+}
+
+static inline void row_add(struct page *p, u32 entry, i64 t_ms, f64 value, bool tracked)
+{
+    struct rows *r = &p->rows;
+    if (UNLIKELY(r->count == r->cap)) {
+        rows_grow(p);
     }
     const u32 i = r->count++;
     r->refs[i] = entry == ENTRY_NONE ? (struct series_ref){0} : p->t->cache.entries[entry].ref;
@@ -188,12 +207,20 @@ static bool has_room(struct page *p, struct error *e)
     return true;
 }
 
+// Once in a page.
+static inline void entry_seen(struct scrape_cache *c, struct cache_entry *e)
+{
+    c->entries_seen += e->seen != c->iteration;
+    e->seen = c->iteration;
+}
+
 // One sample of a series that the cache has, without or with a time of its own.
-static void sample_take(struct page *p, struct cache_entry *known, const i64 *own_t_ms, f64 value)
+static inline void sample_take(struct page *p, struct cache_entry *known, const i64 *own_t_ms,
+                               f64 value)
 {
     const struct scrape_pool *pool = p->t->pool;
     if (known->dropped) {
-        known->seen = p->t->cache.iteration;
+        entry_seen(&p->t->cache, known);
         return;
     }
     p->samples_post++;
@@ -208,17 +235,28 @@ static void sample_take(struct page *p, struct cache_entry *known, const i64 *ow
 static bool samples_known(struct page *p, struct expo *x, struct error *e)
 {
     struct scrape_cache *c = &p->t->cache;
-    struct cache_entry *known;
-    str text;
-    f64 value;
-    while ((known = scrape_cache_expected(c, &text)) != NULL && expo_known(x, text, &value)) {
-        scrape_cache_pass(c);
-        p->samples++;
-        if (!has_room(p, e)) {
+    struct expo_piece pieces[CACHE_AHEAD];
+    f64 values[CACHE_AHEAD];
+    u32 wanted;
+    u32 n;
+    do {
+        wanted = scrape_cache_expect(c, pieces);
+        n = expo_known(x, pieces, wanted, values);
+        for (u32 i = 0; i < n; i++) {
+            struct cache_entry *known = scrape_cache_at(c, c->position + i);
+            if (known) {
+                p->samples++;
+                sample_take(p, known, NULL, values[i]);
+            } else {
+                c->lines_seen++;
+                c->lines_passed++;
+            }
+        }
+        scrape_cache_pass(c, n);
+        if (n > 0 && !has_room(p, e)) {
             return false;
         }
-        sample_take(p, known, NULL, value);
-    }
+    } while (n > 0 && n == wanted);
     return true;
 }
 
@@ -333,31 +371,105 @@ static bool exemplars_stage(struct page *p, struct storage_appender *app, struct
     return n == 0 || app->ops->exemplars(app, refs, p->kept, n, e);
 }
 
-static bool page_read(struct page *p, str body, enum expo_format format, struct error *e)
+// Threads: owned by page_read.
+struct page_lines {
+    struct expo_place from;
+    bool open; // # lines were read since the last sample.
+    bool typed;
+    bool united;
+};
+
+// A run of # lines ends here.
+static void lines_end(struct page *p, struct page_lines *l, str body, struct expo_place to)
 {
-    struct expo *x = expo_open(body, format);
+    if (l->open) {
+        const struct expo_piece run = {.text = str_sub(body, l->from.at, to.at),
+                                       .lines = to.line - l->from.line,
+                                       .typed = l->typed,
+                                       .united = l->united};
+        scrape_cache_lines(&p->t->cache, &run);
+    }
+    *l = (struct page_lines){0};
+}
+
+// One line that did not stand there before.
+static bool entry_take(struct page *p, struct expo *x, const struct expo_entry *entry,
+                       struct error *e)
+{
+    p->exemplars += entry->has_exemplar;
+    if (entry->is_created) {
+        p->created++;
+        return true;
+    }
+    const u32 rows = p->rows.count;
+    const bool ok = sample_add(p, x, entry, e);
+    if (entry->has_exemplar && p->rows.count > rows) {
+        exemplar_keep(p, &entry->exemplar);
+    }
+    return ok;
+}
+
+static bool page_walk(struct page *p, struct expo *x, str body, enum expo_format format,
+                      struct error *e)
+{
     struct expo_entry entry;
-    bool ok = true;
-    while (ok && (ok = samples_known(p, x, e)) && expo_next(x, &entry)) {
-        if (entry.kind != EXPO_SAMPLE) {
-            if (entry.kind != EXPO_COMMENT) {
-                metadata_add(p, &entry);
+    struct page_lines lines = {0};
+    for (;;) {
+        if (!lines.open && !samples_known(p, x, e)) {
+            return false;
+        }
+        const struct expo_place place = expo_place(x);
+        if (!expo_next(x, &entry)) {
+            lines_end(p, &lines, body, place);
+            return true;
+        }
+        if (entry.kind == EXPO_SAMPLE) {
+            lines_end(p, &lines, body, place);
+            if (!entry_take(p, x, &entry, e)) {
+                return false;
             }
             continue;
         }
-        p->exemplars += entry.has_exemplar;
-        if (entry.is_created) {
-            p->created++;
+        if (entry.kind == EXPO_COMMENT && format == EXPO_OPENMETRICS) { // # EOF
+            lines_end(p, &lines, body, place);
             continue;
         }
-        const u32 rows = p->rows.count;
-        ok = sample_add(p, x, &entry, e);
-        if (entry.has_exemplar && p->rows.count > rows) {
-            exemplar_keep(p, &entry.exemplar);
+        lines.from = lines.open ? lines.from : place;
+        lines.open = true;
+        lines.typed = lines.typed || entry.kind == EXPO_TYPE;
+        lines.united = lines.united || entry.kind == EXPO_UNIT;
+        if (entry.kind != EXPO_COMMENT) {
+            metadata_add(p, &entry);
         }
     }
+}
+
+// Of a good page of which some lines were passed unread, but not all.
+static bool metadata_reread(struct page *p, str body, enum expo_format format, struct error *e)
+{
+    struct expo *x = expo_open(body, format);
+    struct expo_entry entry;
+    p->metadata_count = 0;
+    while (expo_next(x, &entry)) {
+        if (entry.kind != EXPO_SAMPLE && entry.kind != EXPO_COMMENT) {
+            metadata_add(p, &entry);
+        }
+    }
+    if (!expo_close(x, &p->error_line, e)) {
+        p->reason = "parse";
+        return false;
+    }
+    return true;
+}
+
+static bool page_read(struct page *p, str body, enum expo_format format, struct error *e)
+{
+    struct expo *x = expo_open(body, format);
     struct error parse = {0};
     u32 line = 0;
+    p->t->cache.lines_trusted = p->t->cache.lines_trusted && p->t->cache_format == format;
+    p->t->cache_format = format;
+    bool ok = page_walk(p, x, body, format, e);
     if (!expo_close(x, &line, &parse) && ok) {
         p->error_line = line;
         p->reason = "parse";
@@ -372,6 +484,10 @@ static bool page_read(struct page *p, str body, enum expo_format format, struct 
         scrape_count(p->t->pool->owner->metrics, SCRAPE_COUNT_SAMPLE_LIMIT, 1);
         return err_set(e, ERR_LIMIT, "sample limit exceeded: %llu samples, sample_limit is %llu",
                        (unsigned long long)p->samples_post, (unsigned long long)limit);
+    }
+    p->metadata_same = ok && scrape_cache_lines_same(&p->t->cache);
+    if (ok && !p->metadata_same && p->t->cache.lines_passed > 0) {
+        ok = metadata_reread(p, body, format, e);
     }
     return ok;
 }
@@ -427,7 +543,7 @@ static void rows_seen(struct page *p)
 {
     for (u32 i = 0; i < p->rows.count; i++) {
         struct cache_entry *e = &p->t->cache.entries[p->rows.entries[i]];
-        e->seen = p->t->cache.iteration;
+        entry_seen(&p->t->cache, e);
         e->tracked = p->rows.tracked[i];
     }
 }
@@ -451,6 +567,9 @@ static u32 vanished_collect(const struct scrape_cache *c, struct arena *a, struc
 {
     u32 n = 0;
     u32 cap = 0;
+    if (c->entries_seen == c->count) {
+        return 0;
+    }
     for (u32 i = 0; i < c->count; i++) {
         const struct cache_entry *e = &c->entries[i];
         if (e->seen + 1 != c->iteration || !e->tracked || e->dropped ||
@@ -599,6 +718,7 @@ static bool rows_commit(struct page *p, struct storage_appender *app, struct err
 static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error *e)
 {
     struct scrape_target *t = p->t;
+    t->cache.lines_trusted = false; // Until all of it is stored.
     struct storage_appender *app = appender_open(t, STREAM_SCRAPE, e);
     if (!app) {
         return false;
@@ -608,7 +728,7 @@ static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error 
     if (ok) {
         rows_seen(p);
         series_added = fresh_resolve(p, app);
-        metadata = scrape_metadata_is_new(t, p->metadata, p->metadata_count);
+        metadata = !p->metadata_same && scrape_metadata_is_new(t, p->metadata, p->metadata_count);
         if (metadata && !app->ops->metadata(app, p->metadata, p->metadata_count, e)) {
             storage_appender_close(app);
             return false;
@@ -629,6 +749,7 @@ static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error 
     if (committed && metadata) {
         scrape_metadata_keep(t, p->metadata, p->metadata_count);
     }
+    t->cache.lines_trusted = ok && committed;
     return committed;
 }
 
@@ -740,6 +861,7 @@ static void page_init(struct page *p, struct scrape_target *t, i64 t_ms)
     arena_reset(t->run);
     *p = (struct page){.t = t, .a = t->run, .scrape_t_ms = t_ms};
     scrape_cache_begin(&t->cache);
+    rows_init(p);
 }
 
 void scrape_store_reply(struct scrape_target *t, const struct http_reply *reply)
