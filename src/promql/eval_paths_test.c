@@ -179,6 +179,8 @@ static str random_query(struct arena *a, struct rng *rng)
         "$ and ($ > 1) or #",
         "max_over_time(($)[2m:30s]) - min_over_time(($)[2m:30s])",
         "topk(3, $) / on (kind, n) $",
+        "bottomk by (kind) (scalar(count(#)), $)",
+        "$ * on (kind, n) group_left () #",
         "$ * -(2 ^ 0.5 - NaN) + scalar(vector(0 / -0))",
         "-(1 % 0) * # + min_of(pi(), 3) * $",
         "($ @ 500) / ($ @ 500) + $",

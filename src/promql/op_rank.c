@@ -1,7 +1,8 @@
 // op_rank.c: topk, bottomk, limitk, limit_ratio: some of a group's series, chosen at each step.
 //
-// Chosen by a heap that grows as upstream's does, so that of equal values the same ones stay. In an
-// instant query the result is ordered by rank; in a range it is not.
+// Chosen by a heap that grows as upstream's does, so that of equal values the same ones stay; 64
+// steps side by side, where there is room for their heaps. In an instant query the result is
+// ordered by rank; in a range it is not.
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/hash.h"
@@ -36,7 +37,8 @@ struct op_rank {
     struct grouping grouping;
     struct column *columns;  // The child's.
     struct column *chosen;   // What is left of them.
-    struct rank_heap *heaps; // By group.
+    struct rank_heap *heaps; // By group, then by step of those that are chosen at a time:
+    u32 width;               // so many, a power of two.
     f64 *offsets;            // limit_ratio: each series' place in [0, 1).
     u32 *order;              // Output series → child's.
 };
@@ -107,7 +109,7 @@ static void heap_sort(struct rank_heap *h)
     }
 }
 
-// ---- one step ----------------------------------------------------------------------------------
+// ---- some steps --------------------------------------------------------------------------------
 
 static void offer(struct rank_heap *h, u32 k, struct ranked x)
 {
@@ -128,53 +130,61 @@ static bool ratio_takes(f64 ratio, f64 offset)
     return ratio >= 0 ? offset < ratio : offset >= 1.0 + ratio;
 }
 
-static void choose_ratio(struct op_rank *o, u32 step)
+// How many of a group a step takes.
+static u32 k_at(const struct op_rank *o, u32 step)
 {
-    f64 ratio = fmax(-1, fmin(1, o->param.values[step]));
-    for (u32 s = 0; s < o->child->series_count && ratio != 0; s++) {
-        if (column_has(&o->columns[s], step) && ratio_takes(ratio, o->offsets[s])) {
-            struct rank_heap *h = &o->heaps[o->grouping.group_of[s]];
-            h->items[h->count++] = (struct ranked){0, s};
-        }
+    const f64 wanted = o->param.values[step];
+    const u32 most = o->child->series_count;
+    if (o->op == AGG_LIMIT_RATIO || wanted >= (f64)most) {
+        return most;
     }
+    return wanted >= 1 ? (u32)wanted : 0;
 }
 
-static void choose_k(struct op_rank *o, struct run *r, u32 step)
+static void choose_one(struct op_rank *o, struct run *r, u32 series, u32 step, struct rank_heap *h)
 {
-    f64 wanted = o->param.values[step];
-    u32 k = wanted >= (f64)o->child->series_count ? o->child->series_count
-                                                  : (wanted >= 1 ? (u32)wanted : 0);
-    for (u32 s = 0; s < o->child->series_count && k > 0; s++) {
-        const struct column *c = &o->columns[s];
-        if (!column_has(c, step)) {
-            continue;
-        }
-        struct rank_heap *h = &o->heaps[o->grouping.group_of[s]];
-        if (o->op == AGG_LIMITK) {
-            if (h->count < k) {
-                h->items[h->count++] = (struct ranked){0, s};
-            }
-        } else if (column_hist(c, step)) {
-            note_ignored_hist_in_aggregation(r, o->expr->span, aggregate_op_text(o->op));
-        } else {
-            offer(h, k, (struct ranked){c->values[step], s});
-        }
-    }
-}
-
-static void choose(struct op_rank *o, struct run *r, u32 step)
-{
-    for (u32 g = 0; g < o->grouping.slots.count; g++) {
-        o->heaps[g].count = 0;
+    const struct column *c = &o->columns[series];
+    const u32 k = k_at(o, step);
+    if (k == 0) {
+        return;
     }
     if (o->op == AGG_LIMIT_RATIO) {
-        choose_ratio(o, step);
+        f64 ratio = fmax(-1, fmin(1, o->param.values[step]));
+        if (ratio != 0 && ratio_takes(ratio, o->offsets[series])) {
+            h->items[h->count++] = (struct ranked){0, series};
+        }
+    } else if (o->op == AGG_LIMITK) {
+        if (h->count < k) {
+            h->items[h->count++] = (struct ranked){0, series};
+        }
+    } else if (column_hist(c, step)) {
+        note_ignored_hist_in_aggregation(r, o->expr->span, aggregate_op_text(o->op));
     } else {
-        choose_k(o, r, step);
+        offer(h, k, (struct ranked){c->values[step], series});
     }
-    for (u32 g = 0; g < o->grouping.slots.count; g++) {
-        for (u32 i = 0; i < o->heaps[g].count; i++) {
-            bits_set(o->chosen[o->heaps[g].items[i].series].present, step);
+}
+
+// Some steps of one word of presence bits, from a multiple of the width on: column by column, since
+// neighbours in a column lie side by side and columns do not.
+static void choose(struct op_rank *o, struct run *r, u32 from)
+{
+    const u32 groups = o->grouping.slots.count;
+    const u32 count = MIN(o->width, o->base.grid.steps - from);
+    const u64 all = count < 64 ? ((u64)1 << count) - 1 : UINT64_MAX;
+    for (u32 i = 0; i < groups * o->width; i++) {
+        o->heaps[i].count = 0;
+    }
+    for (u32 s = 0; s < o->child->series_count; s++) {
+        struct rank_heap *h = &o->heaps[(u64)o->grouping.group_of[s] * o->width];
+        u64 bits = (o->columns[s].present[from / 64] >> (from % 64)) & all;
+        for (; bits != 0; bits &= bits - 1) {
+            const u32 i = (u32)__builtin_ctzll(bits);
+            choose_one(o, r, s, from + i, &h[i]);
+        }
+    }
+    for (u32 i = 0; i < groups * o->width; i++) {
+        for (u32 k = 0; k < o->heaps[i].count; k++) {
+            bits_set(o->chosen[o->heaps[i].items[k].series].present, from + i % o->width);
         }
     }
 }
@@ -262,22 +272,48 @@ static bool check_param(const struct op_rank *o, struct run *r, bool *nothing)
     return true;
 }
 
+// So many places for values together, unless one step alone needs more.
+#define RANKED_MOST ((u64)1 << 16)
+
+// What each group's heap must hold, in its count, and all of them together.
+static u64 size_heaps(struct rank_heap *heaps, const struct op_rank *o)
+{
+    const u32 groups = o->grouping.slots.count;
+    u32 k = 0;
+    u64 all = 0;
+    for (u32 i = 0; i < o->base.grid.steps; i++) {
+        k = MAX(k, k_at(o, i));
+    }
+    for (u32 s = 0; s < o->child->series_count; s++) {
+        heaps[o->grouping.group_of[s]].count++; // No heap outgrows its group.
+    }
+    for (u32 g = 0; g < groups; g++) {
+        heaps[g].count = MIN(heaps[g].count, k);
+        all += heaps[g].count;
+    }
+    return all;
+}
+
 static bool make_heaps(struct op_rank *o, struct run *r)
 {
-    u32 groups = o->grouping.slots.count;
-    u32 count = o->child->series_count;
-    o->heaps = RUN_NEW_N(r, struct rank_heap, MAX(groups, 1U));
-    struct ranked *items = RUN_NEW_N(r, struct ranked, MAX(count, 1U));
+    const u32 groups = o->grouping.slots.count;
+    struct rank_heap *sizes = RUN_NEW_N(r, struct rank_heap, groups);
+    if (!sizes) {
+        return false;
+    }
+    const u64 all = size_heaps(sizes, o);
+    o->width = grid_is_instant(&o->base.grid) ? 1 : 64;
+    while (o->width > 1 && MAX(all, groups) * o->width > RANKED_MOST) {
+        o->width /= 2;
+    }
+    o->heaps = RUN_NEW_N(r, struct rank_heap, (u64)groups * o->width);
+    struct ranked *items = run_alloc_raw(r, all * o->width, sizeof(struct ranked));
     if (!o->heaps || !items) {
         return false;
     }
-    for (u32 s = 0; s < count; s++) {
-        o->heaps[o->grouping.group_of[s]].count++; // No heap outgrows its group.
-    }
-    for (u32 g = 0; g < groups; g++) {
-        o->heaps[g].items = items;
-        o->heaps[g].largest_first = o->op == AGG_BOTTOMK;
-        items += o->heaps[g].count;
+    for (u32 i = 0; i < groups * o->width; i++) {
+        o->heaps[i] = (struct rank_heap){.items = items, .largest_first = o->op == AGG_BOTTOMK};
+        items += sizes[i / o->width].count;
     }
     return true;
 }
@@ -311,7 +347,7 @@ static bool order_instant(struct op_rank *o, struct run *r)
 {
     u32 n = 0;
     for (u32 g = 0; g < o->grouping.slots.count; g++) {
-        struct rank_heap *h = &o->heaps[g];
+        struct rank_heap *h = &o->heaps[(u64)g * o->width];
         if (o->op == AGG_TOPK || o->op == AGG_BOTTOMK) {
             heap_sort(h);
         }
@@ -346,9 +382,9 @@ static bool rank_open(struct op *base, struct run *r)
         !make_heaps(o, r) || !make_chosen(o, r)) {
         return false;
     }
-    for (u32 i = 0; i < base->grid.steps; i++) {
+    for (u32 i = 0; i < base->grid.steps; i += o->width) {
         choose(o, r, i);
-        if (i % 256 == 0 && !query_tick(r)) {
+        if (i % 64 == 0 && !query_tick(r)) {
             return false;
         }
     }
