@@ -557,6 +557,61 @@ static bool load_all_many(struct op_join *o, struct run *r)
     return o->many->series_count == 0 || load_many(o, r, o->many->series_count - 1);
 }
 
+static void pair_floats(enum binary_op op, const f64 *left, const f64 *right, u32 steps, f64 *out)
+{
+    switch ((int)op) {
+    case OP_ADD:
+        for (u32 i = 0; i < steps; i++) {
+            out[i] = left[i] + right[i];
+        }
+        break;
+    case OP_SUB:
+        for (u32 i = 0; i < steps; i++) {
+            out[i] = left[i] - right[i];
+        }
+        break;
+    case OP_MUL:
+        for (u32 i = 0; i < steps; i++) {
+            out[i] = left[i] * right[i];
+        }
+        break;
+    default: // OP_DIV
+        for (u32 i = 0; i < steps; i++) {
+            out[i] = left[i] / right[i];
+        }
+        break;
+    }
+}
+
+// Is a pair of floats all there is to look at, at every step?
+static bool is_plain(const struct op_join *o, const struct run *r, const struct entry *x,
+                     const struct one_side *s)
+{
+    const bool is_known = o->op == OP_ADD || o->op == OP_SUB || o->op == OP_MUL || o->op == OP_DIV;
+    if (!is_known || o->expr->binary.return_bool || r->opts->window_by_window || s->owner ||
+        x->taken || o->matching->include_count > 0 || has_one_fill(o) || o->many_column.hists ||
+        s->column.hists) {
+        return false;
+    }
+    u64 again = 0;
+    for (u32 w = 0; w < o->words; w++) {
+        again |= o->many_column.present[w] & s->column.present[w] & s->matched[w];
+    }
+    return !is_one_to_one(o) || again == 0; // What emit refuses, it tells.
+}
+
+// All steps at once.
+static void join_plain(const struct op_join *o, const struct one_side *s, struct column *out)
+{
+    const f64 *many = o->many_column.values;
+    const f64 *one = s->column.values;
+    pair_floats(o->op, o->swapped ? one : many, o->swapped ? many : one, out->steps, out->values);
+    for (u32 w = 0; w < o->words; w++) {
+        out->present[w] = o->many_column.present[w] & s->column.present[w];
+        s->matched[w] |= out->present[w];
+    }
+}
+
 static bool join_many(struct op_join *o, struct run *r, const struct entry *x, struct column *out)
 {
     struct one_side *s = &o->sides[o->many_slot[x->many]];
@@ -570,6 +625,10 @@ static bool join_many(struct op_join *o, struct run *r, const struct entry *x, s
         if (!s->matched || !column_init(r, &s->column, o->base.grid.steps)) {
             return false;
         }
+    }
+    if (is_plain(o, r, x, s)) {
+        join_plain(o, s, out);
+        return true;
     }
     struct operand fill = {.value = o->matching->fill_right};
     struct labels filled = filled_labels(o, o->many_slot[x->many]);
