@@ -6,10 +6,11 @@
 bool column_init(struct run *r, struct column *c, u32 steps)
 {
     const u64 words = column_words(steps);
-    u64 *present = run_alloc(r, words + steps, sizeof(u64)); // The values behind it.
+    u64 *present = run_alloc_raw(r, words + steps, sizeof(u64)); // The values behind it.
     if (!present) {
         return false;
     }
+    memset(present, 0, words * sizeof(u64));
     *c = (struct column){
         .values = (f64 *)(void *)(present + words), .present = present, .steps = steps};
     return true;

@@ -41,16 +41,25 @@ bool op_next(struct op *o, struct run *r, struct column *out)
     return ok;
 }
 
+// Most operators write into what they are given. One that gives arrays of its own leaves the room
+// to the next column.
 bool op_collect(struct op *o, struct run *r, struct column **out)
 {
     struct column *all = RUN_NEW_N(r, struct column, o->series_count);
+    struct column room = {.values = NULL};
     if (!all) {
         return false;
     }
     for (u32 i = 0; i < o->series_count; i++) {
-        if (!column_init(r, &all[i], o->grid.steps) || !op_next(o, r, &all[i]) ||
-            !run_hold(r, column_count(&all[i]))) {
+        if (!room.values && !column_init(r, &room, o->grid.steps)) {
             return false;
+        }
+        all[i] = room;
+        if (!op_next(o, r, &all[i]) || !run_hold(r, column_count(&all[i]))) {
+            return false;
+        }
+        if (all[i].values == room.values) {
+            room.values = NULL;
         }
     }
     *out = all;

@@ -84,15 +84,32 @@ bool run_room(struct run *r, u64 bytes)
     return !r->failed;
 }
 
-void *run_alloc(struct run *r, u64 count, u64 size)
+// Room for an array of at least one; 0 and the run failed beyond the limit.
+static u64 array_count(struct run *r, u64 count, u64 size)
 {
     u64 bytes;
     count = MAX(count, 1U); // An empty array is an array too.
     if (__builtin_mul_overflow(count, size, &bytes) || !run_room(r, bytes)) {
         fail_memory(r);
-        return NULL;
+        return 0;
     }
-    void *p = arena_try(r->arena, count, size);
+    return count;
+}
+
+void *run_alloc(struct run *r, u64 count, u64 size)
+{
+    count = array_count(r, count, size);
+    void *p = count > 0 ? arena_try(r->arena, count, size) : NULL;
+    if (!p) {
+        fail_memory(r);
+    }
+    return p;
+}
+
+void *run_alloc_raw(struct run *r, u64 count, u64 size)
+{
+    count = array_count(r, count, size);
+    void *p = count > 0 ? arena_try_raw(r->arena, count, size) : NULL;
     if (!p) {
         fail_memory(r);
     }
