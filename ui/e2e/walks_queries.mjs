@@ -190,6 +190,33 @@ async function heats(run) {
     await eventually(async () => await told() !== first, 'another cell');
     mock.close();
   });
+  await run.check('heat maps and graphs share one crosshair', {}, async (page) => {
+    const mock = await startMock();
+    await open(page, mock.url + 'query?g0.expr=sketch&g0.tab=graph&g1.expr=sketch&g1.tab=graph&g2.expr=up&g2.tab=graph', '.heat canvas');
+    await until(page, () => document.querySelectorAll('.heat canvas').length === 2 && document.querySelectorAll('.u-over').length === 1);
+    const lines = () => page.evaluate(() => {
+      const room = (e) => e.getBoundingClientRect().left;
+      const cross = document.querySelector('.u-cursor-x'), plot = document.querySelector('.u-over');
+      return {
+        heats: [...document.querySelectorAll('.heat')].map((h) => h.querySelector('.heat-cross') && (room(h.querySelector('.heat-cross')) - room(h.querySelector('canvas')) - 74) / (h.querySelector('canvas').clientWidth - 82)),
+        chart: room(cross) < room(plot) ? null : (room(cross) - room(plot)) / plot.clientWidth,
+      };
+    });
+    const near = (x, part) => x !== null && Math.abs(x - part) < 0.02;
+    const box = await page.locator('.heat canvas').first().boundingBox();
+    await page.mouse.move(box.x + 74 + (box.width - 82) * 0.75, box.y + 100);
+    await eventually(async () => {
+      const now = await lines();
+      return now.heats[0] === null && near(now.heats[1], 0.75) && near(now.chart, 0.75);
+    }, 'the other heat map and the graph show the moment');
+    await run.shot(page, 'heat-crosshair');
+    const over = page.locator('.u-over'), wide = (await over.boundingBox()).width;
+    await over.hover({ position: { x: wide * 0.25, y: 50 } });
+    await eventually(async () => (await lines()).heats.every((x) => near(x, 0.25)), 'both heat maps follow the graph');
+    await page.mouse.move(5, 5);
+    await eventually(async () => (await lines()).heats.every((x) => x === null), 'the lines go with the pointer');
+    mock.close();
+  });
   await run.check('a heat map zooms as a graph does', {}, async (page) => {
     const mock = await startMock();
     await open(page, mock.url + 'query?g0.expr=sketch&g0.tab=graph', '.heat canvas');

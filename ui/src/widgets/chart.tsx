@@ -1,9 +1,11 @@
 // One chart: a uPlot under our tooltip. The page's charts share one crosshair (in time).
+import { effect } from '@preact/signals';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { color, type Scheme } from '../model/colors';
+import { crosshair, crosshairAway } from '../model/crosshair';
 import { darkNow, zone } from '../model/frame';
 import { stacked, type Line, type Picture } from '../model/series';
 import { showTime, zoneName } from '../model/time';
@@ -66,7 +68,10 @@ export function Chart({ shown: newest, look, label, layer, only, onOnly, canvas 
         const { idx, left, top } = self.cursor;
         // Only the chart under the pointer tells; the others show the crosshair.
         if (idx == null || left == null || top == null || left < 0 || !self.cursor.event) setHover(undefined);
-        else setHover({ index: idx, left: left + self.over.offsetLeft, top, value: self.posToVal(top, 'y'), told: latest.current.layer?.tip(self, left, top) });
+        else {
+          crosshair.value = { time: self.posToVal(left, 'x'), of: self };
+          setHover({ index: idx, left: left + self.over.offsetLeft, top, value: self.posToVal(top, 'y'), told: latest.current.layer?.tip(self, left, top) });
+        }
       },
       draw: (self) => latest.current.layer?.draw(self),
       isolate: (at) => {
@@ -75,7 +80,17 @@ export function Chart({ shown: newest, look, label, layer, only, onOnly, canvas 
         else if (at >= 0) tell?.(drawn[at]?.key);
       },
     }), toData(shown.times, lines, !!look.stack), box.current!);
-    u.over.addEventListener('mouseleave', () => setHover(undefined));
+    u.over.addEventListener('mouseleave', () => {
+      setHover(undefined);
+      crosshairAway(u);
+    });
+    // Charts move each other's crosshair by themselves; this one follows pictures of other kinds.
+    const unfollow = effect(() => {
+      const at = crosshair.value;
+      if (at?.of instanceof uPlot) return;
+      const left = at ? u.valToPos(at.time, 'x') : -10;
+      u.setCursor({ left: left >= 0 && left <= u.over.clientWidth ? left : -10, top: -10 }, false);
+    });
     u.over.addEventListener('mousedown', () => {
       setPressed(true);
       addEventListener('mouseup', () => setPressed(false), { once: true }); // after uPlot's own, on the document
@@ -83,6 +98,8 @@ export function Chart({ shown: newest, look, label, layer, only, onOnly, canvas 
     plot.current = u;
     canvas?.(u.ctx.canvas);
     return () => {
+      unfollow();
+      crosshairAway(u);
       u.destroy();
       plot.current = undefined;
       canvas?.(undefined);

@@ -1,8 +1,9 @@
 // A native histogram over time: a column for each step, a row for each bucket, the count as intensity of
 // one hue, which every eye tells apart. A column without a sample is blank, one with a sample is tinted:
 // a gap is not a zero. The pointer and the arrow keys read cells out; dragging zooms.
-import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { HUES } from '../model/colors';
+import { crosshair, crosshairAway } from '../model/crosshair';
 import { darkNow, zone, zoomBack, zoomTo } from '../model/frame';
 import { heat, heatCells, heatScale, type Bucket, type Sketch } from '../model/sketch';
 import { showClock, showDate, showTime, zoneName } from '../model/time';
@@ -32,6 +33,12 @@ export function HeatMap({ sketch, times, unit, width }: HeatMapProps) {
   const hue = HUES[dark ? 'dark' : 'light'][0]!;
   const x = (column: number) => Math.round(LEFT + (column / columns) * inner), y = (row: number) => Math.round(TOP + high - (row / rows) * high);
   const spot = at && at.row < cells.rows.length && at.column < times.length ? at : undefined;
+  const moment = spot && times[spot.column];
+  useEffect(() => {
+    if (moment === undefined) return;
+    crosshair.value = { time: moment, of: canvas };
+    return () => crosshairAway(canvas);
+  }, [moment]);
   useLayoutEffect(() => {
     const ctx = canvas.current?.getContext('2d');
     if (!ctx) return;
@@ -98,6 +105,7 @@ export function HeatMap({ sketch, times, unit, width }: HeatMapProps) {
             setDrag({ from: cell.left, to: cell.left });
           }} />
         {drag && <div class="heat-drag" style={{ left: `${Math.min(drag.from, drag.to)}px`, width: `${Math.abs(drag.to - drag.from)}px`, top: `${TOP}px`, height: `${high}px` }} />}
+        <Cross of={canvas} from={times[0] ?? 0} to={times[columns - 1] ?? 0} inner={inner} />
         {spot && <div class="heat-spot" style={{ left: `${x(spot.column)}px`, width: `${Math.max(3, x(spot.column + 1) - x(spot.column))}px`, top: `${y(spot.row + 1)}px`, height: `${Math.max(3, y(spot.row) - y(spot.row + 1))}px` }} />}
         {spot && <Readout cells={cells} sketch={sketch} at={spot} time={times[spot.column]!} unit={unit} left={x(spot.column)} width={width} z={z} />}
       </div>
@@ -112,6 +120,13 @@ export function HeatMap({ sketch, times, unit, width }: HeatMapProps) {
       </figcaption>
     </figure>
   );
+}
+
+/** Where the pointer is on another picture. */
+function Cross({ of, from, to, inner }: { of: unknown; from: number; to: number; inner: number }) {
+  const at = crosshair.value;
+  if (!at || at.of === of || at.time < from || at.time > to || to <= from) return null;
+  return <div class="heat-cross" style={{ left: `${Math.round(LEFT + ((at.time - from) / (to - from)) * inner)}px`, top: `${TOP}px`, height: `${HEIGHT - TOP - BOTTOM}px` }} />;
 }
 
 /** What is in a cell: its bucket with its bounds, how many observations, of how many at that time. */
