@@ -138,17 +138,31 @@ static u64 hash_label(const struct label *l)
     return hash_mix(hash_str(l->name), hash_str(l->value));
 }
 
-u32 head_part_get(struct head_parts *p, const struct label_texts *set, u64 mask, bool target)
+static u64 part_hash(const struct part_key *k, u32 *count)
 {
-    struct part_key k = {.set = set, .mask = mask, .target = target};
-    u64 hash = target ? 0 : mask;
-    u32 count = 0;
-    for (u32 i = 0; i < set->n; i++) {
-        if (position_in(&k, i)) {
-            hash = hash_mix(hash, hash_label(&set->items[i]));
-            count++;
+    u64 hash = k->target ? 0 : k->mask;
+    *count = 0;
+    for (u32 i = 0; i < k->set->n; i++) {
+        if (position_in(k, i)) {
+            hash = hash_mix(hash, hash_label(&k->set->items[i]));
+            ++*count;
         }
     }
+    return hash;
+}
+
+u32 head_part_find(struct head_parts *p, const struct label_texts *set, u64 mask, bool target)
+{
+    const struct part_key k = {.set = set, .mask = mask, .target = target};
+    u32 count;
+    return map_get(&p->by_text, part_hash(&k, &count), &k);
+}
+
+u32 head_part_get(struct head_parts *p, const struct label_texts *set, u64 mask, bool target)
+{
+    const struct part_key k = {.set = set, .mask = mask, .target = target};
+    u32 count;
+    u64 hash = part_hash(&k, &count);
     u32 part = map_get(&p->by_text, hash, &k);
     if (part == MAP_NONE) {
         part = part_make(p, &k, hash, count);
@@ -223,6 +237,15 @@ static bool match_again(const struct head_parts *p, const struct label_texts *se
         }
     }
     return text == p->match_texts + count;
+}
+
+bool head_part_again(const struct head_parts *p, u32 part, const struct label_texts *set, u64 *mask)
+{
+    if (p->match_part != part || !match_again(p, set, p->parts[part].count)) {
+        return false;
+    }
+    *mask = p->match_mask;
+    return true;
 }
 
 u64 head_part_match(struct head_parts *p, u32 part, const struct label_texts *set, bool *all)

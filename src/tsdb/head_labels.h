@@ -63,10 +63,15 @@ u64 head_parts_bytes(const struct head_parts *p);
 // The part of the positions that are (target) or are not in mask, found or made, with one more
 // reference; PART_NONE if there is no room for its symbols.
 u32 head_part_get(struct head_parts *p, const struct label_texts *set, u64 mask, bool target);
+// The same, if it is there, with no reference.
+u32 head_part_find(struct head_parts *p, const struct label_texts *set, u64 mask, bool target);
 void head_part_ref(struct head_parts *p, u32 part);
 void head_part_unref(struct head_parts *p, u32 part);
 // Which positions of a set a target part holds; *all: every pair of the part is among them.
 u64 head_part_match(struct head_parts *p, u32 part, const struct label_texts *set, bool *all);
+// Quick: whether all of the part that was matched last stand where they stood then.
+bool head_part_again(const struct head_parts *p, u32 part, const struct label_texts *set,
+                     u64 *mask);
 
 // The pair ids of a set in order: as many as count says; target may be PART_NONE. Threads: owned by
 // the call.

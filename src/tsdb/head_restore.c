@@ -28,7 +28,9 @@ u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32
         return MAP_NONE;
     }
     lock_take(&h->lock);
-    bool made = head_series_make(h, &k, ordinal);
+    struct head_births births = {.n = 0};
+    bool made = head_series_make(h, &k, ordinal, &births);
+    head_births_end(h, &births);
     lock_drop(&h->lock);
     return made ? ordinal : MAP_NONE;
 }

@@ -11,7 +11,6 @@
 #include "tsdb/postings.h"
 
 #define PREFETCH_AHEAD      8U
-#define MAKE_SLICE          64U // Series made per hold of the lock.
 #define SLOTS_MAX           (1U << 27)
 #define SLOTS_SPARE         (1U << 20)
 #define PENDING_LABEL_BYTES 20ULL // At most, beside its texts, in the log.
@@ -85,19 +84,45 @@ str head_job(const struct head *h, u32 ordinal)
     return STR_EMPTY;
 }
 
-// Into the set of each pair, or out of it.
-static void postings_change(struct head *h, u32 ordinal, bool add)
+// Out of the set of each pair.
+static void postings_leave(struct head *h, u32 ordinal)
 {
     struct pair_walk w = head_pair_walk(h, ordinal);
     u32 n = head_label_count(h, ordinal) + 1;
     for (u32 i = 0; i < n; i++) {
-        struct postings *set = h->index.pairs[pair_walk_next(&w)].set;
-        if (add) {
-            postings_add(set, ordinal);
-        } else {
-            postings_remove(set, ordinal);
-        }
+        postings_remove(h->index.pairs[pair_walk_next(&w)].set, ordinal);
     }
+}
+
+void head_births_end(struct head *h, struct head_births *births)
+{
+    if (births->n == 0) {
+        return;
+    }
+    const struct label_part *target = &h->parts.parts[births->target];
+    for (u32 i = 0; i < target->count; i++) {
+        postings_add_all(h->index.pairs[h->parts.pool[target->at + i]].set, births->ordinals,
+                         births->n);
+    }
+    births->n = 0;
+}
+
+// Into the sets of what is its own; into those of its target with others.
+static void postings_enter(struct head *h, u32 ordinal, struct head_births *births)
+{
+    const struct label_part *own = &h->parts.parts[h->rows[ordinal].own - 1];
+    for (u32 i = 0; i < own->count; i++) {
+        postings_add(h->index.pairs[h->parts.pool[own->at + i]].set, ordinal);
+    }
+    if (h->target[ordinal] == PART_NONE) {
+        return;
+    }
+    if (births->n == HEAD_BIRTHS || births->target != h->target[ordinal] ||
+        (births->n > 0 && births->ordinals[births->n - 1] > ordinal)) {
+        head_births_end(h, births);
+    }
+    births->target = h->target[ordinal];
+    births->ordinals[births->n++] = ordinal;
 }
 
 static bool series_eq(const void *ctx, u32 index, const void *key)
@@ -446,29 +471,83 @@ void head_tenant_text(struct head *h, struct tenant_id tenant)
     }
 }
 
-// With the turn and the lock.
-bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal)
+// The set with its tenant, in the room for one.
+static struct label_texts texts_of(struct head *h, const struct head_key *k)
 {
-    struct label *items = h->items;
-    const struct head_room was = {head_bytes_base(h), h->index.pairs_live};
+    head_tenant_text(h, k->tenant);
+    h->items[0] = (struct label){STR_EMPTY, h->tenant_text};
+    memcpy(h->items + 1, k->labels.items, k->labels.count * sizeof(struct label));
+    return (struct label_texts){.items = h->items, .n = k->labels.count + 1};
+}
+
+static bool names_rise(struct labels set)
+{
+    for (u32 i = 1; i < set.count; i++) {
+        if (str_cmp(set.items[i - 1].name, set.items[i].name) >= 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// What a series to be is made of. Threads: owned by the call.
+struct series_parts {
     u32 group;
     u32 target;
     u32 own;
-    head_tenant_text(h, k->tenant);
-    items[0] = (struct label){STR_EMPTY, h->tenant_text};
-    memcpy(items + 1, k->labels.items, k->labels.count * sizeof(struct label));
-    struct label_texts set = {.items = items, .n = k->labels.count + 1};
-    if (!head_group_of(h, h->tenant_text, k->labels, &group)) {
+};
+
+// The usual case: a set of the target before, of which all is there already: so all of its texts
+// were found good once, and only their order is still to be looked at. A target's part holds what
+// makes it a group.
+static bool parts_known(struct head *h, const struct label_texts *set, struct series_parts *out)
+{
+    u64 mask;
+    *out = (struct series_parts){.group = h->group_made, .target = PART_NONE};
+    if (h->group_made != 0 && set->n <= PART_BITS) {
+        out->target = h->groups[h->group_made - 1].target;
+    }
+    if (out->target == PART_NONE || !head_part_again(&h->parts, out->target, set, &mask)) {
         return false;
     }
-    if (!parts_get(h, group, &set, &target, &own)) {
-        group_free(h, group);
+    out->own = head_part_find(&h->parts, set, mask, false);
+    return out->own != MAP_NONE;
+}
+
+// References for it; false: no room for its symbols, and nothing is held.
+static bool parts_make(struct head *h, const struct head_key *k, const struct label_texts *set,
+                       struct series_parts *p)
+{
+    if (!head_group_of(h, h->tenant_text, k->labels, &p->group)) {
         return false;
     }
-    head_series_enter(h, &(struct head_series_new){k->tenant, k->hash, group, target, own},
+    if (!parts_get(h, p->group, set, &p->target, &p->own)) {
+        group_free(h, p->group);
+        return false;
+    }
+    return true;
+}
+
+// Where references of its parts are held.
+static void series_begin(struct head *h, const struct head_key *k, const struct series_parts *p,
+                         u32 ordinal, struct head_births *births)
+{
+    head_series_enter(h, &(struct head_series_new){k->tenant, k->hash, p->group, p->target, p->own},
                       ordinal);
-    postings_change(h, ordinal, true);
+    postings_enter(h, ordinal, births);
     head_quotas_add(&h->quotas, k->tenant, k->labels);
+}
+
+bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal,
+                      struct head_births *births)
+{
+    const struct head_room was = {head_bytes_base(h), h->index.pairs_live};
+    const struct label_texts set = texts_of(h, k);
+    struct series_parts p;
+    if (!parts_make(h, k, &set, &p)) {
+        return false;
+    }
+    series_begin(h, k, &p, ordinal, births);
     head_room_charge(h, was, ordinal);
     return true;
 }
@@ -559,30 +638,58 @@ static enum append_outcome admit(const struct head *h, const struct head_asker *
     return head_room_judge(h, asker, set, ordinal_next(h));
 }
 
-// With the turn and the lock.
-static enum append_outcome resolve_new(struct head *h, const struct head_asker *asker,
-                                       const struct head_key *k, struct series_ref *ref)
+// With the turn and the lock: a set that was found good.
+static enum append_outcome resolve_good(struct head *h, const struct head_asker *asker,
+                                        const struct head_key *k, const struct series_parts *known,
+                                        struct head_births *births)
 {
-    if (head_series_known(h, k, ref)) { // Somebody was faster, or it came twice.
-        return APPEND_STORED;
-    }
-    enum append_outcome outcome = admit(h, asker, k->labels);
+    const enum append_outcome outcome = admit(h, asker, k->labels);
+    const u32 at = ordinal_next(h);
     if (outcome != APPEND_STORED) {
         return outcome;
     }
-    u32 at = ordinal_next(h);
     if (at >= head_slots_max(h->limits->series_max)) {
         return APPEND_LIMIT_SERIES;
     }
-    if (!head_series_make(h, k, at)) {
+    if (known) {
+        const struct head_room was = {head_bytes_base(h), h->index.pairs_live};
+        head_part_ref(&h->parts, known->target);
+        head_part_ref(&h->parts, known->own);
+        series_begin(h, k, known, at, births);
+        head_room_charge(h, was, at);
+    } else if (!head_series_make(h, k, at, births)) {
         return APPEND_LIMIT_SYMBOLS;
     }
     if (h->free_count > 0) {
         h->free_count--;
     }
     pending_add(h, at);
-    *ref = (struct series_ref){.ordinal = at, .generation = h->rows[at].generation};
     return APPEND_STORED;
+}
+
+// With the turn and the lock.
+static enum append_outcome resolve_new(struct head *h, const struct head_asker *asker,
+                                       const struct head_key *k, struct series_ref *ref,
+                                       struct head_births *births)
+{
+    struct series_parts p;
+    if (head_series_known(h, k, ref)) { // Somebody was faster, or it came twice.
+        return APPEND_STORED;
+    }
+    if (k->labels.count == 0 || k->labels.count > HEAD_LABELS_MAX) {
+        return APPEND_INVALID;
+    }
+    const struct label_texts set = texts_of(h, k);
+    const bool known = parts_known(h, &set, &p) && names_rise(k->labels);
+    if (!known && !head_set_valid(k->labels)) {
+        return APPEND_INVALID;
+    }
+    const enum append_outcome outcome = resolve_good(h, asker, k, known ? &p : NULL, births);
+    if (outcome == APPEND_STORED) {
+        const u32 at = h->pending[h->pending_count - 1];
+        *ref = (struct series_ref){.ordinal = at, .generation = h->rows[at].generation};
+    }
+    return outcome;
 }
 
 // Threads: owned by one call.
@@ -602,15 +709,17 @@ bool head_set_valid(struct labels set)
 // With the turn: those of a batch that are not known yet.
 static void batch_make(struct head *h, const struct resolve_batch *b, u8 *outcomes)
 {
-    for (u32 from = 0; from < b->n; from += MAKE_SLICE) {
-        u32 to = MIN(b->n, from + MAKE_SLICE);
+    for (u32 from = 0; from < b->n; from += HEAD_BIRTHS) {
+        u32 to = MIN(b->n, from + HEAD_BIRTHS);
+        struct head_births births = {.n = 0};
         lock_take(&h->lock);
         for (u32 i = from; i < to; i++) {
             const struct head_key k = {b->asker->tenant, b->sets[i], b->hashes[i]};
-            if (b->refs[i].generation == 0 && head_set_valid(k.labels)) {
-                outcomes[i] = (u8)resolve_new(h, b->asker, &k, &b->refs[i]);
+            if (b->refs[i].generation == 0) {
+                outcomes[i] = (u8)resolve_new(h, b->asker, &k, &b->refs[i], &births);
             }
         }
+        head_births_end(h, &births);
         lock_drop(&h->lock);
     }
 }
@@ -671,7 +780,7 @@ void head_series_forget(struct head *h, u32 ordinal, u64 segment)
                          .labels = head_labels(h, ordinal, h->items),
                          .hash = h->hash[ordinal]};
     CHECK(r->open.n == 0 && map_del(&h->by_labels, k.hash, &k));
-    postings_change(h, ordinal, false);
+    postings_leave(h, ordinal);
     if (r->open.flags & ROW_IDLE) {
         h->idle--;
     } else {

@@ -9,6 +9,8 @@
 #include "model/sample.h"
 #include "tsdb/head.h"
 
+#define HEAD_BIRTHS 64U // Series made per hold of the lock.
+
 // Threads: owned by one look-up.
 struct head_key {
     struct tenant_id tenant;
@@ -31,8 +33,17 @@ struct head_series_new {
 };
 // Into the table and the map; into no set yet.
 void head_series_enter(struct head *h, const struct head_series_new *s, u32 ordinal);
-// false: there is no room for its symbols.
-bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal);
+// New series of one target, which go into its sets together. Threads: owned by the call.
+struct head_births {
+    u32 n;
+    u32 target;
+    u32 ordinals[HEAD_BIRTHS];
+};
+// false: there is no room for its symbols. births: what waits to go into sets; within one hold of
+// the lock head_births_end follows.
+bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal,
+                      struct head_births *births);
+void head_births_end(struct head *h, struct head_births *births);
 // Its open chunk is sealed.
 void head_series_forget(struct head *h, u32 ordinal, u64 segment);
 // Whether limits let one more be active, at this ordinal: APPEND_STORED, or the one that does not.
