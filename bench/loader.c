@@ -6,10 +6,11 @@
 // since 1970). Samples stand 7 s behind whole steps, so that no window begins or ends at one. The
 // load goes by slabs of half an hour, all shapes in each, so that a receiver that takes nothing old
 // takes all; a request has some rows of each of its series, as after an outage of the sender.
-// Shapes: day, panel (counters, 4 an instance, one in 16 starts again half way), latency (12
-// buckets of a classic histogram each), temperature (gauges, 1 an instance), many (gauges, 223 an
-// instance), native (histograms of 8 buckets, 4 an instance). The same arguments give the same
-// bytes. Prints one JSON object: samples, requests, bytes, wall_s, refused.
+// Shapes: day, panel (counters, 4 an instance, one in 16 starts again half way), wide (the same,
+// 100 an instance, each instance up to 3 s later and some ms off), latency (12 buckets of a classic
+// histogram each), temperature (gauges, 1 an instance), many (gauges, 223 an instance), native
+// (histograms of 8 buckets, 4 an instance). The same arguments give the same bytes. Prints one JSON
+// object: samples, requests, bytes, wall_s, refused.
 //
 // Memory: one request a connection.
 // Threads: one for each connection; they wait for each other after every slab.
@@ -31,6 +32,8 @@ enum {
     SERIES_MOST = 2000,
     SPAN_MAX_S = 40 * 86400,
     LATE_S = 7,
+    LATER_MS = 3000, // Of instances that are scraped each at a time of its own,
+    OFF_MS = 9,      // never quite the same.
     BUCKETS = 12,
     CELLS = 8
 };
@@ -43,14 +46,16 @@ struct shape {
     const char *metric;
     u32 per_instance;
     enum kind kind;
+    bool own_times;
 };
 static const struct shape shapes[] = {
-    {"day", "bench_day_total", 4, COUNTER},
-    {"panel", "bench_panel_total", 4, COUNTER},
-    {"latency", "bench_latency_seconds_bucket", BUCKETS, CLASSIC},
-    {"temperature", "bench_temperature", 1, GAUGE},
-    {"many", "bench_many", 223, GAUGE},
-    {"native", "bench_native_seconds", 4, NATIVE},
+    {"day", "bench_day_total", 4, COUNTER, false},
+    {"panel", "bench_panel_total", 4, COUNTER, false},
+    {"wide", "bench_wide_total", 100, COUNTER, true},
+    {"latency", "bench_latency_seconds_bucket", BUCKETS, CLASSIC, false},
+    {"temperature", "bench_temperature", 1, GAUGE, false},
+    {"many", "bench_many", 223, GAUGE, false},
+    {"native", "bench_native_seconds", 4, NATIVE, false},
 };
 
 // One shape of this run. Threads: frozen while the lanes run.
@@ -162,9 +167,18 @@ static void hist_put(struct buf *out, u64 series, u64 k, u64 t_ms)
     pbw_end(out, mark);
 }
 
-static void sample_put(struct buf *out, const struct load *l, u64 series, u64 k)
+static u64 time_of(const struct load *l, u64 series, u64 k)
 {
     u64 t_ms = (l->begin_s + k * l->step_s + LATE_S) * 1000;
+    u64 host = series / l->shape->per_instance;
+    return l->shape->own_times
+               ? t_ms + push_mix(host) % LATER_MS + push_mix(host << 32 | k) % OFF_MS
+               : t_ms;
+}
+
+static void sample_put(struct buf *out, const struct load *l, u64 series, u64 k)
+{
+    u64 t_ms = time_of(l, series, k);
     if (l->shape->kind == NATIVE) {
         hist_put(out, series, k, t_ms);
         return;

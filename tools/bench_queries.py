@@ -50,6 +50,7 @@ class Plan:
         self.span_s = self.hours * HOUR_S
         latency_s, histograms = self.latency_h * HOUR_S, 20 if quick else 1000
         self.loads = [f"day:{self.series}:15:{self.span_s + HOUR_S}",
+                      f"wide:{self.series}:15:{self.span_s + HOUR_S}",
                       f"temperature:{self.series // 4}:15:{self.span_s + HOUR_S}",
                       f"latency:{12 * histograms}:15:{latency_s + HOUR_S}", f"many:{self.many}:60:300"]
         natives, native_h = (50, 2) if quick else (500, 6)
@@ -61,6 +62,8 @@ class Plan:
         self.questions = [
             Question("rate", f"sum by (rate), {day} at 15 s, step 60 s",
                      over(f"sum by (path) ({rate})", self.span_s), alike=False),
+            Question("rate_wide", f"sum by (rate), the same of {self.series // 100} targets, each at times of its own",
+                     over("sum by (mode) (rate(bench_wide_total[5m]))", self.span_s), alike=False),
             Question("quantile", f"histogram_quantile, 12 buckets × {histograms}, {self.latency_h} h, step 60 s",
                      over(buckets, latency_s), alike=False),
             Question("topk", f"topk(5) of the rates, {day}", over(f"topk(5, {rate})", self.span_s),
