@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/str.h"
 #include "tsdb/box_chunk.h"
 #include "tsdb/int_pack.h"
 #include "wire/zst.h"
@@ -9,6 +10,7 @@
 static const char data_magic[8] = {'T', 'M', 'D', 'A', 'T', 'A', '0', '1'};
 #define TABLE_MAX  ((size_t)1 << 30)
 #define COUNT_MAX  65536U            // Chunks of one page.
+#define TWINS      1024U             // A power of two.
 #define WORTH(raw) ((raw) / 25 * 24) // A packed page saves 4 % at least, or stays as it is.
 
 static void builder_init(struct page_builder *p)
@@ -34,6 +36,7 @@ bool data_writer_open(struct data_writer *w, struct fs *fs, const char *path, in
     buf_init(&w->packed, PAGE_BYTES_MAX);
     buf_init(&w->raw, PAGE_RAW_MAX);
     buf_init(&w->frame, PAGE_RAW_MAX);
+    w->twins = MEM_NEW_N(struct column_twin, TWINS);
     if (!outfile_open(&w->file, fs, path, e)) {
         return false;
     }
@@ -91,16 +94,38 @@ static bool builder_full(const struct data_writer *w, const struct page_builder 
     return p->directory.len + p->body.len >= full || p->count == COUNT_MAX;
 }
 
+// Targets that are pushed or scraped at the same times have columns of the same bytes: all refer
+// to the first in the page. The bytes that end the body are looked for.
+static bool twin_find(struct data_writer *w, u32 offset, u32 rows, u32 *column)
+{
+    const struct page_builder *p = &w->times;
+    const str body = buf_get(&p->body);
+    const str wanted = str_sub(body, offset, body.len);
+    struct column_twin *t = &w->twins[hash_str(wanted) & (TWINS - 1)];
+    if (p->count > 0 && t->rows == rows && t->column >= p->first && // Of this page.
+        str_eq(str_sub(body, t->offset, (size_t)t->offset + t->bytes), wanted)) {
+        *column = t->column;
+        return true;
+    }
+    *t = (struct column_twin){w->columns, offset, (u32)wanted.len, rows};
+    return false;
+}
+
 u32 data_writer_column(struct data_writer *w, const i64 *t_ms, u32 n)
 {
     CHECK(n > 0 && n <= COLUMN_ROWS_MAX);
     struct page_builder *p = &w->times;
-    u32 column = w->columns++;
+    const size_t before = p->body.len;
+    u32 column;
+    ts_pack_encode(t_ms, n, &p->body);
+    if (twin_find(w, (u32)before, n, &column)) {
+        p->body.len = before;
+        return column;
+    }
+    column = w->columns++;
     if (p->count == 0) {
         p->first = column;
     }
-    size_t before = p->body.len;
-    ts_pack_encode(t_ms, n, &p->body);
     buf_varint(&p->directory, n);
     buf_varint(&p->directory, p->body.len - before);
     p->count++;
@@ -214,6 +239,7 @@ void data_writer_close(struct data_writer *w)
     buf_fini(&w->packed);
     buf_fini(&w->raw);
     buf_fini(&w->frame);
+    mem_free(w->twins);
     outfile_close(&w->file);
     *w = (struct data_writer){0};
 }

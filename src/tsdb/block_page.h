@@ -6,8 +6,8 @@
 //
 // A time page holds whole columns of up to COLUMN_ROWS_MAX timestamps; a value page holds chunks of
 // neighbouring series, each over rows of one column. Kinds come as they fill.
-// Memory: writing holds one page of each kind and the table (24 bytes a page); a packed page is
-// unpacked into a buffer of at most PAGE_RAW_MAX.
+// Memory: writing holds one page of each kind, 16 KiB and the table (24 bytes a page); a packed
+// page is unpacked into a buffer of at most PAGE_RAW_MAX.
 // Bytes: docs/format/block.md
 // Threads: a writer is owned; the directory entries are values.
 #ifndef TSDB_BLOCK_PAGE_H
@@ -86,7 +86,13 @@ struct data_writer {
     struct buf packed;
     struct buf raw;   // Directory and body in one piece, to be packed.
     struct buf frame; // The same, packed.
-    int level;        // Of zstd; 0 = pages are never packed.
+    struct column_twin {
+        u32 column;
+        u32 offset; // Of its bytes in the page at hand.
+        u32 bytes;
+        u32 rows;
+    } * twins; // By hash; the newest of those that meet.
+    int level; // Of zstd; 0 = pages are never packed.
     u32 pages;
     u32 columns;
     u64 chunks;
@@ -95,7 +101,8 @@ struct data_writer {
 // zstd_level: 0 = pages are not packed.
 bool data_writer_open(struct data_writer *w, struct fs *fs, const char *path, int zstd_level,
                       struct error *e) MUST_USE;
-u32 data_writer_column(struct data_writer *w, const i64 *t_ms, u32 n); // Its number.
+// Its number: that of a column of the same times, if the page at hand has one.
+u32 data_writer_column(struct data_writer *w, const i64 *t_ms, u32 n);
 // Series rise; chunks of one series rise by time. What values refer to is in the list; their
 // weights are at most BOX_WEIGHT_MAX, or there is one.
 void data_writer_chunk(struct data_writer *w, u32 series, struct chunk_rows *rows,
