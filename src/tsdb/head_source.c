@@ -112,7 +112,7 @@ static bool source_narrow(struct index_source *s, u64 handle, struct postings *s
     if (with) {
         postings_and(set, with);
     } else {
-        postings_andnot(set, set); // Its last series has left.
+        postings_clear(set); // Its last series has left.
     }
     lock_drop(&h->lock);
     return true;

@@ -53,6 +53,11 @@ static void assert_empty(struct index_source *s, u64 handle, u32 ordinal)
     assert_int_equal(postings_count(into), 0);
     assert_true(s->ops->narrow(s, handle, all, NULL));
     assert_int_equal(postings_count(all), 0);
+    for (u32 i = 0; i < 3; i++) {
+        postings_add(all, ordinal + i);
+    }
+    assert_true(s->ops->narrow(s, handle, all, NULL)); // One or many: sets are not kept alike.
+    assert_int_equal(postings_count(all), 0);
     postings_free(into);
     postings_free(all);
 }

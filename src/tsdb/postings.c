@@ -64,6 +64,14 @@ static void set_make(struct postings *p)
     }
 }
 
+void postings_clear(struct postings *p)
+{
+    if (p->set) {
+        roaring_bitmap_free(p->set);
+    }
+    *p = (struct postings){0};
+}
+
 void postings_add(struct postings *p, u32 ordinal)
 {
     if (!p->set && (!p->has_one || p->one == ordinal)) {

@@ -22,6 +22,7 @@ struct postings *postings_copy(const struct postings *p);
 void postings_add(struct postings *p, u32 ordinal);
 void postings_add_all(struct postings *p, const u32 *ordinals, u32 n); // Rising.
 void postings_remove(struct postings *p, u32 ordinal);
+void postings_clear(struct postings *p);
 bool postings_has(const struct postings *p, u32 ordinal);
 u64 postings_count(const struct postings *p);
 u64 postings_bytes(const struct postings *p); // Memory held.
