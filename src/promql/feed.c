@@ -48,7 +48,7 @@ void feed_warnings(struct run *r, const struct storage_warnings *w)
     }
 }
 
-static bool feed_close(struct run *r, struct series_cursor *c)
+bool feed_finish(struct run *r, struct series_cursor *c)
 {
     struct storage_warnings w = {.count = 0};
     struct error e = {.code = ERR_NONE};
@@ -343,7 +343,7 @@ static bool open_hoarding(struct feed *f, struct run *r, bool *whole)
     }
     struct series_cursor *c = f->cursor;
     f->cursor = NULL;
-    return feed_close(r, c) && ok;
+    return feed_finish(r, c) && ok;
 }
 
 // Moves the cursor behind the hoarded series; *more says whether there are others. A series that
@@ -375,7 +375,7 @@ static bool open_labels(struct feed *f, struct run *r)
         ok = add_series(f, r, c->ops->labels(c));
         more = c->ops->next(c);
     }
-    return feed_close(r, c) && ok;
+    return feed_finish(r, c) && ok;
 }
 
 // ---- selectors that read the same --------------------------------------------------------------
@@ -498,7 +498,7 @@ bool feed_next(struct feed *f, struct run *r, struct feed_samples *out)
     if (ok && f->at == f->series_count) {
         struct series_cursor *c = f->cursor;
         f->cursor = NULL;
-        ok = feed_close(r, c);
+        ok = feed_finish(r, c);
         if (ok && f->has_pending) {
             ok = run_fail(r, ERR_INTERNAL, "the storage changed the order of its series");
         }

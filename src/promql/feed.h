@@ -102,6 +102,7 @@ bool feed_is_alone(const struct feed *f, const struct run *r);
 struct series_cursor *feed_cursor(struct feed *f, struct run *r);
 bool feed_read(struct feed *f, struct run *r, struct feed_samples *out) MUST_USE;
 void feed_warnings(struct run *r, const struct storage_warnings *w);
+bool feed_finish(struct run *r, struct series_cursor *c) MUST_USE; // Closes it, with feed_warnings.
 // Of series 0, 1, 2, … less what was taken; valid until the next call.
 bool feed_next(struct feed *f, struct run *r, struct feed_samples *out) MUST_USE;
 void feed_close_all(struct run *r); // What is left open after a failure.

@@ -50,6 +50,9 @@ bool grouping_make(struct grouping *g, struct run *r, const struct op_series *se
     if (!g->group_of) {
         return false;
     }
+    if (g->rule.keep && g->rule.count == 0) { // All are one.
+        return count == 0 || slots_put(&g->slots, r, (struct labels){.items = NULL}) == 0;
+    }
     for (u32 i = 0; i < count; i++) {
         struct labels ls;
         arena_reset(r->scratch);

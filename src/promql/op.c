@@ -41,6 +41,25 @@ bool op_next(struct op *o, struct run *r, struct column *out)
     return ok;
 }
 
+bool op_instants(struct op *o, struct instants *out)
+{
+    CHECK(o->at == 0);
+    if (!o->ops->instants) {
+        return false;
+    }
+    o->ops->instants(o, out);
+    o->at = o->series_count;
+    return true;
+}
+
+void op_narrow(struct op *o, const str *names, u32 count)
+{
+    CHECK(!o->series && names);
+    if (o->ops->narrow) {
+        o->ops->narrow(o, names, count);
+    }
+}
+
 // Most operators write into what they are given. One that gives arrays of its own leaves the room
 // to the next column.
 bool op_collect(struct op *o, struct run *r, struct column **out)

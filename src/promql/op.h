@@ -15,6 +15,7 @@
 #include "promql/column.h"
 
 struct explain_node;
+struct hist;
 struct op;
 struct run;
 
@@ -23,11 +24,23 @@ struct op_series {
     bool drop_name; // Delayed name removal: the name goes at the end of the run.
 };
 
+// The values of all series of an operator of one step, at which each has one. Threads: owned by the
+// run.
+struct instants {
+    const f64 *values;
+    const struct hist *const *hists; // NULL = all are floats; else NULL where a float stands.
+};
+
 struct op_ops {
     const char *name;
     bool (*open)(struct op *o, struct run *r);
     // out is empty and belongs to the caller; its arrays may become others of the same length.
     bool (*next)(struct op *o, struct run *r, struct column *out);
+    // In place of next, once, after open. NULL: it cannot.
+    void (*instants)(struct op *o, struct instants *out);
+    // Before open: only these labels are wanted (names is not NULL). Then series may be NULL, if it
+    // is none; labels of those that have histograms are there all the same. NULL: it cannot.
+    void (*narrow)(struct op *o, const str *names, u32 count);
 };
 
 struct op {
@@ -45,6 +58,10 @@ void op_init(struct op *o, struct run *r, const struct op_ops *ops, const struct
 
 bool op_open(struct op *o, struct run *r) MUST_USE;
 bool op_next(struct op *o, struct run *r, struct column *out) MUST_USE; // Clears out first.
+
+// All values at once; false: it cannot, and op_next gives them.
+bool op_instants(struct op *o, struct instants *out);
+void op_narrow(struct op *o, const str *names, u32 count); // If it can.
 
 // All columns at once, in the run's memory.
 bool op_collect(struct op *o, struct run *r, struct column **out) MUST_USE;

@@ -48,6 +48,7 @@ static struct labels certain_labels(struct run *r, const struct expr *arg)
 static bool absent_open(struct op *base, struct run *r)
 {
     struct op_absent *o = absent_of(base);
+    op_narrow(o->child, &LABEL_NAME, 0);
     if (!op_open(o->child, r) || !op_make_series(base, r, 1)) {
         return false;
     }
@@ -59,6 +60,13 @@ static bool absent_next(struct op *base, struct run *r, struct column *out)
 {
     struct op_absent *o = absent_of(base);
     struct column c;
+    struct instants x;
+    if (op_instants(o->child, &x)) {
+        if (o->child->series_count == 0) {
+            column_set(out, 0, 1);
+        }
+        return true;
+    }
     u64 *seen = RUN_NEW_N(r, u64, MAX(column_words(out->steps), 1U));
     if (!seen || !column_init(r, &c, out->steps)) {
         return false;

@@ -92,9 +92,14 @@ static bool aggregate_open(struct op *base, struct run *r)
         }
         check_quantile(o, r);
     }
+    if (!label_rule_make(r, x->labels, x->label_count, x->without ? LABEL_NAME : STR_EMPTY,
+                         !x->without, &o->grouping.rule)) {
+        return false;
+    }
+    if (!x->without) {
+        op_narrow(o->child, o->grouping.rule.names, o->grouping.rule.count);
+    }
     if (!op_open(o->child, r) ||
-        !label_rule_make(r, x->labels, x->label_count, x->without ? LABEL_NAME : STR_EMPTY,
-                         !x->without, &o->grouping.rule) ||
         !grouping_make(&o->grouping, r, o->child->series, o->child->series_count) ||
         !op_make_series(base, r, o->grouping.slots.count)) {
         return false;
@@ -102,7 +107,7 @@ static bool aggregate_open(struct op *base, struct run *r)
     for (u32 i = 0; i < base->series_count; i++) {
         base->series[i].labels = o->grouping.slots.labels[i];
     }
-    for (u32 i = 0; i < o->child->series_count; i++) {
+    for (u32 i = 0; o->child->series && i < o->child->series_count; i++) {
         if (o->child->series[i].drop_name) {
             base->series[o->grouping.group_of[i]].drop_name = true;
         }
@@ -251,14 +256,41 @@ static bool fold_column(struct op_aggregate *o, struct run *r, u32 series, const
     return true;
 }
 
+// The same of one step, all series at once.
+static bool fold_instants(struct op_aggregate *o, struct run *r, const struct instants *x)
+{
+    for (u32 k = 0; k < o->child->series_count; k++) {
+        const u32 group = o->grouping.group_of[k];
+        const struct hist *h = x->hists ? x->hists[k] : NULL;
+        if (!h && o->floats.values) {
+            agg_floats_put(&o->floats, group, 0, x->values[k]);
+            continue;
+        }
+        struct cell *row = group_cells(o, r, group);
+        if (!row || (h && !put_hist(o, r, k, row, 0, h))) {
+            return false;
+        }
+        if (!h) {
+            fold_float(o->op, row, x->values[k]);
+        }
+    }
+    return true;
+}
+
 static bool fold_all(struct op_aggregate *o, struct run *r)
 {
     struct column c;
+    struct instants x;
     u32 steps = o->base.grid.steps;
     bool in_arrays = agg_floats_knows(o->op) && !r->opts->window_by_window;
     o->is_folded = true;
-    if ((in_arrays && !agg_floats_init(&o->floats, r, o->op, o->base.series_count, steps)) ||
-        !column_init(r, &c, steps)) {
+    if (in_arrays && !agg_floats_init(&o->floats, r, o->op, o->base.series_count, steps)) {
+        return false;
+    }
+    if (op_instants(o->child, &x)) {
+        return fold_instants(o, r, &x);
+    }
+    if (!column_init(r, &c, steps)) {
         return false;
     }
     for (u32 k = 0; k < o->child->series_count; k++) {

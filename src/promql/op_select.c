@@ -307,6 +307,9 @@ static const struct op_ops select_ops = {
 struct op *op_select_new(struct run *r, const struct grid *g, const struct selection *s,
                          enum select_what what)
 {
+    if (op_newest_can(r, g, s, what)) {
+        return op_newest_new(r, g, s, what);
+    }
     struct op_select *o = RUN_NEW(r, struct op_select);
     if (!o) {
         return NULL;

@@ -31,6 +31,11 @@ enum select_what {
 };
 struct op *op_select_new(struct run *r, const struct grid *g, const struct selection *s,
                          enum select_what what);
+// op_newest.c: the same of a single moment, where that can be told from newest samples alone.
+bool op_newest_can(const struct run *r, const struct grid *g, const struct selection *s,
+                   enum select_what what);
+struct op *op_newest_new(struct run *r, const struct grid *g, const struct selection *s,
+                         enum select_what what);
 
 // op_range.c
 struct range_source {

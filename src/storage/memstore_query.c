@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define MEM_RUN_SAMPLES_MAX 120 // As a store of chunks would hand them out.
+#define MEM_NEWEST_MAX      16  // Series at once.
 
 // Threads: owned.
 struct mem_querier {
@@ -49,9 +50,14 @@ struct mem_cursor {
     i64 min_ms;
     i64 max_ms;
     bool no_data;
+    bool newest;                   // Of each series one sample is read.
     struct mem_columns columns[2]; // This series' and the one's before.
     u32 current;
     u32 sample_at;
+    struct labels labels[MEM_NEWEST_MAX]; // What newest gave.
+    i64 t_ms[MEM_NEWEST_MAX];
+    f64 values[MEM_NEWEST_MAX];
+    const struct hist *hists[MEM_NEWEST_MAX];
     bool failed;
     struct error error;
 };
@@ -159,6 +165,7 @@ static void columns_copy(struct mem_cursor *c, const struct mem_series *s)
     for (u32 i = from; i < s->count && s->samples[i].t_ms <= c->max_ms; i++) {
         const struct mem_sample *x = &s->samples[i];
         if (x->commit <= c->querier->commit) {
+            k->count = c->newest ? 0 : k->count;
             k->t_ms[k->count] = x->t_ms;
             k->start_t_ms[k->count] = x->start_t_ms;
             k->has_start[k->count] = x->has_start;
@@ -246,6 +253,28 @@ static bool mem_cursor_run(struct series_cursor *base, struct series_run *out)
     return true;
 }
 
+static bool mem_cursor_newest(struct series_cursor *base, struct series_newest *out)
+{
+    struct mem_cursor *c = cursor_of(base);
+    u32 n = 0;
+    CHECK(c->newest);
+    while (n < MEM_NEWEST_MAX && mem_cursor_next(base)) {
+        const struct mem_columns *k = &c->columns[c->current];
+        if (k->count > 0) {
+            c->labels[n] = mem_cursor_labels(base);
+            c->t_ms[n] = k->t_ms[0];
+            c->values[n] = k->values[0];
+            c->hists[n++] = k->hists[0];
+        }
+    }
+    if (c->failed || n == 0) {
+        return false;
+    }
+    *out = (struct series_newest){
+        .labels = c->labels, .t_ms = c->t_ms, .values = c->values, .hists = c->hists, .n = n};
+    return true;
+}
+
 static const struct series_cursor_ops mem_cursor_ops;
 
 static struct mem_cursor *mem_cursor_new(const struct mem_querier *q, struct query_budget *budget)
@@ -302,6 +331,7 @@ static const struct series_cursor_ops mem_cursor_ops = {
     .run = mem_cursor_run,
     .close = mem_cursor_close,
     .slices = mem_cursor_slices,
+    .newest = mem_cursor_newest,
 };
 
 static struct series_cursor *mem_select(struct storage_querier *base, const struct matcher *ms,
@@ -316,6 +346,7 @@ static struct series_cursor *mem_select(struct storage_querier *base, const stru
     c->min_ms = MAX(q->min_ms, h->start_ms);
     c->max_ms = MIN(q->max_ms, h->end_ms);
     c->no_data = h->no_data;
+    c->newest = h->newest;
     lock_take(&q->store->lock);
     c->series = arena_alloc(c->arena, q->store->series_count, sizeof(void *));
     each_series(q, (struct search){ms, count, c->min_ms, c->max_ms}, cursor_add, c);

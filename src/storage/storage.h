@@ -100,6 +100,19 @@ struct select_hints {
     bool sorted;  // Series in labels_cmp order; else any order, the same each time.
     bool no_data; // Labels only; run yields nothing.
     u32 limit;    // Series; 0 = none.
+    bool newest;  // newest is called, in place of next, labels, run and slices.
+    // The labels that newest gives, if it is known which are wanted; names NULL = all.
+    const str *names;
+    u32 name_count;
+};
+
+// Of some series the newest sample each. Valid until the next call on the cursor.
+struct series_newest {
+    const struct labels *labels; // More than was asked for may come; of histograms all do.
+    const i64 *t_ms;
+    const f64 *values;
+    const struct hist *const *hists; // NULL = all are floats; else NULL where a float stands.
+    u32 n;                           // > 0
 };
 
 #define WARNINGS_MAX 16
@@ -118,6 +131,8 @@ struct series_cursor_ops {
     // more. false: it cannot be cut, and c is as it was. NULL: none can.
     bool (*slices)(struct series_cursor *c, u32 count, struct query_budget *budgets,
                    struct series_cursor **out);
+    // The next series that have a sample in the selection's range. false: the end, or failure.
+    bool (*newest)(struct series_cursor *c, struct series_newest *out);
 };
 struct series_cursor {
     const struct series_cursor_ops *ops;

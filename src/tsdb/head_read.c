@@ -52,7 +52,7 @@ static struct slice slice_make(const struct head_read *r)
         }
     }
     s.newest = ARENA_NEW_N(r->arena, u32, (size_t)READ_SLICE * s.window_count + 1);
-    s.kept = ARENA_NEW(r->arena, struct label_kept);
+    s.kept = label_kept_new(r->arena);
     return s;
 }
 
@@ -192,8 +192,19 @@ static void late_copy(const struct head_read *r, u32 ordinal, struct head_series
     }
 }
 
-// With the lock. As head_labels().
-static struct labels labels_copied(const struct head_read *r, struct label_kept *kept, u32 ordinal)
+static void label_kept_forget(struct label_kept *kept)
+{
+    memset(kept->pairs, 0xff, sizeof(kept->pairs)); // None.
+}
+
+struct label_kept *label_kept_new(struct arena *a)
+{
+    struct label_kept *kept = ARENA_NEW(a, struct label_kept);
+    label_kept_forget(kept);
+    return kept;
+}
+
+struct labels head_read_labels(const struct head_read *r, struct label_kept *kept, u32 ordinal)
 {
     const struct head *h = r->head;
     const struct head_index *x = &h->index;
@@ -237,7 +248,7 @@ static bool series_copy(const struct head_read *r, struct slice *slice, u32 ordi
         return true;
     }
     slice->found++;
-    s->labels = labels_copied(r, slice->kept, ordinal);
+    s->labels = head_read_labels(r, slice->kept, ordinal);
     struct pin_ask ask = {.commit = r->commit, .newest = h->note[ordinal], .ordinal = ordinal};
     return pins_hidden(&h->pins, &ask, r->arena, &s->hidden, e);
 }
@@ -282,7 +293,7 @@ static bool slice_read(const struct head_read *r, struct slice *slice, const u32
     struct read_ahead ahead;
     memset(&ahead, 0xff, sizeof(ahead)); // CELL_NONE
     slice->found = 0;
-    memset(slice->kept->pairs, 0xff, sizeof(slice->kept->pairs)); // None.
+    label_kept_forget(slice->kept);
     lock_take(&h->lock);
     for (u32 i = 0; ok && i < n; i++) {
         ahead_step(&ahead, h, ordinals, i, n);

@@ -50,6 +50,13 @@ struct head_read {
     i64 max_ms;
     struct arena *arena;
 };
+// Texts of label pairs that were asked for while the lock was held. Threads: guarded by that lock.
+struct label_kept;
+struct label_kept *label_kept_new(struct arena *a);
+// With the lock: all labels of a series, without the hidden one. Their texts live as long as the
+// head.
+struct labels head_read_labels(const struct head_read *r, struct label_kept *kept, u32 ordinal);
+
 // The series of a set, in order of ordinals; those without any chunk in the range are left out.
 bool head_read_series(const struct head_read *r, const struct postings *set,
                       struct head_series **out, u32 *n, struct error *e) MUST_USE;

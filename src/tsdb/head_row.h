@@ -8,9 +8,10 @@
 
 #define T_NEVER INT64_MIN
 
-// Owned by the turn, but for `open` and `own`. Threads: as struct head.
+// Owned by the turn, but for `open` and `own`; of t_last and v_last, readers see what is committed
+// (head_row_newest). Threads: as struct head.
 struct head_row {
-    i64 t_last; // T_NEVER = nothing yet.
+    i64 t_last; // Of what is stored and planned. T_NEVER = nothing yet.
     f64 v_last;
     struct open_chunk open;
     u32 generation; // 0 = free. Low bit: the shard.
@@ -21,6 +22,28 @@ struct head_row {
     u32 staged; // Index + 1 of its newest write in the plan.
 };
 static_assert(sizeof(struct head_row) == 64, "a line of the cache");
+
+// With the turn, and without the lock: the newest write of the series stands in the plan. A reader
+// who sees any of the sample sees before that, in `staged`, that it is not committed.
+static inline void head_row_plan(struct head_row *r, u32 staged)
+{
+    __atomic_store_n(&r->staged, staged, __ATOMIC_RELAXED);
+}
+static inline void head_row_plan_sample(struct head_row *r, i64 t, f64 v)
+{
+    __atomic_store_n(&r->t_last, t, __ATOMIC_RELEASE);
+    __atomic_store(&r->v_last, &v, __ATOMIC_RELEASE);
+}
+// With the lock, under which plans are applied and taken back: the newest sample in order, and with
+// that of all, which is committed. false: that is not known while more is planned.
+static inline bool head_row_newest(const struct head_row *r, i64 *t, f64 *v)
+{
+    f64 value;
+    __atomic_load(&r->v_last, &value, __ATOMIC_ACQUIRE);
+    *v = value;
+    *t = __atomic_load_n(&r->t_last, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&r->staged, __ATOMIC_RELAXED) == 0;
+}
 
 // In open.flags.
 #define ROW_YOUNG 1U  // Not yet old enough to be collected when empty.

@@ -3,8 +3,8 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "tsdb/head.h"
+#include "tsdb/head_newest.h"
 #include "tsdb/postings.h"
-#include "tsdb/tombstone.h"
 
 #define LABEL_SLICE 32U   // Series whose label symbols are copied per hold of the lock.
 #define SURE_SLICE  4096U // Series looked at per hold of the lock.
@@ -206,43 +206,34 @@ void head_source_init(struct head_source *s, struct head *h)
     *s = (struct head_source){.source = {.ops = &head_ops}, .head = h};
 }
 
-// With the lock. Whether the newest open sample of a series is in the range and seen, as all are.
-static bool is_sure(const struct head_read *r, const struct tombstones *dead, u32 ordinal)
-{
-    const struct head *h = r->head;
-    const struct open_chunk *o = &h->rows[ordinal].open;
-    if (!head_live(h, ordinal) || !o->segment || o->n == 0 || o->segment->t[o->last] < r->min_ms ||
-        o->segment->t[o->last] > r->max_ms) {
-        return false;
-    }
-    const struct pin_ask ask = {
-        .commit = r->commit, .newest = h->note[ordinal], .ordinal = ordinal};
-    u32 n = 0;
-    (void)tombstones_find(dead, ordinal, &n);
-    return n == 0 && pins_all_seen(&h->pins, &ask);
-}
-
 void head_source_sure(const struct head_read *r, const struct tombstones *dead,
                       struct postings *set, struct postings *sure)
 {
     struct head *h = r->head;
-    u64 count = postings_count(set);
+    const u64 count = postings_count(set);
     u32 *ordinals = MEM_NEW_N(u32, count + 1);
-    u32 left = 0; // Those that are not sure move to the front.
+    u32 *known = MEM_NEW_N(u32, count + 1);
+    u32 known_n = 0;
+    u32 left = 0; // Those that have to be read move to the front.
+    i64 t;
+    f64 value;
     postings_list(set, ordinals);
     for (u64 from = 0; from < count; from += SURE_SLICE) {
         lock_take(&h->lock);
         for (u64 i = from; i < count && i < from + SURE_SLICE; i++) {
             __builtin_prefetch(&h->rows[ordinals[MIN(i + PREFETCH_AHEAD, count - 1)]]);
-            if (!is_sure(r, dead, ordinals[i])) {
+            const enum newest_state s = head_newest_state(r, dead, ordinals[i], &t, &value);
+            if (s == NEWEST_KNOWN) {
+                known[known_n++] = ordinals[i];
+            } else if (s == NEWEST_READ) {
                 ordinals[left++] = ordinals[i];
             }
         }
         lock_drop(&h->lock);
     }
-    postings_or(sure, set);
-    postings_andnot(set, sure);
+    postings_add_all(sure, known, known_n);
+    postings_clear(set);
     postings_add_all(set, ordinals, left);
-    postings_andnot(sure, set);
+    mem_free(known);
     mem_free(ordinals);
 }

@@ -21,8 +21,8 @@ struct head_source {
 void head_source_init(struct head_source *s, struct head *h);
 
 // Parts a set: `sure` becomes the series that have a sample in the reader's range which it may see,
-// told from the newest sample alone; what is left in `set` has to be read. O(series), some 10 ns
-// each. dead: what is deleted, or NULL; its series are never sure. The arena is not used.
+// told from the newest sample alone; what is left in `set` has to be read, and the others have
+// none. O(series), some 10 ns each. dead: what is deleted, or NULL. The arena is not used.
 void head_source_sure(const struct head_read *r, const struct tombstones *dead,
                       struct postings *set, struct postings *sure);
 

@@ -251,10 +251,9 @@ static inline void plan_add(struct head *h, struct head_plan *p, u32 ordinal, i6
                                             .older = r->staged,
                                             .group = r->group,
                                             .late = late};
-    r->staged = p->n;
+    head_row_plan(r, p->n);
     if (!late) {
-        r->t_last = t;
-        r->v_last = value;
+        head_row_plan_sample(r, t, value);
         open_chunk_prefetch(&h->cells, &r->open);
     }
 }
@@ -369,10 +368,14 @@ u32 head_check_floats(struct head *h, struct head_plan *plan, const struct head_
 void head_unplan(struct head *h, struct head_plan *plan)
 {
     while (plan->n > 0) {
-        const struct head_write *w = &plan->writes[--plan->n];
-        h->rows[w->ordinal].t_last = w->t_was;
-        h->rows[w->ordinal].v_last = w->v_was;
-        h->rows[w->ordinal].staged = w->older;
+        lock_take(&h->lock); // For readers of rows.
+        for (u32 i = 0; i < HEAD_SLICE && plan->n > 0; i++) {
+            const struct head_write *w = &plan->writes[--plan->n];
+            h->rows[w->ordinal].t_last = w->t_was;
+            h->rows[w->ordinal].v_last = w->v_was;
+            h->rows[w->ordinal].staged = w->older;
+        }
+        lock_drop(&h->lock);
     }
     plan_empty(plan);
 }

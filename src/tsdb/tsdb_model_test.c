@@ -201,6 +201,73 @@ static struct answer select_all(struct storage *s, const struct pair *deleted,
     return out;
 }
 
+static u64 newest_hash(struct labels ls, const struct series_run *run, u32 at)
+{
+    struct series_run bare = *run; // Start times are not told of newest samples.
+    bare.start_t_ms = NULL;
+    return hash_mix(labels_hash(ls), hash_mix((u64)run->t_ms[at], fixture_sample_hash(&bare, at)));
+}
+
+// The newest sample of each series, in any order.
+static struct answer select_newest(struct storage *s, const struct matcher *ms, u32 count, i64 from,
+                                   i64 to)
+{
+    struct error e = {0};
+    struct answer out = {.hash = 0};
+    struct storage_querier *q = storage_querier_open(s, TENANT_DEFAULT, from, to, &e);
+    struct select_hints h = {.start_ms = from, .end_ms = to, .newest = true};
+    struct series_cursor *c = q->ops->select(q, ms, count, &h, NULL, &e);
+    struct series_newest n;
+    assert_non_null(c);
+    while (c->ops->newest(c, &n)) {
+        for (u32 i = 0; i < n.n; i++) {
+            const struct series_run one = {.t_ms = n.t_ms,
+                                           .values = n.values,
+                                           .hists = n.hists,
+                                           .kind =
+                                               n.hists && n.hists[i] ? SAMPLE_HIST : SAMPLE_FLOAT};
+            out.hash += newest_hash(n.labels[i], &one, i);
+            out.series++;
+        }
+    }
+    struct storage_warnings w = {0};
+    ASSERT_OK(c->ops->close(c, &w, &e), e);
+    assert_false(w.partial);
+    storage_querier_close(q);
+    return out;
+}
+
+// The same out of the oracle's samples, less what is deleted.
+static struct answer newest_walked(const struct pair *p, const struct matcher *ms, u32 count,
+                                   i64 from, i64 to)
+{
+    struct error e = {0};
+    struct answer out = {.hash = 0};
+    struct storage_querier *q = storage_querier_open(p->oracle, TENANT_DEFAULT, from, to, &e);
+    struct select_hints h = {.start_ms = from, .end_ms = to};
+    struct series_cursor *c = q->ops->select(q, ms, count, &h, NULL, &e);
+    assert_non_null(c);
+    while (c->ops->next(c)) {
+        struct series_run run;
+        u32 series = series_number(c->ops->labels(c));
+        u64 newest = 0;
+        bool seen = false;
+        while (c->ops->run(c, &run)) {
+            for (u32 i = 0; i < run.n; i++) {
+                if (!is_gone(p, series, run.t_ms[i])) {
+                    newest = newest_hash(c->ops->labels(c), &run, i);
+                    seen = true;
+                }
+            }
+        }
+        out.hash += newest;
+        out.series += seen;
+    }
+    ASSERT_OK(c->ops->close(c, NULL, &e), e);
+    storage_querier_close(q);
+    return out;
+}
+
 static struct answer label_lists(struct storage *s, const struct matcher *ms, u32 count, i64 from,
                                  i64 to)
 {
@@ -405,6 +472,10 @@ static void pair_compare(struct pair *p)
     assert_int_equal(got.boxes, want.boxes);
     assert_true(got.hash == want.hash);
     p->boxes += got.boxes;
+    got = select_newest(p->f.s, ms, n, from, to);
+    want = newest_walked(p, ms, n, from, to);
+    assert_int_equal(got.series, want.series);
+    assert_true(got.hash == want.hash);
     got = label_lists(p->f.s, ms, n, from, to);
     want = p->gone_count > 0 ? lists_walked(p, ms, n, from, to)
                              : label_lists(p->oracle, ms, n, from, to);
@@ -585,12 +656,50 @@ static void reader_look(struct arena_of_threads *all, u32 id)
     arena_free(arena);
 }
 
+// The newest samples are those of one commit, the same of all series, and no older than is known.
+static void reader_look_at_newest(struct arena_of_threads *all, u32 id)
+{
+    struct error e = {0};
+    i64 known = atomic_load(&all->written[id]);
+    struct arena *arena = arena_new((size_t)1 << 20);
+    struct matcher m;
+    char name[8];
+    (void)snprintf(name, sizeof(name), "w%u", id);
+    struct storage_querier *q =
+        storage_querier_open(all->f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    struct select_hints h = {.start_ms = known, .end_ms = INT64_MAX, .newest = true};
+    struct series_cursor *c = matcher_init(&m, arena, MATCH_EQ, LABEL_NAME, str_c(name), &e)
+                                  ? q->ops->select(q, &m, 1, &h, NULL, &e)
+                                  : NULL;
+    struct series_newest n;
+    i64 t = 0;
+    u32 series = 0;
+    bool good = c != NULL;
+    while (c && c->ops->newest(c, &n)) {
+        for (u32 i = 0; i < n.n; i++) {
+            t = series == 0 ? n.t_ms[i] : t;
+            good = good && n.t_ms[i] == t && t >= known &&
+                   n.values[i] == (f64)((t - FIXTURE_NOW) / 500);
+            series++;
+        }
+    }
+    good = c && c->ops->close(c, NULL, &e) && good && (series == 8 || (series == 0 && known == 0));
+    if (!good) {
+        atomic_fetch_add(&all->failed, 1);
+    }
+    storage_querier_close(q);
+    arena_free(arena);
+}
+
 static void reader_run(void *arg)
 {
     struct arena_of_threads *all = arg;
     while (!atomic_load(&all->over)) {
         reader_look(all, 0);
         reader_look(all, 1);
+        for (u32 i = 0; i < 20; i++) { // Of what is planned and not yet committed, nothing shows.
+            reader_look_at_newest(all, i % WRITERS);
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 #include "tsdb/tsdb_cursor.h"
 #include "tsdb/tsdb_exemplars.h"
 #include "tsdb/tsdb_inner.h"
+#include "tsdb/tsdb_newest.h"
 
 #include <stdlib.h>
 
@@ -68,7 +69,7 @@ static struct series_cursor *tsdb_select(struct storage_querier *base, const str
                                .no_data = h->no_data,
                                .limit = h->limit,
                                .budget = budget};
-    return tsdb_cursor_open(&s, e);
+    return h->newest ? tsdb_newest_open(&s, h->names, h->name_count, e) : tsdb_cursor_open(&s, e);
 }
 
 static int by_family(const void *a, const void *b)
