@@ -237,3 +237,53 @@ void head_source_sure(const struct head_read *r, const struct tombstones *dead,
     mem_free(known);
     mem_free(ordinals);
 }
+
+// Threads: owned by the call.
+struct sure_look {
+    struct postings *unsure;
+    u32 at;
+    bool found;
+};
+
+// With the lock: looks at series from *at on, as many as one hold of it may; false: there are no
+// more.
+static bool sure_slice(const struct head_read *r, const struct tombstones *dead, u64 handle,
+                       const struct postings *set, struct sure_look *look)
+{
+    const struct postings *with = head_index_postings(&r->head->index, handle);
+    bool more = with != NULL;
+    for (u32 i = 0; more && !look->found && i < SURE_SLICE; i++) {
+        u32 ordinal;
+        i64 t;
+        f64 value;
+        more = postings_next_both(with, set, look->at, &ordinal);
+        if (!more) {
+            break;
+        }
+        const enum newest_state s = head_newest_state(r, dead, ordinal, &t, &value);
+        look->found = s == NEWEST_KNOWN;
+        if (s == NEWEST_READ) {
+            postings_add(look->unsure, ordinal);
+        }
+        more = ordinal < UINT32_MAX;
+        look->at = ordinal + 1;
+    }
+    return more && !look->found;
+}
+
+bool head_source_any_sure(const struct head_read *r, const struct tombstones *dead, u64 handle,
+                          const struct postings *set, struct postings *unsure)
+{
+    struct sure_look look = {.unsure = postings_new()};
+    bool more = true;
+    while (more) {
+        lock_take(&r->head->lock);
+        more = sure_slice(r, dead, handle, set, &look);
+        lock_drop(&r->head->lock);
+    }
+    if (!look.found) {
+        postings_or(unsure, look.unsure);
+    }
+    postings_free(look.unsure);
+    return look.found;
+}

@@ -189,6 +189,23 @@ bool postings_next(const struct postings *p, u32 from, u32 *ordinal)
     return true;
 }
 
+bool postings_next_both(const struct postings *a, const struct postings *b, u32 from, u32 *ordinal)
+{
+    u32 at = from;
+    u32 other = from;
+    while (postings_next(a, at, &at)) {
+        if (postings_has(b, at)) {
+            *ordinal = at;
+            return true;
+        }
+        if (!postings_next(b, at, &other)) {
+            return false;
+        }
+        at = other;
+    }
+    return false;
+}
+
 void postings_list(const struct postings *p, u32 *out)
 {
     if (p->set) {

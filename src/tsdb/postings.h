@@ -32,6 +32,8 @@ void postings_and(struct postings *into, const struct postings *from);
 void postings_andnot(struct postings *into, const struct postings *from);
 bool postings_intersects(const struct postings *a, const struct postings *b);
 bool postings_next(const struct postings *p, u32 from, u32 *ordinal); // The least at or above from.
+// The least at or above that is in both; a is the smaller one.
+bool postings_next_both(const struct postings *a, const struct postings *b, u32 from, u32 *ordinal);
 // All ordinals, rising; out holds postings_count of them.
 void postings_list(const struct postings *p, u32 *out);
 

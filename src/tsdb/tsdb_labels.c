@@ -4,8 +4,10 @@
 //                                           │        newest sample tell; answered from the index
 //                                           └► rest: those that could add something are read
 //
-// Cost: O(values) of the names looked at, 10 ns per series of the head; data is read only of blocks
-// that the range cuts, of series with deletions, and of those whose newest sample is out of range.
+// A shard's values are looked through one by one instead, where each may have several series: the
+// first of them that is sure is enough.
+// Cost: O(values) of the names looked at, else 10 ns per series of the head; data is read only of
+// blocks that the range cuts, and of series whose newest sample alone does not tell.
 // Memory: the texts, charged to the budget of the querier, and a set per source.
 // Threads: owned.
 #include "base/arena.h"
@@ -44,6 +46,7 @@ struct look_source {
     struct index_source *index; // NULL: out of the range.
     struct head_source head;
     struct postings *sure;
+    bool by_value; // Nothing was found to be sure beforehand; the rest is what was asked for.
 };
 
 // Threads: owned.
@@ -64,6 +67,8 @@ struct look {
     struct index_source *at;
     struct postings *set;
     struct postings *unknown;
+    struct head_read reader; // Of a shard.
+    const struct tombstones *dead;
     u64 handles[HANDLES_AT_ONCE];
     u32 handle_count;
     bool hit;
@@ -182,14 +187,30 @@ static bool source_open(struct look *k, u32 at, struct index_source *index)
     return source_fail(k, &why);
 }
 
-static void head_sure(struct look *k, u32 shard, i64 min_ms)
+static struct head_read reader_of(const struct look *k, u32 shard)
+{
+    return (struct head_read){.head = k->q->db->heads[shard],
+                              .commit = k->q->pin.commits[shard],
+                              .min_ms = MAX(k->q->min_ms, k->q->pin.head_min),
+                              .max_ms = k->q->max_ms};
+}
+
+// So few series, or so many values, that each series' label is looked at.
+static bool walks_series(const struct look *k, struct index_source *index, u64 series)
+{
+    return series <= WALK_SERIES ||
+           (k->name.len > 0 && series * WALK_SHARE <= index->ops->value_count(index, k->name));
+}
+
+static void head_sure(struct look *k, u32 shard)
 {
     u32 at = k->q->pin.blocks->n + shard;
-    const struct head_read r = {.head = k->q->db->heads[shard],
-                                .commit = k->q->pin.commits[shard],
-                                .min_ms = min_ms,
-                                .max_ms = k->q->max_ms};
-    head_source_sure(&r, k->q->pin.blocks->heads[shard], k->rest[at], k->sources[at].sure);
+    struct look_source *s = &k->sources[at];
+    const struct head_read r = reader_of(k, shard);
+    s->by_value = k->name.len > 0 && !walks_series(k, s->index, postings_count(k->rest[at]));
+    if (!s->by_value) {
+        head_source_sure(&r, k->q->pin.blocks->heads[shard], k->rest[at], s->sure);
+    }
 }
 
 // In a block that lies in the range every series has a sample there, unless some are deleted.
@@ -235,7 +256,7 @@ static bool sources_open(struct look *k)
         if (!source_open(k, blocks->n + i, &s->head.source)) {
             return false;
         }
-        head_sure(k, i, min_ms);
+        head_sure(k, i);
     }
     return true;
 }
@@ -324,6 +345,32 @@ static bool name_take(void *ctx, str name, UNUSED u64 handle)
     return k->failed ? false : !k->hit || text_add(k, name);
 }
 
+static bool value_any_sure(void *ctx, str value, u64 handle)
+{
+    struct look *k = ctx;
+    if (value.len == 0 || text_known(k, value)) {
+        return look_tick(k);
+    }
+    const bool yes = head_source_any_sure(&k->reader, k->dead, handle, k->set, k->unknown);
+    return yes ? text_add(k, value) : look_tick(k);
+}
+
+// The values of a shard's series; what has to be read because of a value that has none that is sure
+// is left in the rest.
+static bool collect_by_value(struct look *k, u32 at)
+{
+    const u32 shard = at - k->q->pin.blocks->n;
+    struct error why = {0};
+    k->reader = reader_of(k, shard);
+    k->dead = k->q->pin.blocks->heads[shard];
+    k->set = k->rest[at];
+    k->unknown = postings_new();
+    const bool ok = k->at->ops->values(k->at, k->name, STR_EMPTY, value_any_sure, k, &why);
+    postings_free(k->rest[at]);
+    k->rest[at] = k->unknown;
+    return ok ? !k->failed : look_fail(k, &why);
+}
+
 static bool sure_collect(struct look *k)
 {
     for (u32 i = 0; i < k->source_count; i++) {
@@ -332,11 +379,12 @@ static bool sure_collect(struct look *k)
         k->at = k->sources[i].index;
         k->set = k->sources[i].sure;
         u64 n = postings_count(k->set);
-        if (!k->at || n == 0) {
+        if (!k->at || (n == 0 && !k->sources[i].by_value)) {
             continue;
         }
-        if (n <= WALK_SERIES ||
-            (k->name.len > 0 && n * WALK_SHARE <= k->at->ops->value_count(k->at, k->name))) {
+        if (k->sources[i].by_value) {
+            ok = collect_by_value(k, i);
+        } else if (walks_series(k, k->at, n)) {
             ok = walk_series(k);
         } else if (k->name.len > 0) {
             ok = k->at->ops->values(k->at, k->name, STR_EMPTY, value_take, k, &why);
@@ -395,7 +443,7 @@ static bool rest_reduce(struct look *k)
     for (u32 i = 0; i < k->source_count; i++) {
         struct error why = {0};
         k->at = k->sources[i].index;
-        if (!k->at || postings_count(k->rest[i]) <= WALK_SERIES) {
+        if (!k->at || k->sources[i].by_value || postings_count(k->rest[i]) <= WALK_SERIES) {
             continue;
         }
         k->unknown = postings_new();
@@ -438,6 +486,17 @@ static int by_text(const void *a, const void *b)
     return str_cmp(*(const str *)a, *(const str *)b);
 }
 
+// As one index alone may give them.
+static bool texts_are_sorted(const struct text_set *s)
+{
+    for (u32 i = 1; i < s->count; i++) {
+        if (str_cmp(s->items[i - 1], s->items[i]) > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool look_run(struct look *k, str **texts, u32 *n, struct error *e)
 {
     map_init(&k->texts.index, &text_ops, &k->texts);
@@ -450,7 +509,7 @@ static bool look_run(struct look *k, str **texts, u32 *n, struct error *e)
     if (!ok) {
         return err_set(e, k->error.code, "%s", k->error.text);
     }
-    if (k->texts.count > 1) {
+    if (!texts_are_sorted(&k->texts)) {
         qsort(k->texts.items, k->texts.count, sizeof(str), by_text);
     }
     *texts = k->texts.items;
