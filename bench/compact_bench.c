@@ -141,22 +141,6 @@ static void row_append(struct bench *b, struct storage_appender *a, const struct
     }
 }
 
-static void series_make(const struct bench *b, struct storage_appender *a, struct series_ref *refs)
-{
-    struct arena *arena = arena_new((size_t)64 << 20);
-    u8 outcomes[BATCH];
-    for (u32 from = 0; from < b->series; from += BATCH) {
-        u32 n = MIN(BATCH, b->series - from);
-        struct labels *sets = ARENA_NEW_N(arena, struct labels, n);
-        for (u32 i = 0; i < n; i++) {
-            sets[i] = node_like_labels(arena, from + i);
-        }
-        a->ops->resolve(a, sets, n, refs + from, outcomes);
-        arena_reset(arena);
-    }
-    arena_free(arena);
-}
-
 static void blocks_make(struct bench *b)
 {
     struct error e = {0};
@@ -167,7 +151,9 @@ static void blocks_make(struct bench *b)
     if (!a) {
         die(b->dir, &e);
     }
-    series_make(b, a, refs);
+    if (!node_like_resolve(a, 0, b->series, refs, NULL, &e)) {
+        die("new series", &e);
+    }
     for (u32 row = 0; row < b->rows; row++) {
         row_append(b, a, refs, row);
         clk_manual_advance(b->clk, STEP_MS);

@@ -1,10 +1,13 @@
 #include "bench/node_like.h"
 
 #include "base/arena.h"
+#include "base/error.h"
 #include "base/hash.h"
 #include "base/str.h"
+#include "os/clk.h"
+#include "storage/storage.h"
 
-enum { PER_TARGET = 1000, LABELS = 10 };
+enum { PER_TARGET = 1000, LABELS = 10, RESOLVE_BATCH = 2000 };
 
 f64 node_like_value(u32 series, u32 row)
 {
@@ -49,4 +52,44 @@ struct labels node_like_labels(struct arena *a, u32 series)
     l[n++] = (struct label){STR("zone"), arena_printf(a, "zone-%u", target % 11)};
     CHECK(n == LABELS);
     return (struct labels){.items = l, .count = n};
+}
+
+static bool batch_resolve(struct storage_appender *a, const struct labels *sets, u32 n,
+                          struct series_ref *refs, struct error *e)
+{
+    u8 outcomes[RESOLVE_BATCH];
+    u64 position;
+    a->ops->resolve(a, sets, n, refs, outcomes);
+    if (!a->ops->commit(a, DURABILITY_PERIODIC, &position, e)) {
+        return false;
+    }
+    for (u32 i = 0; i < n; i++) {
+        if (outcomes[i] != APPEND_STORED) {
+            return err_set(e, ERR_LIMIT, "a new series: %s",
+                           append_outcome_text((enum append_outcome)outcomes[i]));
+        }
+    }
+    return true;
+}
+
+bool node_like_resolve(struct storage_appender *a, u32 from, u32 n, struct series_ref *refs,
+                       u64 *cpu_ns, struct error *e)
+{
+    struct arena *arena = arena_new((size_t)64 << 20);
+    bool ok = true;
+    for (u32 at = 0; ok && at < n; at += RESOLVE_BATCH) {
+        const u32 batch = MIN(RESOLVE_BATCH, n - at);
+        struct labels *sets = ARENA_NEW_N(arena, struct labels, batch);
+        for (u32 i = 0; i < batch; i++) {
+            sets[i] = node_like_labels(arena, from + at + i);
+        }
+        const u64 begun = (u64)clk_process_cpu_ns();
+        ok = batch_resolve(a, sets, batch, refs + at, e);
+        if (cpu_ns) {
+            *cpu_ns += (u64)clk_process_cpu_ns() - begun;
+        }
+        arena_reset(arena);
+    }
+    arena_free(arena);
+    return ok;
 }

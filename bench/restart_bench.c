@@ -70,23 +70,6 @@ static void commit(struct storage_appender *a)
     }
 }
 
-static void series_make(struct bench *b, struct storage_appender *appender, struct series_ref *refs)
-{
-    struct arena *a = arena_new((size_t)64 << 20);
-    u8 outcomes[BATCH];
-    for (u32 from = 0; from < b->series; from += BATCH) {
-        u32 n = MIN(BATCH, b->series - from);
-        struct labels *sets = ARENA_NEW_N(a, struct labels, n);
-        for (u32 i = 0; i < n; i++) {
-            sets[i] = node_like_labels(a, from + i);
-        }
-        appender->ops->resolve(appender, sets, n, refs + from, outcomes);
-        commit(appender);
-        arena_reset(a);
-    }
-    arena_free(a);
-}
-
 static void row_append(struct bench *b, struct storage_appender *appender,
                        const struct series_ref *refs, u32 row)
 {
@@ -128,7 +111,9 @@ static NO_RETURN void fill(struct bench *b)
     if (!a) {
         die(b->dir, &e);
     }
-    series_make(b, a, refs);
+    if (!node_like_resolve(a, 0, b->series, refs, NULL, &e)) {
+        die("new series", &e);
+    }
     for (u32 row = 0; row < b->rows; row++) {
         row_append(b, a, refs, row);
         if (!tsdb_step(b->db, &did, &e)) {

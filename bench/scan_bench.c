@@ -89,23 +89,6 @@ static void steps_run(struct bench *b)
     }
 }
 
-static void series_make(struct bench *b)
-{
-    struct arena *a = arena_new((size_t)64 << 20);
-    u8 outcomes[BATCH];
-    for (u32 from = 0; from < b->series; from += BATCH) {
-        u32 n = MIN(BATCH, b->series - from);
-        struct labels *sets = ARENA_NEW_N(a, struct labels, n);
-        for (u32 i = 0; i < n; i++) {
-            sets[i] = node_like_labels(a, from + i);
-        }
-        b->appender->ops->resolve(b->appender, sets, n, b->refs + from, outcomes);
-        commit(b);
-        arena_reset(a);
-    }
-    arena_free(a);
-}
-
 static i64 time_of(u32 row)
 {
     return START_MS + (i64)row * STEP_MS;
@@ -139,9 +122,12 @@ static void row_append(struct bench *b, u32 row)
 
 static void fill(struct bench *b)
 {
+    struct error e = {0};
     b->refs = MEM_NEW_N(struct series_ref, b->series);
     store_open(b);
-    series_make(b);
+    if (!node_like_resolve(b->appender, 0, b->series, b->refs, NULL, &e)) {
+        die("new series", &e);
+    }
     for (u32 row = 0; row < b->rows; row++) {
         row_append(b, row);
         clk_manual_advance(b->clk, STEP_MS);
