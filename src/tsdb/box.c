@@ -6,6 +6,33 @@
 #include "base/str.h"
 #include "model/hist.h"
 
+// Two doubles, the lower half of each first.
+typedef u32 u32_quad __attribute__((vector_size(16)));
+#define HIGH_HALVES ((u32_quad){0, ~3U, 0, ~3U}) // Less the two bits of the place.
+#define TAGS        ((u32_quad){1, BOX_TAG, 1, BOX_TAG})
+
+static inline u32_quad tagged(const f64 *values)
+{
+    u32_quad v;
+    memcpy(&v, values, sizeof(v));
+    return (u32_quad)((v & HIGH_HALVES) == TAGS);
+}
+
+bool box_any(const f64 *values, u32 n)
+{
+    u32_quad found = {0};
+    bool any = false;
+    u32 i = 0;
+    for (; i + 8 <= n; i += 8) {
+        found |= (tagged(values + i) | tagged(values + i + 2)) |
+                 (tagged(values + i + 4) | tagged(values + i + 6));
+    }
+    for (; i < n; i++) {
+        any = any || is_box(values[i]);
+    }
+    return any || (found[1] | found[3]) != 0;
+}
+
 #define WHOLE_LIMIT 9007199254740992.0 // 2^53
 
 void number_put(struct buf *out, f64 v)

@@ -36,6 +36,8 @@ static inline bool is_box(f64 v)
 {
     return UNLIKELY((bits_of_f64(v) >> 34) == BOX_TAG >> 2);
 }
+// Is there one among n? Columns without are by far the most, and this is quick to say so.
+bool box_any(const f64 *values, u32 n);
 static inline f64 box_ref(enum box_place place, u32 index)
 {
     return f64_of_bits((u64)(BOX_TAG | (u32)place) << 32 | index);

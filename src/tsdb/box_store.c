@@ -115,7 +115,10 @@ str box_store_get(const struct box_store *s, f64 ref)
 
 bool box_store_open(const struct box_store *s, f64 *values, u32 n, struct box_list *list)
 {
-    for (u32 i = 0; i < n && !box_store_empty(s); i++) {
+    if (box_store_empty(s) || !box_any(values, n)) {
+        return true;
+    }
+    for (u32 i = 0; i < n; i++) {
         struct box b;
         if (is_box(values[i]) && (!box_decode(box_store_get(s, values[i]), list->arena, &b) ||
                                   !box_list_add(list, b, &values[i]))) {

@@ -258,3 +258,25 @@ TEST(box_store_open_says_when_the_list_has_no_room)
     arena_free(small);
     arena_free(a);
 }
+
+TEST(box_any_finds_one_wherever_it_stands)
+{
+    enum { MOST = 40 };
+    f64 values[MOST];
+    for (u32 n = 0; n <= MOST; n++) {
+        for (u32 i = 0; i < n; i++) { // Halves that look like a tag, and NaN that are none.
+            static const u64 odd[] = {0x7ff35450ffffffff, 0x7ff3544b7ff3544c, 0x000000017ff3544c,
+                                      0x7ff8000000000000, 0x3ff0000000000001, 0xfff3544c00000000};
+            values[i] = f64_of_bits(odd[(i + n) % ARRAY_LEN(odd)]);
+        }
+        assert_false(box_any(values, n));
+        for (u32 i = 0; i < n; i++) {
+            for (u32 place = 0; place < 4; place++) {
+                const f64 kept = values[i];
+                values[i] = f64_of_bits((u64)(BOX_TAG | place) << 32 | i);
+                assert_true(is_box(values[i]) && box_any(values, n));
+                values[i] = kept;
+            }
+        }
+    }
+}

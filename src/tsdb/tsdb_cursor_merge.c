@@ -58,7 +58,7 @@ const f64 *cursor_part_values(struct tsdb_cursor *c, const struct part *p)
     if (c->failed) {
         return NULL;
     }
-    if (p->values && !p->boxes) {
+    if (p->values && (!p->boxes || !box_any(p->values, p->chunk_n))) {
         return p->values;
     }
     const f64 *values = p->values ? p->values : part_decode(c, p);

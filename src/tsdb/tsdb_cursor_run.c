@@ -93,7 +93,7 @@ bool cursor_run(struct series_cursor *base, struct series_run *out)
     while (c->rest.n == 0 && c->part_at < c->part_count) {
         const struct part *p = &c->parts[c->part_at++];
         if (part_run(c, p, out)) {
-            if (!p->boxed) {
+            if (!p->boxed || !box_any(out->values, out->n)) {
                 return true;
             }
             c->rest = *out;
