@@ -3,7 +3,6 @@
 // written. The words on standard output are promtool's, since scripts read them.
 #include "cmd/tool.h"
 
-#include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -11,6 +10,7 @@
 #include "cmd/config.h"
 #include "cmd/server.h"
 #include "cmd/tool_lint.h"
+#include "cmd/tool_promql.h"
 #include "cmd/tool_query.h"
 #include "cmd/tool_tsdb.h"
 #include "os/clk.h"
@@ -31,13 +31,13 @@ struct tool {
     struct rules *rules;
 };
 
-#define FORMAT_BYTES_MAX ((size_t)64 << 20)
-
-static const char usage[] = "usage: tidemark tool check config FILE…\n"
-                            "       tidemark tool check rules FILE…\n"
-                            "       tidemark tool check expressions EXPR…\n"
-                            "       tidemark tool check metrics     of a page on standard input\n"
-                            "       tidemark tool promql format EXPR\n";
+static const char check_usage[] =
+    "       tidemark tool check config FILE…\n"
+    "       tidemark tool check rules FILE…\n"
+    "       tidemark tool check expressions EXPR…\n"
+    "       tidemark tool check metrics [--extended] [--lint=all|none]\n"
+    "                                       the page on standard input: its style, and with\n"
+    "                                       --extended how many series each metric has\n";
 
 static bool tool_init(struct tool *t, struct error *e)
 {
@@ -138,27 +138,6 @@ static bool expression_check(struct tool *t, const char *text)
     return true;
 }
 
-static int format_run(const char *text)
-{
-    struct promql_engine *engine =
-        promql_engine_new((struct promql_engine_opts){.clk = clk_real()});
-    struct error e = {0};
-    struct buf out;
-    buf_init(&out, FORMAT_BYTES_MAX);
-    struct promql_query *q = promql_query_new(engine, str_c(text), NULL, &e);
-    if (q != NULL) {
-        promql_query_print_pretty(&out, q);
-        (void)printf("%.*s\n", STR_ARG(buf_get(&out)));
-    } else {
-        (void)fprintf(stderr, "%s\n", e.text);
-    }
-    const bool ok = q != NULL;
-    promql_query_free(q);
-    buf_fini(&out);
-    promql_engine_free(engine);
-    return ok ? EXIT_OK : EXIT_RUNTIME;
-}
-
 // Of all files or texts; true: all are good.
 static bool check_all(struct tool *t, const char *kind, int argc, char **argv)
 {
@@ -178,11 +157,9 @@ static bool check_all(struct tool *t, const char *kind, int argc, char **argv)
     return ok;
 }
 
-static int usage_tell(void)
+static int usage_fail(const char *text)
 {
-    (void)fputs(usage, stderr);
-    (void)fputs(tool_query_usage, stderr);
-    (void)fputs(tool_tsdb_usage, stderr);
+    (void)fprintf(stderr, "tidemark: %s\nusage:\n%s", text, check_usage);
     return EXIT_USAGE;
 }
 
@@ -190,14 +167,19 @@ static int check_run(int argc, char **argv)
 {
     static const char *const kinds[] = {"config", "rules", "expressions"};
     bool known = false;
-    for (u32 i = 0; argc >= 2 && i < ARRAY_LEN(kinds); i++) {
+    for (u32 i = 0; argc >= 1 && i < ARRAY_LEN(kinds); i++) {
         known = known || strcmp(argv[0], kinds[i]) == 0;
     }
-    if (argc == 1 && strcmp(argv[0], "metrics") == 0) {
-        return tool_lint_run();
+    if (argc >= 1 && strcmp(argv[0], "metrics") == 0) {
+        struct error e = {0};
+        const int code = tool_lint_run(argc - 1, argv + 1, &e);
+        return code == EXIT_USAGE ? usage_fail(e.text) : code;
     }
     if (!known) {
-        return usage_tell();
+        return usage_fail("there are check config, rules, expressions and metrics");
+    }
+    if (argc < 2) {
+        return usage_fail("what is to be checked is wanted");
     }
     struct tool t = {0};
     struct error e = {0};
@@ -207,20 +189,62 @@ static int check_run(int argc, char **argv)
     return ok ? EXIT_OK : EXIT_RUNTIME;
 }
 
+static int tsdb_run(int argc, char **argv)
+{
+    return tool_tsdb_run(fs_real(), argc, argv);
+}
+
+static int query_run(int argc, char **argv)
+{
+    return tool_query_run(clk_real(), argc, argv);
+}
+
+static const struct {
+    const char *name;
+    const char *usage;
+    int (*run)(int argc, char **argv);
+} families[] = {{"check", check_usage, check_run},
+                {"promql", tool_promql_usage, tool_promql_run},
+                {"query", tool_query_usage, query_run},
+                {"tsdb", tool_tsdb_usage, tsdb_run}};
+
+static void usage_put(FILE *out, const char *of)
+{
+    (void)fputs("usage:\n", out);
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        if (of == NULL || strcmp(of, families[i].name) == 0) {
+            (void)fputs(families[i].usage, out);
+        }
+    }
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            return true;
+        }
+    }
+    return argc > 0 && strcmp(argv[0], "help") == 0;
+}
+
 int tool_run(int argc, char **argv)
 {
-    if (argc >= 1 && str_eq(str_c(argv[0]), STR("tsdb"))) {
-        return tool_tsdb_run(fs_real(), argc - 1, argv + 1);
+    for (size_t i = 0; argc >= 1 && i < ARRAY_LEN(families); i++) {
+        if (strcmp(argv[0], families[i].name) != 0) {
+            continue;
+        }
+        if (asks_for_help(argc - 1, argv + 1)) {
+            usage_put(stdout, argv[0]);
+            return EXIT_OK;
+        }
+        return families[i].run(argc - 1, argv + 1);
     }
-    if (argc >= 1 && str_eq(str_c(argv[0]), STR("query"))) {
-        return tool_query_run(clk_real(), argc - 1, argv + 1);
+    if (asks_for_help(argc, argv)) {
+        usage_put(stdout, NULL);
+        return EXIT_OK;
     }
-    if (argc >= 1 && str_eq(str_c(argv[0]), STR("check"))) {
-        return check_run(argc - 1, argv + 1);
-    }
-    if (argc == 3 && str_eq(str_c(argv[0]), STR("promql")) &&
-        str_eq(str_c(argv[1]), STR("format"))) {
-        return format_run(argv[2]);
-    }
-    return usage_tell();
+    (void)fputs("tidemark: there are tool check, promql, query and tsdb\n", stderr);
+    usage_put(stderr, NULL);
+    return EXIT_USAGE;
 }

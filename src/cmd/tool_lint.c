@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "cmd/server.h"
+#include "cmd/tool_args.h"
 #include "ingest/ingest.h"
 
 #include <stdio.h>
@@ -21,7 +22,7 @@ struct family {
     str name;
     enum metric_type type;
     bool has_help;
-    bool has_samples;
+    u64 samples;
     bool has_le;
     bool has_quantile;
     bool has_camel_label;
@@ -108,7 +109,7 @@ static bool is_camel(str s)
 static void sample_see(struct lint *l, struct labels ls)
 {
     struct family *f = family_of(l, labels_get(ls, LABEL_NAME));
-    f->has_samples = true;
+    f->samples++;
     for (u32 i = 0; i < ls.count; i++) {
         const str name = ls.items[i].name;
         f->has_le = f->has_le || str_eq_c(name, "le");
@@ -334,7 +335,7 @@ bool tool_lint(str page, struct arena *a, struct lint_problem **problems, u32 *c
     map_init(&l.map, &family_ops, &l);
     const bool ok = page_read(&l, page, e);
     for (u32 i = 0; ok && i < l.family_count; i++) {
-        if (l.families[i].has_samples) {
+        if (l.families[i].samples > 0) {
             family_check(&l, &l.families[i]);
         }
     }
@@ -344,6 +345,39 @@ bool tool_lint(str page, struct arena *a, struct lint_problem **problems, u32 *c
         *count = each_once(l.problems, l.count);
     }
     return ok;
+}
+
+static int series_order(const void *a, const void *b)
+{
+    const struct lint_series *x = a;
+    const struct lint_series *y = b;
+    const int order = (x->count < y->count) - (x->count > y->count);
+    return order != 0 ? order : str_cmp(x->metric, y->metric);
+}
+
+bool tool_lint_series(str page, struct arena *a, struct lint_series **series, u32 *count,
+                      struct error *e)
+{
+    struct lint l = {.arena = a};
+    map_init(&l.map, &family_ops, &l);
+    const bool ok = page_read(&l, page, e);
+    map_fini(&l.map);
+    if (!ok) {
+        return false;
+    }
+    struct lint_series *all = ARENA_NEW_N(a, struct lint_series, l.family_count + 1ULL);
+    u32 n = 0;
+    for (u32 i = 0; i < l.family_count; i++) {
+        if (l.families[i].samples > 0) {
+            all[n++] = (struct lint_series){l.families[i].name, l.families[i].samples};
+        }
+    }
+    if (n > 0) {
+        qsort(all, n, sizeof(*all), series_order);
+    }
+    *series = all;
+    *count = n;
+    return true;
 }
 
 // ---- standard input ----
@@ -362,26 +396,100 @@ static bool input_read(struct buf *page, struct error *e)
            err_set(e, ERR_LIMIT, "the page has more than %zu bytes", PAGE_BYTES_MAX);
 }
 
-int tool_lint_run(void)
+static bool problems_print(str page, struct arena *a, u32 *count)
 {
-    struct arena *a = arena_new(MEMORY_MAX);
     struct lint_problem *problems = NULL;
     struct error e = {0};
-    struct buf page;
-    u32 count = 0;
-    buf_init(&page, PAGE_BYTES_MAX);
-    const bool ok = input_read(&page, &e) && tool_lint(buf_get(&page), a, &problems, &count, &e);
-    if (!ok) {
+    if (!tool_lint(page, a, &problems, count, &e)) {
         (void)fprintf(stderr, "error while linting: %s\n", e.text);
+        return false;
     }
-    for (u32 i = 0; i < count; i++) {
+    for (u32 i = 0; i < *count; i++) {
         (void)fprintf(stderr, "%.*s %.*s\n", STR_ARG(problems[i].metric),
                       STR_ARG(problems[i].text));
     }
+    return true;
+}
+
+#define COLUMN_GAP 4
+
+static int digits(u64 n)
+{
+    int count = 1;
+    while (n >= 10) {
+        n /= 10;
+        count++;
+    }
+    return count;
+}
+
+// Columns as wide as promtool's, whose last one is filled up, too.
+static bool series_print(str page, struct arena *a)
+{
+    static const char *const heads[] = {"Metric", "Cardinality", "Percentage"};
+    struct lint_series *all = NULL;
+    struct error e = {0};
+    u32 count = 0;
+    u64 total = 0;
+    if (!tool_lint_series(page, a, &all, &count, &e)) {
+        (void)fprintf(stderr, "error while parsing text to metric families: %s\n", e.text);
+        return false;
+    }
+    int name_width = (int)strlen(heads[0]);
+    for (u32 i = 0; i < count; i++) {
+        total += all[i].count;
+        name_width = MAX(name_width, (int)MIN(all[i].metric.len, (size_t)10000));
+    }
+    name_width += COLUMN_GAP;
+    const int count_width = MAX((int)strlen(heads[1]), digits(total)) + COLUMN_GAP;
+    const int share_width = (int)strlen(heads[2]) + COLUMN_GAP;
+    (void)printf("%-*s%-*s%-*s\n", name_width, heads[0], count_width, heads[1], share_width,
+                 heads[2]);
+    for (u32 i = 0; i < count; i++) {
+        char share[32];
+        (void)snprintf(share, sizeof(share), "%.2f%%", 100.0 * (f64)all[i].count / (f64)total);
+        (void)printf("%-*.*s%-*llu%-*s\n", name_width, STR_ARG(all[i].metric), count_width,
+                     (unsigned long long)all[i].count, share_width, share);
+    }
+    (void)printf("%-*s%-*llu%-*s\n", name_width, "Total", count_width, (unsigned long long)total,
+                 share_width, "100%");
+    return true;
+}
+
+int tool_lint_run(int argc, char **argv, struct error *e)
+{
+    bool extended = false;
+    str lint = STR("all");
+    struct tool_words words = {.count = 0};
+    const struct tool_flag flags[] = {{.name = "extended", .is_set = &extended},
+                                      {.name = "lint", .value = &lint}};
+    if (!tool_args_parse(argc, argv, flags, ARRAY_LEN(flags), &words, e)) {
+        return EXIT_USAGE;
+    }
+    const bool lints = str_eq(lint, STR("all"));
+    const char *trouble = words.count > 0 ? "the page is read from standard input"
+                          : !lints && !str_eq(lint, STR("none")) ? "--lint is all or none"
+                          : !lints && !extended
+                              ? "--lint=none leaves nothing to do without --extended"
+                              : NULL;
+    if (trouble != NULL) {
+        (void)err_set(e, ERR_INVALID, "%s", trouble);
+        return EXIT_USAGE;
+    }
+    struct arena *a = arena_new(MEMORY_MAX);
+    struct buf page;
+    u32 problems = 0;
+    buf_init(&page, PAGE_BYTES_MAX);
+    bool ok = input_read(&page, e);
+    if (!ok) {
+        (void)fprintf(stderr, "%s\n", e->text);
+    }
+    ok = ok && (!lints || problems_print(buf_get(&page), a, &problems));
+    ok = ok && (!extended || series_print(buf_get(&page), a));
     buf_fini(&page);
     arena_free(a);
     if (!ok) {
         return EXIT_RUNTIME;
     }
-    return count > 0 ? EXIT_CONFIG : EXIT_OK;
+    return problems > 0 ? EXIT_CONFIG : EXIT_OK;
 }

@@ -1,6 +1,10 @@
 // ast.c: walking a tree without knowing its kinds.
 #include "promql/ast.h"
 
+#include "base/arena.h"
+#include "base/str.h"
+#include "model/labels.h"
+
 const struct expr *expr_unwrap(const struct expr *x)
 {
     while (x->kind == EXPR_PAREN) {
@@ -31,7 +35,7 @@ u32 expr_child_count(const struct expr *x)
     CHECK(false && "an expression has one of ten kinds");
 }
 
-const struct expr *expr_child(const struct expr *x, u32 index)
+static struct expr *child_at(const struct expr *x, u32 index)
 {
     CHECK(index < expr_child_count(x));
     switch (x->kind) {
@@ -55,4 +59,51 @@ const struct expr *expr_child(const struct expr *x, u32 index)
         return index == 0 ? x->binary.left : x->binary.right;
     }
     CHECK(false && "an expression has one of ten kinds");
+}
+
+const struct expr *expr_child(const struct expr *x, u32 index)
+{
+    return child_at(x, index);
+}
+
+// kept has room for one more than there are.
+static void matchers_change(struct expr_vector *v, struct matcher *kept, str name,
+                            const struct matcher *m)
+{
+    u32 n = 0;
+    bool put = m == NULL;
+    for (u32 i = 0; i < v->matcher_count; i++) {
+        if (!str_eq(v->matchers[i].name, name)) {
+            kept[n++] = v->matchers[i];
+        } else if (!put) {
+            kept[n++] = *m;
+            put = true;
+        }
+    }
+    if (!put) {
+        kept[n++] = *m;
+    }
+    v->matchers = kept;
+    v->matcher_count = n;
+    if (str_eq(name, LABEL_NAME)) {
+        v->name = STR_EMPTY; // Else it would still be printed before the braces.
+    }
+}
+
+bool expr_match(struct expr *x, struct arena *a, str name, const struct matcher *m)
+{
+    if (x->kind == EXPR_VECTOR) {
+        struct expr_vector *v = &x->vector;
+        struct matcher *kept = arena_try(a, v->matcher_count + 1ULL, sizeof(*kept));
+        if (kept == NULL) {
+            return false;
+        }
+        matchers_change(v, kept, name, m);
+    }
+    for (u32 i = 0; i < expr_child_count(x); i++) { // (I2) bounds the depth.
+        if (!expr_match(child_at(x, i), a, name, m)) {
+            return false;
+        }
+    }
+    return true;
 }

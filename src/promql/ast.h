@@ -141,4 +141,8 @@ const struct expr *expr_unwrap(const struct expr *x);
 u32 expr_child_count(const struct expr *x);
 const struct expr *expr_child(const struct expr *x, u32 index);
 
+// Before anybody else has the tree: every selector loses its matchers of that name, and gets m, if
+// not NULL, instead. false: the arena is full.
+bool expr_match(struct expr *x, struct arena *a, str name, const struct matcher *m) MUST_USE;
+
 #endif

@@ -172,6 +172,12 @@ void promql_query_selectors(const struct promql_query *q,
     each_selector(q->expr, fn, arg);
 }
 
+bool promql_query_match(struct promql_query *q, str name, const struct matcher *m, struct error *e)
+{
+    return expr_match(q->expr, q->arena, name, m) ||
+           err_set(e, ERR_LIMIT, "the query has more matchers than there is room for");
+}
+
 bool promql_selector(struct arena *a, str text, bool may_be_empty, const struct matcher **ms,
                      u32 *count, struct error *e)
 {

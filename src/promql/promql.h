@@ -85,6 +85,9 @@ void promql_query_print_json(struct buf *out, const struct promql_query *q); // 
 // The matchers of every selector in it, for those who must know what a query reads.
 void promql_query_selectors(const struct promql_query *q,
                             void (*fn)(void *arg, const struct matcher *ms, u32 count), void *arg);
+// Before it is used: in every selector m instead of the matchers of that name; NULL: none.
+bool promql_query_match(struct promql_query *q, str name, const struct matcher *m,
+                        struct error *e) MUST_USE;
 
 // Only says whether a text is right.
 bool promql_check(const struct promql_engine *g, str text, struct promql_place *at,

@@ -57,3 +57,50 @@ def test_expressions():
     assert ours("promql", "format", "sum by(job)(rate(up[5m]))>0") == (0, "sum by (job) (rate(up[5m])) > 0\n", "")
     code, out, err = ours("promql", "format", "up{")
     assert (code, out) == (1, "") and err.startswith("1:4: parse error"), (code, out, err)
+
+
+EXTENDED = ("# HELP requests_total x\n# TYPE requests_total counter\n" + "".join(f'requests_total{{code="{n}"}} 1\n' for n in range(40))
+            + "# HELP took_seconds x\n# TYPE took_seconds histogram\n"
+            + "".join(f'took_seconds_bucket{{le="{le}",h="{h}"}} 1\n' for h in "ab" for le in ("1", "2", "+Inf"))
+            + "".join(f'took_seconds_{what}{{h="{h}"}} 1\n' for h in "ab" for what in ("sum", "count"))
+            + "# HELP size_bytes x\n# TYPE size_bytes summary\nsize_bytes{quantile=\"0.5\"} 1\nsize_bytes_sum 1\nsize_bytes_count 1\n"
+            + "# HELP a x\n# TYPE a gauge\na 1\n# HELP none x\n# TYPE none gauge\n")
+
+
+def test_series_are_counted_as_promtool_counts_them():
+    got = ours("check", "metrics", "--extended", page=EXTENDED)
+    want = run([os.path.abspath(peer("promtool"))], "check", "metrics", "--extended", page=EXTENDED)
+    assert got == want and "took_seconds" in got[1], (got, want)
+    code, out, err = ours("check", "metrics", "--extended", page=EXTENDED + "helpless 1\n")  # Both are told.
+    assert code == 3 and "helpless no help text" in err and out.splitlines()[-1].split() == ["Total", "55", "100%"], (code, out, err)
+    assert ours("check", "metrics", "--extended", "--lint=none", page="a 1\n") == (0, "Metric    Cardinality    Percentage    \na         1              100.00%       \nTotal     1              100%          \n", "")
+    for arguments, text in (["--lint=none"], "leaves nothing to do"), (["--lint=some"], "--lint is all or none"), (["page.txt"], "standard input"):
+        code, out, err = ours("check", "metrics", *arguments)
+        assert (code, out) == (2, "") and text in err and "tidemark tool check metrics" in err, (arguments, code, out, err)
+
+
+def test_label_matchers_are_set_and_deleted():
+    query = 'sum(rate(up{a="1", job="x", b="2"}[5m])) / on() {job="y", job!="z"}[1h:] > foo'
+    for arguments, want in (
+            (["set", 'sum(rate(up{a="1",job="x",b="2"}[5m])) / on() foo', "job", "new"], 'sum(rate(up{a="1",b="2",job="new"}[5m])) / on () foo{job="new"}'),
+            (["set", "-t", "!~", 'max_over_time(x{job="y",job!="z"}[1h:5m])', "job", "a|b"], 'max_over_time(x{job!~"a|b"}[1h:5m])'),
+            (["set", "--experimental", 'up{a="b"}', "a", 'q"\\'], 'up{a="q\\"\\\\"}'),
+            (["delete", 'up{job="x"} + {job="x",a="b"} + y', "job"], 'up + {a="b"} + y'),
+            (["delete", "1 + 2", "job"], "1 + 2")):
+        assert ours("promql", "label-matchers", *arguments) == (0, want + "\n", ""), (arguments, ours("promql", "label-matchers", *arguments))
+    for arguments, text in ((["set", query, "job", "x"], "parse error"), (["delete", '{job="x"}', "job"], "{} would be no expression"),
+                            (["set", "-t", ">", "up", "job", "x"], "invalid label match type: >"), (["set", "-t", "=~", "up", "job", "("], "missing closing )")):
+        code, out, err = ours("promql", "label-matchers", *arguments)
+        assert (code, out) == (1, "") and text in err, (arguments, code, out, err)
+    for arguments, text in (["set", "up", "job"], "EXPR, NAME and VALUE"), (["delete", "up"], "EXPR and NAME"), ([], "set and delete"), (["delete", "-t", "=", "up", "a"], "unknown flag -t"):
+        code, out, err = ours("promql", "label-matchers", *arguments)
+        assert (code, out) == (2, "") and text in err and "label-matchers set [-t" in err, (arguments, code, out, err)
+
+
+def test_help_is_given_to_who_asks():
+    for arguments, names in ((["--help"], ("check", "promql", "query", "tsdb")), (["help"], ("check", "tsdb")), (["-h"], ("query",)), (["query", "instant", "--help"], ("query",)),
+                             (["tsdb", "-h"], ("tsdb",)), (["check", "metrics", "--help"], ("check",)), (["promql", "--help"], ("promql",))):
+        code, out, err = ours(*arguments)
+        assert (code, err) == (0, "") and all(f"tidemark tool {name} " in out for name in names), (arguments, code, out, err)
+    assert "tidemark tool tsdb" not in ours("query", "--help")[1]
+    assert ours("promql", "format", "--", "-1") == ours("promql", "format", "-1") == (0, "-1\n", "")
