@@ -31,6 +31,7 @@ struct newest_batch {
     const struct hist *hists[HEAD_NEWEST_MAX];
     u32 read[HEAD_NEWEST_MAX]; // Ordinals that have to be.
     bool any_hist;
+    bool has_labels; // Some are not empty.
 };
 
 // Threads: owned.
@@ -270,6 +271,7 @@ static bool batch_read(struct newest_cursor *c, const struct newest_shard *s, co
         if (last_take(c, &reader->base, at)) {
             b->found.states[at] = NEWEST_KNOWN;
             b->found.labels[at] = reader->base.ops->labels(&reader->base);
+            b->has_labels = true;
         }
     }
     return ok && !reader->failed;
@@ -334,9 +336,10 @@ static bool shard_next(struct newest_cursor *c, struct newest_shard *s, u32 *n)
         memset(b->hists, 0, sizeof(b->hists));
         b->any_hist = false;
     }
-    if (!labels) {
-        memset(b->found.labels, 0, count * sizeof(struct labels));
+    if (!labels && b->has_labels) {
+        memset(b->found.labels, 0, sizeof(b->found.labels));
     }
+    b->has_labels = labels;
     head_newest_get(&r, s->dead, ordinals, count, labels ? &c->wanted : NULL, &b->found);
     s->at += count;
     const u32 known = known_count(b, count);
