@@ -25,6 +25,7 @@
 #define SPARE_BYTES_MAX  ((size_t)2 << 20) // A page larger than that is rare; its memory goes back.
 #define DNS_SECONDS      30L
 #define POLL_MS          1000
+#define READ_BYTES       ((long)256 << 10) // Held while a transfer runs; a page mostly fits.
 #define CONNECTIONS_KEPT (4L * HTTP_SHARD_TARGETS)
 
 enum target_state { TARGET_IDLE, TARGET_QUEUED, TARGET_RUNNING };
@@ -168,6 +169,7 @@ static void easy_set(struct curl_target *t)
     SET(t, CURLOPT_PRIVATE, t);
     SET(t, CURLOPT_WRITEFUNCTION, on_bytes);
     SET(t, CURLOPT_WRITEDATA, t);
+    SET(t, CURLOPT_BUFFERSIZE, READ_BYTES);
     SET(t, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->opts.bytes_max);
     SET(t, CURLOPT_MAXCONNECTS, CONNECTIONS_KEPT);
     if (t->opts.gzip) {
