@@ -140,6 +140,8 @@ void open_cells_trim_end(struct open_cells *c)
     }
 }
 
+#define TOKENS_FEW 4U // Bytes of most values.
+
 // Tokens on their way into a chunk.
 struct token_bytes {
     u8 bytes[16];
@@ -157,14 +159,10 @@ static inline void token_low(struct token_bytes *t, u64 bits, u32 bytes)
     t->n += bytes;
 }
 
-static void tokens_put(struct open_cells *c, struct open_chunk *o, const struct token_bytes *t)
+// Over the end of the cell, or near it.
+static __attribute__((noinline)) void tokens_spread(struct open_cells *c, struct open_chunk *o,
+                                                    const struct token_bytes *t)
 {
-    o->bytes = (u16)(o->bytes + t->n);
-    if (LIKELY(o->n > 0 && o->used + sizeof(t->bytes) <= CELL_BYTES)) {
-        memcpy(cell_at(c, o->tail)->bytes + o->used, t->bytes, sizeof(t->bytes));
-        o->used = (u8)(o->used + t->n);
-        return;
-    }
     for (u32 i = 0; i < t->n; i++) {
         if ((o->n == 0 && i == 0) || o->used == CELL_BYTES) {
             u32 cell = cell_take(c);
@@ -174,6 +172,25 @@ static void tokens_put(struct open_cells *c, struct open_chunk *o, const struct 
         }
         cell_at(c, o->tail)->bytes[o->used++] = t->bytes[i];
     }
+}
+
+static inline void tokens_put(struct open_cells *c, struct open_chunk *o,
+                              const struct token_bytes *t)
+{
+    o->bytes = (u16)(o->bytes + t->n);
+    // Copies of fixed lengths, as far as the cell goes on for as long.
+    const u32 wide = t->n <= TOKENS_FEW ? TOKENS_FEW : sizeof(t->bytes);
+    if (UNLIKELY(o->n == 0 || o->used + wide > CELL_BYTES)) {
+        tokens_spread(c, o, t);
+        return;
+    }
+    u8 *at = cell_at(c, o->tail)->bytes + o->used;
+    if (LIKELY(t->n <= TOKENS_FEW)) {
+        memcpy(at, t->bytes, TOKENS_FEW);
+    } else {
+        memcpy(at, t->bytes, sizeof(t->bytes));
+    }
+    o->used = (u8)(o->used + t->n);
 }
 
 // To the nearest, without a call; what it makes of the largest numbers does not matter, since

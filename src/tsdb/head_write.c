@@ -239,21 +239,17 @@ static void plan_reserve(struct head_plan *p, u32 more)
 }
 
 // There is room for it.
-static inline void plan_add(struct head *h, struct head_plan *p, u32 ordinal, i64 t, f64 value)
+static inline void plan_add(struct head *h, struct head_plan *p, struct head_row *r,
+                            struct head_write w)
 {
-    struct head_row *r = &h->rows[ordinal];
-    bool late = t < r->t_last; // T_NEVER is before all.
-    p->writes[p->n++] = (struct head_write){.t = t,
-                                            .value = value,
-                                            .t_was = r->t_last,
-                                            .v_was = r->v_last,
-                                            .ordinal = ordinal,
-                                            .older = r->staged,
-                                            .group = r->group,
-                                            .late = late};
+    w.t_was = r->t_last;
+    w.v_was = r->v_last;
+    w.older = r->staged;
+    w.group = r->group;
+    p->writes[p->n++] = w;
     head_row_plan(r, p->n);
-    if (!late) {
-        head_row_plan_sample(r, t, value);
+    if (!w.late) {
+        head_row_plan_sample(r, w.t, w.value);
         open_chunk_prefetch(&h->cells, &r->open);
     }
 }
@@ -323,46 +319,50 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
         return awake;
     }
     plan_reserve(plan, 1);
-    plan_add(h, plan, at, t, value);
+    struct head_row *r = &h->rows[at];
+    plan_add(h, plan, r,
+             (struct head_write){.t = t, .value = value, .ordinal = at, .late = t < r->t_last});
     return outcome;
 }
 
 // The usual sample by far: the next one of a series that is there, in the window found last. What
 // head_check would find good.
-static inline bool check_quick(const struct head *h, const struct head_plan *plan,
-                               const struct head_rules *rules, struct series_ref ref, i64 t)
+static inline bool check_quick(const struct head_row *r, const struct head_plan *plan,
+                               const struct head_rules *rules, u32 generation, i64 t)
 {
-    if (UNLIKELY(ref.ordinal >= h->count)) {
-        return false;
-    }
-    const struct head_row *r = &h->rows[ref.ordinal];
-    return r->own != 0 && r->generation == ref.generation && r->tenant == rules->tenant.v &&
+    return r->own != 0 && r->generation == generation && r->tenant == rules->tenant.v &&
            t > r->t_last && t <= rules->t_newest && t >= plan->from && t < plan->to &&
            !(r->open.flags & ROW_IDLE);
 }
 
 u32 head_check_floats(struct head *h, struct head_plan *plan, const struct head_rules *rules,
-                      const struct append_batch *b, u32 from)
+                      const struct append_batch *batch, u32 from)
 {
-    plan_reserve(plan, b->n - from);
-    for (u32 i = from; i < b->n; i++) {
-        const struct series_ref ref = b->refs[i];
-        const i64 t = b->t_ms[i];
-        const u32 ahead = b->refs[MIN(i + PREFETCH_AHEAD, b->n - 1)].ordinal;
-        if (LIKELY(ahead < h->count)) {
-            __builtin_prefetch(&h->rows[ahead], 1);
+    const struct append_batch b = *batch; // What is stored to might be part of the original.
+    struct head_row *rows = h->rows;      // Stays: no series is made during the turn.
+    const u32 count = h->count;
+    plan_reserve(plan, b.n - from);
+    for (u32 i = from; i < b.n; i++) {
+        const struct series_ref ref = b.refs[i];
+        const f64 value = b.values[i];
+        const i64 t = b.t_ms[i];
+        const u32 ahead = b.refs[MIN(i + PREFETCH_AHEAD, b.n - 1)].ordinal;
+        if (LIKELY(ahead < count)) {
+            __builtin_prefetch(&rows[ahead], 1);
         }
-        if (is_box(b->values[i])) {
+        if (is_box(value)) {
             return i;
         }
-        if (LIKELY(check_quick(h, plan, rules, ref, t))) {
-            plan_add(h, plan, ref.ordinal, t, b->values[i]);
-            b->outcomes[i] = APPEND_STORED;
+        if (LIKELY(ref.ordinal < count &&
+                   check_quick(&rows[ref.ordinal], plan, rules, ref.generation, t))) {
+            plan_add(h, plan, &rows[ref.ordinal],
+                     (struct head_write){.t = t, .value = value, .ordinal = ref.ordinal});
+            b.outcomes[i] = APPEND_STORED;
         } else {
-            b->outcomes[i] = (u8)head_check(h, plan, rules, ref, t, b->values[i]);
+            b.outcomes[i] = (u8)head_check(h, plan, rules, ref, t, value);
         }
     }
-    return b->n;
+    return b.n;
 }
 
 void head_unplan(struct head *h, struct head_plan *plan)
@@ -499,12 +499,31 @@ static void value_add(struct head *h, u32 ordinal, struct head_sample before,
     }
 }
 
-static void write_apply(struct head *h, const struct head_write *w, bool note, struct row_at *at)
+// What value_add makes of the usual one: the next of a row that others have begun, into the chunk
+// that is open.
+static inline bool value_next(struct head *h, struct head_row *r, const struct head_write *w,
+                              const struct row_at *at)
 {
-    h->rows[w->ordinal].staged = 0;
+    struct open_chunk *o = &r->open;
+    if (at->t != w->t || !at->segment || o->segment != at->segment || r->group != at->group ||
+        at->row + 1U == at->segment->cap || (o->flags & ROW_ALONE)) {
+        return false;
+    }
+    o->flags &= ROW_YOUNG;
+    open_chunk_add(&h->cells, o, at->row, w->v_was, w->value);
+    return true;
+}
+
+static inline void write_apply(struct head *h, const struct head_write *w, bool note,
+                               struct row_at *at)
+{
+    struct head_row *r = &h->rows[w->ordinal];
+    r->staged = 0;
     if (!w->late) {
-        value_add(h, w->ordinal, (struct head_sample){w->t_was, w->v_was},
-                  (struct head_sample){w->t, w->value}, at);
+        if (!value_next(h, r, w, at)) {
+            value_add(h, w->ordinal, (struct head_sample){w->t_was, w->v_was},
+                      (struct head_sample){w->t, w->value}, at);
+        }
     } else if (!window_late_add(head_window_at(h, w->t), w->ordinal, w->t, w->value)) {
         return;
     }

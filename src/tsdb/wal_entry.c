@@ -210,6 +210,12 @@ static inline int write_order(const struct head_write *x, const struct head_writ
     return (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
 }
 
+// write_order is not above zero. Mostly both are of one row.
+static inline bool write_follows(const struct head_write *x, const struct head_write *y)
+{
+    return x->group == y->group && x->t == y->t ? x->ordinal <= y->ordinal : write_order(x, y) < 0;
+}
+
 static int by_write(const void *a, const void *b)
 {
     const struct head_write *const *x = a;
@@ -239,7 +245,7 @@ static u32 rows_of(const struct head_plan *plan, const struct head_write **rows,
             ++*singles;
             continue;
         }
-        sorted = sorted && (n == 0 || write_order(rows[n - 1], w) <= 0);
+        sorted = sorted && (n == 0 || write_follows(rows[n - 1], w));
         rows[n++] = w;
     }
     if (!sorted) {
@@ -275,8 +281,10 @@ void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan,
     }
     u32 from = 0;
     while (from < total) {
+        const u32 group = rows[from]->group;
+        const i64 t = rows[from]->t;
         u32 to = from + 1;
-        while (to < total && rows[to]->group == rows[from]->group && rows[to]->t == rows[from]->t) {
+        while (to < total && rows[to]->group == group && rows[to]->t == t) {
             to++;
         }
         if (to - from < FRAGMENT_MIN) {
