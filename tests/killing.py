@@ -4,6 +4,7 @@ each restart everything it acknowledged must be there, and nothing may be there 
 A value is a hash of its series and its time, so that a wrong one shows without a list of what was
 sent. What a push had acknowledged is kept in a journal; scraped samples seen by a query before the
 kill are held to the same promise (kill -9 loses nothing that was written)."""
+import bisect
 import http.client
 import random
 import struct
@@ -30,11 +31,14 @@ def expected(name, n, ms):
 class Sender(threading.Thread):
     """Pushes without end, and remembers what was acknowledged: {(series, ms)}."""
 
-    def __init__(self, server, name, seed):
+    def __init__(self, server, name, seed, pause_s=0.01, may_be_late=False):
         super().__init__(daemon=True)
         self.server, self.name, self.rng = server, name, random.Random(seed)
+        self.pause_s, self.may_be_late, self.count = pause_s, may_be_late, 0
         self.acknowledged, self.sent, self.refused = set(), set(), []
         self.last = [0] * SERIES
+        self.told = [0] * SERIES  # Of each the last time that was acknowledged.
+        self.doubtful, self.gone = [], []  # (series, from, to): somebody asked for its deletion; it was answered.
         self.lock, self.ending = threading.Lock(), threading.Event()
 
     def labels(self, n):
@@ -69,7 +73,7 @@ class Sender(threading.Thread):
             with self.lock:
                 self.sent |= pairs
             body = [(self.labels(n), [(t, expected(self.name, n, t)) for t in times]) for n, times in batch]
-            time.sleep(self.rng.uniform(0, 0.01))
+            time.sleep(self.rng.uniform(0, self.pause_s))
             try:
                 answer = self.server.push(body, timeout=10)
             except (OSError, http.client.HTTPException):
@@ -78,8 +82,19 @@ class Sender(threading.Thread):
             with self.lock:
                 if answer.status == 204 and int(answer.headers["x-prometheus-remote-write-samples-written"]) == len(pairs):
                     self.acknowledged |= pairs
-                elif answer.status != 503:
+                    self.count += len(pairs)
+                    for n, times in batch:
+                        self.told[n] = times[-1]
+                elif answer.status != 503 and not (answer.status == 204 and self.may_be_late):
                     self.refused.append(answer)
+
+    def forget(self, before):
+        """What nobody will look for any more."""
+        with self.lock:
+            self.sent = {(n, ms) for n, ms in self.sent if ms >= before}
+            self.acknowledged = {(n, ms) for n, ms in self.acknowledged if ms >= before}
+            self.doubtful = [d for d in self.doubtful if d[2] >= before]
+            self.gone = [d for d in self.gone if d[2] >= before]
 
     def close(self):
         self.ending.set()
@@ -89,13 +104,16 @@ class Sender(threading.Thread):
 class Loop:
     """One server, two senders, one exporter; cycle() kills, starts and checks."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, keep_s=None, sender=None, **server):
+        self.keep_s = keep_s  # What is older may be gone; None: nothing may.
+        self.sender = sender or {}
         self.rng = random.Random(seed)
         self.exporter = Exporter(self.page)
         self.pages = set()  # The times that pages were stamped with.
         config = (f"scrape_configs:\n  - job_name: scraped\n    scrape_interval: 100ms\n    scrape_timeout: 100ms\n"
                   f"    static_configs: [{{targets: ['{self.exporter.address}']}}]\n")
-        self.server = Server(config=config, flags=["--web.enable-remote-write-receiver", "--log.level=warn", "--storage.tsdb.unclean-starts=0"])
+        self.server = Server(config=config, flags=["--web.enable-remote-write-receiver", "--web.enable-admin-api", "--log.level=warn",
+                                                   "--storage.tsdb.unclean-starts=0", f"--storage.tsdb.retention.time={keep_s or 86400}s"], **server)
         self.seed, self.epoch, self.total, self.old = seed, 0, 0, []
         self.senders = []
         self.seen = {}  # Scraped samples that a query showed: {labels: {ms: value}}
@@ -128,7 +146,7 @@ class Loop:
         """Ends the senders after a look at all they sent, and starts others with series of their own."""
         self.end_senders()
         self.epoch += 1
-        self.senders = [Sender(self.server, f"pushed_{self.epoch}_{i}", self.seed * 1000 + self.epoch * 10 + i) for i in range(2)]
+        self.senders = [Sender(self.server, f"pushed_{self.epoch}_{i}", self.seed * 1000 + self.epoch * 10 + i, **self.sender) for i in range(2)]
         for s in self.senders:
             s.start()
 
@@ -137,8 +155,8 @@ class Loop:
             s.close()
         for s in self.senders:
             assert not s.refused, s.refused[:3]
-            self.check_pushed(s, s.acknowledged, self.began - 60)
-            self.total += len(s.acknowledged)
+            self.check_pushed(s, s.acknowledged, self.horizon(self.began - 60))
+            self.total += s.count
             kept = set(self.rng.sample(sorted(s.acknowledged), min(KEPT, len(s.acknowledged))))
             s.acknowledged = kept
             self.old.append((s, kept))
@@ -175,25 +193,37 @@ class Loop:
         with sender.lock:
             return set(sender.acknowledged)
 
+    def horizon(self, since):
+        """Asked for after a query: what retention may have taken by then is not looked for."""
+        return max(since, time.time() - self.keep_s) if self.keep_s else since
+
     def check_pushed(self, sender, acknowledged, since):
-        found = self.stored(sender.name, since)
         with sender.lock:
-            sent = set(sender.sent)
-        there = set()
+            gone = list(sender.gone)
+        found = self.stored(sender.name, since)
+        since = self.horizon(since)
+        with sender.lock:
+            sent, doubtful = set(sender.sent), list(sender.doubtful)
+        there = {}
         for labels, samples in found.items():
             n = int(dict(labels)["n"])
             assert labels == key(sender.labels(n)), f"a series nobody sent: {labels}"
-            times = [t for t, _ in samples]
+            there[n] = times = [t for t, _ in samples]
             assert times == sorted(set(times)), f"series {n}: times not rising: {times}"
             for ms, value in samples:
                 assert (n, ms) in sent, f"series {n} at {ms}: nobody sent that"
                 assert float(value) == expected(sender.name, n, ms), f"series {n} at {ms}: wrong value {value}"
-                there.add((n, ms))
-        lost = {(n, ms) for n, ms in acknowledged if ms > since * 1000 + 1000} - there
+        for n, a, b in gone:
+            times = there.get(n, [])
+            back = times[bisect.bisect_left(times, a):bisect.bisect_right(times, b)]
+            assert not back, f"series {n}: {len(back)} deleted samples are back: {back[:5]}"
+        lost = {(n, ms) for n, ms in acknowledged if ms > since * 1000 + 1000} - {(n, ms) for n, times in there.items() for ms in times}
+        lost = {(n, ms) for n, ms in lost if not any(series == n and a <= ms <= b for series, a, b in doubtful)}
         assert not lost, f"{len(lost)} acknowledged samples of {sender.name} are lost: {sorted(lost)[:5]}"
 
     def check_scraped(self, since):
         found = self.stored("scraped", since)
+        since = self.horizon(since)
         for labels, samples in found.items():
             n = int(dict(labels)["n"])
             for ms, value in samples:

@@ -129,7 +129,8 @@ class Server:
     files maps further names in its folder (rules.yml, targets.json) to their text."""
 
     def __init__(self, folder=None, flags=(), env=None, config=NOTHING, alertmanager=None, files=None,
-                 data="data", prefix=""):
+                 data="data", prefix="", binary=BINARY):
+        self.binary = binary
         self.own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="tidemark-test-")
         self.port = free_port()
@@ -173,7 +174,7 @@ class Server:
             flags.append(f"--config.file={os.path.join(self.folder, 'prometheus.yml')}")
         if self.alertmanager is not None:
             flags.append(f"--alertmanager.config={os.path.join(self.folder, 'alertmanager.yml')}")
-        return [BINARY, "server", *flags, *self.flags]
+        return [self.binary, "server", *flags, *self.flags]
 
     def start(self, wait=True):
         assert self.process is None, "started twice"
