@@ -17,7 +17,7 @@ from doubles import Exporter
 from server import Server, free_port, key, wait_for
 
 SERIES = 40
-NEAR_S = 10  # What a check after each kill looks at; every FULL_EVERY kills it looks at everything.
+NEAR_S = 2  # A check after a kill looks so far behind the last one; every FULL_EVERY kills it looks at everything.
 FULL_EVERY = 25
 EPOCH = 50  # After so many kills other series are sent; of the old ones a part is remembered to the end.
 KEPT = 2000
@@ -31,7 +31,7 @@ def expected(name, n, ms):
 class Sender(threading.Thread):
     """Pushes without end, and remembers what was acknowledged: {(series, ms)}."""
 
-    def __init__(self, server, name, seed, pause_s=0.01, may_be_late=False):
+    def __init__(self, server, name, seed, pause_s=0.03, may_be_late=False):
         super().__init__(daemon=True)
         self.server, self.name, self.rng = server, name, random.Random(seed)
         self.pause_s, self.may_be_late, self.count = pause_s, may_be_late, 0
@@ -117,7 +117,7 @@ class Loop:
         self.seed, self.epoch, self.total, self.old = seed, 0, 0, []
         self.senders = []
         self.seen = {}  # Scraped samples that a query showed: {labels: {ms: value}}
-        self.began = time.time()
+        self.began = self.checked = time.time()
 
     def page(self):
         ms = int(time.time() * 1000)
@@ -183,7 +183,8 @@ class Loop:
         promised = [(s, self.copy_of(s)) for s in self.senders]
         self.server.port = self.server.port if self.rng.random() < 0.5 else free_port()
         self.server.start()
-        since = self.began - 60 if whole else time.time() - NEAR_S
+        since = self.began - 60 if whole else self.checked - NEAR_S
+        self.checked = time.time()
         for sender, acknowledged in promised:
             self.check_pushed(sender, acknowledged, since)
         self.check_scraped(since)

@@ -78,7 +78,7 @@ class PointLoop(Loop):
         super().__init__(seed, keep_s=KEEP_S, sender={"pause_s": 0.1, "may_be_late": True}, binary=os.path.join(BUILD, "killable"))
         self.file, self.seen_file = (os.path.join(self.server.folder, name) for name in ("kill", "seen"))
         self.server.env = {"KILL_FILE": self.file, "KILL_SEEN": self.seen_file}
-        self.hits, self.misses, self.checked = collections.Counter(), collections.Counter(), self.began
+        self.hits, self.misses = collections.Counter(), collections.Counter()
         self.deleter = Deleter(self, seed)
 
     def __enter__(self):
