@@ -1,6 +1,10 @@
-// block_fuzz.c: foreign bytes as a block's files. The first byte chooses: an index file whose
-// checksums are made right first, a page of the data file, a posting set, a list of deletions, a
-// chunk of boxes, or a description.
+// block_fuzz.c: foreign bytes as a block's files. The first byte chooses: an index file, a page of
+// the data file, a posting set, a list of deletions, a chunk of boxes, or a description. Checksums
+// are made right first.
+//
+// block_index_planted_fuzz and block_meta_planted_fuzz are this file with readers that believe a
+// label, and the number of a block's sources, to be short: a run that does not find it has not
+// looked deep enough to count. No file of tests/corpus holds such a one.
 #include "base/arena.h"
 #include "base/bits.h"
 #include "base/error.h"
@@ -69,6 +73,33 @@ static bool on_name(void *ctx, str name, UNUSED u64 handle)
     return true;
 }
 
+// What a careless caller would do with what the readers give it.
+static void label_keep(struct labels ls)
+{
+#ifdef TIDEMARK_PLANTED_LABEL
+    char kept[24];
+    for (size_t i = 0; i < ls.count; i++) {
+        memcpy(kept, ls.items[i].value.ptr, ls.items[i].value.len);
+        CHECK(ls.items[i].value.len == 0 || kept[0] == ls.items[i].value.ptr[0]);
+    }
+#else
+    CHECK(ls.count == 0 || ls.items);
+#endif
+}
+
+static void meta_keep(const struct block_meta *m)
+{
+#ifdef TIDEMARK_PLANTED_SOURCES
+    char kept[4][BLOCK_ID_LEN];
+    for (u32 i = 0; i < m->source_count; i++) {
+        memcpy(kept[i], m->sources[i], BLOCK_ID_LEN);
+        CHECK(kept[i][0] == m->sources[i][0]);
+    }
+#else
+    CHECK(m->source_count <= BLOCK_SOURCES_MAX && m->min_ms < m->max_ms);
+#endif
+}
+
 static void feed_index(struct fs *fs, struct arena *a, u8 *bytes, size_t size)
 {
     struct index_file x;
@@ -84,7 +115,9 @@ static void feed_index(struct fs *fs, struct arena *a, u8 *bytes, size_t size)
     label_reader_init(&r, &x);
     for (u32 i = 0; i < x.series_count && i < 64; i++) {
         struct labels ls;
-        (void)!label_reader_get(&r, i, &texts, a, &ls, &e);
+        if (label_reader_get(&r, i, &texts, a, &ls, &e)) {
+            label_keep(ls);
+        }
     }
     label_reader_fini(&r);
     symbol_texts_fini(&texts);
@@ -184,6 +217,31 @@ static void feed_tombstones(u8 *bytes, size_t size)
     }
 }
 
+#define META_SOURCES 120U // Where their number stands.
+#define META_LIST    156U // Where they begin; the checksum is behind them.
+
+// counted: their number is made that of as many as there are bytes for.
+static void feed_meta(struct fs *fs, u8 *bytes, size_t size, bool counted)
+{
+    struct block_meta m;
+    struct error e;
+    if (counted && size >= META_LIST + 4) {
+        const u32 n = (u32)((size - META_LIST - 4) / BLOCK_ID_LEN);
+        memcpy(bytes + META_SOURCES, &n, sizeof(n));
+        size = META_LIST + 4 + (size_t)n * BLOCK_ID_LEN;
+    }
+    const str input = {(const char *)bytes, size};
+    if (size > 4) {
+        const u32 crc = crc32c(0, bytes, size - 4);
+        memcpy(bytes + size - 4, &crc, sizeof(crc));
+    }
+    file_put(fs, "/meta", input);
+    if (block_meta_read(fs, "/meta", &m, &e)) {
+        meta_keep(&m);
+    }
+    (void)!block_name_parse(input, &m);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2) {
@@ -193,7 +251,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fs *fs = fs_mem_new((u64)64 << 20);
     u8 *bytes = ARENA_NEW_N(a, u8, size + PAGE_SLACK);
     str input = {(const char *)bytes, size - 1};
-    struct block_meta m;
     struct error e;
     memcpy(bytes, data + 1, size - 1);
     struct box_list list = {.arena = a};
@@ -215,9 +272,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         feed_boxes(str_sub(input, 1, input.len), 1 + bytes[0], &list, values);
         break;
     default:
-        file_put(fs, "/meta", input);
-        (void)!block_meta_read(fs, "/meta", &m, &e);
-        (void)!block_name_parse(input, &m);
+        feed_meta(fs, bytes, size - 1, data[0] / 6 % 2 == 1);
     }
     fs_mem_free(fs);
     arena_free(a);
