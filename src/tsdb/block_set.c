@@ -115,19 +115,40 @@ static void gap_add(struct tsdb *db, str name, bool retry)
     lock_drop(&db->lock);
 }
 
+// How much a block holds, as its description says; that may be what is damaged.
+static void holding_tell(struct tsdb *db, const char *dir, str name, char out[128])
+{
+    char path[520];
+    struct block_meta m = {0};
+    struct error ignored;
+    (void)snprintf(path, sizeof(path), "%s/meta", dir);
+    if (block_meta_read(db->opts.fs, path, &m, &ignored)) {
+        (void)snprintf(out, 128, "%llu series, %llu samples from %lld to %lld",
+                       (unsigned long long)m.series, (unsigned long long)m.samples,
+                       (long long)m.min_ms, (long long)m.max_ms - 1);
+    } else if (block_name_parse(name, &m)) {
+        (void)snprintf(out, 128, "an unknown number of series from %lld to %lld",
+                       (long long)m.min_ms, (long long)m.max_ms - 1);
+    } else {
+        (void)snprintf(out, 128, "an unknown number of series of an unknown time");
+    }
+}
+
 // Moves a damaged block out of the way; it is never deleted (I8, I9).
 static void block_set_aside(struct tsdb *db, str name, const struct error *why)
 {
     char from[512];
     char to[512];
     char path[300];
+    char holding[128];
     struct error failed = {0};
     (void)snprintf(path, sizeof(path), "blocks/%.*s", STR_ARG(name));
     tsdb_path(db, path, from);
     (void)snprintf(path, sizeof(path), "quarantine/%.*s", STR_ARG(name));
     tsdb_path(db, path, to);
-    LOGF(db->opts.log, LOG_ERROR, "block %.*s is damaged and set aside in %s: %s", STR_ARG(name),
-         to, why->text);
+    holding_tell(db, from, name, holding);
+    LOGF(db->opts.log, LOG_ERROR, "block %.*s (%s) is damaged and set aside in %s: %s",
+         STR_ARG(name), holding, to, why->text);
     if (!fs_rename(db->opts.fs, from, to, &failed)) {
         LOGF(db->opts.log, LOG_ERROR, "block %.*s stays where it is, unread: %s", STR_ARG(name),
              failed.text);

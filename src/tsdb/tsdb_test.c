@@ -1,5 +1,6 @@
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "os/clk.h"
 #include "os/fs.h"
@@ -164,14 +165,35 @@ TEST(tsdb_refuses_a_second_instance)
     fixture_fini(&f);
 }
 
+// The lines at the level of errors. Threads: owned by the test.
+struct kept_lines {
+    u32 n;
+    char last[1024];
+};
+
+static void line_keep(void *ctx, str line)
+{
+    struct kept_lines *k = ctx;
+    k->n++;
+    (void)snprintf(k->last, sizeof(k->last), "%.*s", STR_ARG(line));
+}
+
+static i64 line_time(UNUSED void *ctx)
+{
+    return FIXTURE_NOW;
+}
+
 TEST(tsdb_sets_a_damaged_block_aside_and_says_partial)
 {
     struct fixture f;
     struct error e = {0};
+    struct kept_lines lines = {0};
     f64 v;
     bool partial = false;
     fixture_init(&f, 6);
     f.opts.compact_off = true;
+    f.opts.log = log_new((struct log_opts){
+        .level = LOG_ERROR, .sink = line_keep, .sink_ctx = &lines, .now_ms = line_time});
     fixture_open(&f);
     i64 start = FIXTURE_NOW - FIXTURE_NOW % FIXTURE_RANGE - 5 * FIXTURE_RANGE;
     for (i64 i = 0; i < 300; i++) {
@@ -198,6 +220,15 @@ TEST(tsdb_sets_a_damaged_block_aside_and_says_partial)
         assert_true(fixture_get(&f, "up,instance=a,job=x", start + 121000, &v, NULL));
         fixture_close(&f);
     }
+    // One line of it, with the file, the place, the time and how much there was.
+    char range[64];
+    (void)snprintf(range, sizeof(range), "(1 series, 60 samples from %lld to %lld)",
+                   (long long)start + 60000, (long long)start + 119999);
+    assert_int_equal(lines.n, 1);
+    assert_non_null(strstr(lines.last, path));
+    assert_non_null(strstr(lines.last, "(offset "));
+    assert_non_null(strstr(lines.last, range));
+    log_free(f.opts.log);
     arena_free(a);
     fixture_fini(&f);
 }
