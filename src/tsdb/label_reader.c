@@ -6,13 +6,21 @@
 #include "base/hash.h"
 #include "base/str.h"
 
+#define PLACES_FIRST   64U
+#define SLOTS_FIRST    64U
 #define TEXT_ARENA_MAX ((size_t)8 << 30)
+
+static void places_new(struct symbol_texts *t, u32 cap)
+{
+    t->places = MEM_NEW_N(str, cap);
+    t->cap = cap;
+    t->put = 0;
+}
 
 void symbol_texts_init(struct symbol_texts *t)
 {
-    *t = (struct symbol_texts){.arena = arena_new(TEXT_ARENA_MAX),
-                               .places = MEM_NEW_N(str, LABEL_PLACES),
-                               .generation = 1};
+    *t = (struct symbol_texts){.arena = arena_new(TEXT_ARENA_MAX), .generation = 1};
+    places_new(t, PLACES_FIRST);
 }
 
 void symbol_texts_fini(struct symbol_texts *t)
@@ -30,13 +38,14 @@ bool symbol_texts_are_many(const struct symbol_texts *t)
 void symbol_texts_drop(struct symbol_texts *t)
 {
     arena_reset(t->arena);
-    memset(t->places, 0, LABEL_PLACES * sizeof(*t->places));
+    memset(t->places, 0, t->cap * sizeof(*t->places));
     t->generation += t->generation == UINT32_MAX ? 2 : 1;
 }
 
 void label_reader_init(struct label_reader *r, const struct index_file *x)
 {
-    *r = (struct label_reader){.slots = MEM_NEW_N(struct label_slot, LABEL_SLOTS)};
+    *r = (struct label_reader){.slots = MEM_NEW_N(struct label_slot, SLOTS_FIRST),
+                               .cap = SLOTS_FIRST};
     symbol_reader_init(&r->symbols, x);
 }
 
@@ -57,15 +66,56 @@ static bool no_memory(struct error *e)
     return err_set(e, ERR_LIMIT, "the query's memory is used up by labels");
 }
 
+static str *place_of(const struct symbol_texts *t, str text)
+{
+    return &t->places[hash_str(text) & (t->cap - 1)];
+}
+
+static void places_double(struct symbol_texts *t)
+{
+    str *old = t->places;
+    const u32 cap = t->cap;
+    places_new(t, cap * 2);
+    for (u32 i = 0; i < cap; i++) {
+        if (old[i].ptr) {
+            *place_of(t, old[i]) = old[i];
+        }
+    }
+    mem_free(old);
+}
+
+static struct label_slot *slot_of(const struct label_reader *r, u32 symbol)
+{
+    return &r->slots[symbol & (r->cap - 1)];
+}
+
+static void slots_double(struct label_reader *r)
+{
+    struct label_slot *old = r->slots;
+    const u32 cap = r->cap;
+    r->cap = cap * 2;
+    r->put = 0;
+    r->slots = MEM_NEW_N(struct label_slot, r->cap);
+    for (u32 i = 0; i < cap; i++) {
+        if (old[i].number != 0) {
+            *slot_of(r, old[i].number - 1) = old[i];
+        }
+    }
+    mem_free(old);
+}
+
 // The text of a symbol that is not in its slot.
-static bool slot_fill(struct label_reader *r, struct label_slot *slot, u32 symbol,
-                      struct symbol_texts *t, struct error *e)
+static bool slot_fill(struct label_reader *r, u32 symbol, struct symbol_texts *t, str *out,
+                      struct error *e)
 {
     str text = STR_EMPTY;
     if (!symbol_read(&r->symbols, symbol, &text, NULL)) {
         return bad_series(e);
     }
-    str *place = &t->places[hash_str(text) & (LABEL_PLACES - 1)];
+    if (t->put >= t->cap / 2 && t->cap < LABEL_PLACES) {
+        places_double(t);
+    }
+    str *place = place_of(t, text);
     if (!place->ptr || !str_eq(*place, text)) {
         char *copy = arena_try_raw(t->arena, text.len + 1, 1);
         if (!copy) {
@@ -73,8 +123,13 @@ static bool slot_fill(struct label_reader *r, struct label_slot *slot, u32 symbo
         }
         memcpy(copy, text.ptr, text.len);
         *place = (str){copy, text.len};
+        t->put++;
     }
-    *slot = (struct label_slot){.number = symbol + 1, .text = *place};
+    if (r->put++ >= r->cap / 2 && r->cap < LABEL_SLOTS) {
+        slots_double(r);
+    }
+    *slot_of(r, symbol) = (struct label_slot){.number = symbol + 1, .text = *place};
+    *out = *place;
     return true;
 }
 
@@ -103,9 +158,9 @@ static inline bool text_get(struct label_reader *r, struct dec *d, struct symbol
     if (!dec_ok(d) || symbol >= r->symbols.index->symbol_count) {
         return bad_series(e);
     }
-    struct label_slot *slot = &r->slots[symbol % LABEL_SLOTS];
-    if (slot->number != symbol + 1 && !slot_fill(r, slot, (u32)symbol, t, e)) {
-        return false;
+    const struct label_slot *slot = slot_of(r, (u32)symbol);
+    if (slot->number != symbol + 1) {
+        return slot_fill(r, (u32)symbol, t, out, e);
     }
     *out = slot->text;
     return true;
@@ -121,7 +176,7 @@ bool label_reader_get(struct label_reader *r, u32 ordinal, struct symbol_texts *
         return bad_series(e);
     }
     if (r->generation != t->generation) {
-        memset(r->slots, 0, LABEL_SLOTS * sizeof(*r->slots));
+        memset(r->slots, 0, r->cap * sizeof(*r->slots));
         r->generation = t->generation;
     }
     (void)varint_next(&d); // The tenant's.

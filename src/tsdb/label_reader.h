@@ -1,7 +1,7 @@
 // label_reader.h: the labels of a block's series; a text that many of them share is decoded once.
 //
-//   series ─► numbers of symbols ─► slot: number mod LABEL_SLOTS ─┬► holds it: the text as it is
-//                                                                 └► else: decoded, kept, put there
+//   series ─► numbers of symbols ─► slot: number mod cap ─┬► holds it: the text as it is
+//                                                         └► else: decoded, kept, put there
 //
 // Neighbours differ in one or two of their labels, and each text takes up to 16 steps to decode.
 // What readers of several blocks decode goes into one struct symbol_texts: the same text has one
@@ -18,14 +18,16 @@
 struct arena;
 struct error;
 
-#define LABEL_SLOTS      1024U // A power of two.
-#define LABEL_PLACES     4096U // A power of two.
+#define LABEL_SLOTS      1024U // At most; a power of two.
+#define LABEL_PLACES     4096U // At most; a power of two.
 #define LABEL_TEXT_BYTES ((size_t)1 << 20)
 
 // Threads: owned.
 struct symbol_texts {
     struct arena *arena;
     str *places;    // By hash; the newest of those that meet.
+    u32 cap;        // Of places; a power of two. They are few as long as texts are.
+    u32 put;        // Texts, since there were so many places.
     u32 generation; // Goes up when texts are dropped. Never 0.
 };
 void symbol_texts_init(struct symbol_texts *t);
@@ -38,6 +40,8 @@ void symbol_texts_drop(struct symbol_texts *t);
 struct label_reader {
     struct symbol_reader symbols;
     u32 generation; // Of the texts in the slots.
+    u32 cap;        // Of slots; a power of two. They are few as long as texts are.
+    u32 put;        // Texts, since there were so many slots.
     struct label_slot {
         u32 number; // Of the symbol, + 1; 0 = empty.
         str text;
