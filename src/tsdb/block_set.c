@@ -382,11 +382,16 @@ static const char floor_magic[8] = {'T', 'M', 'F', 'L', 'O', 'O', 'R', '1'};
 
 bool tsdb_floor_decode(str file, i64 *floor, struct error *e)
 {
-    if (file.len != FLOOR_BYTES || memcmp(file.ptr, floor_magic, sizeof(floor_magic)) != 0) {
+    const size_t name = sizeof(floor_magic) - 1; // Behind it stands the version.
+    if (file.len != FLOOR_BYTES || memcmp(file.ptr, floor_magic, name) != 0) {
         return err_set(e, ERR_CORRUPT, "not %u bytes of a floor (%zu)", FLOOR_BYTES, file.len);
     }
     if (crc32c(0, file.ptr, 16) != load_le32(file.ptr + 16)) {
         return err_set(e, ERR_CORRUPT, "the checksum of the bytes from offset 0 to 16 is wrong");
+    }
+    if (file.ptr[name] != floor_magic[name]) {
+        return err_set(e, ERR_UNSUPPORTED, "a floor of format version %c; this release reads %c",
+                       file.ptr[name], floor_magic[name]);
     }
     *floor = (i64)load_le64(file.ptr + 8);
     return true;
@@ -405,8 +410,10 @@ bool tsdb_floor_read(struct tsdb *db, struct error *e)
     if (!there && why.code != ERR_LIMIT) {
         ok = why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
     } else if (!there || !tsdb_floor_decode(file, &floor, &why)) {
-        // At worst what retention removed comes back from the log and is removed again.
-        LOGF(db->opts.log, LOG_WARN, "%s is damaged and passed over", path);
+        ok = why.code != ERR_UNSUPPORTED || err_set(e, why.code, "%s: %s", path, why.text);
+        if (ok) { // At worst what retention removed comes back from the log and is removed again.
+            LOGF(db->opts.log, LOG_WARN, "%s is damaged (%s) and passed over", path, why.text);
+        }
     } else {
         db->head_min = MAX(db->head_min, floor);
     }

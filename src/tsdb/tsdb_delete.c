@@ -168,11 +168,14 @@ bool head_deleted_read(struct tsdb *db, struct error *e)
         bool good = there && head_deleted_check(file, &why);
         struct dec d = dec_of(good ? str_sub(file, 12, file.len - 4) : STR_EMPTY);
         while (good && dec_left(&d) > 0) {
-            good = entry_get(db, &d, lists, a);
+            good = entry_get(db, &d, lists, a) || err_set(&why, ERR_CORRUPT, "an entry is damaged");
         }
-        if (!good) {
+        if (!good && why.code == ERR_UNSUPPORTED) { // What was deleted must not show again.
+            ok = err_set(e, why.code, "%s: %s", path, why.text);
+        } else if (!good) {
             LOGF(db->opts.log, LOG_ERROR,
-                 "%s is damaged: what was deleted of the last hours may show again", path);
+                 "%s is damaged (%s): what was deleted of the last hours may show again", path,
+                 why.text);
         }
     }
     struct block_set *s = block_set_with(db->blocks, NULL, NULL, 0);
