@@ -58,6 +58,7 @@ async function past(run) {
     await until(page, () => document.querySelectorAll('.past').length === 1);
     await page.keyboard.press('Enter');
     await page.waitForURL(/g0\.expr=node_load1/);
+    await until(page, () => Object.entries(localStorage).some(([key, value]) => key.startsWith('tidemark.queries') && JSON.parse(value)[0].query === 'node_load1'));
     await open(page, mock.url, 'h1.verdict');
     await page.keyboard.press('h');
     await page.waitForSelector('dialog.history[open] input:focus');
