@@ -166,7 +166,8 @@ bool page_chunks(const struct page_view *v, const struct page_entry *p, struct a
 bool page_columns(const struct page_view *v, const struct page_entry *p, struct arena *a,
                   struct column_entry **out, struct error *e)
 {
-    if (v->count != p->last - p->first + 1 || v->count > v->directory.len) {
+    // In 64 bits: a page of all numbers there are, and of no column, must not pass.
+    if (v->count != (u64)p->last - p->first + 1 || v->count > v->directory.len) {
         return bad_page(p, e);
     }
     struct column_entry *columns = arena_try_raw(a, v->count, sizeof(*columns));

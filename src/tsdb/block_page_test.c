@@ -109,6 +109,18 @@ TEST(equal_columns_of_a_page_are_written_once)
     columns_round(3);
 }
 
+TEST(a_page_of_no_columns_is_bad_whatever_numbers_it_names)
+{
+    struct error e = {0};
+    struct column_entry *columns;
+    struct arena *a = arena_new((size_t)1 << 20);
+    const struct page_view empty = {.count = 0};
+    const struct page_entry all = {.first = 0, .last = UINT32_MAX};
+    assert_false(page_columns(&empty, &all, a, &columns, &e));
+    assert_int_equal(e.code, ERR_CORRUPT);
+    arena_free(a);
+}
+
 TEST(lines_of_the_same_bytes_differ_by_their_rows)
 {
     struct error e = {0};
