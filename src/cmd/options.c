@@ -47,8 +47,9 @@ const struct option options_table[] = {
         "storage.tsdb.wal-sync", wal_sync, "always", wal_syncs,
         "When a push is answered: once it is on disk (always), or with a sync each second (1s)."),
     BOUNDED("storage.tsdb.series-limit", OPTION_U64, series_max, "0",
-            "Most series with a sample in the last 10 minutes; new ones beyond it are refused and "
-            "counted. 0 = 10 million. An eighth is kept for what rules write.",
+            "Most series with a sample in the last 10 minutes; beyond it new ones, and those that "
+            "were silent for so long, are refused and counted. 0 = 10 million. An eighth is kept "
+            "for what rules write.",
             .high = UINT32_MAX),
     BOUNDED("storage.tsdb.series-limit-per-tenant", OPTION_U64, series_max_tenant, "0",
             "The same of one tenant, without those that rules write. 0 = no limit.",

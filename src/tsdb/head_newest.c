@@ -33,7 +33,7 @@ enum newest_state head_newest_state(const struct head_read *r, const struct tomb
     if (!head_row_newest(&h->rows[ordinal], &at, &v) || at > r->max_ms) {
         return NEWEST_READ;
     }
-    if (at < r->min_ms) {
+    if (at == T_NEVER || at < r->min_ms) {
         return NEWEST_NONE;
     }
     const struct pin_ask ask = {

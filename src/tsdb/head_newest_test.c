@@ -78,6 +78,7 @@ TEST(head_newest_does_not_tell_what_is_planned_alone)
     rig_up(&r);
     struct head *h = r.head;
     assert_int_equal(look(&r, 0, 0, INT64_MAX), NEWEST_NONE);
+    assert_int_equal(look(&r, 0, INT64_MIN, INT64_MAX), NEWEST_NONE);
     head_turn_take(h);
     plan(&r, STEP_MS, 1, APPEND_STORED);
     assert_int_equal(look(&r, 0, 0, INT64_MAX), NEWEST_READ);
@@ -87,6 +88,7 @@ TEST(head_newest_does_not_tell_what_is_planned_alone)
     plan(&r, 3 * STEP_MS, 3, APPEND_STORED);
     assert_int_equal(look(&r, h->pins.commit, 0, INT64_MAX), NEWEST_READ);
     head_unplan(h, &r.plan); // The log could not be written.
+    assert_int_equal(look(&r, h->pins.commit, INT64_MIN, INT64_MAX), NEWEST_KNOWN);
     assert_known(&r, h->pins.commit, STEP_MS, 1);
     plan(&r, 4 * STEP_MS, stale_nan(), APPEND_STORED);
     head_apply(h, &r.plan);

@@ -616,7 +616,7 @@ enum append_outcome head_room_judge(const struct head *h, const struct head_aske
     if (reserve_is(h, asker)) {
         return APPEND_STORED;
     }
-    if (!room_is(h, ordinal)) {
+    if (!head_live(h, ordinal) && !room_is(h, ordinal)) {
         return APPEND_LIMIT_MEMORY;
     }
     bool fits = active < h->own_min ||

@@ -5,7 +5,8 @@
 //     after SETTLE_IDLE: sealed, and it is idle: no limit of series counts it
 //   a sample of an idle series ─► judged by these limits as if it were new ─► awake
 //
-// What counts is when samples came, not what times they have. An idle series keeps its row, labels
+// What counts is when samples came, not what times they have; after a start all series count as
+// active until they have been silent for so long again. An idle series keeps its row, labels
 // and data, so that it is found as before, until a block holds what it has (head_collect).
 // Once a quarter of all cells is free, their memory goes back to the system.
 // Invariants:

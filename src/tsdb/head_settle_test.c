@@ -19,6 +19,7 @@ struct rig {
     struct head_plan plan;
     struct series_ref refs[SERIES];
     i64 t;
+    i64 ooo_window_ms;
 };
 
 static enum append_outcome rig_resolve(struct rig *r, u32 i, struct series_ref *ref)
@@ -55,11 +56,12 @@ static void rig_free(struct rig *r)
     mem_free(r);
 }
 
-static enum append_outcome rig_put(struct rig *r, u32 i, f64 value)
+static enum append_outcome rig_put_at(struct rig *r, u32 i, i64 t, f64 value)
 {
-    const struct head_rules rules = {.tenant = TENANT_DEFAULT, .t_newest = INT64_MAX};
+    const struct head_rules rules = {
+        .tenant = TENANT_DEFAULT, .t_newest = INT64_MAX, .ooo_window_ms = r->ooo_window_ms};
     const struct append_batch b = {.refs = &r->refs[i],
-                                   .t_ms = &r->t,
+                                   .t_ms = &t,
                                    .values = &value,
                                    .n = 1,
                                    .outcomes = (u8[1]){APPEND_INVALID}};
@@ -68,6 +70,11 @@ static enum append_outcome rig_put(struct rig *r, u32 i, f64 value)
     head_apply(r->h, &r->plan);
     head_turn_drop(r->h);
     return (enum append_outcome)b.outcomes[0];
+}
+
+static enum append_outcome rig_put(struct rig *r, u32 i, f64 value)
+{
+    return rig_put_at(r, i, r->t, value);
 }
 
 // A row of series [from, to), of values that need all their bits.
@@ -110,6 +117,25 @@ TEST(head_settle_seals_what_ends_in_a_marker_and_gives_its_memory_back)
         rig_row(r, 0, SERIES); // They come back.
     }
     assert_int_equal(r->h->idle, 0);
+    rig_free(r);
+}
+
+// An agent that sends what it could not send before: each sample is late, and comes now.
+TEST(head_settle_leaves_series_alone_that_get_late_samples)
+{
+    struct rig *r = rig_new(2, 2);
+    r->ooo_window_ms = (i64)STEP_MS * 1000;
+    for (u32 row = 0; row < 4 * SETTLE_IDLE; row++) {
+        rig_row(r, 0, 2);
+    }
+    for (u32 pass = 0; pass < SETTLE_IDLE + 2; pass++) {
+        const i64 late = r->t - (i64)STEP_MS * (pass + 1) + 1;
+        assert_int_equal(rig_put_at(r, 0, late, 2.5), APPEND_STORED_OOO);
+        settle(r, 1);
+        assert_false(r->h->rows[0].open.flags & ROW_IDLE);
+    }
+    assert_int_equal(r->h->idle, 1);
+    assert_true(r->h->rows[1].open.flags & ROW_IDLE);
     rig_free(r);
 }
 

@@ -514,11 +514,14 @@ static inline bool value_next(struct head *h, struct head_row *r, const struct h
     return true;
 }
 
-static inline void write_apply(struct head *h, const struct head_write *w, bool note,
+static inline void write_apply(struct head *h, const struct head_write *w, u32 number, bool note,
                                struct row_at *at)
 {
     struct head_row *r = &h->rows[w->ordinal];
-    r->staged = 0;
+    if (r->staged == number) { // Else more of the series is planned, which readers must not see.
+        r->staged = 0;
+    }
+    r->open.flags &= ROW_AGE - 1; // It came now, whatever its time.
     if (!w->late) {
         if (!value_next(h, r, w, at)) {
             value_add(h, w->ordinal, (struct head_sample){w->t_was, w->v_was},
@@ -580,7 +583,7 @@ void head_apply(struct head *h, struct head_plan *plan)
             lock_drop(&h->lock);
             lock_take(&h->lock);
         }
-        write_apply(h, &plan->writes[i], h->pins.readers > 0, &at);
+        write_apply(h, &plan->writes[i], i + 1, h->pins.readers > 0, &at);
     }
     h->pins.commit++;
     if (sliced) {
