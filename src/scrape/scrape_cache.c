@@ -4,7 +4,8 @@
 
 #define CACHE_ENTRIES_MAX 2000000U
 #define CACHE_TEXT_MAX    (256U << 20)
-#define CACHE_LINES_MAX   (64U << 20) // Bytes of # lines.
+#define CACHE_LINES_MAX   (64U << 20) // Bytes of # lines,
+#define CACHE_RUNS_MAX    (1U << 20)  // and runs of them.
 
 static str entry_text(const struct scrape_cache *c, const struct cache_entry *e)
 {
@@ -54,6 +55,14 @@ void scrape_cache_begin(struct scrape_cache *c)
     c->lines_passed = 0;
     c->lines_lost = false;
     c->entries_seen = 0;
+}
+
+void scrape_cache_forget(struct scrape_cache *c)
+{
+    c->order_count = 0;
+    c->lines_count = 0;
+    c->lines_trusted = false;
+    buf_clear(&c->line_texts);
 }
 
 static void order_set(struct scrape_cache *c, u32 what)
@@ -155,7 +164,7 @@ void scrape_cache_lines(struct scrape_cache *c, const struct expo_piece *run)
     if (!str_ends(text, STR("\n"))) {
         return; // The page ends in the midst of a line.
     }
-    if (c->line_texts.len + text.len > CACHE_LINES_MAX) {
+    if (c->line_texts.len + text.len > CACHE_LINES_MAX || c->lines_count == CACHE_RUNS_MAX) {
         c->lines_lost = true;
         return;
     }
@@ -239,6 +248,8 @@ void scrape_cache_sweep(struct scrape_cache *c, bool good)
         if (c->entries_seen == c->count) {
             return; // All are alive.
         }
+    } else {
+        scrape_cache_forget(c); // Lines of failed pages would come on top of one another.
     }
     u32 dead = 0;
     for (u32 i = 0; i < c->count; i++) {

@@ -63,6 +63,8 @@ struct scrape_cache {
 void scrape_cache_init(struct scrape_cache *c);
 void scrape_cache_fini(struct scrape_cache *c);
 void scrape_cache_begin(struct scrape_cache *c); // A new page.
+// Nothing is expected of the next page; series are found by their text.
+void scrape_cache_forget(struct scrape_cache *c);
 // The entry of this series text, or NULL. Moves the position.
 struct cache_entry *scrape_cache_get(struct scrape_cache *c, str text);
 // What the page before had from this position on, up to the first that has to be looked at: a

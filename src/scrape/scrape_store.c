@@ -17,6 +17,8 @@
 #define SCRAPE_EXEMPLARS_MAX 10000U     // Of one page.
 #define ENTRY_NONE           UINT32_MAX // A report's row: it has no cache entry.
 
+#define ROWS_AHEAD_MAX (1U << 20)
+
 // Rows of one page, columns as append_batch wants them.
 struct rows {
     struct series_ref *refs;
@@ -60,11 +62,12 @@ struct page {
     const char *reason;
 };
 
-// As many rows as the page before had need no growing.
+// As many rows as the page before had lines need no growing, unless those were very many: there
+// may be any number of lines that give no row.
 static void rows_init(struct page *p)
 {
     struct rows *r = &p->rows;
-    r->cap = MAX(64, p->t->cache.order_count + SCRAPE_REPORT_SERIES + 1);
+    r->cap = MAX(64, MIN(p->t->cache.order_count, ROWS_AHEAD_MAX) + SCRAPE_REPORT_SERIES + 1);
     r->refs = arena_raw(p->a, r->cap, sizeof(*r->refs));
     r->t_ms = arena_raw(p->a, r->cap, sizeof(*r->t_ms));
     r->values = arena_raw(p->a, r->cap, sizeof(*r->values));
@@ -467,8 +470,10 @@ static bool page_read(struct page *p, str body, enum expo_format format, struct 
     struct expo *x = expo_open(body, format);
     struct error parse = {0};
     u32 line = 0;
-    p->t->cache.lines_trusted = p->t->cache.lines_trusted && p->t->cache_format == format;
-    p->t->cache_format = format;
+    if (p->t->cache_format != format) { // A line may be good in one alone, and say other things.
+        scrape_cache_forget(&p->t->cache);
+        p->t->cache_format = format;
+    }
     bool ok = page_walk(p, x, body, format, e);
     if (!expo_close(x, &line, &parse) && ok) {
         p->error_line = line;
