@@ -100,6 +100,14 @@ static const char *number_trouble(str text)
     return text.len > 0 ? "value out of range" : "invalid syntax";
 }
 
+// One sign may be a plus, as for strconv.Atoi.
+static bool number_parse(str text, i64 *number)
+{
+    const bool plus =
+        text.len > 1 && text.ptr[0] == '+' && text.ptr[1] >= '0' && text.ptr[1] <= '9';
+    return parse_i64(plus ? str_sub(text, 1, text.len) : text, number);
+}
+
 bool api_param_u32(struct http_request *rq, struct http_response *rs, const char *name,
                    u32 fallback, u32 *value)
 {
@@ -109,7 +117,7 @@ bool api_param_u32(struct http_request *rq, struct http_response *rs, const char
     if (text.len == 0) {
         return true;
     }
-    if (!parse_i64(text, &number)) {
+    if (!number_parse(text, &number)) {
         api_error(rs, API_BAD_DATA, "invalid parameter \"%s\": strconv.Atoi: parsing \"%.*s\": %s",
                   name, (int)MIN(text.len, 200), text.ptr, number_trouble(text));
         return false;
@@ -127,7 +135,7 @@ bool api_param_count(struct http_request *rq, struct http_response *rs, const ch
 {
     const str text = http_param_get(rq, str_c(name));
     i64 number = -1;
-    if (text.len > 0 && !parse_i64(text, &number)) {
+    if (text.len > 0 && !number_parse(text, &number)) {
         api_error(rs, API_BAD_DATA, "%s must be a number", name);
         return false;
     }

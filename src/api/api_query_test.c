@@ -60,6 +60,7 @@ TEST(api_limits_and_says_so)
                    "\"value\":[1600000000,\"1\"]}]},"
                    "\"warnings\":[\"results truncated due to limit\"]}");
     api_rig_expect_part(rig, Q "up&limit=2", 200, "y:1");
+    api_rig_expect_part(rig, Q "up&limit=%2B2", 200, "y:1");
     api_rig_expect_part(rig, Q "up&limit=-1", 400, "limit must be non-negative");
     api_rig_expect_part(rig, Q "1&stats=yes", 200,
                         "\"peakSamples\":1}}},\"warnings\":[\"value \\\"yes\\\" for parameter "
