@@ -61,9 +61,11 @@ remote_write:
             assert server.value('up{job="ours"}') == 1  # It can read our own metrics.
             start = time.time()
             time.sleep(seconds)
-            end = time.time()  # Nothing newer is compared: it may be on its way.
+            end = round(time.time(), 3)  # Nothing newer is compared: it may be on its way.
             window = f"{int(end - start)}s"
-            held = p.samples('{__name__=~".+"}', window, end)
+            edge = round(end * 1000) - int(end - start) * 1000  # Its windows are closed, ours left-open.
+            held = {labels: [s for s in samples if s[0] > edge]
+                    for labels, samples in p.samples('{__name__=~".+"}', window, end).items()}
             last = max(t for s in held.values() for t, _ in s)
             wait_for("the newest sample", lambda: server.value('timestamp(up{job="page"})') * 1000 > last)
             got = server.samples('{from="peer"}', window, end)
