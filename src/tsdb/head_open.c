@@ -88,6 +88,16 @@ static inline void cell_give(struct open_cells *c, u32 cell)
     c->free_count += !goes;
 }
 
+// A chain of them, from its end on.
+static void cells_give(struct open_cells *c, u32 cell)
+{
+    while (cell != CELL_NONE) {
+        const u32 next = cell_at(c, cell)->previous;
+        cell_give(c, cell);
+        cell = next;
+    }
+}
+
 bool open_cells_trim_begin(struct open_cells *c)
 {
     const u32 live = c->used - c->free_count;
@@ -95,15 +105,11 @@ bool open_cells_trim_begin(struct open_cells *c)
     if (c->free_count < c->used / TRIM_SHARE || keep >= c->used) {
         return false;
     }
-    u32 cell = c->free;
+    const u32 cell = c->free;
     c->keep = keep;
     c->free = CELL_NONE;
     c->free_count = 0;
-    while (cell != CELL_NONE) {
-        const u32 next = cell_at(c, cell)->previous;
-        cell_give(c, cell);
-        cell = next;
-    }
+    cells_give(c, cell);
     return true;
 }
 
@@ -130,14 +136,10 @@ void open_cells_trim_end(struct open_cells *c)
         mem_free(c->blocks[--c->block_count]);
         c->used = blocks * CELLS_BLOCK;
     }
-    u32 cell = all ? CELL_NONE : c->spare;
+    const u32 cell = all ? CELL_NONE : c->spare;
     c->spare = CELL_NONE;
     c->spare_count = 0;
-    while (cell != CELL_NONE) {
-        const u32 next = cell_at(c, cell)->previous;
-        cell_give(c, cell);
-        cell = next;
-    }
+    cells_give(c, cell);
 }
 
 #define TOKENS_FEW 4U // Bytes of most values.
@@ -333,12 +335,7 @@ void open_chunk_add(struct open_cells *c, struct open_chunk *o, u32 row, f64 bef
 
 void open_chunk_reset(struct open_cells *c, struct open_chunk *o)
 {
-    u32 cell = o->n > 0 ? o->tail : CELL_NONE;
-    while (cell != CELL_NONE) {
-        const u32 next = cell_at(c, cell)->previous;
-        cell_give(c, cell);
-        cell = next;
-    }
+    cells_give(c, o->n > 0 ? o->tail : CELL_NONE);
     *o = (struct open_chunk){.flags = o->flags};
 }
 
