@@ -19,6 +19,14 @@ static void load(struct rig *r, const char *yaml)
     assert_int_equal(r->requests, before + 1);
 }
 
+// A rig whose targets answer this body, behind its first scrape.
+static void start(struct rig *r, const char *body, const char *yaml)
+{
+    rig_init(r, 0);
+    r->body = body;
+    load(r, yaml);
+}
+
 static struct scrape_target_info info(struct rig *r, struct arena *a)
 {
     struct scrape_snapshot s;
@@ -30,9 +38,7 @@ static struct scrape_target_info info(struct rig *r, struct arena *a)
 TEST(scrape_stores_the_page_and_reports_on_itself)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "# HELP a An a.\n# TYPE a counter\na 1\nb{x=\"y\"} 2\n";
-    load(&r, JOB);
+    start(&r, "# HELP a An a.\n# TYPE a counter\na 1\nb{x=\"y\"} 2\n", JOB);
     assert_string_equal(r.last_url, "http://h:1/metrics");
     assert_true(rig_last(&r, "a") == 1 && rig_last(&r, "b") == 2);
     assert_true(rig_last(&r, "up") == 1);
@@ -64,9 +70,7 @@ TEST(scrape_stores_the_page_and_reports_on_itself)
 TEST(scrape_follows_lines_that_move)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "a 1\nb{x=\"y\"} 2\nc 3\n";
-    load(&r, JOB);
+    start(&r, "a 1\nb{x=\"y\"} 2\nc 3\n", JOB);
     r.body = "a 2.5\nb{x=\"y\"} 1e+06\nc -7\n";
     rig_run(&r, 10000);
     assert_true(rig_last(&r, "a") == 2.5 && rig_last(&r, "b") == 1e6 && rig_last(&r, "c") == -7);
@@ -112,10 +116,10 @@ static void page_next(struct rig *r, const char *body)
 TEST(scrape_reads_lines_about_metrics_that_change)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "# HELP a An a.\n# TYPE a counter\na 1\n# TYPE b gauge\n# HELP b A b.\nb 2\n"
-             "# TYPE c gauge\n";
-    load(&r, JOB);
+    start(&r,
+          "# HELP a An a.\n# TYPE a counter\na 1\n# TYPE b gauge\n# HELP b A b.\nb 2\n"
+          "# TYPE c gauge\n",
+          JOB);
     for (u32 i = 0; i < 3; i++) {
         metadata_expect(&r, "a counter An a.\nb gauge A b.\nc gauge \n");
         rig_run(&r, 10000);
@@ -153,9 +157,7 @@ TEST(scrape_reads_lines_about_metrics_that_change)
 TEST(scrape_knows_the_type_of_lines_it_passed)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "# TYPE h histogram\nh_bucket{le=\"1.0\"} 1\n# just words\nx 1\n";
-    load(&r, JOB);
+    start(&r, "# TYPE h histogram\nh_bucket{le=\"1.0\"} 1\n# just words\nx 1\n", JOB);
     page_next(&r, "# TYPE h histogram\nh_bucket{le=\"1.0\"} 1\nh_bucket{le=\"2\"} 7\n"
                   "# just words\nx 1\n# EOF");
     rig_expect(&r, "h_bucket",
@@ -226,9 +228,7 @@ TEST(scrape_metadata_of_many_targets_shares_its_texts)
 static void expect_labels(const char *job, const char *line, const char *name, const char *want)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = line;
-    load(&r, job);
+    start(&r, line, job);
     struct buf b;
     buf_init(&b, 1000);
     buf_printf(&b, "%s %lld=1\n", want, (long long)(clk_wall_ms(r.clk) - RIG_START_MS) / 1000);
@@ -260,26 +260,20 @@ TEST(scrape_conflicting_labels_get_exported_until_free)
 TEST(scrape_honors_timestamps_and_marks_only_tracked_ones)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "a 1 1700000000000\nb 1\n";
-    load(&r, JOB);
+    start(&r, "a 1 1700000000000\nb 1\n", JOB);
     rig_expect(&r, "a", "a{instance=\"h:1\", job=\"j\"} 0=1\n");
     r.body = "b 1\n";
     rig_run(&r, 10000);
     rig_expect(&r, "a", "a{instance=\"h:1\", job=\"j\"} 0=1\n"); // No marker.
     rig_fini(&r);
 
-    rig_init(&r, 0);
-    r.body = "a 1 1700000000000\n";
-    load(&r, JOB "  track_timestamps_staleness: true\n");
+    start(&r, "a 1 1700000000000\n", JOB "  track_timestamps_staleness: true\n");
     r.body = "";
     rig_run(&r, 10000);
     assert_true(is_stale_nan(rig_last(&r, "a")));
     rig_fini(&r);
 
-    rig_init(&r, 0);
-    r.body = "a 1 1\n";
-    load(&r, JOB "  honor_timestamps: false\n");
+    start(&r, "a 1 1\n", JOB "  honor_timestamps: false\n");
     assert_true(rig_last(&r, "a") == 1);
     r.body = "";
     rig_run(&r, 10000);
@@ -290,9 +284,7 @@ TEST(scrape_honors_timestamps_and_marks_only_tracked_ones)
 TEST(scrape_marks_a_series_that_vanished_once)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "a 1\nb 1\n";
-    load(&r, JOB);
+    start(&r, "a 1\nb 1\n", JOB);
     r.body = "b 2\n";
     rig_run(&r, 30000);
     assert_true(is_stale_nan(rig_last(&r, "a")) && rig_last(&r, "b") == 2);
@@ -308,9 +300,8 @@ TEST(scrape_marks_a_series_that_vanished_once)
 TEST(scrape_a_series_spelt_otherwise_has_not_vanished)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "a{x=\"1\",y=\"2\"} 1\nb{z=\"1\"} 1\nb{z=\"2\"} 1\n";
-    load(&r, JOB "  metric_relabel_configs: [{regex: z, action: labeldrop}]\n");
+    start(&r, "a{x=\"1\",y=\"2\"} 1\nb{z=\"1\"} 1\nb{z=\"2\"} 1\n",
+          JOB "  metric_relabel_configs: [{regex: z, action: labeldrop}]\n");
     r.body = "a{y=\"2\",x=\"1\"} 2\nb{z=\"2\"} 2\n";
     rig_run(&r, 10000);
     assert_true(rig_last(&r, "a") == 2 && rig_last(&r, "b") == 2);
@@ -324,9 +315,7 @@ TEST(scrape_a_series_spelt_otherwise_has_not_vanished)
     rig_fini(&r);
 
     // With times of their own the marker, which is newer, would have won.
-    rig_init(&r, 0);
-    r.body = "a{x=\"1\",y=\"2\"} 1 1699999999000\n";
-    load(&r, JOB "  track_timestamps_staleness: true\n");
+    start(&r, "a{x=\"1\",y=\"2\"} 1 1699999999000\n", JOB "  track_timestamps_staleness: true\n");
     r.body = "a{y=\"2\",x=\"1\"} 2 1699999999500\n";
     rig_run(&r, 10000);
     assert_true(rig_last(&r, "a") == 2);
@@ -345,9 +334,7 @@ TEST(scrape_marks_later_what_vanished_while_nothing_could_be_stored)
     static const struct storage_ops full_ops = {.appender = no_appender};
     struct storage full = {&full_ops};
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "a 1\nb 1\n";
-    load(&r, JOB);
+    start(&r, "a 1\nb 1\n", JOB);
     r.body = "b 2\n";
     r.scrape->deps.storage = &full;
     rig_run(&r, 20000); // Two pages without a.
@@ -406,9 +393,7 @@ struct breakage {
 static void expect_breaks(const struct breakage *b)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "a 1\nb 1\n";
-    load(&r, b->job);
+    start(&r, "a 1\nb 1\n", b->job);
     assert_true(rig_last(&r, "up") == 1);
     r.body = b->body;
     r.content_type = b->content_type ? b->content_type : r.content_type;
@@ -471,9 +456,7 @@ TEST(scrape_a_broken_page_leaves_only_markers_and_up_0)
 TEST(scrape_shows_the_broken_line_and_its_neighbours)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "l1 1\nl2 2\nl3 3\nl4 4\nl5 {{{\nl6 6\n";
-    load(&r, JOB);
+    start(&r, "l1 1\nl2 2\nl3 3\nl4 4\nl5 {{{\nl6 6\n", JOB);
     struct arena *a = arena_new(1 << 20);
     struct scrape_target_info i = info(&r, a);
     ASSERT_STR_EQ(i.body_excerpt, STR("l3 3\nl4 4\nl5 {{{\nl6 6\n"));
@@ -495,10 +478,9 @@ TEST(scrape_shows_the_broken_line_and_its_neighbours)
 TEST(scrape_drops_by_metric_relabelling_and_keeps_counting)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "a 1\nb 1\n";
-    load(&r, JOB "  metric_relabel_configs: [{source_labels: [__name__], regex: b, "
-                 "action: drop}]\n");
+    start(&r, "a 1\nb 1\n",
+          JOB "  metric_relabel_configs: [{source_labels: [__name__], regex: b, "
+              "action: drop}]\n");
     rig_run(&r, 10000);
     assert_int_equal(rig_series(&r, "b"), 0);
     assert_true(rig_last(&r, "scrape_samples_scraped") == 2);
@@ -510,9 +492,7 @@ TEST(scrape_drops_by_metric_relabelling_and_keeps_counting)
 TEST(scrape_a_series_twice_in_a_page_is_added_once)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "a 1\na 1\nb 1\nb 2\n";
-    load(&r, JOB);
+    start(&r, "a 1\na 1\nb 1\nb 2\n", JOB);
     assert_true(rig_last(&r, "up") == 1 && rig_last(&r, "b") == 1);
     assert_true(rig_last(&r, "scrape_series_added") == 2);
     assert_int_equal(rig_metric(&r, "tidemark_scrape_samples_total{job=\"j\",outcome=\"duplicate"),

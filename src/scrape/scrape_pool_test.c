@@ -38,13 +38,19 @@ static struct scrape_snapshot snapshot(struct rig *r, struct arena *a)
     return s;
 }
 
+// A rig with the target of JOB, scraped for 25 s.
+static void scraped(struct rig *r)
+{
+    rig_init(r, 0);
+    r->body = "a 1\n";
+    load(r, JOB);
+    rig_run(r, 25000);
+}
+
 TEST(scrape_ends_the_series_of_a_target_that_is_gone)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "a 1\n";
-    load(&r, JOB);
-    rig_run(&r, 25000);
+    scraped(&r);
     load(&r, "[]");
     rig_run(&r, 20900);
     assert_true(rig_last(&r, "a") == 1 && rig_last(&r, "up") == 1);
@@ -56,10 +62,7 @@ TEST(scrape_ends_the_series_of_a_target_that_is_gone)
 TEST(scrape_a_target_made_again_wins_over_the_markers)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "a 1\n";
-    load(&r, JOB);
-    rig_run(&r, 25000);
+    scraped(&r);
     load(&r, JOB "  sample_limit: 1000\n"); // Another pool, the same target.
     r.body = "a 2\n";
     rig_run(&r, 40000);
@@ -99,10 +102,7 @@ TEST(scrape_a_longer_interval_makes_no_gap)
 TEST(scrape_stop_writes_no_markers)
 {
     struct rig r;
-    rig_init(&r, 0);
-    r.body = "a 1\n";
-    load(&r, JOB);
-    rig_run(&r, 25000);
+    scraped(&r);
     scrape_stop(r.scrape);
     assert_true(rig_last(&r, "a") == 1 && rig_last(&r, "up") == 1);
     rig_fini(&r);
