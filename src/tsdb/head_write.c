@@ -594,15 +594,18 @@ void head_apply(struct head *h, struct head_plan *plan)
 }
 
 // With turn and lock, in a window that is there.
-static void replay_value(struct head *h, u32 ordinal, i64 t, f64 value)
+static inline void replay_value(struct head *h, u32 ordinal, i64 t, f64 value, struct row_at *at)
 {
     struct head_row *r = &h->rows[ordinal];
-    if (r->t_last == T_NEVER || t > r->t_last) {
-        struct head_sample before = {r->t_last, r->v_last};
-        struct row_at at = {0};
+    if (LIKELY(r->t_last == T_NEVER || t > r->t_last)) {
+        const struct head_write w = {
+            .t = t, .value = value, .ordinal = ordinal, .t_was = r->t_last, .v_was = r->v_last};
         r->t_last = t;
         r->v_last = value;
-        value_add(h, ordinal, before, (struct head_sample){t, value}, &at);
+        if (!value_next(h, r, &w, at)) {
+            value_add(h, ordinal, (struct head_sample){w.t_was, w.v_was},
+                      (struct head_sample){t, value}, at);
+        }
         h->t_max = MAX(h->t_max, t);
     } else {
         f64 there;
@@ -624,8 +627,9 @@ void head_replay_box(struct head *h, u32 ordinal, i64 t, str bytes)
     if (known || bytes.len > BOX_BYTES_MAX || boxes->count == BOX_EXTENTS_MAX) {
         return; // Twice in the log: the same place is not taken up twice.
     }
+    struct row_at at = {0};
     lock_take(&h->lock);
-    replay_value(h, ordinal, t, box_store_add(boxes, bytes));
+    replay_value(h, ordinal, t, box_store_add(boxes, bytes), &at);
     lock_drop(&h->lock);
 }
 
@@ -640,8 +644,9 @@ void head_replay(struct head *h, u32 ordinal, i64 t, f64 value)
     if (t < h->t_floor || !window_ensure(h, t)) {
         return;
     }
+    struct row_at at = {0};
     lock_take(&h->lock);
-    replay_value(h, ordinal, t, value);
+    replay_value(h, ordinal, t, value, &at);
     lock_drop(&h->lock);
 }
 
@@ -665,6 +670,7 @@ u32 head_replay_row(struct head *h, const struct wal_row *row)
         return 0; // A block holds it.
     }
     const bool room = window_ensure(h, row->t);
+    struct row_at at = {0};
     lock_take(&h->lock);
     for (u32 i = 0; i < row->n; i++) {
         const u32 ordinal = row->ordinals[i];
@@ -676,7 +682,7 @@ u32 head_replay_row(struct head *h, const struct wal_row *row)
             head_replay(h, ordinal, row->t, row->values[i]);
             lock_take(&h->lock);
         } else if (room) {
-            replay_value(h, ordinal, row->t, row->values[i]);
+            replay_value(h, ordinal, row->t, row->values[i], &at);
         }
     }
     lock_drop(&h->lock);

@@ -7,6 +7,7 @@
 #include "os/fs.h"
 #include "tsdb/head_image.h"
 #include "tsdb/tsdb.h"
+#include "tsdb/wal_batch.h"
 
 #include <stdio.h>
 
@@ -29,6 +30,7 @@ struct replay {
     u32 stream;
     struct arena *arena;
     struct wal_decoder *decoder;
+    struct wal_batch batch;
     struct found *segments;
     u32 count;
     u64 checkpoint; // 0 = none.
@@ -301,19 +303,43 @@ static bool segment_judge(struct replay *r, u32 index)
     return whole;
 }
 
+static void record_apply(struct replay *r, const char *name, u8 kind, str payload, u64 at)
+{
+    struct error why = {0};
+    if (!wal_decode(r->decoder, kind, payload, &why)) {
+        r->out->corruptions++;
+        LOGF(r->log, LOG_WARN, "wal: %s/%s at offset %llu: %s", r->dir, name,
+             (unsigned long long)at, why.text);
+    }
+}
+
+static void batch_apply(struct replay *r, const char *name)
+{
+    wal_batch_sort(&r->batch);
+    for (u32 i = 0; i < r->batch.n; i++) {
+        const struct wal_waiting *w = &r->batch.items[i];
+        record_apply(r, name, WAL_FRAGMENT, (str){w->payload, w->len}, w->record_at);
+    }
+    r->batch.n = 0;
+}
+
+// Fragments wait until something is told that they must not be mixed up with.
 static void records_apply(struct replay *r, const struct fs_map *map, u64 limit, u32 salt,
                           const char *name)
 {
     struct wal_reader reader;
     wal_reader_init(&reader, map_str(map), limit, salt);
     while (wal_reader_next(&reader)) {
-        struct error why = {0};
-        if (!wal_decode(r->decoder, (u8)reader.kind, reader.payload, &why)) {
-            r->out->corruptions++;
-            LOGF(r->log, LOG_WARN, "wal: %s/%s at offset %llu: %s", r->dir, name,
-                 (unsigned long long)reader.record_at, why.text);
+        const u8 kind = (u8)reader.kind;
+        if (kind == WAL_FRAGMENT && wal_batch_add(&r->batch, reader.payload, reader.record_at)) {
+            continue;
         }
+        if (kind != WAL_SYNCED && kind != WAL_METADATA && kind != WAL_EXEMPLARS) {
+            batch_apply(r, name);
+        }
+        record_apply(r, name, kind, reader.payload, reader.record_at);
     }
+    batch_apply(r, name);
 }
 
 static void checkpoint_apply(struct replay *r)
@@ -449,6 +475,23 @@ static void room_release(const struct replay *r)
     }
 }
 
+static void segments_apply(struct replay *r, const struct wal_replay_job *job)
+{
+    if (!r->out->from_image) {
+        checkpoint_apply(r);
+    }
+    for (u32 i = 0; i < r->count; i++) {
+        if (job->progress) {
+            job->progress->segment_now = (i64)r->segments[i].number;
+        }
+        segment_apply(r, &r->segments[i]);
+        if (job->between) {
+            job->between(job->ctx, r->decoder);
+        }
+    }
+    wal_batch_fini(&r->batch);
+}
+
 bool wal_replay(const struct wal_replay_job *job, struct wal_replayed *out, struct error *e)
 {
     struct tsdb_replay_progress *progress = job->progress;
@@ -475,18 +518,7 @@ bool wal_replay(const struct wal_replay_job *job, struct wal_replayed *out, stru
     if (!segments_look(&r)) {
         return replay_failed(&r, e);
     }
-    if (!out->from_image) {
-        checkpoint_apply(&r);
-    }
-    for (u32 i = 0; i < r.count; i++) {
-        if (progress) {
-            progress->segment_now = (i64)r.segments[i].number;
-        }
-        segment_apply(&r, &r.segments[i]);
-        if (job->between) {
-            job->between(job->ctx, r.decoder);
-        }
-    }
+    segments_apply(&r, job);
     if (r.failed) {
         return replay_failed(&r, e);
     }

@@ -3,7 +3,7 @@
 // Two passes. The first finds the damaged places and the newest word of the log about what was on
 // disk (WAL_SYNCED). A bad place behind that word is a torn tail: it and all that follows is void,
 // so that what survives is a prefix (I5). A bad place before it was whole once: it is stepped over,
-// counted and told. The second pass decodes.
+// counted and told. The second pass decodes, rows group by group (wal_batch.h).
 // Nothing is changed on disk but leftovers of an interrupted checkpoint.
 // Where a head image stands for the older segments (head_image.h), only those from its own on are
 // looked at, if image and log fit: nothing that the image leans on may have been cut off since.
