@@ -233,6 +233,22 @@ static bool names_same(const struct head *h, u32 a, u32 b)
     return same;
 }
 
+// Targets of one kind are offered the same few sets of names, each narrower than the one before, so
+// those met lately are looked through.
+static u32 shape_of(struct image_parts_in *p, u32 part)
+{
+    const u32 kept = MIN(p->shape, IMAGE_SHAPES);
+    for (u32 i = 0; i < kept; i++) {
+        const u32 shape = p->shape - i;
+        if (names_same(p->head, p->shapes[shape % IMAGE_SHAPES], part)) {
+            return shape;
+        }
+    }
+    p->shape++;
+    p->shapes[p->shape % IMAGE_SHAPES] = part;
+    return p->shape;
+}
+
 static bool target_add(struct image_parts_in *p, struct labels set, struct image_part *new)
 {
     struct head_target target;
@@ -241,12 +257,7 @@ static bool target_add(struct image_parts_in *p, struct labels set, struct image
     }
     new->part = target.part;
     new->group = target.group;
-    const struct image_part *before = NULL;
-    for (u32 i = p->count; i > 0 && !before; i--) {
-        before = p->parts[i - 1].group != 0 ? &p->parts[i - 1] : NULL;
-    }
-    p->shape += !before || !names_same(p->head, before->part, new->part);
-    new->shape = p->shape;
+    new->shape = shape_of(p, new->part);
     return true;
 }
 

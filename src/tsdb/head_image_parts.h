@@ -33,6 +33,7 @@ void image_parts_put(struct image_parts_out *p, struct buf *out, const u32 *ordi
                      u32 salt);
 
 struct image_part;
+#define IMAGE_SHAPES 16U // Remembered: more of them cost time.
 
 // Threads: owned by the reader.
 struct image_parts_in {
@@ -47,7 +48,8 @@ struct image_parts_in {
     u64 *hashes; // Of names and values, in turn.
     u32 hash_count;
     u32 hash_cap;
-    u32 shape; // Targets have the same one if they have the same names.
+    u32 shape;                // The newest; targets of the same one have the same names.
+    u32 shapes[IMAGE_SHAPES]; // A target's part of each of the newest, by shape.
 };
 void image_parts_in_init(struct image_parts_in *p, struct head *h, u32 slots_max);
 void image_parts_in_fini(struct image_parts_in *p);

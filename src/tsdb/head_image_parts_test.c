@@ -15,7 +15,8 @@
 #include <stdio.h>
 
 #define SERIES 300U
-#define LONG   70U // More labels than a part may have.
+#define LONG   70U  // More labels than a part may have.
+#define RACKS  200U // From this series on: more targets of different labels than are remembered.
 #define SALT   7U
 
 static const struct head_limits plenty = {.series_max = 100000};
@@ -24,18 +25,22 @@ static const struct head_limits plenty = {.series_max = 100000};
 static struct labels set_make(struct arena *a, u32 i)
 {
     struct label *items = ARENA_NEW_N(a, struct label, LONG + 4);
-    char *text = ARENA_NEW_N(a, char, 16 * LONG);
+    char *text = ARENA_NEW_N(a, char, (size_t)16 * LONG);
     u32 n = 0;
     (void)snprintf(text, 16, "m%u_%u", i / 10, i % 2);
     items[n++] = (struct label){LABEL_NAME, str_c(text)};
-    if (i % 10 < 8) {
-        (void)snprintf(text + 16, 16, "host%u", i % 10 / 2);
+    if (i % 10 < 8 || i >= RACKS) {
+        (void)snprintf(text + 16, 16, "host%u", i < RACKS ? i % 10 / 2 : RACKS + i % 40);
         items[n++] = (struct label){LABEL_INSTANCE, str_c(text + 16)};
         items[n++] = (struct label){LABEL_JOB, STR("j")};
     }
     for (u32 k = 0; i == 77 && k < LONG; k++) {
         (void)snprintf(text + 32 + (size_t)8 * k, 8, "l%03u", k);
         items[n++] = (struct label){str_c(text + 32 + (size_t)8 * k), STR("v")};
+    }
+    if (i >= RACKS) {
+        (void)snprintf(text + 32, 8, "x%02u", i % 40);
+        items[n++] = (struct label){str_c(text + 32), STR("v")};
     }
     if (i % 7 != 3) {
         items[n++] = (struct label){STR("zone"), i % 11 == 5 ? STR("other") : STR("here")};
