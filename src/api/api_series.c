@@ -56,9 +56,7 @@ static int str_order(const void *a, const void *b)
 static u32 join_sorted(str *all, u32 count)
 {
     u32 kept = 0;
-    if (count > 0) {
-        qsort(all, count, sizeof(*all), str_order);
-    }
+    qsort(all, count, sizeof(*all), str_order);
     for (u32 i = 0; i < count; i++) {
         if (kept == 0 || !str_eq(all[kept - 1], all[i])) {
             all[kept++] = all[i];
@@ -100,10 +98,14 @@ struct names {
 };
 
 // Joins the answer for one more matcher set; its array doubles, so that what the arena keeps of
-// smaller ones is never more than what is in use.
-static bool names_join(struct names *names, const str *some, u32 n, struct error *e)
+// smaller ones is never more than what is in use. The first is taken as it is: sorted, each once.
+static bool names_join(struct names *names, str *some, u32 n, struct error *e)
 {
     const u64 wanted = (u64)names->count + n;
+    if (names->count == 0) {
+        *names = (struct names){.arena = names->arena, .all = some, .count = n, .cap = n};
+        return true;
+    }
     if (wanted > names->cap) {
         const u64 cap = MAX(wanted, (u64)names->cap * 2);
         str *wider = cap <= UINT32_MAX ? arena_try(names->arena, cap, sizeof(str)) : NULL;
@@ -112,9 +114,7 @@ static bool names_join(struct names *names, const str *some, u32 n, struct error
                            "the answer needs more memory than one request has: ask with fewer or "
                            "narrower match[]");
         }
-        if (names->count > 0) {
-            memcpy(wider, names->all, names->count * sizeof(str));
-        }
+        memcpy(wider, names->all, names->count * sizeof(str));
         names->all = wider;
         names->cap = (u32)cap;
     }

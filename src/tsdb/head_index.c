@@ -57,6 +57,7 @@ void head_index_fini(struct head_index *x)
     }
     for (u32 i = 0; i < x->name_count; i++) {
         mem_free(x->names[i].pairs);
+        mem_free(x->names[i].order);
     }
     mem_free(x->pairs);
     mem_free(x->names);
@@ -82,6 +83,28 @@ static u32 name_of(struct head_index *x, u32 symbol)
     return at;
 }
 
+// A value has come or is about to leave.
+static void order_drop(struct head_index *x, struct head_name *n)
+{
+    n->changes++;
+    if (n->order) {
+        x->ordered -= n->count;
+        mem_free(n->order);
+        n->order = NULL;
+    }
+}
+
+bool head_index_order_keep(struct head_index *x, u32 name, u32 changes, u32 *order)
+{
+    struct head_name *n = &x->names[name];
+    if (n->changes != changes || n->order) {
+        return false;
+    }
+    n->order = order;
+    x->ordered += n->count;
+    return true;
+}
+
 static u32 pair_take(struct head_index *x)
 {
     if (x->pair_free != MAP_NONE) {
@@ -101,6 +124,7 @@ static u32 pair_make(struct head_index *x, struct pair_key k)
 {
     u32 at = pair_take(x);
     struct head_name *n = &x->names[k.name];
+    order_drop(x, n);
     if (n->count == n->cap) {
         n->cap = MAX(4U, n->cap * 2);
         n->pairs = MEM_GROW(n->pairs, n->cap, u32);
@@ -132,6 +156,7 @@ void head_index_pair_drop(struct head_index *x, u32 pair)
     struct head_name *n = &x->names[p->name];
     struct pair_key k = {.name = p->name, .value = p->value};
     CHECK(map_del(&x->by_pair, pair_hash(k.name, k.value), &k));
+    order_drop(x, n);
     u32 moved = n->pairs[--n->count];
     n->pairs[p->position] = moved;
     x->pairs[moved].position = p->position;
@@ -165,7 +190,8 @@ u32 head_index_pair(const struct head_index *x, str name, str value)
 u64 head_index_bytes_base(const struct head_index *x)
 {
     return symtab_bytes(x->symbols) + map_bytes(&x->by_pair) + map_bytes(&x->by_name) +
-           (u64)x->pair_cap * (sizeof(struct head_pair) + sizeof(u32));
+           (u64)x->pair_cap * (sizeof(struct head_pair) + sizeof(u32)) +
+           (u64)x->ordered * sizeof(u32);
 }
 
 u64 head_index_bytes_sets(const struct head_index *x, u32 from, u32 to)

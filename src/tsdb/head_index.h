@@ -2,8 +2,8 @@
 //
 // Every pair in use has a dense id. Whoever holds an id drops it when the pair's last series has
 // left; then it is given out again.
-// Memory: a posting set per pair, 24 bytes beside it, and the symbols, which are kept until the
-// head is closed (bounded by bytes_max).
+// Memory: a posting set per pair, 24 bytes beside it (28 where an order is kept), and the symbols,
+// which are kept until the head is closed (bounded by bytes_max).
 // Threads: guarded by the shard's lock.
 #ifndef TSDB_HEAD_INDEX_H
 #define TSDB_HEAD_INDEX_H
@@ -28,6 +28,9 @@ struct head_name {
     u32 *pairs;
     u32 count;
     u32 cap;
+    u32 *
+        order; // The pairs by the texts of their values; NULL: nobody asked since one came or left.
+    u32 changes; // How often one did.
 };
 
 // Threads: guarded by the shard's lock.
@@ -38,6 +41,7 @@ struct head_index {
     u32 pair_cap;
     u32 pair_free; // Head of the free chain, MAP_NONE if none.
     u32 pairs_live;
+    u32 ordered; // Pairs in all orders that are kept.
     struct head_name *names;
     u32 name_count;
     u32 name_cap;
@@ -68,6 +72,9 @@ static inline const struct postings *head_index_postings(const struct head_index
 }
 // NULL if absent.
 const struct head_name *head_index_name(const struct head_index *x, str name);
+// Takes an order of all pairs of the name, if nothing has changed since `changes` and none is kept;
+// else it stays the caller's.
+bool head_index_order_keep(struct head_index *x, u32 name, u32 changes, u32 *order);
 // Memory held: O(1) without the sets, and that of the sets of pairs [from, to).
 u64 head_index_bytes_base(const struct head_index *x);
 u64 head_index_bytes_sets(const struct head_index *x, u32 from, u32 to);

@@ -26,9 +26,4 @@ void head_source_init(struct head_source *s, struct head *h);
 void head_source_sure(const struct head_read *r, const struct tombstones *dead,
                       struct postings *set, struct postings *sure);
 
-// Whether one of the handle's series that are in `set` is sure likewise, told by as few as can be;
-// if none is, those that have to be read are added to `unsure`.
-bool head_source_any_sure(const struct head_read *r, const struct tombstones *dead, u64 handle,
-                          const struct postings *set, struct postings *unsure);
-
 #endif

@@ -189,21 +189,39 @@ bool postings_next(const struct postings *p, u32 from, u32 *ordinal)
     return true;
 }
 
-bool postings_next_both(const struct postings *a, const struct postings *b, u32 from, u32 *ordinal)
+// Of two containers of many: whichever stands behind goes on to where the other stands.
+static bool sets_next_both(const struct postings *a, const struct postings *b, u32 from,
+                           u32 *ordinal)
 {
-    u32 at = from;
-    u32 other = from;
-    while (postings_next(a, at, &at)) {
-        if (postings_has(b, at)) {
-            *ordinal = at;
-            return true;
-        }
-        if (!postings_next(b, at, &other)) {
+    roaring_uint32_iterator_t at;
+    roaring_uint32_iterator_t other;
+    roaring_init_iterator(a->set, &at);
+    if (!roaring_move_uint32_iterator_equalorlarger(&at, from)) {
+        return false;
+    }
+    bool both = roaring_bitmap_contains(b->set, at.current_value);
+    if (!both) {
+        roaring_init_iterator(b->set, &other); // Needed by few.
+    }
+    while (!both) {
+        if (!roaring_move_uint32_iterator_equalorlarger(&other, at.current_value) ||
+            !roaring_move_uint32_iterator_equalorlarger(&at, other.current_value)) {
             return false;
         }
-        at = other;
+        both = at.current_value == other.current_value;
     }
-    return false;
+    *ordinal = at.current_value;
+    return true;
+}
+
+bool postings_next_both(const struct postings *a, const struct postings *b, u32 from, u32 *ordinal)
+{
+    if (a->set && b->set) {
+        return sets_next_both(a, b, from, ordinal);
+    }
+    const struct postings *one = a->set ? b : a;
+    *ordinal = one->one;
+    return one->has_one && one->one >= from && postings_has(one == a ? b : a, one->one);
 }
 
 void postings_list(const struct postings *p, u32 *out)

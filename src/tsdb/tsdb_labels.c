@@ -18,6 +18,7 @@
 #include "tsdb/block.h"
 #include "tsdb/head.h"
 #include "tsdb/head_source.h"
+#include "tsdb/head_values.h"
 #include "tsdb/postings.h"
 #include "tsdb/tombstone.h"
 #include "tsdb/tsdb_cursor.h"
@@ -30,10 +31,12 @@
 #define WALK_SERIES     256U            // So few are asked for their labels one by one.
 #define WALK_SHARE      8U
 #define HANDLES_AT_ONCE 512U
+static_assert(HANDLES_AT_ONCE >= HEAD_VALUES_MAX, "a slice of values fits");
 
 // A set of texts in the caller's arena. Threads: owned.
 struct text_set {
     struct arena *arena;
+    bool rises; // The texts came in order so far, and the index has none of them.
     struct map index;
     str *items;
     u32 count;
@@ -67,8 +70,6 @@ struct look {
     struct index_source *at;
     struct postings *set;
     struct postings *unknown;
-    struct head_read reader; // Of a shard.
-    const struct tombstones *dead;
     u64 handles[HANDLES_AT_ONCE];
     u32 handle_count;
     bool hit;
@@ -115,9 +116,20 @@ static bool look_tick(struct look *k)
     return true;
 }
 
-static bool text_known(const struct look *k, str text)
+static bool text_known(struct look *k, str text)
 {
-    return map_get(&k->texts.index, hash_str(text), &text) != MAP_NONE;
+    struct text_set *s = &k->texts;
+    if (s->rises) {
+        const int order = s->count == 0 ? -1 : str_cmp(s->items[s->count - 1], text);
+        if (order <= 0) {
+            return order == 0;
+        }
+        s->rises = false;
+        for (u32 i = 0; i < s->count; i++) {
+            map_put(&s->index, hash_str(s->items[i]), i);
+        }
+    }
+    return map_get(&s->index, hash_str(text), &text) != MAP_NONE;
 }
 
 static bool text_add(struct look *k, str text)
@@ -125,8 +137,7 @@ static bool text_add(struct look *k, str text)
     struct text_set *s = &k->texts;
     const struct query_budget *b = k->q->base.budget;
     u64 bytes_max = b && b->bytes_max != 0 ? b->bytes_max : TEXT_BYTES_MAX;
-    u64 hash = hash_str(text);
-    if (map_get(&s->index, hash, &text) != MAP_NONE) {
+    if (text_known(k, text)) {
         return look_tick(k);
     }
     char *copy = arena_try(s->arena, text.len + 1, 1);
@@ -151,7 +162,10 @@ static bool text_add(struct look *k, str text)
     }
     memcpy(copy, text.ptr, text.len);
     s->items[s->count] = (str){copy, text.len};
-    map_put(&s->index, hash, s->count++);
+    if (!s->rises) {
+        map_put(&s->index, hash_str(text), s->count);
+    }
+    s->count++;
     return look_tick(k);
 }
 
@@ -345,14 +359,28 @@ static bool name_take(void *ctx, str name, UNUSED u64 handle)
     return k->failed ? false : !k->hit || text_add(k, name);
 }
 
-static bool value_any_sure(void *ctx, str value, u64 handle)
+// Values [from, from + n) of the list.
+static bool values_slice(struct look *k, const struct head_values_ask *ask,
+                         const struct head_values *v, u32 from, u32 n)
 {
-    struct look *k = ctx;
-    if (value.len == 0 || text_known(k, value)) {
-        return look_tick(k);
+    const struct head *h = ask->reader->head;
+    str texts[HEAD_VALUES_MAX];
+    bool sure[HEAD_VALUES_MAX];
+    u32 wanted = 0;
+    for (u32 i = from; i < from + n; i++) {
+        const str text = head_values_text(h, v, i);
+        if (text.len > 0 && !text_known(k, text)) {
+            texts[wanted] = text;
+            k->handles[wanted++] = v->handles[i];
+        }
     }
-    const bool yes = head_source_any_sure(&k->reader, k->dead, handle, k->set, k->unknown);
-    return yes ? text_add(k, value) : look_tick(k);
+    head_values_sure(ask, k->handles, wanted, sure);
+    for (u32 i = 0; i < wanted; i++) {
+        if (!(sure[i] ? text_add(k, texts[i]) : look_tick(k))) {
+            return false;
+        }
+    }
+    return look_tick(k);
 }
 
 // The values of a shard's series; what has to be read because of a value that has none that is sure
@@ -360,15 +388,21 @@ static bool value_any_sure(void *ctx, str value, u64 handle)
 static bool collect_by_value(struct look *k, u32 at)
 {
     const u32 shard = at - k->q->pin.blocks->n;
-    struct error why = {0};
-    k->reader = reader_of(k, shard);
-    k->dead = k->q->pin.blocks->heads[shard];
-    k->set = k->rest[at];
-    k->unknown = postings_new();
-    const bool ok = k->at->ops->values(k->at, k->name, STR_EMPTY, value_any_sure, k, &why);
+    const struct head_read reader = reader_of(k, shard);
+    const struct head_values_ask ask = {.reader = &reader,
+                                        .dead = k->q->pin.blocks->heads[shard],
+                                        .set = k->rest[at],
+                                        .unsure = postings_new()};
+    struct head_values values;
+    bool ok = true;
+    head_values_get(reader.head, k->name, &values);
+    for (u32 i = 0; ok && i < values.count; i += HEAD_VALUES_MAX) {
+        ok = values_slice(k, &ask, &values, i, MIN(HEAD_VALUES_MAX, values.count - i));
+    }
+    head_values_fini(&values);
     postings_free(k->rest[at]);
-    k->rest[at] = k->unknown;
-    return ok ? !k->failed : look_fail(k, &why);
+    k->rest[at] = ask.unsure;
+    return ok;
 }
 
 static bool sure_collect(struct look *k)
@@ -500,6 +534,7 @@ static bool texts_are_sorted(const struct text_set *s)
 static bool look_run(struct look *k, str **texts, u32 *n, struct error *e)
 {
     map_init(&k->texts.index, &text_ops, &k->texts);
+    k->texts.rises = true;
     bool ok = sources_open(k) && sure_collect(k) && rest_reduce(k) && rest_collect(k);
     sources_close(k);
     map_fini(&k->texts.index);
@@ -509,7 +544,7 @@ static bool look_run(struct look *k, str **texts, u32 *n, struct error *e)
     if (!ok) {
         return err_set(e, k->error.code, "%s", k->error.text);
     }
-    if (!texts_are_sorted(&k->texts)) {
+    if (!k->texts.rises && !texts_are_sorted(&k->texts)) {
         qsort(k->texts.items, k->texts.count, sizeof(str), by_text);
     }
     *texts = k->texts.items;

@@ -1,0 +1,66 @@
+// postings_test.c: walking what two sets have in common, beside the obvious way.
+#include "base/test.h"
+#include "os/rng.h"
+#include "tsdb/postings.h"
+
+#define ORDINALS ((u32)200000) // Several containers.
+
+// Threads: owned by the test.
+struct drawn {
+    struct postings *set;
+    u8 *has;
+};
+
+static struct drawn draw(struct rng *r, u32 n, u32 from, u32 to)
+{
+    struct drawn d = {.set = postings_new(), .has = MEM_NEW_N(u8, ORDINALS)};
+    for (u32 i = 0; i < n; i++) {
+        const u32 ordinal = from + (u32)rng_below(r, to - from);
+        postings_add(d.set, ordinal);
+        d.has[ordinal] = 1;
+    }
+    return d;
+}
+
+static void drawn_free(struct drawn *d)
+{
+    postings_free(d->set);
+    mem_free(d->has);
+}
+
+// All that both have, by next_both and one by one.
+static void both_compare(const struct drawn *a, const struct drawn *b)
+{
+    u32 at = 0;
+    u32 ordinal = 0;
+    for (u32 i = 0; i < ORDINALS; i++) {
+        if (a->has[i] && b->has[i]) {
+            assert_true(postings_next_both(a->set, b->set, at, &ordinal));
+            assert_int_equal(ordinal, i);
+            assert_true(postings_next_both(b->set, a->set, i, &ordinal)); // From there on it is it.
+            assert_int_equal(ordinal, i);
+            at = i + 1;
+        }
+    }
+    assert_false(postings_next_both(a->set, b->set, at, &ordinal));
+    assert_false(postings_next_both(b->set, a->set, at, &ordinal));
+}
+
+TEST(postings_walk_what_two_sets_share)
+{
+    static const u32 sizes[] = {0, 1, 2, 30, 5000, 150000};
+    struct rng r;
+    rng_init(&r, 11);
+    for (size_t x = 0; x < ARRAY_LEN(sizes); x++) {
+        for (size_t y = 0; y < ARRAY_LEN(sizes); y++) {
+            struct drawn a = draw(&r, sizes[x], 0, ORDINALS);
+            struct drawn b = draw(&r, sizes[y], 0, ORDINALS);
+            struct drawn late = draw(&r, sizes[y], ORDINALS / 2, ORDINALS);
+            both_compare(&a, &b);
+            both_compare(&a, &late);
+            drawn_free(&a);
+            drawn_free(&b);
+            drawn_free(&late);
+        }
+    }
+}
