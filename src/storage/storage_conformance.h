@@ -19,13 +19,6 @@ struct storage_factory {
     bool keeps_exemplars; // false: exemplars are taken and dropped.
 };
 
-struct storage_check {
-    const char *name;
-    void (*run)(const struct storage_factory *f);
-};
-extern const struct storage_check storage_checks[];
-extern const u32 storage_check_count;
-
 // All checks, each against a new store; prints the name of each before it runs.
 void storage_conformance_run(const struct storage_factory *f);
 
