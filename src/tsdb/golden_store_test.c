@@ -18,13 +18,6 @@
 
 #ifndef TIDEMARK_SMALL // Such a build writes other pages.
 
-static u64 from_env(const char *name, u64 otherwise)
-{
-    const char *text = getenv(name);
-    u64 v;
-    return text && parse_u64(str_c(text), &v) ? v : otherwise;
-}
-
 // --- Reading all of it ---------------------------------------------------------------------------
 
 // Threads: owned by the test.
@@ -505,8 +498,8 @@ TEST(golden_store_when_damaged_gives_right_values_or_none)
 #    else
     const u64 few = 500;
 #    endif
-    const u64 n = from_env("TIDEMARK_MUTATIONS", few);
-    const u64 seed = from_env("TIDEMARK_SEED", 1);
+    const u64 n = fixture_env("TIDEMARK_MUTATIONS", few);
+    const u64 seed = fixture_env("TIDEMARK_SEED", 1);
     struct mutations *m = MEM_NEW(struct mutations);
     golden_init(&m->g);
     tree_init(&m->whole);

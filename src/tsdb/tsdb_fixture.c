@@ -255,3 +255,10 @@ void fixture_steps(struct fixture *f)
         ASSERT_OK(tsdb_step(f->db, &did, &e), e);
     }
 }
+
+u64 fixture_env(const char *name, u64 fallback)
+{
+    u64 v = 0;
+    const char *text = getenv(name);
+    return text && parse_u64(str_c(text), &v) ? v : fallback;
+}

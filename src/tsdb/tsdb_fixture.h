@@ -53,6 +53,8 @@ void fixture_hist_make(u64 seed, struct fixture_hist *out);
 // All of a sample but its time.
 u64 fixture_sample_hash(const struct series_run *run, u32 i);
 void fixture_keep(struct fixture *f, struct tsdb_retention r);
+u64 fixture_env(const char *name,
+                u64 fallback);         // A number from the environment: long forms, seeds.
 void fixture_steps(struct fixture *f); // Until nothing is left to do.
 
 #endif

@@ -1,4 +1,7 @@
-// tsdb_model_test.c: the engine against the slow store, and against its own threads.
+// tsdb_model_test.c: the engine against the slow store.
+//
+// TIDEMARK_MODELS=n runs each test with n seeds instead of the short form, TIDEMARK_SEED=n begins
+// elsewhere.
 #include "base/arena.h"
 #include "base/bits.h"
 #include "base/error.h"
@@ -6,14 +9,12 @@
 #include "base/str.h"
 #include "model/match.h"
 #include "os/clk.h"
-#include "os/thr.h"
 #include "storage/memstore.h"
 #include "tsdb/head.h"
 #include "tsdb/head_settle.h"
 #include "tsdb/tsdb_fixture.h"
 #include "tsdb/tsdb_inner.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,8 +28,10 @@ struct pair {
     i64 t_last[MODEL_SERIES];
     struct gone *gone; // What is deleted; the oracle knows nothing of it.
     u32 gone_count;
-    u64 boxes;   // Compared.
-    u32 settled; // Series that were idle at once, at most.
+    u64 compared; // How often.
+    u64 samples;  // Of these comparisons.
+    u64 boxes;    // Of those what is more than a double.
+    u32 settled;  // Series that were idle at once, at most.
 };
 
 // Threads: a value.
@@ -471,6 +474,8 @@ static void pair_compare(struct pair *p)
     assert_int_equal(got.samples, want.samples);
     assert_int_equal(got.boxes, want.boxes);
     assert_true(got.hash == want.hash);
+    p->compared++;
+    p->samples += got.samples;
     p->boxes += got.boxes;
     got = select_newest(p->f.s, ms, n, from, to);
     want = newest_walked(p, ms, n, from, to);
@@ -484,10 +489,45 @@ static void pair_compare(struct pair *p)
     arena_free(a);
 }
 
-static void model_run(u64 seed, i64 ooo_window_ms, u32 rounds, bool deletes)
+// What many seeds compared. Threads: owned.
+struct model_totals {
+    u64 commits;
+    u64 compared;
+    u64 samples;
+};
+
+// deletes: sometimes, and cleans.
+static void pair_work(struct pair *p, bool deletes)
 {
+    struct rng *r = &p->f.rng;
+    pair_write(p);
+    if (rng_below(r, 6) == 0) {
+        fixture_steps(&p->f);
+    }
+    if (rng_below(r, 8) == 0) {
+        pair_settle(p);
+    }
+    if (rng_below(r, 40) == 0) {
+        fixture_reopen(&p->f);
+    }
+    if (deletes && rng_below(r, 12) == 0) {
+        pair_delete(p);
+    }
+    if (deletes && rng_below(r, 30) == 0) {
+        pair_undelete(p);
+    }
+    if (deletes && rng_below(r, 60) == 0) {
+        pair_clean(p);
+    }
+    if (rng_below(r, 3) == 0) {
+        pair_compare(p);
+    }
+}
+
+static void model_run(u64 seed, i64 ooo_window_ms, bool deletes, struct model_totals *totals)
+{
+    const u32 rounds = deletes ? 500 : 600;
     struct pair p = {.now = FIXTURE_NOW};
-    u64 compared = 0;
     fixture_init(&p.f, seed);
     p.f.opts.ooo_window_ms = ooo_window_ms;
     p.f.opts.block_range_ms = 40000;
@@ -498,267 +538,47 @@ static void model_run(u64 seed, i64 ooo_window_ms, u32 rounds, bool deletes)
     p.f.opts.image_log_bytes = 1;
     fixture_open(&p.f);
     p.oracle = memstore_new((struct memstore_opts){.clk = p.f.clk, .ooo_window_ms = ooo_window_ms});
+    printf("# seed %llu", (unsigned long long)seed); // Before anything can fail.
     for (u32 i = 0; i < rounds; i++) {
-        pair_write(&p);
-        if (rng_below(&p.f.rng, 6) == 0) {
-            fixture_steps(&p.f);
-        }
-        if (rng_below(&p.f.rng, 8) == 0) {
-            pair_settle(&p);
-        }
-        if (rng_below(&p.f.rng, 40) == 0) {
-            fixture_reopen(&p.f);
-        }
-        if (deletes && rng_below(&p.f.rng, 12) == 0) {
-            pair_delete(&p);
-        }
-        if (deletes && rng_below(&p.f.rng, 30) == 0) {
-            pair_undelete(&p);
-        }
-        if (deletes && rng_below(&p.f.rng, 60) == 0) {
-            pair_clean(&p);
-        }
-        if (rng_below(&p.f.rng, 3) == 0) {
-            pair_compare(&p);
-            compared++;
-        }
+        pair_work(&p, deletes);
     }
-    printf("# seed %llu: %u commits, %llu comparisons\n", (unsigned long long)seed, rounds,
-           (unsigned long long)compared);
+    printf(": %u commits, %llu comparisons\n", rounds, (unsigned long long)p.compared);
     assert_true(p.boxes > 1000);
     assert_int_equal(p.settled, MODEL_SERIES);
+    totals->commits += rounds;
+    totals->compared += p.compared;
+    totals->samples += p.samples;
     memstore_free(p.oracle);
     mem_free(p.gone);
     fixture_fini(&p.f);
 }
 
+// windows: the two that seeds have in turn.
+static void models_run(u64 first, u64 count, const i64 windows[2], bool deletes)
+{
+    struct model_totals totals = {0};
+    count = fixture_env("TIDEMARK_MODELS", count);
+    first = fixture_env("TIDEMARK_SEED", first);
+    for (u64 seed = first; seed < first + count; seed++) {
+        model_run(seed, windows[seed % 2], deletes, &totals);
+    }
+    printf("# seeds %llu to %llu: %llu commits, %llu comparisons of %llu samples\n",
+           (unsigned long long)first, (unsigned long long)(first + count - 1),
+           (unsigned long long)totals.commits, (unsigned long long)totals.compared,
+           (unsigned long long)totals.samples);
+}
+
 TEST(tsdb_agrees_with_the_slow_store_in_order)
 {
-    model_run(21, 0, 600, false);
-    model_run(22, 0, 600, false);
+    models_run(21, 2, (const i64[]){0, 0}, false);
 }
 
 TEST(tsdb_agrees_with_the_slow_store_out_of_order)
 {
-    model_run(31, 8000, 600, false);
-    model_run(32, 8000, 600, false);
+    models_run(31, 2, (const i64[]){8000, 8000}, false);
 }
 
 TEST(tsdb_agrees_with_the_slow_store_over_deletions)
 {
-    for (u64 seed = 41; seed < 47; seed++) {
-        model_run(seed, seed % 2 ? 8000 : 0, 500, true);
-    }
-}
-
-// --- Under threads -----------------------------------------------------------------------------
-
-#define WRITERS      2U
-#define THREAD_STEPS 400
-
-// Threads: atomic but for f, which is shared as the engine allows.
-struct arena_of_threads {
-    struct fixture f;
-    _Atomic i64 written[WRITERS]; // Newest time that is committed.
-    struct stop *pause;
-    _Atomic bool over;
-    _Atomic u32 failed;
-};
-
-// Threads: owned by the thread that runs it.
-struct writer_job {
-    struct arena_of_threads *all;
-    u32 id;
-};
-
-// Each commit writes the same value to all of the writer's series: a reader must never see a half.
-static void writer_run(void *arg)
-{
-    const struct writer_job *job = arg;
-    struct arena_of_threads *all = job->all;
-    struct error e = {0};
-    struct labels sets[8];
-    struct label items[8][16];
-    char bytes[8][512];
-    struct series_ref refs[8];
-    u8 outcomes[8];
-    struct storage_appender *a =
-        storage_appender_open(all->f.s, TENANT_DEFAULT, job->id ? STREAM_RULES : STREAM_SCRAPE, &e);
-    for (u32 i = 0; i < 8; i++) {
-        char text[64];
-        (void)snprintf(text, sizeof(text), "w%u,instance=i%u,job=j", job->id, i);
-        sets[i] = fixture_labels(text, items[i], bytes[i]);
-    }
-    for (int step = 0; step < THREAD_STEPS; step++) {
-        i64 t[8];
-        f64 values[8];
-        u64 position = 0;
-        for (u32 i = 0; i < 8; i++) {
-            t[i] = FIXTURE_NOW + step * 500;
-            values[i] = step;
-        }
-        // A writer far behind the other would find its time cut into a block already.
-        while (t[0] > FIXTURE_NOW + 5000 && t[0] > atomic_load(&all->written[1 - job->id]) + 5000) {
-            (void)stop_sleep_ms(all->pause, 1);
-        }
-        a->ops->resolve(a, sets, 8, refs, outcomes);
-        struct append_batch b = {
-            .refs = refs, .t_ms = t, .values = values, .n = 8, .outcomes = outcomes};
-        if (!a->ops->append(a, &b, &e) || !a->ops->commit(a, DURABILITY_SYNC, &position, &e) ||
-            (step % 20 == 0 && !storage_wait_durable(all->f.s, position, &e))) {
-            atomic_fetch_add(&all->failed, 1);
-        }
-        for (u32 i = 0; i < 8; i++) {
-            if (outcomes[i] != APPEND_STORED) {
-                atomic_fetch_add(&all->failed, 1);
-            }
-        }
-        atomic_store(&all->written[job->id], t[0]);
-    }
-    storage_appender_close(a);
-}
-
-static void reader_look(struct arena_of_threads *all, u32 id)
-{
-    struct error e = {0};
-    i64 known = atomic_load(&all->written[id]);
-    struct arena *arena = arena_new((size_t)1 << 20);
-    struct matcher m;
-    char name[8];
-    (void)snprintf(name, sizeof(name), "w%u", id);
-    struct storage_querier *q =
-        storage_querier_open(all->f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
-    struct select_hints h = {.start_ms = INT64_MIN, .end_ms = INT64_MAX};
-    struct series_cursor *c = matcher_init(&m, arena, MATCH_EQ, LABEL_NAME, str_c(name), &e)
-                                  ? q->ops->select(q, &m, 1, &h, NULL, &e)
-                                  : NULL;
-    u64 first = UINT64_MAX;
-    while (c && c->ops->next(c)) {
-        struct series_run run;
-        u64 n = 0;
-        while (c->ops->run(c, &run)) {
-            for (u32 i = 0; i < run.n; i++, n++) {
-                if (run.values[i] != (f64)n || run.t_ms[i] != FIXTURE_NOW + (i64)n * 500) {
-                    atomic_fetch_add(&all->failed, 1);
-                }
-            }
-        }
-        first = first == UINT64_MAX ? n : first;
-        // All series of a writer end at the same commit, and not before what was known.
-        if (n != first || (known > 0 && FIXTURE_NOW + ((i64)n - 1) * 500 < known)) {
-            atomic_fetch_add(&all->failed, 1);
-        }
-    }
-    if (!c || !c->ops->close(c, NULL, &e)) {
-        atomic_fetch_add(&all->failed, 1);
-    }
-    storage_querier_close(q);
-    arena_free(arena);
-}
-
-// The newest samples are those of one commit, the same of all series, and no older than is known.
-static void reader_look_at_newest(struct arena_of_threads *all, u32 id)
-{
-    struct error e = {0};
-    i64 known = atomic_load(&all->written[id]);
-    struct arena *arena = arena_new((size_t)1 << 20);
-    struct matcher m;
-    char name[8];
-    (void)snprintf(name, sizeof(name), "w%u", id);
-    struct storage_querier *q =
-        storage_querier_open(all->f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
-    struct select_hints h = {.start_ms = known, .end_ms = INT64_MAX, .newest = true};
-    struct series_cursor *c = matcher_init(&m, arena, MATCH_EQ, LABEL_NAME, str_c(name), &e)
-                                  ? q->ops->select(q, &m, 1, &h, NULL, &e)
-                                  : NULL;
-    struct series_newest n;
-    i64 t = 0;
-    u32 series = 0;
-    bool good = c != NULL;
-    while (c && c->ops->newest(c, &n)) {
-        for (u32 i = 0; i < n.n; i++) {
-            t = series == 0 ? n.t_ms[i] : t;
-            good = good && n.t_ms[i] == t && t >= known &&
-                   n.values[i] == (f64)((t - FIXTURE_NOW) / 500);
-            series++;
-        }
-    }
-    good = c && c->ops->close(c, NULL, &e) && good && (series == 8 || (series == 0 && known == 0));
-    if (!good) {
-        atomic_fetch_add(&all->failed, 1);
-    }
-    storage_querier_close(q);
-    arena_free(arena);
-}
-
-static void reader_run(void *arg)
-{
-    struct arena_of_threads *all = arg;
-    while (!atomic_load(&all->over)) {
-        reader_look(all, 0);
-        reader_look(all, 1);
-        for (u32 i = 0; i < 20; i++) { // Of what is planned and not yet committed, nothing shows.
-            reader_look_at_newest(all, i % WRITERS);
-        }
-    }
-}
-
-static void stepper_run(void *arg)
-{
-    struct arena_of_threads *all = arg;
-    while (!atomic_load(&all->over)) {
-        struct error e;
-        bool did;
-        struct tsdb_status status;
-        struct arena *a = arena_new((size_t)1 << 20);
-        clk_manual_advance(all->f.clk, 1);
-        if (!tsdb_step(all->f.db, &did, &e)) {
-            atomic_fetch_add(&all->failed, 1);
-        }
-        for (u32 i = 0; i < SHARDS; i++) {
-            head_settle(all->f.db->heads[i]);
-        }
-        tsdb_status_get(all->f.db, 5, a, &status);
-        arena_free(a);
-    }
-}
-
-TEST(tsdb_shows_whole_commits_to_readers_under_threads)
-{
-    struct arena_of_threads *all = MEM_NEW(struct arena_of_threads);
-    struct writer_job jobs[WRITERS] = {{all, 0}, {all, 1}};
-    struct error e = {0};
-    all->pause = stop_new();
-    fixture_init(&all->f, 77);
-    all->f.opts.wal_thread = true;
-    all->f.opts.block_range_ms = 20000;
-    all->f.opts.compact_first = 2;
-    all->f.opts.compact_second = 2;
-    all->f.opts.wal_segment_bytes = 8000;
-    all->f.opts.image_every_ms = 4;
-    all->f.opts.image_log_bytes = 1;
-    fixture_open(&all->f);
-    clk_manual_advance(all->f.clk, THREAD_STEPS * 500);
-    struct thr *writers[WRITERS];
-    struct thr *readers[2];
-    struct thr *stepper = thr_start("step", stepper_run, all, &e);
-    for (u32 i = 0; i < 2; i++) {
-        readers[i] = thr_start("read", reader_run, all, &e);
-        writers[i] = thr_start("write", writer_run, &jobs[i], &e);
-    }
-    for (u32 i = 0; i < WRITERS; i++) {
-        thr_join(writers[i]);
-    }
-    atomic_store(&all->over, true);
-    for (u32 i = 0; i < 2; i++) {
-        thr_join(readers[i]);
-    }
-    thr_join(stepper);
-    assert_int_equal(all->failed, 0);
-    assert_int_equal(fixture_count(&all->f, INT64_MIN, INT64_MAX), WRITERS * 8 * THREAD_STEPS);
-    fixture_reopen(&all->f);
-    assert_int_equal(fixture_count(&all->f, INT64_MIN, INT64_MAX), WRITERS * 8 * THREAD_STEPS);
-    fixture_fini(&all->f);
-    stop_free(all->pause);
-    mem_free(all);
+    models_run(41, 6, (const i64[]){0, 8000}, true);
 }
