@@ -14,15 +14,6 @@
 
 enum { ANSWER_MAX = 65536 };
 
-u64 push_mix(u64 x)
-{
-    x ^= x >> 33;
-    x *= 0xff51afd7ed558ccdULL;
-    x ^= x >> 33;
-    x *= 0xc4ceb9fe1a85ec53ULL;
-    return x ^ (x >> 33);
-}
-
 f64 push_now_s(void)
 {
     struct timespec t;

@@ -24,7 +24,15 @@ u32 push_client_ask(struct push_client *c, str request);
 // The whole request of a WriteRequest (protobuf); *bytes are those of its body.
 void push_request_make(struct buf *out, u16 port, str message, u64 *bytes);
 void push_label_put(struct buf *out, const char *name, const char *value);
-u64 push_mix(u64 x); // What values are made of.
 f64 push_now_s(void);
+
+static inline u64 push_mix(u64 x) // What values are made of.
+{
+    x ^= x >> 33;
+    x *= 0xff51afd7ed558ccdULL;
+    x ^= x >> 33;
+    x *= 0xc4ceb9fe1a85ec53ULL;
+    return x ^ (x >> 33);
+}
 
 #endif

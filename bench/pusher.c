@@ -1,13 +1,13 @@
 // pusher.c: sends remote write 1.0 to any receiver, as fast as it answers. The same arguments give
 // the same bytes, so that several servers can be compared.
 //
-//   bench_pusher PORT SHAPE SERIES FIRST STEPS STEP_MS START_MS
+//   bench_pusher PORT SERIES FIRST STEPS STEP_MS START_MS
 //
-// SHAPE is "node" (40 metrics, 200 series an instance, as a scraped host has) or "cpu" (one
-// counter, 16 series an instance). Samples FIRST to FIRST + STEPS - 1 of every series, sample k at
-// START_MS + k * STEP_MS. Requests of 2000 samples, one of each series, over CONNS connections;
-// everything is encoded before the first byte leaves. Prints one JSON object: samples, requests,
-// bytes, wall_s, refused (requests that were not answered 2xx), sum (of all values sent).
+// 40 metrics, 200 series an instance, as a scraped host has. Samples FIRST to FIRST + STEPS - 1 of
+// every series, sample k at START_MS + k * STEP_MS. Requests of 2000 samples, one of each series,
+// over CONNS connections; everything is encoded before the first byte leaves. Prints one JSON
+// object: samples, requests, bytes, wall_s, refused (requests that were not answered 2xx), sum (of
+// all values sent).
 //
 // Memory: all requests, some 16 bytes a sample.
 // Threads: one for each connection, with requests of its own.
@@ -26,7 +26,6 @@ enum { CONNS = 2, BATCH = 2000 };
 // Threads: frozen while the threads run.
 struct plan {
     u16 port;
-    bool cpu;
     u32 series;
     u64 first;
     u64 steps;
@@ -47,15 +46,11 @@ struct lane {
     f64 sum;
 };
 
-static const char *const modes[8] = {"idle",    "iowait", "irq",    "nice",
-                                     "softirq", "steal",  "system", "user"};
-
 // Of ten series four never change, four are whole counters, two are seconds with two decimals.
-static f64 value_at(const struct plan *p, u32 series, u64 k)
+static f64 value_at(u32 series, u64 k)
 {
-    // Far from zero, near which versions of Prometheus extrapolate differently.
     u64 base = 10000000 + push_mix(series) % 1000000;
-    u64 kind = p->cpu ? 9 : series % 10;
+    u64 kind = series % 10;
     if (kind < 4) {
         return (f64)base;
     }
@@ -64,24 +59,15 @@ static f64 value_at(const struct plan *p, u32 series, u64 k)
     return kind < 8 ? (f64)v : (f64)v / 100;
 }
 
-static void labels_put(struct buf *out, const struct plan *p, u32 series)
+static void labels_put(struct buf *out, u32 series)
 {
+    enum { PER_INSTANCE = 200 };
     char name[64];
     char instance[64];
     char value[32];
-    u32 in_instance = p->cpu ? 16 : 200;
-    u32 at = series % in_instance;
+    u32 at = series % PER_INSTANCE;
     (void)snprintf(instance, sizeof(instance), "host-%04u.example.internal:9100",
-                   series / in_instance);
-    if (p->cpu) {
-        (void)snprintf(value, sizeof(value), "%u", at / 8);
-        push_label_put(out, "__name__", "bench_cpu_seconds_total");
-        push_label_put(out, "cpu", value);
-        push_label_put(out, "instance", instance);
-        push_label_put(out, "job", "rate");
-        push_label_put(out, "mode", modes[at % 8]);
-        return;
-    }
+                   series / PER_INSTANCE);
     (void)snprintf(name, sizeof(name), "bench_node_network_metric_%02u_total", at / 5);
     // Without its name a series must still be one of a kind: rates and sums over time drop it.
     (void)snprintf(value, sizeof(value), "eth%u", at);
@@ -97,9 +83,9 @@ static void request_make(struct lane *l, struct buf *raw, u32 from, u64 k)
     buf_clear(raw);
     u32 to = MIN(from + BATCH, p->series);
     for (u32 s = from; s < to; s++) {
-        f64 v = value_at(p, s, k);
+        f64 v = value_at(s, k);
         size_t series = pbw_begin(raw, 1);
-        labels_put(raw, p, s);
+        labels_put(raw, s);
         size_t sample = pbw_begin(raw, 2);
         pbw_f64(raw, 1, v);
         pbw_varint(raw, 2, (u64)(p->start_ms + (i64)k * p->step_ms));
@@ -158,23 +144,21 @@ static void lanes_run(struct lane *lanes, void *(*fn)(void *))
 
 int main(int argc, char **argv)
 {
-    u64 n[8] = {0};
-    bool ok = argc == 8 && (strcmp(argv[2], "node") == 0 || strcmp(argv[2], "cpu") == 0);
-    for (int i = 1; ok && i < 8; i++) {
-        ok = i == 2 || parse_u64(str_c(argv[i]), &n[i]);
+    u64 n[7] = {0};
+    bool ok = argc == 7;
+    for (int i = 1; ok && i < 7; i++) {
+        ok = parse_u64(str_c(argv[i]), &n[i]);
     }
-    if (!ok || n[1] > UINT16_MAX || n[3] > 1000000 || n[3] * n[5] > 20000000) {
-        (void)fprintf(stderr,
-                      "usage: bench_pusher PORT node|cpu SERIES FIRST STEPS STEP_MS START_MS\n");
+    if (!ok || n[1] > UINT16_MAX || n[2] > 1000000 || n[2] * n[4] > 20000000) {
+        (void)fprintf(stderr, "usage: bench_pusher PORT SERIES FIRST STEPS STEP_MS START_MS\n");
         return 2;
     }
     struct plan p = {.port = (u16)n[1],
-                     .cpu = argv[2][0] == 'c',
-                     .series = (u32)n[3],
-                     .first = n[4],
-                     .steps = n[5],
-                     .step_ms = (i64)n[6],
-                     .start_ms = (i64)n[7]};
+                     .series = (u32)n[2],
+                     .first = n[3],
+                     .steps = n[4],
+                     .step_ms = (i64)n[5],
+                     .start_ms = (i64)n[6]};
     struct lane lanes[CONNS] = {0};
     for (u32 i = 0; i < CONNS; i++) {
         lanes[i] = (struct lane){.plan = &p, .number = i};

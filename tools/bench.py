@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Measures Tidemark beside Debian's Prometheus and VictoriaMetrics, in one run on one machine.
 
-Scrape, remote write, bytes on disk, one rate query: the same input to each server, one server at a
-time, each on a fresh folder; CPU is the time of the server's process, user and system, background
-work included. Answers are compared before they are timed: a wrong answer makes the run fail, no
-figure does. Servers listen on 127.0.0.1 only. Prints a table in Markdown.
+Scrape, remote write, bytes on disk, queries: the same input to each server, one server at a time,
+each on a fresh folder; CPU is the time of the server's process, user and system, background work
+included. Answers are compared before they are timed: a wrong answer makes the run fail, no figure
+does. Servers listen on 127.0.0.1 only. Prints a table in Markdown.
 
-Sections: scrape, push, blocks, head, compaction, scan, restart, queries, panel (only when asked for, or
-with --long). --only names sections, or questions of queries; --quick takes shorter windows and one
-capture; --long takes the sizes of the goals, which last for hours; --charts writes drawings of how
-cost grows to a folder. Parts: bench_queries.py, bench_storage.py, bench_charts.py.
+Sections: scrape, push, blocks, head, compaction, scan, restart, queries, panel. --only names
+sections, or questions of queries; --quick takes shorter windows and one capture; --long takes the
+sizes of the goals where the usual ones are smaller; --charts measures how cost grows instead
+(sections growth_storage and growth_queries) and draws it into a folder.
+Parts: bench_queries.py, bench_storage.py, bench_growth.py, bench_charts.py.
 """
 import argparse
 import datetime
@@ -30,6 +31,7 @@ import time
 
 from bench_common import NAMES, Server, Table, Wrong, expect
 import bench_charts
+import bench_growth
 import bench_queries
 import bench_storage
 
@@ -38,7 +40,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests"))
 CAPTURES = ("node", "prom", "vm")
 GRID_MS, DAY_MS = 15000, 86400000
 # What a run lasts at most, in seconds; by then something hangs.
-LIMIT_S, LIMIT_QUICK_S, LIMIT_LONG_S = 1800, 600, 14400
+LIMIT_S, LIMIT_QUICK_S, LIMIT_LONG_S = 2400, 600, 7200
 
 
 class Size:
@@ -47,9 +49,8 @@ class Size:
     def __init__(self, quick):
         self.targets, self.series, self.interval_s = (100 if quick else 300), 800, 5
         self.warm_s, self.window_s, self.windows = (7, 10, 1) if quick else (12, 10, 3)
-        self.push_series, self.push_steps, self.push_rounds = 20000, (20 if quick else 50), 3
-        self.rate_series, self.rate_steps, self.rate_step_s = 4800, 216, 5
-        self.query_step_s, self.query_runs = 15, (7 if quick else 15)
+        # Series and steps of a round.
+        self.pushes, self.push_rounds = ([(20000, 20)] if quick else [(20000, 50), (200000, 5)]), 3
         self.captures = CAPTURES[:1] if quick else CAPTURES
 
 
@@ -107,33 +108,33 @@ def scrape(bench):
                     {n: m for n, (_, m, _) in got.items()})
 
 
-# ---- remote write and the rate query ----
+# ---- remote write ----
 
-def push(bench, server, shape, series, first, steps, step_ms, start_ms):
-    out = subprocess.run([bench.program("bench_pusher"), str(server.port), shape] +
-                         [str(x) for x in (series, first, steps, step_ms, start_ms)],
-                         check=True, capture_output=True, timeout=120).stdout
+def push(bench, server, series, first, steps, start_ms):
+    out = subprocess.run([bench.program("bench_pusher"), str(server.port)] +
+                         [str(x) for x in (series, first, steps, GRID_MS, start_ms)],
+                         check=True, capture_output=True, timeout=300).stdout
     result = json.loads(out)
     if result["refused"]:
         raise Wrong(f"{server.name} refused {result['refused']} of {result['requests']} requests")
     return result
 
 
-def push_one(bench, s, start_ms):
+def push_one(bench, s, series, steps, start_ms):
     """The rounds of remote write; (CPU s per million, M samples/s of wall, bytes per sample)."""
-    size = bench.size
-    done = [push(bench, s, "node", size.push_series, 0, 1, GRID_MS, start_ms)]
+    rounds = bench.size.push_rounds
+    done = [push(bench, s, series, 0, 1, start_ms)]
+    s.settle()
     cpus, walls = [], []
-    for i in range(size.push_rounds):
+    for i in range(rounds):
         cpu = s.cpu_s()
-        done.append(push(bench, s, "node", size.push_series, 1 + i * size.push_steps,
-                         size.push_steps, GRID_MS, start_ms))
+        done.append(push(bench, s, series, 1 + i * steps, steps, start_ms))
         time.sleep(1)  # What the server does with it after its answer counts as well.
         cpus.append((s.cpu_s() - cpu) / done[-1]["samples"] * 1e6)
         walls.append(done[-1]["samples"] / done[-1]["wall_s"] / 1e6)
     if s.name == "victoria-metrics":
         s.request("GET", "/internal/force_flush")
-    end = start_ms + GRID_MS * size.push_rounds * size.push_steps
+    end = start_ms + GRID_MS * rounds * steps
     all_of = '_over_time({job="push"}[2h]))'
     wanted = sum(d["samples"] for d in done)
     for _ in range(30):  # VictoriaMetrics shows what it took only when it has sorted it in.
@@ -145,87 +146,24 @@ def push_one(bench, s, start_ms):
     return statistics.median(cpus), statistics.median(walls), done[1]["bytes"] / done[1]["samples"]
 
 
-def rate_params(bench, start_ms):
-    # A second beside the samples: Prometheus 2 also took the one at the very start of a window.
-    size, start_s = bench.size, start_ms / 1000 + 1
-    return {"query": "sum by (mode) (rate(bench_cpu_seconds_total[5m]))", "start": start_s,
-            "end": start_s + size.rate_steps * size.rate_step_s, "step": size.query_step_s}
+def pushed(bench, names, series, steps):
+    """{server: what push_one says}."""
+    start_ms = int(time.time()) * 1000 - (bench.size.push_rounds * steps + 1) * GRID_MS - 300000
+    got = {}
+    for n in names:
+        flags = ["-search.maxUniqueTimeseries=3000000"] if n == "victoria-metrics" else []
+        with bench.server(n, flags=flags) as s:
+            got[n] = push_one(bench, s, series, steps, start_ms)
+    return got
 
 
-def rate_one(bench, s, start_ms):
-    """(wall ms, CPU ms, answer)."""
-    size = bench.size
-    sent = push(bench, s, "cpu", size.rate_series, 0, size.rate_steps, size.rate_step_s * 1000, start_ms)
-    if s.name == "victoria-metrics":
-        s.request("GET", "/internal/force_flush")
-    end = start_ms + size.rate_steps * size.rate_step_s * 1000
-    expect(s, "samples to query", s.scalar("sum(count_over_time(bench_cpu_seconds_total[1h]))", end),
-           sent["samples"])
-    time.sleep(2)  # Let the work of the load settle.
-    params = rate_params(bench, start_ms)
-    answer = {r["metric"]["mode"]: {float(t): float(v) for t, v in r["values"]}
-              for r in s.query("query_range", **params)}
-    s.query("query_range", **params)
-    walls, cpu = [], s.cpu_s()
-    for _ in range(size.query_runs):
-        start = time.perf_counter()
-        s.query("query_range", **params)
-        walls.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(walls), (s.cpu_s() - cpu) / size.query_runs * 1e3, answer
-
-
-def difference(a, b, from_s=0.0):
-    """The largest relative difference of two answers; None if they have not the same points."""
-    if a.keys() != b.keys():
-        return None
-    worst = 0.0
-    for key in a:
-        left, right = ({t: v for t, v in x[key].items() if t >= from_s} for x in (a, b))
-        if left.keys() != right.keys():
-            return None
-        for t in left:
-            worst = max(worst, abs(left[t] - right[t]) / max(abs(left[t]), abs(right[t]), 1e-300))
-    return worst
-
-
-def compare_rates(bench, answers, start_ms):
-    ours = answers["tidemark"]
-    steps = bench.size.rate_steps * bench.size.rate_step_s // bench.size.query_step_s
-    points = sum(len(v) for v in ours.values())
-    # The window of the first step holds one sample, which has no rate.
-    if len(ours) != 8 or points not in (8 * steps, 8 * (steps + 1)):
-        raise Wrong(f"tidemark's rate has {len(ours)} series and {points} points")
-    if "prometheus" in answers:
-        worst = difference(ours, answers["prometheus"])
-        if worst is None or worst > 1e-9:
-            raise Wrong(f"rates of tidemark and prometheus differ: {worst}")
-        bench.table.note(f"rate query: tidemark and prometheus agree in all {points} points "
-                         f"(largest relative difference {worst:.1e})")
-    if "victoria-metrics" in answers:
-        worst = difference(ours, answers["victoria-metrics"], start_ms / 1000 + 300)
-        said = "has other points" if worst is None else f"differs by up to {worst:.1%} where windows are full"
-        bench.table.note("rate query: victoria-metrics takes the sample before the window instead of "
-                         f"extrapolating, by design: it {said}")
-
-
-def push_and_query(bench):
-    size = bench.size
-    start_ms = int(time.time()) * 1000 - (size.push_rounds * size.push_steps + 1) * GRID_MS - 300000
-    rate_ms = int(time.time()) * 1000 - size.rate_steps * size.rate_step_s * 1000 - 300000
-    pushed, rates = {}, {}
-    for n in bench.names:
-        with bench.server(n) as s:
-            pushed[n] = push_one(bench, s, start_ms)
-            rates[n] = rate_one(bench, s, rate_ms)
-    compare_rates(bench, {n: r[2] for n, r in rates.items()}, rate_ms)
-    per_sample = next(iter(pushed.values()))[2]
-    what = f"remote write ({size.push_series} series, requests of 2000 samples, {per_sample:.0f} B/sample)"
-    bench.table.add(f"{what}, CPU", "s per million samples", {n: p[0] for n, p in pushed.items()})
-    bench.table.add("same, two connections, wall", "million samples/s",
-                    {n: p[1] for n, p in pushed.items()}, ratio=False)
-    what = f"sum by (rate), {size.rate_series} series × {size.rate_steps} samples, 73 steps"
-    bench.table.add(f"{what}, wall", "ms", {n: r[0] for n, r in rates.items()})
-    bench.table.add("same, CPU", "ms", {n: r[1] for n, r in rates.items()})
+def remote_write(bench):
+    for series, steps in bench.size.pushes:
+        got = pushed(bench, bench.names, series, steps)
+        what = f"remote write ({series} series, requests of 2000 samples, {got['tidemark'][2]:.0f} B/sample)"
+        bench.table.add(f"{what}, CPU", "s per million samples", {n: p[0] for n, p in got.items()})
+        bench.table.add("same, two connections, wall", "million samples/s",
+                        {n: p[1] for n, p in got.items()}, ratio=False)
 
 
 # ---- bytes on disk ----
@@ -378,12 +316,14 @@ class Bench:
     def wanted(self, question):
         return "queries" in self.only or question in self.only
 
-    def chart(self, name, title, across, lines):
-        """Draws lines of (x, y) into the folder of --charts, if there is one."""
-        if self.charts:
-            os.makedirs(self.charts, exist_ok=True)
-            with open(os.path.join(self.charts, name + ".svg"), "w") as f:
-                f.write(bench_charts.drawing(title, across, lines))
+    def pushed(self, names, series, steps):
+        return pushed(self, names, series, steps)
+
+    def chart(self, name, title, across, up, lines):
+        """Draws lines of (x, y) into the folder of --charts."""
+        os.makedirs(self.charts, exist_ok=True)
+        with open(os.path.join(self.charts, name + ".svg"), "w") as f:
+            f.write(bench_charts.drawing(title, across, up, lines))
 
     def wrong(self, e):
         self.failed = True
@@ -432,14 +372,17 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--only", help="sections, or questions")
-    parser.add_argument("--charts", help="a folder")
+    parser.add_argument("--charts", help="a folder for drawings of how cost grows")
     options = parser.parse_args()
-    sections = {"scrape": scrape, "push": push_and_query, "blocks": blocks, "head": bench_storage.head,
+    growth = {"growth_storage": bench_growth.storage, "growth_queries": bench_growth.queries}
+    sections = {"scrape": scrape, "push": remote_write, "blocks": blocks, "head": bench_storage.head,
                 "compaction": bench_storage.compaction, "scan": bench_storage.scan,
                 "restart": bench_storage.restart, "queries": bench_queries.queries, "panel": bench_queries.panel}
-    usual = [name for name in sections if name != "panel" or options.long]
+    usual = list(growth if options.charts else sections)
+    if options.charts:
+        sections.update(growth)
     options.only = options.only.split(",") if options.only else usual
-    questions = {q.name for q in bench_queries.Plan().questions}
+    questions = set(bench_queries.question_names())
     unknown = set(options.only) - set(sections) - questions
     if unknown:
         parser.error(f"no such section or question: {', '.join(sorted(unknown))}")

@@ -18,31 +18,33 @@ def ran(bench, *command):
     return result
 
 
+HEAD = (("new", "new series", "µs", lambda r: r["us_new_series"]),
+        ("append", "append with the log and the work behind it", "ns", lambda r: r["ns_append"]),
+        ("bare", "append without", "ns", lambda r: r["ns_append_bare"]),
+        ("memory", "anonymous memory", "bytes per series", lambda r: r["bytes_per_series"]["mean"]),
+        ("select", "select 1 series by 3 matchers", "µs", lambda r: r["us_select"]),
+        ("regex", "count by a regular expression", "ms", lambda r: r["ms_regex"]))
+
+
+def head_of(bench, series, rows):
+    return ran(bench, "bench_head", bench.folder("head"), series, rows)
+
+
 def head(bench):
-    sizes = [(10000, 480), (100000, 480), (1000000, 120)]
-    if bench.long:
-        sizes = [(10000, 480), (100000, 480), (1000000, 480), (5000000, 120)]
-    if bench.quick:
-        sizes = [(10000, 120)]
-    figures = (("new", "new series", "µs", lambda r: r["us_new_series"]),
-               ("append", "append with the log and the work behind it", "ns", lambda r: r["ns_append"]),
-               ("bare", "append without", "ns", lambda r: r["ns_append_bare"]),
-               ("memory", "anonymous memory", "bytes per series", lambda r: r["bytes_per_series"]["mean"]),
-               ("select", "select 1 series by 3 matchers", "µs", lambda r: r["us_select"]),
-               ("regex", "count by a regular expression", "ms", lambda r: r["ms_regex"]))
-    got = {}
+    sizes = [(10000, 120)] if bench.quick else [(10000, 480), (100000, 480), (1000000, 480 if bench.long else 120)]
     for series, rows in sizes:
-        got[series] = r = ran(bench, "bench_head", bench.folder("head"), series, rows)
-        for _, text, unit, get in figures:
+        r = head_of(bench, series, rows)
+        for _, text, unit, get in HEAD:
             bench.table.add(f"head of {series:,} series × {rows} samples: {text}", unit, {"tidemark": get(r)})
-    for name, text, unit, get in figures:
-        bench.chart("head-" + name, f"{text}, {unit}", "series",
-                    {"tidemark": [(n, get(r)) for n, r in got.items()]})
+
+
+def compaction_of(bench, series, hours):
+    return ran(bench, "bench_compact", bench.folder("compaction"), series, hours)
 
 
 def compaction(bench):
-    series, hours = (100000, 24) if bench.long else (1000, 4) if bench.quick else (10000, 24)
-    r = ran(bench, "bench_compact", bench.folder("compaction"), series, hours)
+    series, hours = (1000, 4) if bench.quick else (100000, 24)
+    r = compaction_of(bench, series, hours)
     name = f"compaction of {hours} h × {series:,} series at 15 s"
     bench.table.add(f"{name}, CPU", "million samples/s", {"tidemark": r["samples_per_s"] / 1e6})
     bench.table.add("same, extra memory", "MB", {"tidemark": r["peak_bytes"] / 1e6})
@@ -60,14 +62,19 @@ def scan(bench):
         bench.table.add(f"{name}, {text}, CPU", "ms", {"tidemark": r[kind + "_scan_ms"]})
 
 
+def restart_of(bench, series, rows):
+    """What it printed before it killed itself, and after."""
+    folder, end_s = bench.folder("restart"), 1700000000
+    return (ran(bench, "bench_restart", "fill", folder, series, rows, end_s),
+            ran(bench, "bench_restart", "open", folder, series, rows, end_s))
+
+
 def restart(bench):
-    series, rows, end_s = 1000000 if bench.long else 10000 if bench.quick else 100000, 100, 1700000000
-    folder = bench.folder("restart")
-    # It kills itself: its answer is what it printed before.
-    before = ran(bench, "bench_restart", "fill", folder, series, rows, end_s)
-    after = ran(bench, "bench_restart", "open", folder, series, rows, end_s)
-    name = f"kill -9, {series:,} series × {rows} samples"
-    bench.table.add(f"{name}: first right answer, wall", "s", {"tidemark": after["first_answer_s"]})
-    bench.table.add("same, CPU until it is open", "s", {"tidemark": after["open_cpu_s"]})
-    bench.table.add("same, anonymous memory after ÷ before", "×",
-                    {"tidemark": after["anonymous_bytes"] / before["anonymous_bytes"]})
+    for series in ([10000] if bench.quick else [100000, 1000000]):
+        rows = 100
+        before, after = restart_of(bench, series, rows)
+        name = f"kill -9, {series:,} series × {rows} samples"
+        bench.table.add(f"{name}: first right answer, wall", "s", {"tidemark": after["first_answer_s"]})
+        bench.table.add("same, CPU until it is open", "s", {"tidemark": after["open_cpu_s"]})
+        bench.table.add("same, anonymous memory after ÷ before", "×",
+                        {"tidemark": after["anonymous_bytes"] / before["anonymous_bytes"]})
