@@ -201,18 +201,22 @@ static void side_copy(struct hist_side *to, const struct hist_side *from, char *
     to->spans = block_put(bytes, from->spans, from->span_count * sizeof(from->spans[0]));
 }
 
+size_t hist_bytes(const struct hist *h)
+{
+    return sizeof(*h) + side_bytes(&h->positive) + side_bytes(&h->negative) +
+           h->custom_bound_count * sizeof(f64);
+}
+
 struct hist *hist_copy(struct arena *a, const struct hist *h)
 {
     static_assert(sizeof(struct hist) % alignof(f64) == 0, "columns follow the head aligned");
     static_assert(sizeof(struct hist_span) % alignof(f64) == 0, "and follow each other so");
-    const size_t bounds = h->custom_bound_count * sizeof(f64);
-    const size_t bytes = sizeof(*h) + side_bytes(&h->positive) + side_bytes(&h->negative) + bounds;
-    struct hist *copy = arena_alloc(a, 1, bytes);
+    struct hist *copy = arena_raw(a, 1, hist_bytes(h));
     char *rest = (char *)(copy + 1);
     *copy = *h;
     side_copy(&copy->positive, &h->positive, &rest);
     side_copy(&copy->negative, &h->negative, &rest);
-    copy->custom_bounds = block_put(&rest, h->custom_bounds, bounds);
+    copy->custom_bounds = block_put(&rest, h->custom_bounds, h->custom_bound_count * sizeof(f64));
     return copy;
 }
 

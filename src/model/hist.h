@@ -44,6 +44,7 @@ struct hist {
 // Spans agree with buckets, counts are sane, the schema is known; names what is wrong.
 bool hist_check(const struct hist *h, struct error *e) MUST_USE;
 struct hist *hist_copy(struct arena *a, const struct hist *h);
+size_t hist_bytes(const struct hist *h);                  // What a copy takes.
 bool hist_eq(const struct hist *a, const struct hist *b); // Bitwise on floats.
 bool hist_is_stale(const struct hist *h);                 // Its sum is the staleness NaN.
 

@@ -194,6 +194,36 @@ TEST(start_timestamps_tell_resets_and_where_zero_was)
     fixture_down(&f);
 }
 
+// What is read of one series goes when the next is read, but for what is an answer itself.
+TEST(histograms_that_were_read_are_not_held)
+{
+    enum { MANY = 60, SAMPLES = 200 };
+    struct fixture f;
+    f64 counts[SAMPLES];
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    for (u32 i = 0; i < SAMPLES; i++) {
+        counts[i] = i + 1;
+    }
+    for (u32 i = 0; i < MANY; i++) {
+        load_counts(&f, arena_cstr(f.arena, arena_printf(f.arena, "h{i=\"%u\"}", i)), counts,
+                    SAMPLES);
+    }
+    assert_true(fixture_range(&f, "sum(changes(h[1m]))", 0, SAMPLES * 10000, 100000));
+    assert_int_equal(f.result.stats.samples_read, MANY * SAMPLES);
+    assert_true(f.result.stats.bytes_peak < (u64)MANY * SAMPLES * sizeof(struct hist));
+    expect_range(&f, "last_over_time(h{i=~\"[12]\"}[30s])", 20000, 30000, 10000,
+                 "h{i=\"1\"} {count:13, sum:15, (0.5,1]:3, (1,2]:6, (2,4]:3, (4,8]:1}@20000 "
+                 "{count:17, sum:20, (0.5,1]:4, (1,2]:8, (2,4]:4, (4,8]:1}@30000; "
+                 "h{i=\"2\"} {count:13, sum:15, (0.5,1]:3, (1,2]:6, (2,4]:3, (4,8]:1}@20000 "
+                 "{count:17, sum:20, (0.5,1]:4, (1,2]:8, (2,4]:4, (4,8]:1}@30000");
+    expect_range(&f, "first_over_time(h{i=~\"[12]\"}[30s])", 20000, 20001, 1,
+                 "h{i=\"1\"} {count:5, sum:5, (0.5,1]:1, (1,2]:2, (2,4]:1, (4,8]:1}@20000 "
+                 "{count:5, sum:5, (0.5,1]:1, (1,2]:2, (2,4]:1, (4,8]:1}@20001; "
+                 "h{i=\"2\"} {count:5, sum:5, (0.5,1]:1, (1,2]:2, (2,4]:1, (4,8]:1}@20000 "
+                 "{count:5, sum:5, (0.5,1]:1, (1,2]:2, (2,4]:1, (4,8]:1}@20001");
+    fixture_down(&f);
+}
+
 // Whatever the limit on memory, a query ends in an answer or an error, never otherwise.
 TEST(every_memory_limit_is_survived_with_histograms)
 {

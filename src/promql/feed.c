@@ -4,9 +4,9 @@
 #include "base/arena.h"
 #include "base/checked.h"
 #include "base/str.h"
+#include "model/hist.h"
 #include "model/hist_reset.h"
 #include "model/hist_sum.h"
-#include "promql/fn_hist.h"
 #include "promql/plan_share.h"
 #include "promql/query_run.h"
 
@@ -97,25 +97,58 @@ static bool make_room(struct feed *f, struct run *r, u32 used, u32 more)
     return true;
 }
 
+static void free_arena(void *arg)
+{
+    arena_free(arg);
+}
+
+// Where copies of histograms go.
+static struct arena *hist_home(struct feed *f, struct run *r)
+{
+    if (f->hists_pass && !f->hist_arena) {
+        f->hist_arena = arena_new(r->bytes_limit + RUN_SLACK_BYTES);
+        arena_on_free(r->arena, free_arena, f->hist_arena);
+    }
+    return f->hists_pass ? f->hist_arena : r->arena;
+}
+
+// The histograms of the series before go.
+static void hists_drop(const struct feed *f, struct run *r)
+{
+    if (f->hist_arena) {
+        const u64 held = arena_bytes(f->hist_arena);
+        arena_reset(f->hist_arena);
+        r->passing_bytes -= held - arena_bytes(f->hist_arena);
+    }
+}
+
+static bool copy_hist(struct feed *f, struct run *r, const struct hist *h, u32 at)
+{
+    struct arena *home = hist_home(f, r);
+    const u64 held = arena_bytes(home);
+    if (!run_room(r, hist_bytes(h))) {
+        return false;
+    }
+    f->hists[at] = hist_copy(home, h);
+    r->passing_bytes += f->hists_pass ? arena_bytes(home) - held : 0;
+    return true;
+}
+
 static bool copy_hists(struct feed *f, struct run *r, u32 from, const struct series_run *run)
 {
+    bool ok = true;
     if (!f->hists) {
         f->hists = run_alloc(r, f->cap, sizeof(void *));
-        if (!f->hists) {
-            return false;
-        }
+        ok = f->hists != NULL;
     }
-    for (u32 i = 0; i < run->n; i++) {
-        const struct hist *h = run->hists[i];
-        u64 bytes = sizeof(*h) + (u64)(h->positive.bucket_count + h->negative.bucket_count +
-                                       h->custom_bound_count) *
-                                     sizeof(f64);
-        if (!run_room(r, bytes)) {
-            return false;
-        }
-        f->hists[from + i] = hist_copy(r->arena, h);
+    if (ok && f->hists_borrowed) {
+        memcpy(f->hists + from, run->hists, run->n * sizeof(void *));
+        return true;
     }
-    return true;
+    for (u32 i = 0; ok && i < run->n; i++) {
+        ok = copy_hist(f, r, run->hists[i], from + i);
+    }
+    return ok;
 }
 
 static bool copy_starts(struct feed *f, struct run *r, u32 from, const struct series_run *run)
@@ -155,6 +188,20 @@ static bool copy_run(struct feed *f, struct run *r, u32 from, const struct serie
     return true;
 }
 
+static const struct hist *copy_with_reset(struct feed *f, struct run *r, const struct hist *h,
+                                          enum hist_reset reset)
+{
+    struct arena *home = hist_home(f, r);
+    const u64 held = arena_bytes(home);
+    struct hist *copy = run_room(r, sizeof(*copy)) ? ARENA_NEW(home, struct hist) : NULL;
+    if (copy) {
+        *copy = *h;
+        copy->reset = reset;
+        r->passing_bytes += f->hists_pass ? arena_bytes(home) - held : 0;
+    }
+    return copy;
+}
+
 // What histogram_count and its kin see of a counter: whether it was reset since the sample before.
 static bool detect_resets(struct feed *f, struct run *r, u32 count)
 {
@@ -166,7 +213,7 @@ static bool detect_resets(struct feed *f, struct run *r, u32 count)
         }
         if (before && h->reset == HIST_RESET_UNKNOWN) {
             enum hist_reset reset = hist_is_reset(before, h) ? HIST_RESET_YES : HIST_RESET_NO;
-            f->hists[i] = hist_with_reset(r, h, reset);
+            f->hists[i] = copy_with_reset(f, r, h, reset);
         }
         before = h;
         if (!f->hists[i] || !run_work(r, hist_work(h))) {
@@ -184,6 +231,7 @@ static bool copy_series(struct feed *f, struct run *r, bool pins, struct feed_sa
     bool has_starts = false;
     u32 column;
     struct series_run run;
+    hists_drop(f, r);
     time_columns_begin(&f->columns);
     while (f->cursor->ops->run(f->cursor, &run)) {
         if (run.n > UINT32_MAX / 2 - n) {

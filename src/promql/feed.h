@@ -17,6 +17,7 @@
 #include "promql/op.h"
 #include "promql/time_columns.h"
 
+struct arena;
 struct hist;
 struct run;
 struct series_cursor;
@@ -66,6 +67,8 @@ struct feed {
     i64 max_ms;
     i64 step_ms;
     bool detects_resets; // Unknown reset hints are made known from sample to sample.
+    bool hists_pass;     // Histograms are wanted only until the next series is read,
+    bool hists_borrowed; // and before the cursor moves: they are the storage's own.
     struct op_series *series;
     u32 series_count;
     u32 series_cap;
@@ -85,6 +88,7 @@ struct feed {
     f64 *values;
     i64 *starts; // NULL until a sample with a start time comes.
     const struct hist **hists;
+    struct arena *hist_arena; // Those of the series at hand, if they pass.
     u32 cap;
     struct feed *next;         // All feeds of the run, for feed_close_all.
     struct feed *next_whole;   // All that were read in one pass.

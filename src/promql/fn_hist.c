@@ -99,9 +99,24 @@ static bool survey(const struct range_call *c, const struct window *w, bool is_c
     return true;
 }
 
+// Windows overlap: each pair of neighbours is compared once, in whichever window meets it first.
+enum { PAIR_NOT_SEEN, PAIR_GROWS, PAIR_IS_RESET };
+
+static bool pair_is_reset(const struct window *w, u32 i, const struct hist *before)
+{
+    if (before != w->hists[i - 1]) {
+        return hist_is_reset(before, w->hists[i]);
+    }
+    u8 *known = &w->hist_resets[i];
+    if (*known == PAIR_NOT_SEEN) {
+        *known = hist_is_reset(before, w->hists[i]) ? PAIR_IS_RESET : PAIR_GROWS;
+    }
+    return *known == PAIR_IS_RESET;
+}
+
 static bool is_reset_at(const struct window *w, u32 i, const struct hist *before)
 {
-    return hist_is_reset(before, w->hists[i]) || start_tells_reset(w->hist_starts, w->hist_t_ms, i);
+    return pair_is_reset(w, i, before) || start_tells_reset(w->hist_starts, w->hist_t_ms, i);
 }
 
 // The last less the first, and what resets between them hide.

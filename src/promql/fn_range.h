@@ -21,6 +21,7 @@ struct window {
     const i64 *hist_t_ms;
     const struct hist *const *hists;
     const i64 *hist_starts;
+    u8 *hist_resets; // What is known of each and the one before; see fn_hist.c.
     u32 hist_count;
     i64 start_ms; // The range proper, exclusive; samples may lie before it (anchored, smoothed).
     i64 end_ms;   // Inclusive.

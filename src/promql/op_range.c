@@ -132,6 +132,7 @@ struct op *op_range_new(struct run *r, const struct grid *g, const struct range_
         o->selection = *source->selection;
         o->task.source.selection = &o->selection;
         selection_feed(&o->selection, r, g, &o->feed);
+        o->feed.hists_pass = true;
         feed_plan(&o->feed, r);
     }
     return &o->base;

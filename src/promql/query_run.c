@@ -30,7 +30,7 @@ bool run_fail_with(struct run *r, const struct error *e)
 
 u64 run_bytes(const struct run *r)
 {
-    return arena_bytes(r->arena) + arena_bytes(r->scratch) + r->helper_bytes;
+    return arena_bytes(r->arena) + arena_bytes(r->scratch) + r->helper_bytes + r->passing_bytes;
 }
 
 static void progress_tell(const struct run *r)

@@ -52,6 +52,7 @@ struct run {
     struct feed *planned_feeds;               // All of the plan.
     u64 hoard_bytes;                          // What feeds and those who take from them keep.
     u64 helper_bytes;                         // Memory that helpers have left to the run.
+    u64 passing_bytes;                        // Histograms of the series that feeds stand on.
     bool alone;                               // Nobody helps.
     bool asks_help;                           // Somebody was to: that takes memory, too.
     u32 helped;                               // Selectors read with help.

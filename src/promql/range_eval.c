@@ -78,9 +78,10 @@ static bool split_make_room(struct range_split_room *room, struct run *r, u32 co
     room->hists = run_alloc(r, cap, sizeof(void *));
     room->starts = RUN_NEW_N(r, i64, cap);
     room->hist_starts = RUN_NEW_N(r, i64, cap);
+    room->hist_resets = RUN_NEW_N(r, u8, cap);
     room->cap = cap;
     return room->t_ms && room->values && room->hist_t_ms && room->hists && room->starts &&
-           room->hist_starts;
+           room->hist_starts && room->hist_resets;
 }
 
 static bool split(struct range_eval *x, struct run *r, const struct feed_samples *s,
@@ -119,6 +120,7 @@ static bool split(struct range_eval *x, struct run *r, const struct feed_samples
             x->room.values[out->count++] = s->values[i];
         }
     }
+    memset(x->room.hist_resets, 0, out->hist_count);
     out->falls = values_scan(out->values, out->count).falls;
     return true;
 }
@@ -155,6 +157,7 @@ static bool split_inner(struct range_eval *x, struct run *r, const struct column
             x->room.values[out->count++] = inner->values[i];
         }
     }
+    memset(x->room.hist_resets, 0, out->hist_count);
     bool whole = out->count == inner->steps; // Then all have the times of the grid.
     out->column = whole ? 0 : COLUMN_NONE;
     out->version = 1;
@@ -176,6 +179,20 @@ static bool scratch_for(struct range_eval *x, struct run *r, u32 count)
     return !r->failed;
 }
 
+// A sample that is an answer itself lives no longer than the others of its series, a copy does.
+static const struct hist *hist_to_keep(struct range_eval *x, struct run *r, const struct window *w,
+                                       const struct hist *h)
+{
+    if (w->hist_count == 0 || (h != w->hists[0] && h != w->hists[w->hist_count - 1])) {
+        return h;
+    }
+    if (x->kept_of != h && run_room(r, hist_bytes(h))) {
+        x->kept = hist_copy(r->arena, h);
+        x->kept_of = h;
+    }
+    return r->failed ? NULL : x->kept;
+}
+
 static bool call_step(struct range_eval *x, struct run *r, struct range_call *c,
                       const struct split *s, u32 step, struct column *out)
 {
@@ -189,6 +206,7 @@ static bool call_step(struct range_eval *x, struct run *r, struct range_call *c,
         w.hist_t_ms = s->hist_t_ms + hist_from;
         w.hists = s->hists + hist_from;
         w.hist_starts = s->hist_starts ? s->hist_starts + hist_from : NULL;
+        w.hist_resets = x->room.hist_resets + hist_from;
         w.hist_count = x->hist_frame.to[step] - hist_from;
     }
     if (w.count + w.hist_count == 0) {
@@ -209,7 +227,8 @@ static bool call_step(struct range_eval *x, struct run *r, struct range_call *c,
         return false;
     }
     if (v.kind == RANGE_HIST) {
-        return column_set_hist(r, out, step, v.hist);
+        const struct hist *h = hist_to_keep(x, r, &w, v.hist);
+        return h && column_set_hist(r, out, step, h);
     }
     if (v.kind == RANGE_FLOAT) {
         column_set(out, step, v.value);
@@ -364,6 +383,7 @@ static bool eval_split(struct range_eval *x, struct run *r, struct labels ls, co
                            .arg_span = o->call.arg_span,
                            .metric = labels_get(ls, LABEL_NAME),
                            .scratch = x->scratch};
+    x->kept_of = NULL;
     bool at_once = o->whole && s->hist_count == 0 && !s->starts;
     if (!find_windows(x, r, &c, s) ||
         !(at_once ? call_whole(x, r, &c, s, out) : call_windows(x, r, &c, s, out))) {

@@ -36,6 +36,7 @@ struct range_split_room {
     i64 *hist_t_ms;
     i64 *hist_starts;
     const struct hist **hists;
+    u8 *hist_resets;
     u32 cap;
 };
 
@@ -54,6 +55,8 @@ struct range_eval {
     struct range_frame_slot own;     // Of series that share no times.
     const struct range_frame *frame; // Of the series at hand.
     struct range_frame hist_frame;
+    const struct hist *kept_of; // The sample that was the last to be an answer itself,
+    const struct hist *kept;    // and what was made of it.
     f64 *scratch;
     u32 scratch_cap;
     u32 *places;

@@ -69,7 +69,8 @@ static bool hand_begin(struct hand *h, const struct tiles *t)
                           .samples_peak = r->samples_peak};
     h->run.arena = arena_new(limit + RUN_SLACK_BYTES);
     h->run.scratch = arena_new(limit + RUN_SLACK_BYTES);
-    h->feed = (struct feed){.detects_resets = t->feed->detects_resets};
+    h->feed = (struct feed){
+        .detects_resets = t->feed->detects_resets, .hists_pass = true, .hists_borrowed = true};
     h->is_ready = true;
     if (r->samples_per_step) {
         h->run.samples_per_step = RUN_NEW_N(&h->run, u64, MAX(r->grid.steps, 1U));
@@ -184,7 +185,7 @@ static void take_hands(struct tiles *t)
         for (u32 k = 0; r->samples_per_step && k < r->grid.steps; k++) {
             r->samples_per_step[k] += x->samples_per_step[k];
         }
-        r->helper_bytes += arena_bytes(x->arena);
+        r->helper_bytes += arena_bytes(x->arena) + x->passing_bytes;
         arena_on_free(r->arena, free_arena, x->arena);
         arena_free(x->scratch);
     }

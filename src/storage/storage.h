@@ -82,7 +82,8 @@ struct storage_appender {
 };
 
 // One stretch of a series: equal column_id = the same t (and start_t), of other series, jobs and
-// instances too; 0 = private. Times rise strictly, also from run to run. Valid until the next call.
+// instances too; 0 = private. Times rise strictly, also from run to run. Valid until the next call;
+// the histograms themselves until the cursor leaves the series.
 struct series_run {
     u64 column_id;
     const i64 *t_ms;
