@@ -163,18 +163,25 @@ static struct http_place query_place(const struct http_request *rq)
 static void lanes_fill(struct api *api)
 {
     const struct api_opts *o = &api->opts;
-    query_classes_fill(api->query_classes, o->query_threads, o->query_queue_max);
-    api->lanes[API_LANE_QUERY] = (struct http_lane){.name = "query",
-                                                    .threads = o->query_threads,
-                                                    .queue_max = o->query_queue_max,
-                                                    .classes = api->query_classes,
-                                                    .class_count = QUERY_CLASS_COUNT,
-                                                    .place = query_place,
-                                                    .wait_ms_max = (u32)o->query_wait_ms,
-                                                    .threads_option = "--query.max-concurrency",
-                                                    .queue_option = "--query.max-queued",
-                                                    .wait_option = "--query.max-queue-time",
-                                                    .tell = api_tell};
+    const struct query_room room = {.threads = o->query_threads,
+                                    .queue_max = o->query_queue_max,
+                                    .tenant_threads = o->query_tenant_threads,
+                                    .tenant_queue_max = o->query_tenant_queue_max};
+    query_classes_fill(api->query_classes, &room);
+    api->lanes[API_LANE_QUERY] =
+        (struct http_lane){.name = "query",
+                           .threads = o->query_threads,
+                           .queue_max = o->query_queue_max,
+                           .classes = api->query_classes,
+                           .class_count = QUERY_CLASS_COUNT,
+                           .place = query_place,
+                           .wait_ms_max = (u32)o->query_wait_ms,
+                           .threads_option = "--query.max-concurrency",
+                           .queue_option = "--query.max-queued",
+                           .wait_option = "--query.max-queue-time",
+                           .tenant_threads_option = "--query.max-concurrency-per-tenant",
+                           .tenant_queue_option = "--query.max-queued-per-tenant",
+                           .tell = api_tell};
     api->lanes[API_LANE_INDEX] = (struct http_lane){.name = "index", .threads = 2, .queue_max = 64};
     api->lanes[API_LANE_META] = (struct http_lane){.name = "meta", .threads = 2, .queue_max = 64};
     api->lanes[API_LANE_WRITE] =

@@ -70,6 +70,8 @@ struct api_opts {
     u64 memory_limit;                          // As the status page tells it; the machine's
     u32 query_threads;                         // 4
     u32 query_queue_max;                       // 64
+    u32 query_tenant_threads;                  // Of one tenant; 0: no bound of its own
+    u32 query_tenant_queue_max;                // The same
     i64 query_wait_ms;                         // 10 s: of a query for a thread
     i64 query_slow_ms;                         // Logged from here on; 0: never
     struct fs *fs;                             // NULL: no journal of running queries

@@ -53,6 +53,7 @@ enum api_error { // errorType and status.
     API_NOT_FOUND,
     API_INTERNAL,
     API_UNAVAILABLE,
+    API_TOO_MANY,
     API_ERROR_COUNT
 };
 

@@ -16,9 +16,13 @@ static const struct {
     const char *type;
     u32 status;
 } error_table[API_ERROR_COUNT] = {
-    [API_BAD_DATA] = {"bad_data", 400},       [API_EXECUTION] = {"execution", 422},
-    [API_CANCELED] = {"canceled", 499},       [API_TIMEOUT] = {"timeout", 503},
-    [API_NOT_FOUND] = {"not_found", 404},     [API_INTERNAL] = {"internal", 500},
+    [API_BAD_DATA] = {"bad_data", 400},
+    [API_EXECUTION] = {"execution", 422},
+    [API_TOO_MANY] = {"too_many_requests", 429},
+    [API_CANCELED] = {"canceled", 499},
+    [API_TIMEOUT] = {"timeout", 503},
+    [API_NOT_FOUND] = {"not_found", 404},
+    [API_INTERNAL] = {"internal", 500},
     [API_UNAVAILABLE] = {"unavailable", 500},
 };
 
@@ -146,7 +150,7 @@ static void error_write(struct http_response *rs, enum api_error kind, str text)
 
 void api_tell(struct http_response *rs, const char *text)
 {
-    error_body(rs, API_UNAVAILABLE, str_c(text));
+    error_body(rs, rs->status == 429 ? API_TOO_MANY : API_UNAVAILABLE, str_c(text));
 }
 
 void api_out_abort(struct api_out *o, const char *text)

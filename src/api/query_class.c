@@ -30,13 +30,33 @@ enum query_class query_class_of(const struct http_request *rq)
     return gives_away_many(rq->route) ? QUERY_EXPORT : QUERY_ADHOC;
 }
 
-void query_classes_fill(struct http_class out[QUERY_CLASS_COUNT], u32 threads, u32 queue_max)
+// Of n threads. 0 stays 0.
+static u32 running_share(enum query_class c, u32 n)
 {
-    const u32 t = threads;
-    const u32 q = queue_max;
-    out[QUERY_DASHBOARD] = (struct http_class){class_texts[QUERY_DASHBOARD], 4, t, q};
-    out[QUERY_ADHOC] =
-        (struct http_class){class_texts[QUERY_ADHOC], 2, t - t / 4, MAX(q - q / 4, 1U)};
-    out[QUERY_EXPORT] =
-        (struct http_class){class_texts[QUERY_EXPORT], 1, MAX(t / 2, 1U), MAX(q / 4, 1U)};
+    const u32 share = c == QUERY_DASHBOARD ? n : c == QUERY_ADHOC ? n - n / 4 : n / 2;
+    return MAX(share, MIN(n, 1U));
+}
+
+// Of n places to wait.
+static u32 waiting_share(enum query_class c, u32 n)
+{
+    return c == QUERY_EXPORT ? MAX(n / 4, MIN(n, 1U)) : running_share(c, n);
+}
+
+void query_classes_fill(struct http_class out[QUERY_CLASS_COUNT], const struct query_room *room)
+{
+    static const u32 weights[QUERY_CLASS_COUNT] = {
+        [QUERY_DASHBOARD] = 4, [QUERY_ADHOC] = 2, [QUERY_EXPORT] = 1};
+    for (u32 i = 0; i < QUERY_CLASS_COUNT; i++) {
+        const enum query_class c = (enum query_class)i;
+        const u32 running = running_share(c, room->threads);
+        const u32 waiting = waiting_share(c, room->queue_max);
+        out[i] = (struct http_class){
+            .name = class_texts[i],
+            .weight = weights[i],
+            .running_max = running,
+            .waiting_max = waiting,
+            .tenant_running_max = MIN(running, running_share(c, room->tenant_threads)),
+            .tenant_waiting_max = MIN(waiting, waiting_share(c, room->tenant_queue_max))};
+    }
 }

@@ -57,10 +57,22 @@ TEST(query_classes_leave_room_for_dashboards)
                  {64, 4096, {64, 48, 32}, {4096, 3072, 1024}}};
     for (u32 i = 0; i < ARRAY_LEN(cases); i++) {
         struct http_class classes[QUERY_CLASS_COUNT];
-        query_classes_fill(classes, cases[i].threads, cases[i].queue_max);
+        query_classes_fill(classes, &(struct query_room){.threads = cases[i].threads,
+                                                         .queue_max = cases[i].queue_max});
         for (u32 c = 0; c < QUERY_CLASS_COUNT; c++) {
             assert_int_equal(classes[c].running_max, cases[i].running[c]);
             assert_int_equal(classes[c].waiting_max, cases[i].waiting[c]);
+            assert_int_equal(classes[c].tenant_running_max, 0);
+            assert_int_equal(classes[c].tenant_waiting_max, 0);
+        }
+        // A tenant who may have everything has what the class has; one place is one of each.
+        query_classes_fill(classes, &(struct query_room){.threads = 64,
+                                                         .queue_max = 4096,
+                                                         .tenant_threads = cases[i].threads,
+                                                         .tenant_queue_max = cases[i].queue_max});
+        for (u32 c = 0; c < QUERY_CLASS_COUNT; c++) {
+            assert_int_equal(classes[c].tenant_running_max, cases[i].running[c]);
+            assert_int_equal(classes[c].tenant_waiting_max, cases[i].waiting[c]);
         }
         assert_int_equal(classes[QUERY_DASHBOARD].weight, 4);
         assert_int_equal(classes[QUERY_ADHOC].weight, 2);
@@ -68,21 +80,30 @@ TEST(query_classes_leave_room_for_dashboards)
     }
 }
 
+static void expect_told(const struct http_lane *lane, u32 status, const char *text, str body)
+{
+    struct http_request rq = {.arena = arena_new(65536)};
+    struct http_response rs;
+    http_response_init(&rs, &rq, NULL);
+    http_status_set(&rs, status);
+    lane->tell(&rs, text);
+    assert_int_equal(rs.status, status);
+    ASSERT_STR_EQ(buf_get(&rs.body), body);
+    assert_true(str_eq(http_response_header(&rs, STR("Content-Type")), STR("application/json")));
+    http_response_fini(&rs);
+    arena_free(rq.arena);
+}
+
 TEST(api_tells_a_refusal_of_its_lane_as_clients_parse_it)
 {
     struct api_rig *rig = api_rig_new();
     u32 count;
     const struct http_lane *lane = &api_lanes(rig->api, &count)[0];
-    struct http_request rq = {.arena = arena_new(65536)};
-    struct http_response rs;
-    http_response_init(&rs, &rq, NULL);
-    http_status_set(&rs, 503);
-    lane->tell(&rs, "no \"room\"");
-    assert_int_equal(rs.status, 503);
-    ASSERT_STR_EQ(buf_get(&rs.body), STR("{\"status\":\"error\",\"errorType\":\"unavailable\","
-                                         "\"error\":\"no \\\"room\\\"\"}"));
-    ASSERT_STR_EQ(http_response_header(&rs, STR("Content-Type")), STR("application/json"));
-    http_response_fini(&rs);
-    arena_free(rq.arena);
+    expect_told(lane, 503, "no \"room\"",
+                STR("{\"status\":\"error\",\"errorType\":\"unavailable\","
+                    "\"error\":\"no \\\"room\\\"\"}"));
+    expect_told(lane, 429, "no more", // Of a tenant who has too many.
+                STR("{\"status\":\"error\",\"errorType\":\"too_many_requests\","
+                    "\"error\":\"no more\"}"));
     api_rig_free(rig);
 }

@@ -99,6 +99,13 @@ const struct option options_table[] = {
     BOUNDED("query.max-queued", OPTION_U64, query_queue_max, "64",
             "Queries that wait for their turn, at most 4096; more are refused.", .low = 1,
             .high = 4096),
+    BOUNDED("query.max-concurrency-per-tenant", OPTION_U64, query_tenant_concurrency, "0",
+            "Queries of one tenant that run at once, of each class its share. 0 = no limit of its "
+            "own.",
+            .high = 64),
+    BOUNDED("query.max-queued-per-tenant", OPTION_U64, query_tenant_queue_max, "0",
+            "The same of those that wait; more are refused with 429. 0 = no limit of its own.",
+            .high = 4096),
     BOUNDED("query.max-queue-time", OPTION_DURATION, query_wait_ms, "10s",
             "How long a query waits for its turn before it is refused; 1s to 1h.", .low = 1000,
             .high = 3600000),

@@ -69,6 +69,8 @@ struct options {
     i64 query_timeout_ms;
     u64 query_concurrency;
     u64 query_queue_max;
+    u64 query_tenant_concurrency;
+    u64 query_tenant_queue_max;
     i64 query_wait_ms;
     u64 query_samples_max;
     u64 query_workers;

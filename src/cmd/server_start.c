@@ -69,6 +69,8 @@ bool server_start_http(struct server *s, struct error *e)
         .memory_limit = server_memory_limit(o),
         .query_threads = (u32)o->query_concurrency,
         .query_queue_max = (u32)o->query_queue_max,
+        .query_tenant_threads = (u32)o->query_tenant_concurrency,
+        .query_tenant_queue_max = (u32)o->query_tenant_queue_max,
         .query_wait_ms = o->query_wait_ms,
         .query_slow_ms = o->query_slow_ms,
         .fs = fs_real(),

@@ -253,8 +253,7 @@ static void lane_run(void *arg)
     }
 }
 
-// NULL, or the class that is full.
-static const struct http_class *lane_enter(struct http_exchange *x)
+static struct http_full lane_enter(struct http_exchange *x)
 {
     struct http_server *s = x->server;
     const u32 i = x->rq.route->lane;
@@ -264,8 +263,8 @@ static const struct http_class *lane_enter(struct http_exchange *x)
                                   .place = lane->place != NULL ? lane->place(&x->rq)
                                                                : (struct http_place){0},
                                   .since_mono_ns = clk_mono_ns(s->opts.clk)};
-    const struct http_class *full = http_queue_push(s->queues[i], &w);
-    if (full == NULL) {
+    const struct http_full full = http_queue_push(s->queues[i], &w);
+    if (full.of == NULL) {
         // If as many jobs wait as there may, each of them runs all that it finds.
         (void)!pool_submit(s->pools[i], lane_run, s->queues[i]);
     }
@@ -278,36 +277,71 @@ static const char *set_by(struct arena *a, const char *option)
     return option != NULL ? arena_printf(a, " (%s)", option).ptr : "";
 }
 
-static void full_refuse(struct http_exchange *x, const struct http_class *full)
+// A tenant has as many as he may: his own requests are in the way, so it is he who is told to wait.
+static void tenant_refuse(struct http_exchange *x, const struct http_class *full)
+{
+    const struct http_lane *lane = &x->server->opts.lanes[x->rq.route->lane];
+    struct arena *a = x->rq.arena;
+    const u32 running = full->tenant_running_max > 0 ? full->tenant_running_max : full->running_max;
+    const str text = arena_printf(
+        a,
+        "this tenant has too many requests: of \"%s\" at most %u of one tenant run at once%s and "
+        "at most %u wait%s; %u at a time would fit",
+        full->name, running, set_by(a, lane->tenant_threads_option), full->tenant_waiting_max,
+        set_by(a, lane->tenant_queue_option), running + full->tenant_waiting_max);
+    lane_gauge_refused(x, full, REFUSED_LANE_TENANT);
+    exchange_refuse(x, REFUSED_LANE_TENANT, 429, text.ptr);
+}
+
+static void full_refuse(struct http_exchange *x, struct http_full full)
 {
     const struct http_lane *lane = &x->server->opts.lanes[x->rq.route->lane];
     const bool writer = (x->rq.route->flags & HTTP_SHED_429) != 0;
+    if (full.of_tenant) {
+        tenant_refuse(x, full.of);
+        return;
+    }
     const str text = arena_printf(x->rq.arena,
                                   "too many requests are waiting, try again later: of \"%s\" "
                                   "at most %u may wait, of all kinds %u%s",
-                                  full->name, full->waiting_max, lane->queue_max,
+                                  full.of->name, full.of->waiting_max, lane->queue_max,
                                   set_by(x->rq.arena, lane->queue_option));
-    lane_gauge_refused(x, full, REFUSED_LANE_FULL);
+    lane_gauge_refused(x, full.of, REFUSED_LANE_FULL);
     exchange_refuse(x, REFUSED_LANE_FULL, writer ? 429 : 503, text.ptr);
 }
 
-// Nobody runs x, and nobody will.
-static void wait_end(struct http_exchange *x, const struct http_class *of)
+// Of one who has waited too long.
+static str late_text(struct http_exchange *x, struct http_full of)
 {
     const struct http_lane *lane = &x->server->opts.lanes[x->rq.route->lane];
+    struct arena *a = x->rq.arena;
+    const u32 seconds = lane->wait_ms_max / 1000;
+    if (of.of_tenant) {
+        return arena_printf(a,
+                            "none of this tenant's requests ended within %u s%s, try again later: "
+                            "of \"%s\" at most %u of one tenant run at once%s",
+                            seconds, set_by(a, lane->wait_option), of.of->name,
+                            of.of->tenant_running_max, set_by(a, lane->tenant_threads_option));
+    }
+    return arena_printf(a,
+                        "no thread was free within %u s%s, try again later: of \"%s\" at most %u "
+                        "run at once, of all kinds %u%s",
+                        seconds, set_by(a, lane->wait_option), of.of->name, of.of->running_max,
+                        lane->threads, set_by(a, lane->threads_option));
+}
+
+// Nobody runs x, and nobody will.
+static void wait_end(struct http_exchange *x, struct http_full of)
+{
     if (http_is_cancelled(&x->rq)) {
         exchange_run(x); // Which only says so.
         return;
     }
-    const str text = arena_printf(
-        x->rq.arena,
-        "no thread was free within %u s%s, try again later: of \"%s\" at most %u run at once, of "
-        "all kinds %u%s",
-        lane->wait_ms_max / 1000, set_by(x->rq.arena, lane->wait_option), of->name, of->running_max,
-        lane->threads, set_by(x->rq.arena, lane->threads_option));
-    lane_gauge_refused(x, of, REFUSED_LANE_WAIT);
-    refusal_write(x, REFUSED_LANE_WAIT, 503, text.ptr);
-    gauge_refused(x->server, REFUSED_LANE_WAIT);
+    const enum http_refusal why = of.of_tenant ? REFUSED_LANE_TENANT : REFUSED_LANE_WAIT;
+    const str text = late_text(x, of);
+    lane_gauge_refused(x, of.of, why);
+    refusal_write(x, why, of.of_tenant ? 429 : 503, text.ptr);
+    gauge_refused(x->server, why);
     http_complete(&x->rs);
     exchange_unref(x);
 }
@@ -315,7 +349,7 @@ static void wait_end(struct http_exchange *x, const struct http_class *of)
 void exchange_sweep(struct http_server *s)
 {
     const i64 now_ns = clk_mono_ns(s->opts.clk);
-    const struct http_class *of = NULL;
+    struct http_full of = {.of = NULL};
     for (u32 i = 0; i < s->opts.lane_count; i++) {
         struct http_exchange *x;
         while ((x = http_queue_take(s->queues[i], now_ns, &of)) != NULL) {
@@ -348,8 +382,8 @@ bool exchange_ready(struct http_exchange *x)
     }
     door_phase(s, x->slot, PHASE_HANDLER, x->rq.deadline_mono_ns, x);
     engine_suspend(x);
-    const struct http_class *full = lane_enter(x);
-    if (full != NULL) {
+    const struct http_full full = lane_enter(x);
+    if (full.of != NULL) {
         full_refuse(x, full);
         __atomic_sub_fetch(&s->running, 1, __ATOMIC_SEQ_CST);
         x->refs -= 2;

@@ -9,12 +9,19 @@
 #include <stdio.h>
 
 static const char *const refusal_texts[REFUSED_COUNT] = {
-    [REFUSED_MALFORMED] = "malformed",     [REFUSED_HEAD_TOO_LARGE] = "head_too_large",
-    [REFUSED_NOT_FOUND] = "not_found",     [REFUSED_METHOD] = "method",
-    [REFUSED_ORIGIN] = "origin",           [REFUSED_BODY_TOO_LARGE] = "body_too_large",
-    [REFUSED_BODY_BUDGET] = "body_budget", [REFUSED_LANE_FULL] = "lane_full",
-    [REFUSED_LANE_WAIT] = "lane_wait",     [REFUSED_STOPPING] = "stopping",
-    [REFUSED_CONNECTIONS] = "connections", [REFUSED_FILES] = "files",
+    [REFUSED_MALFORMED] = "malformed",
+    [REFUSED_HEAD_TOO_LARGE] = "head_too_large",
+    [REFUSED_NOT_FOUND] = "not_found",
+    [REFUSED_METHOD] = "method",
+    [REFUSED_ORIGIN] = "origin",
+    [REFUSED_BODY_TOO_LARGE] = "body_too_large",
+    [REFUSED_BODY_BUDGET] = "body_budget",
+    [REFUSED_LANE_FULL] = "lane_full",
+    [REFUSED_LANE_WAIT] = "lane_wait",
+    [REFUSED_LANE_TENANT] = "lane_tenant",
+    [REFUSED_STOPPING] = "stopping",
+    [REFUSED_CONNECTIONS] = "connections",
+    [REFUSED_FILES] = "files",
     [REFUSED_LIBRARY] = "unparsable",
 };
 

@@ -12,8 +12,7 @@
 //                │       │        ├─────► STREAM ─► (sent)      http_write beyond the window
 //                └───────┴────────┼─────► ANSWER               refused
 //                                 └─────► ABANDONED ─► (503)    stop outlived the deferral
-// HEAD, BODY: exchange_head, exchange_body. RUNNING: exchange_ready. STREAM, ANSWER: response ops
-// on the lane's thread, which resume the connection. ABANDONED: http_server_stop.
+// By exchange_head, _body, _ready; response ops on the lane's thread, which resume; http_server_stop.
 #ifndef NET_HTTP_INNER_H
 #define NET_HTTP_INNER_H
 
@@ -46,6 +45,7 @@ enum http_refusal {
     REFUSED_BODY_BUDGET,
     REFUSED_LANE_FULL,
     REFUSED_LANE_WAIT,
+    REFUSED_LANE_TENANT,
     REFUSED_STOPPING,
     REFUSED_CONNECTIONS,
     REFUSED_FILES,

@@ -11,6 +11,7 @@ struct lane_gauge {
     u32 class_index;
     struct tmk_counter *full;
     struct tmk_counter *late;
+    struct tmk_counter *tenant;
 };
 
 static double waiting_value(void *ctx)
@@ -47,8 +48,8 @@ static bool families_init(struct tmk_registry *r, struct lane_families *f, struc
                                      .label_count = 2};
     const struct tmk_desc refused = {.kind = TMK_COUNTER,
                                      .name = "tidemark_http_lane_refused_total",
-                                     .help = "Requests that found their lane full, or waited too "
-                                             "long for a thread of it.",
+                                     .help = "Requests that found their lane, or their tenant's "
+                                             "share of it, full, or waited too long for a thread.",
                                      .labels = labels,
                                      .label_count = 3};
     f->waiting = tmk_family_register(r, &waiting, te);
@@ -63,6 +64,7 @@ static bool class_init(struct lane_gauge *g, const char *lane, const struct lane
     const char *name = http_queue_count(g->queue, g->class_index).of->name;
     g->full = tmk_counter_with(f->refused, TMK_VALUES(lane, name, "full"));
     g->late = tmk_counter_with(f->refused, TMK_VALUES(lane, name, "wait"));
+    g->tenant = tmk_counter_with(f->refused, TMK_VALUES(lane, name, "tenant"));
     return tmk_family_fn(f->waiting, TMK_VALUES(lane, name), waiting_value, g, te) &&
            tmk_family_fn(f->running, TMK_VALUES(lane, name), running_value, g, te);
 }
@@ -109,7 +111,9 @@ void lane_gauge_refused(const struct http_exchange *x, const struct http_class *
     for (u32 c = 0; s->gauge.lanes != NULL && c < http_queue_classes(s->queues[lane]); c++) {
         const struct lane_gauge *g = &s->gauge.lanes[lane][c];
         if (http_queue_count(g->queue, c).of == of) {
-            tmk_counter_inc(why == REFUSED_LANE_FULL ? g->full : g->late);
+            tmk_counter_inc(why == REFUSED_LANE_FULL     ? g->full
+                            : why == REFUSED_LANE_TENANT ? g->tenant
+                                                         : g->late);
         }
     }
 }

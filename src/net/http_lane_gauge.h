@@ -9,7 +9,7 @@
 // After the queues are there, and before they go.
 bool lane_gauges_init(struct http_server *s, struct error *e) MUST_USE;
 void lane_gauges_fini(struct http_server *s);
-// Of a class of the request's lane, besides gauge_refused: REFUSED_LANE_FULL or REFUSED_LANE_WAIT.
+// Of a class of the request's lane, besides gauge_refused: one of REFUSED_LANE_….
 void lane_gauge_refused(const struct http_exchange *x, const struct http_class *of,
                         enum http_refusal why);
 

@@ -28,7 +28,10 @@ struct http_queue *http_queue_new(const struct http_lane *lane)
 {
     struct http_queue *q = MEM_NEW(struct http_queue);
     q->lane = *lane;
-    q->only = (struct http_class){lane->name, 1, lane->threads, lane->queue_max};
+    q->only = (struct http_class){.name = lane->name,
+                                  .weight = 1,
+                                  .running_max = lane->threads,
+                                  .waiting_max = lane->queue_max};
     if (lane->class_count == 0) {
         q->lane.classes = &q->only;
         q->lane.class_count = 1;
@@ -53,30 +56,63 @@ void http_queue_free(struct http_queue *q)
     mem_free(q);
 }
 
-// A thread that is free, but has not come for it yet, makes nobody wait.
-static bool has_room(const struct http_queue *q, u32 class_index)
+static bool place_eq(struct http_place a, struct http_place b)
 {
-    const struct http_class *c = &q->lane.classes[class_index];
-    const struct turn *t = &q->turns[class_index];
-    const u32 free_of_all = q->lane.threads - q->running_count;
-    const u32 free_of_class = MIN(free_of_all, c->running_max - t->running);
-    return q->waiting_count < q->lane.queue_max + free_of_all &&
-           t->waiting < c->waiting_max + free_of_class;
+    return a.class_index == b.class_index && a.tenant == b.tenant;
 }
 
-const struct http_class *http_queue_push(struct http_queue *q, const struct http_queued *w)
+static u32 running_in(const struct http_queue *q, struct http_place place)
+{
+    u32 count = 0;
+    for (u32 i = 0; i < q->running_count; i++) {
+        count += place_eq(q->running[i], place);
+    }
+    return count;
+}
+
+static u32 waiting_in(const struct http_queue *q, struct http_place place)
+{
+    u32 count = 0;
+    for (u32 i = 0; i < q->waiting_count; i++) {
+        count += place_eq(q->waiting[i].place, place);
+    }
+    return count;
+}
+
+// How many more of the tenant may run in the class.
+static u32 tenant_free(const struct http_queue *q, struct http_place place)
+{
+    const struct http_class *c = &q->lane.classes[place.class_index];
+    return c->tenant_running_max == 0 ? UINT32_MAX : c->tenant_running_max - running_in(q, place);
+}
+
+// A thread that is free, but has not come for it yet, makes nobody wait.
+static struct http_full room_look(const struct http_queue *q, struct http_place place)
+{
+    const struct http_class *c = &q->lane.classes[place.class_index];
+    const struct turn *t = &q->turns[place.class_index];
+    const u32 free_of_all = q->lane.threads - q->running_count;
+    const u32 free_of_class = MIN(free_of_all, c->running_max - t->running);
+    const bool room = q->waiting_count < q->lane.queue_max + free_of_all &&
+                      t->waiting < c->waiting_max + free_of_class;
+    const bool tenant_room =
+        c->tenant_waiting_max == 0 ||
+        waiting_in(q, place) < c->tenant_waiting_max + MIN(free_of_class, tenant_free(q, place));
+    return (struct http_full){.of = room && tenant_room ? NULL : c, .of_tenant = !tenant_room};
+}
+
+struct http_full http_queue_push(struct http_queue *q, const struct http_queued *w)
 {
     CHECK(w->place.class_index < q->lane.class_count);
-    const struct http_class *full = &q->lane.classes[w->place.class_index];
     struct turn *turn = &q->turns[w->place.class_index];
     lock_take(&q->lock);
-    if (has_room(q, w->place.class_index)) { // (I1)
+    const struct http_full full = room_look(q, w->place);
+    if (full.of == NULL) { // (I1)
         if (turn->waiting == 0) {
             turn->at = MAX(turn->at, q->now);
         }
         q->waiting[q->waiting_count++] = *w;
         turn->waiting++;
-        full = NULL;
     }
     lock_drop(&q->lock);
     return full;
@@ -90,20 +126,6 @@ static void waiting_remove(struct http_queue *q, u32 i)
     memmove(&q->waiting[i], &q->waiting[i + 1], (q->waiting_count - i) * sizeof(q->waiting[0]));
 }
 
-// The class whose turn it is; class_count: none.
-static u32 class_next(const struct http_queue *q)
-{
-    u32 best = q->lane.class_count;
-    for (u32 c = 0; c < q->lane.class_count; c++) {
-        const struct turn *t = &q->turns[c];
-        const bool may_run = t->waiting > 0 && t->running < q->lane.classes[c].running_max;
-        if (may_run && (best == q->lane.class_count || t->at < q->turns[best].at)) {
-            best = c;
-        }
-    }
-    return best;
-}
-
 static u32 running_of(const struct http_queue *q, u64 tenant)
 {
     u32 count = 0;
@@ -113,14 +135,16 @@ static u32 running_of(const struct http_queue *q, u64 tenant)
     return count;
 }
 
+// Who is next of a class; waiting_count: nobody.
 static u32 waiting_next(const struct http_queue *q, u32 of_class)
 {
     u32 best = q->waiting_count;
     u32 fewest = UINT32_MAX;
     for (u32 i = 0; i < q->waiting_count; i++) {
-        if (q->waiting[i].place.class_index == of_class) {
-            const u32 running = running_of(q, q->waiting[i].place.tenant);
-            if (running < fewest) {
+        const struct http_place place = q->waiting[i].place;
+        if (place.class_index == of_class) {
+            const u32 running = running_of(q, place.tenant);
+            if (running < fewest && tenant_free(q, place) > 0) {
                 fewest = running;
                 best = i;
             }
@@ -129,13 +153,30 @@ static u32 waiting_next(const struct http_queue *q, u32 of_class)
     return best;
 }
 
+// Who is next of the class whose turn it is; waiting_count: nobody may run.
+static u32 next(const struct http_queue *q)
+{
+    const struct turn *best = NULL;
+    u32 found = q->waiting_count;
+    for (u32 c = 0; c < q->lane.class_count; c++) {
+        const struct turn *t = &q->turns[c];
+        const bool may_run = t->waiting > 0 && t->running < q->lane.classes[c].running_max;
+        if (may_run && (best == NULL || t->at < best->at)) {
+            const u32 i = waiting_next(q, c);
+            best = i < q->waiting_count ? t : best;
+            found = i < q->waiting_count ? i : found;
+        }
+    }
+    return found;
+}
+
 void *http_queue_pop(struct http_queue *q, struct http_place *place)
 {
     void *item = NULL;
     lock_take(&q->lock);
-    const u32 c = class_next(q);
-    if (c < q->lane.class_count && q->running_count < q->lane.threads) {
-        const u32 i = waiting_next(q, c);
+    const u32 i = q->running_count < q->lane.threads ? next(q) : q->waiting_count;
+    if (i < q->waiting_count) {
+        const u32 c = q->waiting[i].place.class_index;
         struct turn *turn = &q->turns[c];
         item = q->waiting[i].item;
         *place = q->waiting[i].place;
@@ -153,8 +194,7 @@ void http_queue_done(struct http_queue *q, struct http_place place)
 {
     u32 i = 0;
     lock_take(&q->lock);
-    while (i < q->running_count && (q->running[i].class_index != place.class_index ||
-                                    q->running[i].tenant != place.tenant)) {
+    while (i < q->running_count && !place_eq(q->running[i], place)) {
         i++;
     }
     CHECK(i < q->running_count);
@@ -163,7 +203,7 @@ void http_queue_done(struct http_queue *q, struct http_place place)
     lock_drop(&q->lock);
 }
 
-void *http_queue_take(struct http_queue *q, i64 now_mono_ns, const struct http_class **of)
+void *http_queue_take(struct http_queue *q, i64 now_mono_ns, struct http_full *why)
 {
     const i64 wait_ns = (i64)q->lane.wait_ms_max * 1000000;
     void *item = NULL;
@@ -173,7 +213,8 @@ void *http_queue_take(struct http_queue *q, i64 now_mono_ns, const struct http_c
         const bool late = wait_ns > 0 && now_mono_ns - w->since_mono_ns >= wait_ns;
         if (late || __atomic_load_n(w->cancelled, __ATOMIC_RELAXED) != 0) {
             item = w->item;
-            *of = &q->lane.classes[w->place.class_index];
+            *why = (struct http_full){.of = &q->lane.classes[w->place.class_index],
+                                      .of_tenant = tenant_free(q, w->place) == 0};
             waiting_remove(q, i);
         }
     }

@@ -3,13 +3,15 @@
 // A lane may know classes of requests (dashboards, exports) and tenants. Classes share the threads
 // by weight: each time one of a class starts, its turn moves on by one over its weight, and the
 // class with the lowest turn that may run is next. A class that was away does not save up turns.
-// Within a class the tenant with the fewest running is next, then who came first.
-// Cost: O(waiting) per push and pop, some dozens. Memory: bounded at birth.
+// Within a class the tenant with the fewest running is next, then who came first. A tenant who has
+// as many running in a class as he may is passed over.
+// Cost: O(waiting × running) per pop, some dozens each. Memory: bounded at birth.
 // Invariants:
 //   (I1) Of a class no more run than running_max, no more wait than waiting_max; those for whom a
-//        thread is free are not counted.
+//        thread is free are not counted. The same of each tenant in it, by his own bounds.
 //   (I2) What was pushed is popped, or taken out by http_queue_take, exactly once.
-//   (I3) If something waits, all threads are busy or its class runs as many as it may.
+//   (I3) If something waits, all threads are busy, or its class or its tenant runs as many as it
+//        may.
 // Threads: guarded inside.
 #ifndef NET_HTTP_QUEUE_H
 #define NET_HTTP_QUEUE_H
@@ -29,9 +31,12 @@ struct http_queued {
     i64 since_mono_ns;
 };
 
-// NULL, or the class that is full: what is refused, and why.
-const struct http_class *http_queue_push(struct http_queue *q,
-                                         const struct http_queued *w) MUST_USE;
+// Why somebody is refused. Threads: a value.
+struct http_full {
+    const struct http_class *of; // What is full; NULL: nothing.
+    bool of_tenant;              // Only what one tenant may have of it.
+};
+struct http_full http_queue_push(struct http_queue *q, const struct http_queued *w) MUST_USE;
 // The next one, which runs from now on until http_queue_done with its place; NULL: none may run.
 void *http_queue_pop(struct http_queue *q, struct http_place *place);
 void http_queue_done(struct http_queue *q, struct http_place place);
@@ -44,6 +49,7 @@ struct http_queue_count {
 u32 http_queue_classes(const struct http_queue *q);
 struct http_queue_count http_queue_count(struct http_queue *q, u32 class_index);
 // Takes out one that has been cancelled, or waits since before the lane's wait_ms_max; NULL: none.
-void *http_queue_take(struct http_queue *q, i64 now_mono_ns, const struct http_class **of);
+// why: what it waited for.
+void *http_queue_take(struct http_queue *q, i64 now_mono_ns, struct http_full *why);
 
 #endif

@@ -4,7 +4,7 @@
 
 enum { DASHBOARD, ADHOC, EXPORT };
 static const struct http_class classes[] = {
-    {"dashboards", 4, 4, 16}, {"adhoc", 2, 3, 12}, {"exports", 1, 2, 4}};
+    {"dashboards", 4, 4, 16, 0, 0}, {"adhoc", 2, 3, 12, 0, 0}, {"exports", 1, 2, 4, 0, 0}};
 static const struct http_lane lane = {.name = "query",
                                       .threads = 4,
                                       .queue_max = 16,
@@ -20,7 +20,7 @@ static const struct http_class *push(struct http_queue *q, char name, u32 class_
     names[(u8)name % 128] = name;
     const struct http_queued w = {
         .item = &names[(u8)name % 128], .cancelled = &stays, .place = {class_index, tenant}};
-    return http_queue_push(q, &w);
+    return http_queue_push(q, &w).of;
 }
 
 static char pop(struct http_queue *q, struct http_place *place)
@@ -187,22 +187,87 @@ TEST(http_queue_refuses_nobody_for_whom_a_thread_is_free)
 TEST(http_queue_takes_out_who_waited_too_long_or_left)
 {
     struct http_queue *q = http_queue_new(&lane);
-    const struct http_class *of = NULL;
+    struct http_full of = {.of = NULL};
     char row[8];
     int left = 0;
     assert_null(push(q, 'a', ADHOC, 1));
     char name[] = "e";
     const struct http_queued w = {
         .item = name, .cancelled = &left, .place = {EXPORT, 1}, .since_mono_ns = 5000000000};
-    assert_null(http_queue_push(q, &w));
+    assert_null(http_queue_push(q, &w).of);
     assert_null(http_queue_take(q, 9999999999, &of));
     assert_int_equal(*(const char *)http_queue_take(q, 10000000000, &of), 'a');
-    assert_string_equal(of->name, "adhoc");
+    assert_string_equal(of.of->name, "adhoc");
     assert_null(http_queue_take(q, 10000000000, &of));
     left = 1;
     assert_int_equal(*(const char *)http_queue_take(q, 10000000000, &of), 'e');
-    assert_string_equal(of->name, "exports");
+    assert_string_equal(of.of->name, "exports");
     drain(q, row, sizeof(row));
     assert_string_equal(row, "");
+    http_queue_free(q);
+}
+
+// Two of one tenant run in a class, one waits.
+static const struct http_class bounded[] = {{"dashboards", 4, 4, 16, 2, 1},
+                                            {"adhoc", 2, 3, 12, 1, 1}};
+static const struct http_lane bounded_lane = {.name = "query",
+                                              .threads = 4,
+                                              .queue_max = 16,
+                                              .classes = bounded,
+                                              .class_count = 2,
+                                              .wait_ms_max = 10000};
+
+TEST(http_queue_passes_over_a_tenant_who_has_what_is_his)
+{
+    struct http_queue *q = http_queue_new(&bounded_lane);
+    struct http_place place[4];
+    for (int i = 0; i < 3; i++) { // Two may run, and one waits.
+        assert_null(push(q, '1', DASHBOARD, 1));
+    }
+    char name[] = "x";
+    const struct http_queued one_more = {
+        .item = name, .cancelled = &stays, .place = {DASHBOARD, 1}};
+    struct http_full full = http_queue_push(q, &one_more);
+    assert_true(full.of == &bounded[DASHBOARD] && full.of_tenant);
+    assert_int_equal(pop(q, &place[0]), '1');
+    assert_int_equal(pop(q, &place[1]), '1');
+    assert_int_equal(pop(q, &place[2]), '-'); // Two threads are free, and not for him.
+    assert_null(push(q, '2', DASHBOARD, 2));
+    assert_null(push(q, 'a', ADHOC, 1)); // Another class has bounds of its own.
+    assert_int_equal(pop(q, &place[2]), 'a');
+    assert_int_equal(pop(q, &place[3]), '2');
+    http_queue_done(q, place[3]);
+    assert_int_equal(pop(q, &place[3]), '-');
+    http_queue_done(q, place[0]);
+    assert_int_equal(pop(q, &place[0]), '1');
+    for (u32 i = 0; i < 3; i++) {
+        http_queue_done(q, place[i]);
+    }
+    http_queue_free(q);
+}
+
+TEST(http_queue_tells_for_what_somebody_waited_too_long)
+{
+    struct http_queue *q = http_queue_new(&bounded_lane);
+    struct http_place place[4];
+    struct http_full why = {.of = NULL};
+    assert_null(push(q, 'a', ADHOC, 1));
+    assert_null(push(q, 'b', ADHOC, 1));
+    assert_int_equal(pop(q, &place[0]), 'a');
+    assert_int_equal(pop(q, &place[1]), '-');
+    const i64 late_ns = (i64)10000 * 1000000;
+    assert_null(http_queue_take(q, late_ns - 1, &why));
+    assert_non_null(http_queue_take(q, late_ns, &why));
+    assert_true(why.of == &bounded[ADHOC] && why.of_tenant);
+    for (u32 i = 0; i < 2; i++) {
+        assert_null(push(q, '2', ADHOC, 2 + i));
+        assert_int_equal(pop(q, &place[1 + i]), '2');
+    }
+    assert_null(push(q, '4', ADHOC, 4)); // Three run: for the class he waits, not for himself.
+    assert_non_null(http_queue_take(q, late_ns, &why));
+    assert_true(why.of == &bounded[ADHOC] && !why.of_tenant);
+    for (u32 i = 0; i < 3; i++) {
+        http_queue_done(q, place[i]);
+    }
     http_queue_free(q);
 }

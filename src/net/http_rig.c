@@ -161,7 +161,7 @@ static void tell_kindly(struct http_response *rs, const char *text)
     (void)http_write_c(rs, text);
 }
 
-static const struct http_class few_classes[] = {{"rest", 4, 1, 4}, {"few", 1, 1, 2}};
+static const struct http_class few_classes[] = {{"rest", 4, 1, 4, 0, 0}, {"few", 1, 1, 2, 0, 0}};
 static const struct http_lane lanes[] = {
     {.name = "work", .threads = 2, .queue_max = 4},
     {.name = "tiny", .threads = 1, .queue_max = 1},

@@ -4,8 +4,8 @@
 //     └── I/O thread: reads the request ── lane thread: runs the handler ── I/O thread: sends
 //
 // A connection is suspended while its handler runs, so a slow query holds a thread of its own lane
-// and nothing else. A full lane answers 503 (429 to writers) with Retry-After at once, and who has
-// waited too long for a thread of it the same.
+// and nothing else. A full lane answers 503 (429 to writers, and to a tenant who has filled what is
+// his of it) with Retry-After at once, and who has waited too long for a thread of it the same.
 // Phases, each with a deadline of the door's: head (header_ms from the first byte of the line, or
 // from accept), body (at least body_bytes_per_s after header_ms), handler (deadline_ms: cancelled,
 // not killed), send (stall_ms for each window of a stream; a whole answer at body_bytes_per_s),
@@ -35,6 +35,9 @@ struct http_class {
     u32 weight;      // Of its share of the threads, from 1.
     u32 running_max; // ≤ threads
     u32 waiting_max; // ≤ queue_max
+    // Of one tenant; 0: no bound of its own.
+    u32 tenant_running_max;
+    u32 tenant_waiting_max;
 };
 
 struct http_place {
@@ -55,6 +58,8 @@ struct http_lane {
     const char *threads_option;
     const char *queue_option;
     const char *wait_option;
+    const char *tenant_threads_option;
+    const char *tenant_queue_option;
     // Writes a refusal's body and type; NULL: plain text.
     void (*tell)(struct http_response *rs, const char *text);
 };

@@ -90,3 +90,38 @@ def test_who_waits_too_long_is_told_which_limit_it_was():
                                       "most 1 run at once, of all kinds 1 (--query.max-concurrency)"), late
         assert lane(server, "refused_total", "adhoc", reason="wait") == 1
         cancel_all(server, slow)
+
+
+def test_a_tenant_is_told_which_limit_is_his_own():
+    """Of four threads a tenant has one, and one place to wait: what is free is not for him, and he learns why."""
+    export = {"X-Tidemark-Lane": "export"}
+    with busy("--query.max-concurrency=4", "--query.max-concurrency-per-tenant=1", "--query.max-queued-per-tenant=1",
+              "--query.max-queue-time=1h") as server:
+        slow = [Asked(server, SLOW)]
+        running(server, 1)
+        second = Asked(server, {"query": "2"}, path="/api/v1/query")
+        wait_for("the second in the queue", lambda: lane(server, "waiting", "adhoc") == 1)
+        refused = server.post("/api/v1/query", {"query": "3"}, timeout=LONG_S)
+        assert refused.status == 429 and refused.headers["retry-after"] == "1", refused
+        assert refused.json == {
+            "status": "error", "errorType": "too_many_requests",
+            "error": 'this tenant has too many requests: of "adhoc" at most 1 of one tenant run at once '
+                     "(--query.max-concurrency-per-tenant) and at most 1 wait (--query.max-queued-per-tenant); "
+                     "2 at a time would fit"}, refused
+        assert lane(server, "refused_total", "adhoc", reason="tenant") == 1
+        assert lane(server, "running", "adhoc") == 1 and second.answer is None
+        # Another class has a share of its own.
+        assert server.post("/api/v1/query", {"query": "4"}, export, timeout=LONG_S).status == 200
+        cancel_all(server, slow)
+        assert second.join().json["data"]["result"][1] == "2"
+
+
+def test_a_tenant_who_waits_too_long_for_himself_is_told_so():
+    with busy("--query.max-concurrency=4", "--query.max-concurrency-per-tenant=1", "--query.max-queue-time=1s") as server:
+        slow = [Asked(server, SLOW)]
+        running(server, 1)
+        late = server.post("/api/v1/query", {"query": "1"}, timeout=LONG_S)
+        assert late.status == 429 and late.headers["retry-after"] == "1", late
+        assert late.json["error"] == ("none of this tenant's requests ended within 1 s (--query.max-queue-time), try again later: "
+                                      'of "adhoc" at most 1 of one tenant run at once (--query.max-concurrency-per-tenant)'), late
+        cancel_all(server, slow)
