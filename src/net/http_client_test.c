@@ -118,6 +118,46 @@ TEST(client_sends_methods_headers_bodies_and_credentials)
     bench_close(&b);
 }
 
+// What a handle was told for one request must not show in the next, whichever way they differ.
+TEST(client_asks_its_own_url_again_as_if_for_the_first_time)
+{
+    struct bench b = bench_open();
+    const struct http_pair fixed[] = {{STR("X-Fixed"), STR("1")}};
+    const struct http_pair own[] = {{STR("X-Own"), STR("2")}};
+    char url[160];
+    (void)snprintf(url, sizeof(url), "%s/headers", b.url);
+    struct http_target *t =
+        target(&b, (struct http_target_opts){
+                       .url = str_c(url), .headers = fixed, .header_count = 1, .user = STR("ann")});
+    const struct http_fetch others[] = {
+        {.method = HTTP_GET},
+        {.method = HTTP_POST, .body = STR("a body")},
+        {.method = HTTP_GET, .headers = own, .header_count = 1},
+        {.method = HTTP_HEAD},
+        {.method = HTTP_GET, .path_query = STR("?x=1")},
+        {.method = HTTP_PUT, .body = STR("a body")},
+        {.method = HTTP_GET, .path_query = STR("/nowhere")},
+    };
+    str first = STR_EMPTY;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        const struct http_fetch again = {.method = HTTP_GET};
+        struct http_reply r = {0};
+        struct error e = {0};
+        ASSERT_OK(http_fetch_wait(t, &others[i], b.arena, &r, &e), e);
+        assert_int_equal(str_contains(r.body, STR("a body")), others[i].body.len > 0);
+        assert_int_equal(str_contains(r.body, STR("X-Own")), others[i].header_count > 0);
+        for (u32 k = 0; k < 2; k++) {
+            ASSERT_OK(http_fetch_wait(t, &again, b.arena, &r, &e), e);
+            expect(r.body, "X-Fixed: 1\n");
+            expect(r.body, "Authorization: Basic ");
+            first = first.len > 0 ? first : r.body;
+            ASSERT_STR_EQ(r.body, first);
+        }
+    }
+    http_target_free(t);
+    bench_close(&b);
+}
+
 TEST(client_unpacks_gzip_and_caps_bodies)
 {
     struct bench b = bench_open();
@@ -208,6 +248,18 @@ TEST(client_follows_redirects_and_leaves_credentials_behind)
     assert_int_equal(r.failure, HTTP_FAIL_REDIRECT);
     r = get(&b, t, "/redirect?to=file:///etc/passwd");
     assert_int_equal(r.failure, HTTP_FAIL_REDIRECT);
+    http_target_free(t);
+    char own[512];
+    (void)snprintf(own, sizeof(own), "%s%s", b.url, path);
+    struct http_target_opts away = opts;
+    away.url = str_c(own);
+    t = target(&b, away);
+    for (u32 i = 0; i < 3; i++) { // Asked again, it begins again at its own origin.
+        r = get(&b, t, "");
+        assert_int_equal(r.status, 200);
+        assert_false(str_contains(r.body, STR("tok")));
+        expect(r.body, "Accept: a/b");
+    }
     http_target_free(t);
     t = target(&b, (struct http_target_opts){0});
     r = get(&b, t, "/redirect?to=/headers");

@@ -3,16 +3,20 @@
 //   target: IDLE ─start─► QUEUED ─shard─► RUNNING ─► IDLE, then done
 //                            └──────cancel──┴──────► IDLE, then done
 // All calls into a multi handle, and into the easy handles that it holds, come from the shard's
-// thread; others put their wish under the shard's lock and wake it.
+// thread; others put their wish under the shard's lock and wake it. The library says which sockets
+// and which time it waits for, and looks at no others: a wake costs what is ready.
+// A target asks for the same again and again: what its handle was told is told once.
 // Redirects are followed here, not by the library: it would take our headers to other hosts.
 // The DNS cache never ages for literal addresses and 30 s for names: the library walks the whole
 // cache after every transfer unless told never to (-1), and names do move.
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "net/fd_watch.h"
 #include "net/http_client.h"
 #include "net/http_client_inner.h"
 #include "net/url.h"
+#include "os/clk.h"
 #include "os/thr.h"
 
 #include <curl/curl.h>
@@ -26,6 +30,7 @@
 #define DNS_SECONDS      30L
 #define POLL_MS          1000
 #define READ_BYTES       ((long)256 << 10) // Held while a transfer runs; a page mostly fits.
+#define EVENTS_MAX       64U
 #define CONNECTIONS_KEPT (4L * HTTP_SHARD_TARGETS)
 
 enum target_state { TARGET_IDLE, TARGET_QUEUED, TARGET_RUNNING };
@@ -43,14 +48,17 @@ struct curl_target {
 
     struct arena *arena; // Of the options.
     struct http_target_opts opts;
+    struct url own_url; // Of the options, in `arena`.
+    bool own_url_good;
+    bool is_plain; // The handle was told of its own URL by GET with its own headers, and no more.
     CURL *easy;
     char reason[CURL_ERROR_SIZE];
 
     struct http_fetch fetch;
-    struct arena *run;             // Of one request: URL, headers.
+    struct arena *run;             // Of one request: URL, headers; NULL until it is needed.
     struct curl_slist *connect_to; // With tls.server_name.
-    struct curl_slist *headers;
-    struct url url; // Of this hop.
+    struct curl_slist *headers;    // That the handle was told of.
+    struct url url;                // Of this hop.
     u32 redirects;
     bool foreign; // Redirected to another origin.
     struct buf body;
@@ -59,7 +67,8 @@ struct curl_target {
     bool sink_refused;
 };
 
-// Threads: lock guards queue, targets and stopping; multi and spares are the shard thread's.
+// Threads: lock guards queue, targets and stopping; watch takes wakes from all; the rest is the
+// shard thread's.
 struct shard {
     struct lock lock;
     struct cond changed;
@@ -67,6 +76,8 @@ struct shard {
     u32 targets;
     bool stopping;
     CURLM *multi;
+    struct fd_watch *watch;
+    i64 timer_ms; // When the library wants to be called, by the monotonic clock.
     struct thr *thr;
     struct buf spares[SPARES_MAX];
     u32 spare_count;
@@ -178,12 +189,20 @@ static void easy_set(struct curl_target *t)
     tls_set(t);
 }
 
+static struct arena *run_arena(struct curl_target *t)
+{
+    if (!t->run) {
+        t->run = arena_new((size_t)1 << 20);
+    }
+    return t->run;
+}
+
 static void header_add(struct curl_target *t, str name, str value)
 {
     // "Name;" is how the library spells a header without a value.
     const str line = value.len > 0
-                         ? arena_printf(t->run, "%.*s: %.*s", STR_ARG(name), STR_ARG(value))
-                         : arena_printf(t->run, "%.*s;", STR_ARG(name));
+                         ? arena_printf(run_arena(t), "%.*s: %.*s", STR_ARG(name), STR_ARG(value))
+                         : arena_printf(run_arena(t), "%.*s;", STR_ARG(name));
     t->headers = curl_slist_append(t->headers, line.ptr);
     CHECK(t->headers != NULL);
 }
@@ -219,7 +238,7 @@ static void headers_set(struct curl_target *t)
     t->headers = curl_slist_append(t->headers, "Expect:");
     if (t->opts.bearer.len > 0 && !t->foreign) {
         header_add(t, STR("Authorization"),
-                   arena_printf(t->run, "Bearer %.*s", STR_ARG(t->opts.bearer)));
+                   arena_printf(run_arena(t), "Bearer %.*s", STR_ARG(t->opts.bearer)));
     }
     const bool basic = t->opts.user.len > 0 && !t->foreign;
     SET(t, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
@@ -267,7 +286,7 @@ static void url_set(struct curl_target *t)
     const bool renamed = t->connect_to != NULL && !t->foreign;
     u.fragment = STR_EMPTY;
     if (renamed) {
-        header_add(t, STR("Host"), url_host_port(&u, t->run));
+        header_add(t, STR("Host"), url_host_port(&u, run_arena(t)));
         u.host = t->opts.tls.server_name;
         u.is_ipv6 = false;
     }
@@ -279,14 +298,24 @@ static void url_set(struct curl_target *t)
     SET(t, CURLOPT_DNS_CACHE_TIMEOUT, is_address(&t->url) ? -1L : DNS_SECONDS);
 }
 
+// What every scrape is: the target's own URL by GET, with its own headers.
+static bool fetch_is_plain(const struct http_fetch *f)
+{
+    return f->method == HTTP_GET && f->path_query.len == 0 && f->header_count == 0;
+}
+
 // Puts the hop that t->url names under way. Shard thread.
 static void hop_start(struct curl_target *t)
 {
+    const bool plain = t->redirects == 0 && t->own_url_good && fetch_is_plain(&t->fetch);
     t->reason[0] = '\0';
-    headers_set(t);
-    url_set(t);
-    method_set(t);
-    SET(t, CURLOPT_HTTPHEADER, t->headers);
+    if (!plain || !t->is_plain) {
+        headers_set(t);
+        url_set(t);
+        method_set(t);
+        SET(t, CURLOPT_HTTPHEADER, t->headers);
+        t->is_plain = plain;
+    }
     CHECK(curl_multi_add_handle(t->shard->multi, t->easy) == CURLM_OK);
 }
 
@@ -415,9 +444,7 @@ static void target_end(struct curl_target *t, const struct http_reply *reply)
     struct shard *s = t->shard;
     const struct http_fetch fetch = t->fetch;
     struct buf body = t->body;
-    struct curl_slist *headers = t->headers;
     struct arena *run = t->run;
-    t->headers = NULL;
     t->run = NULL;
     t->body = (struct buf){0};
     lock_take(&s->lock);
@@ -425,7 +452,6 @@ static void target_end(struct curl_target *t, const struct http_reply *reply)
     t->in_done = true;
     lock_drop(&s->lock);
     fetch.done(fetch.ctx, reply);
-    curl_slist_free_all(headers);
     arena_free(run);
     if (s->spare_count < SPARES_MAX && body.cap > 0 && body.cap <= SPARE_BYTES_MAX) {
         buf_clear(&body);
@@ -457,8 +483,8 @@ static bool redirect_follow(struct curl_target *t, struct http_reply *reply)
         (void)err_set(&reply->error, ERR_LIMIT, "more than %u redirects", t->redirects);
         return false;
     }
-    const str location = arena_str(t->run, reply->location);
-    if (!url_join(&t->url, location, t->run, &next, &e) ||
+    const str location = arena_str(run_arena(t), reply->location);
+    if (!url_join(&t->url, location, run_arena(t), &next, &e) ||
         (!str_eq_c(next.scheme, "http") && !str_eq_c(next.scheme, "https"))) {
         reply->failure = HTTP_FAIL_REDIRECT;
         (void)err_set(&reply->error, ERR_INVALID, "redirected to what is no http URL");
@@ -555,26 +581,78 @@ static void wish_grant(const struct wish *w)
     }
 }
 
+// What the library waits for. It says so while it runs, on the shard's thread.
+static int on_socket(UNUSED CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
+{
+    struct shard *s = ctx;
+    const u32 wanted =
+        (what & CURL_POLL_IN ? FD_READ : 0U) | (what & CURL_POLL_OUT ? FD_WRITE : 0U);
+    if (what == CURL_POLL_REMOVE) {
+        fd_watch_set(s->watch, fd, true, 0);
+        return 0;
+    }
+    fd_watch_set(s->watch, fd, known != NULL, wanted);
+    (void)curl_multi_assign(s->multi, fd, s); // Not NULL from now on.
+    return 0;
+}
+
+static int on_timer(UNUSED CURLM *multi, long wait_ms, void *ctx)
+{
+    struct shard *s = ctx;
+    s->timer_ms = wait_ms < 0 ? INT64_MAX : clk_mono_ms(clk_real()) + wait_ms;
+    return 0;
+}
+
+static void shard_act(struct shard *s, curl_socket_t fd, int bits)
+{
+    int running;
+    CHECK(curl_multi_socket_action(s->multi, fd, bits, &running) == CURLM_OK);
+}
+
+static void transfers_end(struct shard *s)
+{
+    CURLMsg *m;
+    int left;
+    while ((m = curl_multi_info_read(s->multi, &left)) != NULL) {
+        char *private = NULL;
+        const CURLcode code = m->data.result;
+        (void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
+        transfer_end((struct curl_target *)(void *)private, code);
+    }
+}
+
+// Lets the library do what is due by now, or waits until something is.
+static void shard_wait(struct shard *s)
+{
+    struct fd_event events[EVENTS_MAX];
+    const i64 wait_ms = s->timer_ms - clk_mono_ms(clk_real());
+    if (wait_ms <= 0) {
+        s->timer_ms = INT64_MAX; // It says so if there is more to wait for.
+        shard_act(s, CURL_SOCKET_TIMEOUT, 0);
+        return;
+    }
+    const u32 n = fd_watch_wait(s->watch, MIN(wait_ms, POLL_MS), events, EVENTS_MAX);
+    for (u32 i = 0; i < n; i++) {
+        const u32 what = events[i].what;
+        shard_act(s, events[i].fd,
+                  (what & FD_READ ? CURL_CSELECT_IN : 0) |
+                      (what & FD_WRITE ? CURL_CSELECT_OUT : 0) |
+                      (what & FD_BROKEN ? CURL_CSELECT_ERR : 0));
+    }
+}
+
 static void shard_run(void *arg)
 {
     struct shard *s = arg;
     bool stop = false;
     while (!stop) {
         struct wish w;
-        CURLMsg *m;
-        int left;
         while (wish_next(s, &w, &stop)) {
             wish_grant(&w);
         }
-        CHECK(curl_multi_perform(s->multi, &left) == CURLM_OK);
-        while ((m = curl_multi_info_read(s->multi, &left)) != NULL) {
-            char *private = NULL;
-            const CURLcode code = m->data.result;
-            (void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
-            transfer_end((struct curl_target *)(void *)private, code);
-        }
         if (!stop) {
-            (void)curl_multi_poll(s->multi, NULL, 0, POLL_MS, NULL);
+            shard_wait(s);
+            transfers_end(s);
         }
     }
 }
@@ -585,13 +663,15 @@ static void wish_put(struct curl_target *t)
     struct shard *s = t->shard;
     if (!t->queued) {
         struct curl_target **at = &s->queue;
+        if (s->queue == NULL) { // Else it was woken, and has not looked yet.
+            fd_watch_wake(s->watch);
+        }
         while (*at != NULL) {
             at = &(*at)->next;
         }
         *at = t;
         t->queued = true;
     }
-    (void)curl_multi_wakeup(s->multi);
 }
 
 static void shard_free(struct shard *s)
@@ -600,13 +680,14 @@ static void shard_free(struct shard *s)
         lock_take(&s->lock);
         s->stopping = true;
         lock_drop(&s->lock);
-        (void)curl_multi_wakeup(s->multi);
+        fd_watch_wake(s->watch);
         thr_join(s->thr);
     }
     for (u32 i = 0; i < s->spare_count; i++) {
         buf_fini(&s->spares[i]);
     }
     (void)curl_multi_cleanup(s->multi);
+    fd_watch_free(s->watch);
     cond_fini(&s->changed);
     lock_fini(&s->lock);
     mem_free(s);
@@ -617,9 +698,19 @@ static struct shard *shard_new(struct error *e)
     struct shard *s = MEM_NEW(struct shard);
     lock_init(&s->lock, LOCK_HTTP_SHARD, "http_shard");
     cond_init(&s->changed);
+    s->timer_ms = INT64_MAX;
     s->multi = curl_multi_init();
     CHECK(s->multi != NULL);
     (void)curl_multi_setopt(s->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
+    (void)curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    (void)curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s);
+    (void)curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    (void)curl_multi_setopt(s->multi, CURLMOPT_TIMERDATA, s);
+    s->watch = fd_watch_new(e);
+    if (s->watch == NULL) {
+        shard_free(s);
+        return NULL;
+    }
     s->thr = thr_start("http-client", shard_run, s, e);
     if (s->thr == NULL) {
         shard_free(s);
@@ -672,6 +763,7 @@ static struct http_target *curl_target_new(struct http_client *base,
     CHECK(t->easy != NULL);
     easy_set(t);
     server_name_set(t);
+    t->own_url_good = url_parse(t->opts.url, t->arena, &t->own_url, NULL);
     return &t->base;
 }
 
@@ -691,6 +783,7 @@ static void curl_target_free(struct http_target *base)
     s->targets--;
     lock_drop(&s->lock);
     curl_easy_cleanup(t->easy);
+    curl_slist_free_all(t->headers);
     curl_slist_free_all(t->connect_to);
     http_target_opts_wipe(&t->opts);
     arena_free(t->arena);
@@ -699,6 +792,11 @@ static void curl_target_free(struct http_target *base)
 
 static bool fetch_copy(struct curl_target *t, const struct http_fetch *f, struct error *e)
 {
+    if (t->own_url_good && fetch_is_plain(f)) {
+        t->url = t->own_url;
+        t->fetch = *f;
+        return true;
+    }
     struct buf b;
     struct arena *run = arena_new((size_t)1 << 20);
     buf_init(&b, (size_t)2 * URL_BYTES_MAX);
