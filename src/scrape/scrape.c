@@ -1,10 +1,11 @@
 // scrape.c: the manager: one scheduler thread that owns the timers; the HTTP client's shards, one
 // thread per 250 targets, fetch, parse and store.
 //
-// The scheduler wakes for the next due target (a scan: 100 k targets are 0.1 ms), at least every
-// second for discovery. It never waits for an answer; it stores by itself only the failure of a
-// pool that is over its limit. The markers of targets that are gone, which may be a million, are
-// written by a thread of their own.
+// The scheduler wakes for the next due targets, at least every second for discovery. Offsets lie on
+// a grid, so that one wake starts all of a tenth of a second; it looks through the due times of all
+// (100 k targets are 0.8 MB) and touches only the targets that are due. It never waits for an
+// answer; it stores by itself only the failure of a pool that is over its limit. The markers of
+// targets that are gone, which may be a million, are written by a thread of their own.
 // A reload builds its pools on its own thread, hands them over and waits until they are in place.
 // Lock order: scrape.lock before target.lock. Threads: scheduler, shards, callers of snapshots.
 #include "base/arena.h"
@@ -170,14 +171,15 @@ static i64 pool_step(struct scrape *s, struct scrape_pool *p, i64 mono_ms)
 {
     i64 next = INT64_MAX;
     for (u32 i = 0; i < p->target_count; i++) {
-        struct scrape_target *t = p->targets[i];
-        if (t->next_mono_ms <= mono_ms) {
+        if (p->due_mono_ms[i] <= mono_ms) {
+            struct scrape_target *t = p->targets[i];
             target_start(s, t);
             // Slots that were slept through are not made up for.
             const i64 missed = (mono_ms - t->next_mono_ms) / t->interval_ms;
             t->next_mono_ms += (missed + 1) * t->interval_ms;
+            p->due_mono_ms[i] = t->next_mono_ms;
         }
-        next = MIN(next, t->next_mono_ms);
+        next = MIN(next, p->due_mono_ms[i]);
     }
     return next;
 }

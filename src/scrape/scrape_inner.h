@@ -116,6 +116,7 @@ struct scrape_pool {
     struct sd_provider **providers;
     u32 provider_count;
     struct scrape_target **targets;
+    i64 *due_mono_ms; // Each target's next_mono_ms, side by side for the scheduler.
     u32 target_count;
     u32 references; // Targets, retired ones too, and the list of pools.
     struct labels *dropped;
@@ -132,7 +133,8 @@ struct scrape_target *scrape_target_new(struct scrape_pool *pool, struct labels 
 // Makes its connection, in place of the one it had. No scrape may be under way.
 bool scrape_target_connect(struct scrape_target *t, struct error *e) MUST_USE;
 void scrape_target_free(struct scrape_target *t); // Accepts NULL.
-// First due time behind now, at the target's stable offset.
+// First due time behind now, at the target's stable offset: a multiple of a fiftieth of its
+// interval, of 100 ms at most.
 i64 scrape_target_first_due(const struct scrape_target *t, i64 wall_ms, i64 mono_ms);
 
 // Takes the answer apart and stores it. On the HTTP shard's thread.

@@ -112,6 +112,7 @@ void scrape_pool_unref(struct scrape_pool *p)
     }
     mem_free(p->providers);
     mem_free(p->targets);
+    mem_free(p->due_mono_ms);
     arena_free(p->dropped_memory);
     arena_free(p->secrets.memory);
     arena_free(p->memory);
@@ -270,12 +271,16 @@ static void sync_publish(struct sync *y)
 {
     struct scrape_pool *p = y->pool;
     struct scrape_target **targets = MEM_NEW_N(struct scrape_target *, y->count + 1U);
+    i64 *due_mono_ms = MEM_NEW_N(i64, y->count + 1U);
     u32 count = 0;
     for (u32 i = 0; i < y->count; i++) {
         if (y->all[i]->keep) {
+            due_mono_ms[count] = y->all[i]->next_mono_ms;
             targets[count++] = y->all[i];
         }
     }
+    mem_free(p->due_mono_ms);
+    p->due_mono_ms = due_mono_ms;
     struct scrape_target **old = p->targets;
     struct arena *old_memory = p->dropped_memory;
     lock_take(&p->owner->lock);

@@ -10,6 +10,8 @@
 
 #define TARGET_BYTES_MAX ((size_t)16 << 20)
 #define LABELS_BYTES_MAX ((size_t)64 << 10) // Of one discovered label set.
+#define OFFSET_GRID_MS   100                // So far apart are offsets, at most,
+#define OFFSETS_MIN      50                 // and there are so many in an interval, at least.
 
 static const str address = {"__address__", 11};
 static const str scheme_label = {"__scheme__", 10};
@@ -245,7 +247,9 @@ void scrape_target_free(struct scrape_target *t)
 
 i64 scrape_target_first_due(const struct scrape_target *t, i64 wall_ms, i64 mono_ms)
 {
-    const i64 offset = (i64)((t->hash ^ t->pool->seed) % (u64)t->interval_ms);
+    const i64 grid_ms = MAX(1, MIN(OFFSET_GRID_MS, t->interval_ms / OFFSETS_MIN));
+    const i64 any = (i64)((t->hash ^ t->pool->seed) % (u64)t->interval_ms);
+    const i64 offset = any - any % grid_ms;
     i64 wait = (offset - wall_ms % t->interval_ms) % t->interval_ms;
     if (wait < 0) {
         wait += t->interval_ms;
