@@ -14,6 +14,7 @@ void time_columns_begin(struct time_columns *c)
     c->now.run_count = 0;
     c->guess = COLUMN_NONE;
     c->is_private = false;
+    c->is_compared = false;
 }
 
 static bool grow_times(struct time_column *x, struct run *r, u32 used, u32 count)
@@ -60,7 +61,7 @@ static u32 *start_place(struct time_columns *c, i64 t_ms)
 }
 
 // Does the guess hold with this run, by its number or, if that is another, by its times?
-static bool guess_has(const struct time_columns *c, const struct series_run *run, u32 from)
+static bool guess_has(struct time_columns *c, const struct series_run *run, u32 from)
 {
     const struct time_column *x = &c->items[c->guess];
     u32 index = c->now.run_count;
@@ -69,6 +70,7 @@ static bool guess_has(const struct time_columns *c, const struct series_run *run
         x->run_ends[index] == end) {
         return true;
     }
+    c->is_compared = true;
     return end <= x->count && memcmp(x->t_ms + from, run->t_ms, run->n * sizeof(i64)) == 0;
 }
 
@@ -143,6 +145,13 @@ static void forget(struct time_columns *c, u32 at)
     *place = *place == at + 1 ? 0 : *place;
     place = start_place(c, x->t_ms[0]);
     *place = *place == at + 1 ? 0 : *place;
+}
+
+static void remember(struct time_columns *c, u32 at)
+{
+    const struct time_column *x = &c->items[at];
+    *table_place(c, x->run_ids[0], x->run_ends[0]) = at + 1;
+    *start_place(c, x->t_ms[0]) = at + 1;
 }
 
 // One that makes room for cap times, or NULL. What is made of unpinned columns is never given back
@@ -220,8 +229,24 @@ static bool keep(struct time_columns *c, struct run *r, bool pins, u32 *column)
     x->run_count = now->run_count;
     x->version = ++c->version; // (I1)
     *column = (u32)(x - c->items);
-    *table_place(c, x->run_ids[0], x->run_ends[0]) = *column + 1;
-    *start_place(c, x->t_ms[0]) = *column + 1;
+    remember(c, *column);
+    return true;
+}
+
+// The guess held, but not by its numbers: from now on it has those of the series at hand, for the
+// next ones are likely to have them, too.
+static bool renumber(struct time_columns *c, struct run *r)
+{
+    const struct time_column *now = &c->now;
+    struct time_column *x = &c->items[c->guess];
+    if (!grow_runs(x, r, now->run_count)) {
+        return false;
+    }
+    forget(c, c->guess);
+    memcpy(x->run_ids, now->run_ids, now->run_count * sizeof(u64));
+    memcpy(x->run_ends, now->run_ends, now->run_count * sizeof(u32));
+    x->run_count = now->run_count;
+    remember(c, c->guess);
     return true;
 }
 
@@ -239,7 +264,7 @@ bool time_columns_end(struct time_columns *c, struct run *r, bool pins, u32 *col
     }
     if (c->guess != COLUMN_NONE) {
         *column = c->guess;
-        return true;
+        return !c->is_compared || c->is_private || renumber(c, r);
     }
     return c->is_private || c->now.count == 0 || keep(c, r, pins, column);
 }

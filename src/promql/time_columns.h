@@ -2,12 +2,13 @@
 //
 // Storage numbers its columns: series whose runs have equal numbers have equal times. Others may
 // have them too, as targets do that are written together: then the times themselves are compared
-// with those of the last column that began at the same one. A series' times are copied only if no
+// with those of the last column that began at the same one, which has the numbers of the series
+// from then on: its neighbours have them, too. A series' times are copied only if no
 // column is found, and who derives something from times (windows, picks) may keep that by column:
 // index and version tell one from another.
 // Cost: O(runs) a series that shares by number, O(samples) any other. Memory: what is pinned stays;
 // beyond that at most BYTES of times, or one column; older ones make room.
-// Invariants: (I1) A version is never given twice. (I2) A pinned column does not change.
+// Invariants: (I1) A version is never given twice. (I2) The times of a pinned one do not change.
 // Threads: owned by the run.
 #ifndef PROMQL_TIME_COLUMNS_H
 #define PROMQL_TIME_COLUMNS_H
@@ -45,6 +46,7 @@ struct time_columns {
     struct time_column now; // Its runs, and its times unless they are those of the guess.
     u32 guess;              // The column that it has had in common so far; COLUMN_NONE = none.
     bool is_private;
+    bool is_compared; // A run of it had the guess's times by another number.
 };
 
 // A series begins; then its runs, the samples before them told; then its end.

@@ -88,3 +88,27 @@ TEST(time_columns_differ_where_one_time_does)
     assert_int_equal(put(&x, 0, 9, HALF + 1), COLUMN_NONE);
     scene_down(&x);
 }
+
+// Series that were cut elsewhere have the times but not the numbers; the next ones need no look at
+// the times.
+TEST(time_columns_have_the_numbers_of_the_last_series)
+{
+    struct scene x;
+    scene_up(&x);
+    const u32 first = put(&x, 1, 2, ROWS);
+    assert_int_equal(put(&x, 3, 4, ROWS), first);
+    const i64 *times = x.columns.items[first].t_ms;
+    const i64 unread[ROWS] = {0};
+    const struct series_run a = {.column_id = 3, .t_ms = unread, .n = HALF};
+    const struct series_run b = {.column_id = 4, .t_ms = unread + HALF, .n = ROWS - HALF};
+    u32 column;
+    time_columns_begin(&x.columns);
+    assert_true(time_columns_add(&x.columns, &x.run, &a, 0));
+    assert_true(time_columns_add(&x.columns, &x.run, &b, HALF));
+    assert_true(time_columns_end(&x.columns, &x.run, true, &column));
+    assert_int_equal(column, first);
+    assert_ptr_equal(x.columns.items[first].t_ms, times);
+    assert_memory_equal(times, x.t_ms, ROWS * sizeof(i64));
+    assert_int_equal(put(&x, 1, 2, ROWS), first);
+    scene_down(&x);
+}
