@@ -2,6 +2,7 @@
 #include "promql/agg_floats.h"
 
 #include "model/kahan.h"
+#include "promql/float_avx2.h"
 #include "promql/kahan_pair.h"
 #include "promql/query_run.h"
 
@@ -49,7 +50,7 @@ static f64 first_of(enum aggregate_op op, f64 v)
 
 static void sum_stretch(f64 *values, f64 *lost, const f64 *v, u32 n)
 {
-    u32 i = 0;
+    u32 i = avx2_sum(values, lost, v, n);
     for (; i + 2 <= n; i += 2) {
         f64_pair sum = pair_load(values + i);
         f64_pair cost = pair_load(lost + i);

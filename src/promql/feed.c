@@ -181,7 +181,7 @@ static bool copy_run(struct feed *f, struct run *r, u32 from, const struct serie
         memset(f->values + from, 0, run->n * sizeof(f64));
         return copy_hists(f, r, from, run);
     }
-    memcpy(f->values + from, run->values, run->n * sizeof(f64));
+    values_take(f->values, from, run->values, run->n, &f->scan);
     if (f->hists) {
         memset(f->hists + from, 0, run->n * sizeof(void *));
     }
@@ -233,6 +233,7 @@ static bool copy_series(struct feed *f, struct run *r, bool pins, struct feed_sa
     struct series_run run;
     hists_drop(f, r);
     time_columns_begin(&f->columns);
+    f->scan = (struct values_scan){.falls = false};
     while (f->cursor->ops->run(f->cursor, &run)) {
         if (run.n > UINT32_MAX / 2 - n) {
             return run_fail(r, ERR_LIMIT, "a series has more samples than a query can hold");
@@ -255,7 +256,8 @@ static bool copy_series(struct feed *f, struct run *r, bool pins, struct feed_sa
                                  .hists = has_hists ? f->hists : NULL,
                                  .count = n,
                                  .column = column,
-                                 .version = c->version};
+                                 .version = c->version,
+                                 .scan = f->scan};
     if (has_hists && f->detects_resets && !detect_resets(f, r, n)) {
         return false;
     }
@@ -331,8 +333,8 @@ static bool hoard_put(struct feed *f, struct run *r, const struct feed_samples *
     if (owns_times && s->count > 0) {
         memcpy(t_ms, s->t_ms, s->count * sizeof(i64));
     }
-    f->hoard[f->hoard_count++] =
-        (struct hoarded){.values = values, .t_ms = t_ms, .count = s->count, .column = s->column};
+    f->hoard[f->hoard_count++] = (struct hoarded){
+        .values = values, .t_ms = t_ms, .count = s->count, .column = s->column, .scan = s->scan};
     r->hoard_bytes += s->count * sizeof(f64) + sizeof(struct hoarded);
     r->hoard_bytes += owns_times ? s->count * sizeof(i64) : 0;
     return true;
@@ -346,7 +348,8 @@ static void hoard_get(const struct feed *f, u32 at, struct feed_samples *out)
                                  .values = h->values,
                                  .count = h->count,
                                  .column = h->column,
-                                 .version = c ? c->version : 0};
+                                 .version = c ? c->version : 0,
+                                 .scan = h->scan};
 }
 
 // Labels and samples of the series that the cursor stands on.

@@ -14,6 +14,7 @@
 
 #include "base/base.h"
 #include "model/match.h"
+#include "promql/fn_range.h"
 #include "promql/op.h"
 #include "promql/time_columns.h"
 
@@ -40,6 +41,7 @@ struct hoarded {
     const i64 *t_ms; // NULL: the column's.
     u32 count;
     u32 column; // COLUMN_NONE: times of its own.
+    struct values_scan scan;
 };
 
 struct feed_samples {
@@ -48,8 +50,9 @@ struct feed_samples {
     const i64 *starts;               // Start timestamps, 0 = unknown; NULL if all are.
     const struct hist *const *hists; // NULL if there is none; else NULL where a float stands.
     u32 count;
-    u32 column;  // Whose times they are; COLUMN_NONE: nobody else's.
-    u32 version; // Of the column.
+    u32 column;              // Whose times they are; COLUMN_NONE: nobody else's.
+    u32 version;             // Of the column.
+    struct values_scan scan; // Of values; means nothing where hists is set.
 };
 
 // Who takes a series' samples as soon as they are read, so that they need not be kept. Threads:
@@ -79,8 +82,9 @@ struct feed {
     u32 taken_count;                // The first so many series went there; feed_next begins behind.
     // The pass at hand.
     struct series_cursor *cursor;
-    bool has_pending; // The cursor stands on a series that has not been asked for yet,
-    bool is_held;     // whose samples did not fit into the hoard: they are here.
+    bool has_pending;        // The cursor stands on a series that has not been asked for yet,
+    bool is_held;            // whose samples did not fit into the hoard: they are here.
+    struct values_scan scan; // Of the values of the series at hand.
     struct feed_samples held;
     u64 series_before; // What the budget had counted when the feed was opened.
     u32 at;

@@ -66,7 +66,8 @@ struct values_scan {
     bool has_stale; // A staleness marker.
     bool falls;     // A value less than the one before.
 };
-struct values_scan values_scan(const f64 *values, u32 count);
+// Copies n values behind the first `at` of a series, to to[at], and adds what they are to x.
+void values_take(f64 *to, u32 at, const f64 *from, u32 n, struct values_scan *x);
 
 // fn_rate.c
 range_fn fn_rate, fn_increase, fn_delta, fn_irate, fn_idelta;

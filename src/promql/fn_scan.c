@@ -1,6 +1,7 @@
-// fn_scan.c: what must be known of a series as a whole before its windows are calculated; four
-// values at a time, without branches.
+// fn_scan.c: what must be known of a series as a whole before its windows are calculated, found
+// while its values are copied anyway: several at a time, without branches.
 #include "model/sample.h"
+#include "promql/float_avx2.h"
 #include "promql/fn_range.h"
 #include "promql/kahan_pair.h"
 
@@ -19,26 +20,29 @@ static bool has_marker(const f64 *values, u32 count)
     return found;
 }
 
-struct values_scan values_scan(const f64 *values, u32 count)
+void values_take(f64 *to, u32 at, const f64 *from, u32 n, struct values_scan *x)
 {
     i64_pair nan = {0, 0}; // Counted, for a comparison that holds is -1.
     i64_pair falls = {0, 0};
-    bool odd = count > 0 && isnan(values[0]);
-    bool low = false;
-    u32 i = 1;
-    for (; i + 4 <= count; i += 4) {
-        f64_pair a = pair_load(values + i);
-        f64_pair b = pair_load(values + i + 2);
-        nan += pair_nan(a);
-        falls += a < pair_load(values + i - 1);
-        nan += pair_nan(b);
-        falls += b < pair_load(values + i + 1);
+    if (n == 0) {
+        return;
     }
-    for (; i < count; i++) {
-        odd = odd || isnan(values[i]);
-        low = low || values[i] < values[i - 1];
+    struct avx2_met met = {.nan = isnan(from[0]), .fall = at > 0 && from[0] < to[at - 1]};
+    to += at;
+    to[0] = from[0];
+    u32 i = 1 + avx2_copy(to + 1, from + 1, n - 1, &met);
+    for (; i + 2 <= n; i += 2) {
+        f64_pair v = pair_load(from + i);
+        nan += pair_nan(v);
+        falls += v < pair_load(from + i - 1);
+        pair_store(to + i, v);
     }
-    odd = odd || nan[0] != 0 || nan[1] != 0;
-    low = low || falls[0] != 0 || falls[1] != 0;
-    return (struct values_scan){.has_stale = odd && has_marker(values, count), .falls = low};
+    if (i < n) {
+        met.nan = met.nan || isnan(from[i]);
+        met.fall = met.fall || from[i] < from[i - 1];
+        to[i] = from[i];
+    }
+    met.nan = met.nan || nan[0] != 0 || nan[1] != 0;
+    x->has_stale = x->has_stale || (met.nan && has_marker(from, n));
+    x->falls = x->falls || met.fall || falls[0] != 0 || falls[1] != 0;
 }

@@ -1,16 +1,13 @@
 // fn_series.c: see fn_series.h; what needs but the ends of a window, or slides along.
 #include "promql/fn_series.h"
 
+#include "promql/float_avx2.h"
 #include "promql/kahan_pair.h"
 #include "promql/range_frame.h"
 
 #include <math.h>
 
 // ---- rate, increase, delta ---------------------------------------------------------------------
-
-// Changes beyond these go the long way, where nothing can overflow unseen.
-#define CHANGE_TINY 1e-200
-#define CHANGE_HUGE 1e200
 
 // Is it certain that the counter need not begin below zero?
 static bool is_simple(f64 first, f64 change, f64 limit)
@@ -93,8 +90,8 @@ static f64_pair stretched_pair(const struct series_call *c, u32 step, f64_pair f
     return change * factor;
 }
 
-// All steps of a series that never falls but the last one, if there is an odd number of them. What
-// increase_one does, without branches where both of two steps are simple.
+// All steps but the last one, if there is an odd number of them, in whose windows nothing falls.
+// What increase_one does, without branches where both of two steps are simple.
 static u32 increase_pairs(const struct series_call *c, u32 from, u32 to, f64 *out)
 {
     const f64 *v = c->values;
@@ -121,15 +118,42 @@ static u32 increase_pairs(const struct series_call *c, u32 from, u32 to, f64 *ou
     return step;
 }
 
+// The first step from `step` on in whose window the counter falls.
+static u32 clean_until(struct series_call *c, u32 step, u32 to)
+{
+    const struct range_frame *f = c->frame;
+    while (c->low < c->place_count && c->places[c->low] <= f->from[step]) {
+        c->low++;
+    }
+    if (c->low == c->place_count) {
+        return to;
+    }
+    const u32 fall = c->places[c->low];
+    u32 end = f->to[step] > fall ? step : to;
+    while (step < end) { // No window that ends before it has one.
+        const u32 half = step + (end - step) / 2;
+        if (f->to[half] > fall) {
+            end = half;
+        } else {
+            step = half + 1;
+        }
+    }
+    return end;
+}
+
 static void series_increase(struct series_call *c, u32 from, u32 to, f64 *out)
 {
     if (!c->begun) {
         find_falls(c);
         c->begun = true;
     }
-    for (u32 step = c->place_count == 0 ? increase_pairs(c, from, to, out) : from; step < to;
-         step++) {
-        increase_one(c, step, out);
+    for (u32 step = from; step < to;) {
+        const u32 end = clean_until(c, step, to);
+        step += avx2_increase(c, step, end, out);
+        step = increase_pairs(c, step, end, out);
+        if (step < to) {
+            increase_one(c, step++, out);
+        }
     }
 }
 

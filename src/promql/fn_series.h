@@ -47,6 +47,10 @@ struct series_fn_row {
 };
 const struct series_fn_row *series_fn_get(enum fn_id id);
 
+// Changes of a counter beyond these go the long way, where nothing can overflow unseen.
+#define CHANGE_TINY 1e-200
+#define CHANGE_HUGE 1e200
+
 // fn_series_fold.c: those that look at each sample of a window.
 series_fn series_sum, series_avg, series_quantile;
 

@@ -84,12 +84,17 @@ static bool split_make_room(struct range_split_room *room, struct run *r, u32 co
            room->hist_starts && room->hist_resets;
 }
 
+static void split_put(f64 *values, struct split *s, f64 v)
+{
+    s->falls = s->falls || (s->count > 0 && v < values[s->count - 1]);
+    values[s->count++] = v;
+}
+
 static bool split(struct range_eval *x, struct run *r, const struct feed_samples *s,
                   struct split *out)
 {
-    const struct values_scan scan = values_scan(s->values, s->count);
-    if (!s->hists && !scan.has_stale) {
-        *out = (struct split){.falls = scan.falls,
+    if (!s->hists && !s->scan.has_stale) {
+        *out = (struct split){.falls = s->scan.falls,
                               .t_ms = s->t_ms,
                               .values = s->values,
                               .starts = s->starts,
@@ -117,11 +122,10 @@ static bool split(struct range_eval *x, struct run *r, const struct feed_samples
         } else if (!h && !is_stale_nan(s->values[i])) {
             x->room.starts[out->count] = s->starts ? s->starts[i] : 0;
             x->room.t_ms[out->count] = s->t_ms[i];
-            x->room.values[out->count++] = s->values[i];
+            split_put(x->room.values, out, s->values[i]);
         }
     }
     memset(x->room.hist_resets, 0, out->hist_count);
-    out->falls = values_scan(out->values, out->count).falls;
     return true;
 }
 
@@ -154,14 +158,13 @@ static bool split_inner(struct range_eval *x, struct run *r, const struct column
             x->room.hists[out->hist_count++] = h;
         } else if (!is_stale_nan(inner->values[i])) {
             x->room.t_ms[out->count] = grid_time(g, i);
-            x->room.values[out->count++] = inner->values[i];
+            split_put(x->room.values, out, inner->values[i]);
         }
     }
     memset(x->room.hist_resets, 0, out->hist_count);
     bool whole = out->count == inner->steps; // Then all have the times of the grid.
     out->column = whole ? 0 : COLUMN_NONE;
     out->version = 1;
-    out->falls = values_scan(out->values, out->count).falls;
     return true;
 }
 

@@ -1,0 +1,141 @@
+// float_avx2.c: see float_avx2.h.
+#include "promql/float_avx2.h"
+
+#include "promql/fn_series.h"
+#include "promql/range_frame.h"
+
+#include <math.h>
+
+#if defined(__x86_64__)
+#    include <immintrin.h>
+
+#    define AVX2 __attribute__((target("avx2")))
+#    define QUAD 4U
+
+static AVX2 inline __m256d quad_abs(__m256d v)
+{
+    return _mm256_andnot_pd(_mm256_set1_pd(-0.0), v);
+}
+
+static AVX2 u32 sum_quads(f64 *sums, f64 *lost, const f64 *values, u32 n)
+{
+    const __m256d infinite = _mm256_set1_pd(INFINITY);
+    u32 i = 0;
+    for (; i + QUAD <= n; i += QUAD) {
+        const __m256d sum = _mm256_loadu_pd(sums + i);
+        const __m256d v = _mm256_loadu_pd(values + i);
+        const __m256d total = sum + v;
+        const __m256d sum_is_larger = _mm256_cmp_pd(quad_abs(sum), quad_abs(v), _CMP_GE_OQ);
+        const __m256d large = _mm256_blendv_pd(v, sum, sum_is_larger);
+        const __m256d small = _mm256_blendv_pd(sum, v, sum_is_larger);
+        const __m256d cost = _mm256_loadu_pd(lost + i) + ((large - total) + small);
+        const __m256d is_infinite = _mm256_cmp_pd(quad_abs(total), infinite, _CMP_EQ_OQ);
+        _mm256_storeu_pd(lost + i, _mm256_andnot_pd(is_infinite, cost));
+        _mm256_storeu_pd(sums + i, total);
+    }
+    return i;
+}
+
+static AVX2 u32 copy_quads(f64 *to, const f64 *from, u32 n, struct avx2_met *met)
+{
+    __m256d nan = _mm256_setzero_pd();
+    __m256d falls = _mm256_setzero_pd();
+    u32 i = 0;
+    for (; i + QUAD <= n; i += QUAD) {
+        const __m256d v = _mm256_loadu_pd(from + i);
+        nan = _mm256_or_pd(nan, _mm256_cmp_pd(v, v, _CMP_UNORD_Q));
+        falls = _mm256_or_pd(falls, _mm256_cmp_pd(v, _mm256_loadu_pd(from + i - 1), _CMP_LT_OQ));
+        _mm256_storeu_pd(to + i, v);
+    }
+    met->nan = met->nan || _mm256_movemask_pd(nan) != 0;
+    met->fall = met->fall || _mm256_movemask_pd(falls) != 0;
+    return i;
+}
+
+// By loads of one value each: an instruction that does four of them at once is slow on many
+// machines.
+static AVX2 inline __m256d quad_at(const f64 *values, const u32 *at)
+{
+    const __m128d low = _mm_loadh_pd(_mm_load_sd(values + at[0]), values + at[1]);
+    const __m128d high = _mm_loadh_pd(_mm_load_sd(values + at[2]), values + at[3]);
+    return _mm256_insertf128_pd(_mm256_castpd128_pd256(low), high, 1);
+}
+
+// As stretched_pair.
+static AVX2 __m256d stretched_quad(const struct series_call *c, u32 step, __m256d first,
+                                   __m256d change)
+{
+    const __m256d sampled = _mm256_loadu_pd(c->frame->sampled + step);
+    const __m256d most = _mm256_loadu_pd(c->frame->to_start + step);
+    const __m256d to_zero = sampled * (first / change);
+    const __m256d begins_late = _mm256_cmp_pd(to_zero, most, _CMP_LT_OQ);
+    const __m256d to_start = _mm256_blendv_pd(most, to_zero, begins_late);
+    __m256d factor = (sampled + to_start + _mm256_loadu_pd(c->frame->to_end + step)) / sampled;
+    if (c->call->fn->id == FN_RATE) {
+        factor /= _mm256_set1_pd(c->call->range_seconds);
+    }
+    return change * factor;
+}
+
+// As increase_pairs.
+static AVX2 u32 increase_quads(const struct series_call *c, u32 from, u32 to, f64 *out)
+{
+    const struct range_frame *f = c->frame;
+    const __m256d none = _mm256_setzero_pd();
+    u32 step = from;
+    for (; step + QUAD <= to; step += QUAD) {
+        const __m256d first = quad_at(c->values, f->first + step);
+        const __m256d change = quad_at(c->values, f->last + step) - first;
+        const __m256d least = change * _mm256_loadu_pd(f->limit + step);
+        const __m256d grows = _mm256_and_pd(_mm256_cmp_pd(change, none, _CMP_GT_OQ),
+                                            _mm256_cmp_pd(first, none, _CMP_GE_OQ));
+        const __m256d usual = _mm256_and_pd(
+            _mm256_cmp_pd(first, least, _CMP_GE_OQ),
+            _mm256_and_pd(_mm256_cmp_pd(change, _mm256_set1_pd(CHANGE_TINY), _CMP_GT_OQ),
+                          _mm256_cmp_pd(change, _mm256_set1_pd(CHANGE_HUGE), _CMP_LT_OQ)));
+        const __m256d odd = _mm256_andnot_pd(usual, grows);
+        __m256d value = change * _mm256_loadu_pd(f->factor + step);
+        if (_mm256_movemask_pd(odd) != 0) {
+            value = _mm256_blendv_pd(value, stretched_quad(c, step, first, change), odd);
+        }
+        _mm256_storeu_pd(out + step, value);
+    }
+    return step - from;
+}
+
+static bool machine_can(void)
+{
+    return __builtin_cpu_supports("avx2");
+}
+
+u32 avx2_sum(f64 *sums, f64 *lost, const f64 *values, u32 n)
+{
+    return machine_can() ? sum_quads(sums, lost, values, n) : 0;
+}
+
+u32 avx2_copy(f64 *to, const f64 *from, u32 n, struct avx2_met *met)
+{
+    return machine_can() ? copy_quads(to, from, n, met) : 0;
+}
+
+u32 avx2_increase(const struct series_call *c, u32 from, u32 to, f64 *out)
+{
+    return machine_can() ? increase_quads(c, from, to, out) : 0;
+}
+#else
+u32 avx2_sum(UNUSED f64 *sums, UNUSED f64 *lost, UNUSED const f64 *values, UNUSED u32 n)
+{
+    return 0;
+}
+
+u32 avx2_copy(UNUSED f64 *to, UNUSED const f64 *from, UNUSED u32 n, UNUSED struct avx2_met *met)
+{
+    return 0;
+}
+
+u32 avx2_increase(UNUSED const struct series_call *c, UNUSED u32 from, UNUSED u32 to,
+                  UNUSED f64 *out)
+{
+    return 0;
+}
+#endif

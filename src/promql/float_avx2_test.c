@@ -1,0 +1,161 @@
+// float_avx2_test.c: columns of floats done several at a time against one after the other, bit for
+// bit. What NaN it is does not matter, but for staleness markers.
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "base/test.h"
+#include "model/kahan.h"
+#include "model/sample.h"
+#include "os/rng.h"
+#include "promql/float_avx2.h"
+#include "promql/fn_series.h"
+#include "promql/query_run.h"
+#include "promql/range_frame.h"
+
+enum { ROUNDS = 300, VALUES = 70, SAMPLES = 400 };
+
+static f64 odd_value(struct rng *rng)
+{
+    static const f64 odd[] = {0, -0.0, INFINITY, -INFINITY, 1e308, -1e308, 5e-324, 1e-300, 1e16, 1};
+    const u64 chance = rng_below(rng, 12);
+    return chance < ARRAY_LEN(odd) ? odd[chance]
+           : chance == 10          ? normal_nan()
+                                   : (f64)rng_below(rng, 1000) / 7 - 50;
+}
+
+static void same_f64(f64 a, f64 b)
+{
+    assert_true(bits_of_f64(a) == bits_of_f64(b) || (isnan(a) && isnan(b)));
+}
+
+TEST(avx2_sum_is_kahan_add)
+{
+    struct rng rng;
+    rng_init(&rng, 20261122);
+    for (u32 round = 0; round < ROUNDS; round++) {
+        const u32 n = (u32)rng_below(&rng, VALUES);
+        const bool is_plain = rng_below(&rng, 2) == 0;
+        f64 sums[VALUES] = {0};
+        f64 lost[VALUES] = {0};
+        struct kahan wanted[VALUES] = {{0}};
+        for (u32 row = 0; row < 6; row++) {
+            f64 v[VALUES] = {0};
+            for (u32 i = 0; i < n; i++) {
+                v[i] = is_plain ? (rng_unit(&rng) - 0.5) * 1e9 : odd_value(&rng);
+            }
+            const u32 done = avx2_sum(sums, lost, v, n);
+            assert_true(done == 0 || (done % 4 == 0 && done > n - 4 && done <= n));
+            for (u32 i = 0; i < done; i++) {
+                kahan_add(&wanted[i], v[i]);
+                same_f64(sums[i], wanted[i].sum);
+                same_f64(lost[i], wanted[i].lost);
+            }
+            for (u32 i = done; i < n; i++) {
+                assert_int_equal(bits_of_f64(sums[i]), 0);
+            }
+        }
+    }
+}
+
+// A series copied in pieces, none of which begins where the one before told.
+static void take_check(struct rng *rng, u32 n, u32 chance)
+{
+    f64 from[VALUES];
+    f64 to[VALUES];
+    struct values_scan wanted = {.falls = false};
+    struct values_scan got = {.falls = false};
+    for (u32 i = 0; i < n; i++) {
+        const bool is_odd = rng_below(rng, 100) < chance;
+        from[i] = !is_odd ? (f64)i : rng_below(rng, 6) == 0 ? stale_nan() : odd_value(rng);
+        wanted.has_stale = wanted.has_stale || is_stale_nan(from[i]);
+        wanted.falls = wanted.falls || (i > 0 && from[i] < from[i - 1]);
+    }
+    for (u32 at = 0; at < n;) {
+        const u32 piece = (u32)rng_below(rng, MIN(20U, n - at) + 1);
+        values_take(to, at, from + at, piece, &got);
+        at += piece;
+    }
+    assert_memory_equal(to, from, n * sizeof(f64));
+    assert_int_equal(got.has_stale, wanted.has_stale);
+    assert_int_equal(got.falls, wanted.falls);
+}
+
+TEST(values_take_copies_and_tells_what_it_saw)
+{
+    struct rng rng;
+    rng_init(&rng, 8);
+    for (u32 round = 0; round < ROUNDS * 4; round++) {
+        take_check(&rng, (u32)rng_below(&rng, VALUES), round % 4 == 3 ? 30 : round % 4);
+    }
+}
+
+// A counter: of large and of small steps, that falls seldom, often, or is no number at times.
+static bool counter_make(struct rng *rng, f64 *values, u32 count)
+{
+    const u64 falls = rng_below(rng, 3) == 0 ? rng_below(rng, 30) : 0;
+    const u64 odd = rng_below(rng, 4) == 0 ? 5 : 0;
+    const f64 most = rng_below(rng, 2) == 0 ? 1e6 : 1.5;
+    bool may_reset = false;
+    f64 v = rng_below(rng, 2) == 0 ? 0 : 1e7;
+    for (u32 i = 0; i < count; i++) {
+        v = rng_below(rng, 100) < falls ? (f64)rng_below(rng, 3) : v + floor(rng_unit(rng) * most);
+        values[i] = rng_below(rng, 100) < odd ? odd_value(rng) : v;
+        may_reset = may_reset || (i > 0 && values[i] < values[i - 1]);
+    }
+    return may_reset;
+}
+
+// All steps at once, against a step at a time.
+static void increase_check(struct run *r, struct rng *rng, enum fn_id id)
+{
+    i64 t_ms[SAMPLES];
+    f64 values[SAMPLES];
+    u32 places[2][SAMPLES];
+    const u32 count = 1 + (u32)rng_below(rng, SAMPLES);
+    const i64 apart = 1000 + (i64)rng_below(rng, 20000);
+    for (u32 i = 0; i < count; i++) {
+        t_ms[i] = (i64)i * apart + (i64)rng_below(rng, 900) + (i > count / 2 ? 600000 : 0);
+    }
+    struct grid g = {.start_ms = (i64)rng_below(rng, 300000) - 100000,
+                     .step_ms = 1000 + (i64)rng_below(rng, 60000),
+                     .steps = 1 + (u32)rng_below(rng, 200)};
+    g.end_ms = g.start_ms + g.step_ms * (g.steps - 1);
+    const struct range_source source = {.range_ms = 1000 + (i64)rng_below(rng, 300000)};
+    const struct series_fn_row *row = series_fn_get(id);
+    const struct range_call c = {.fn = function_get(id),
+                                 .range_seconds = (f64)source.range_ms / 1000,
+                                 .may_reset = counter_make(rng, values, count)};
+    struct range_frame f;
+    assert_true(range_frame_init(&f, r, &g, &source, (struct range_frame_need){2, true}));
+    range_frame_fill(&f, t_ms, count);
+    range_frame_stretch(&f, &c, t_ms, row->kind);
+    struct series_call whole = {
+        .call = &c, .frame = &f, .t_ms = t_ms, .values = values, .count = count};
+    struct series_call single = whole;
+    whole.places = places[0];
+    single.places = places[1];
+    f64 got[200];
+    f64 wanted[200];
+    row->fn(&whole, 0, g.steps, got);
+    for (u32 step = 0; step < g.steps; step++) {
+        row->fn(&single, step, step + 1, wanted);
+        if (bits_has(f.present, step)) {
+            same_f64(got[step], wanted[step]);
+        }
+    }
+}
+
+TEST(increase_of_many_steps_is_that_of_each)
+{
+    struct rng rng;
+    struct error e = {.code = ERR_NONE};
+    rng_init(&rng, 20261122);
+    for (u32 round = 0; round < ROUNDS * 4; round++) {
+        struct run r = {
+            .arena = arena_new((size_t)1 << 20), .bytes_limit = (u64)1 << 20, .error = &e};
+        r.scratch = r.arena;
+        increase_check(&r, &rng, round % 2 == 0 ? FN_RATE : FN_INCREASE);
+        arena_free(r.arena);
+    }
+}
