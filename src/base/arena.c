@@ -7,6 +7,8 @@
 // that a read past its end or after its death is seen.
 #include "base/arena.h"
 
+#include "base/alloc_fault.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +53,7 @@ struct arena {
     size_t bytes_held; // (I1) ≤ bytes_max.
     size_t bytes_max;
     size_t next_cap; // What the next ordinary chunk asks for.
+    bool was_full;
 };
 
 struct arena *arena_new(size_t bytes_max)
@@ -121,6 +124,7 @@ void arena_reset(struct arena *a)
         chunk_poison(first);
     }
     a->next_cap = CHUNK_BYTES_MIN;
+    a->was_full = false;
 }
 
 // Adds a chunk with cap bytes; NULL if that passes the maximum or the system has no more.
@@ -188,14 +192,14 @@ static u8 *piece_take(struct arena *a, size_t count, size_t size, size_t *rounde
     return piece;
 }
 
-void *arena_try(struct arena *a, size_t count, size_t size)
+static void *piece_zeroed(struct arena *a, size_t count, size_t size)
 {
     size_t rounded = 0;
     u8 *piece = piece_take(a, count, size, &rounded);
     return piece ? memset(piece, 0, rounded) : NULL;
 }
 
-void *arena_try_raw(struct arena *a, size_t count, size_t size)
+static void *piece_raw(struct arena *a, size_t count, size_t size)
 {
     size_t rounded = 0;
     u8 *piece = piece_take(a, count, size, &rounded);
@@ -207,16 +211,30 @@ void *arena_try_raw(struct arena *a, size_t count, size_t size)
     return piece;
 }
 
+void *arena_try(struct arena *a, size_t count, size_t size)
+{
+    void *piece = alloc_refused() ? NULL : piece_zeroed(a, count, size);
+    a->was_full = a->was_full || !piece;
+    return piece;
+}
+
+void *arena_try_raw(struct arena *a, size_t count, size_t size)
+{
+    void *piece = alloc_refused() ? NULL : piece_raw(a, count, size);
+    a->was_full = a->was_full || !piece;
+    return piece;
+}
+
 void *arena_alloc(struct arena *a, size_t count, size_t size)
 {
-    void *piece = arena_try(a, count, size);
+    void *piece = piece_zeroed(a, count, size);
     CHECK(piece && "arena_alloc passes the arena's bytes_max (or the machine's memory)");
     return piece;
 }
 
 void *arena_raw(struct arena *a, size_t count, size_t size)
 {
-    void *piece = arena_try_raw(a, count, size);
+    void *piece = piece_raw(a, count, size);
     CHECK(piece && "arena_raw passes the arena's bytes_max (or the machine's memory)");
     return piece;
 }
@@ -292,6 +310,11 @@ void arena_on_free(struct arena *a, void (*fn)(void *arg), void *arg)
     struct cleanup *one = ARENA_NEW(a, struct cleanup);
     *one = (struct cleanup){a->cleanups, fn, arg};
     a->cleanups = one;
+}
+
+bool arena_was_full(const struct arena *a)
+{
+    return a->was_full;
 }
 
 size_t arena_bytes(const struct arena *a)

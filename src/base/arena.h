@@ -35,6 +35,9 @@ const char *arena_cstr(struct arena *a, str s) MUST_USE; // A NUL-terminated cop
 str arena_printf(struct arena *a, const char *format, ...) MUST_USE PRINTF_LIKE(2, 3);
 
 void arena_on_free(struct arena *a, void (*fn)(void *arg), void *arg);
+// Whether arena_try had to say no since the arena was made or reset: what a decoder of foreign
+// bytes could not read was no damage then.
+bool arena_was_full(const struct arena *a);
 size_t arena_bytes(const struct arena *a); // Bytes held from the system.
 size_t arena_used(const struct arena *a);  // Those, but for what is left of the newest chunk.
 
