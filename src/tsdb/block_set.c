@@ -407,7 +407,7 @@ bool tsdb_floor_read(struct tsdb *db, struct error *e)
     i64 floor = 0;
     bool ok = true;
     bool there = fs_read_file(db->opts.fs, path, 4096, a, &file, &why);
-    if (!there && why.code != ERR_LIMIT) {
+    if (!there && (why.code != ERR_LIMIT || arena_was_full(a))) { // Else it is too large: damage.
         ok = why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
     } else if (!there || !tsdb_floor_decode(file, &floor, &why)) {
         ok = why.code != ERR_UNSUPPORTED || err_set(e, why.code, "%s: %s", path, why.text);

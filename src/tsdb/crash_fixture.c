@@ -1,5 +1,6 @@
 #include "tsdb/crash_fixture.h"
 
+#include "base/alloc_fault.h"
 #include "base/arena.h"
 #include "base/bits.h"
 #include "base/error.h"
@@ -85,13 +86,22 @@ void world_fini(struct world *w)
     fixture_fini(&w->f);
 }
 
+static bool noted(struct world *w, bool ok, const struct error *e)
+{
+    if (!ok) {
+        w->failure = *e;
+        w->failures++;
+    }
+    return ok;
+}
+
 bool world_open(struct world *w)
 {
     struct error e = {0};
     w->f.opts.fs = w->faulty;
     w->f.db = tsdb_open(&w->f.opts, &e);
     w->f.s = w->f.db ? tsdb_storage(w->f.db) : NULL;
-    return w->f.db != NULL;
+    return noted(w, w->f.db != NULL, &e);
 }
 
 void world_close(struct world *w)
@@ -114,6 +124,22 @@ static void sent_add(struct sent *s, i64 t)
     }
     s->state[s->n] = SENT_LIVE;
     s->t[s->n++] = t;
+}
+
+// Leaves out the series for which there is no memory.
+static u32 resolved(struct world *w, u32 *which, struct series_ref *refs, const u8 *outcomes, u32 n)
+{
+    u32 kept = 0;
+    for (u32 i = 0; i < n; i++) {
+        if (outcomes[i] != APPEND_STORED) {
+            assert_true(alloc_fault_on && append_is_limited((enum append_outcome)outcomes[i]));
+            w->failures++;
+            continue;
+        }
+        which[kept] = which[i];
+        refs[kept++] = refs[i];
+    }
+    return kept;
 }
 
 void world_write(struct world *w, bool rules, bool sync)
@@ -149,8 +175,8 @@ void world_write(struct world *w, bool rules, bool sync)
     struct storage_appender *a =
         storage_appender_open(w->f.s, TENANT_DEFAULT, rules ? STREAM_RULES : STREAM_PUSH, &e);
     a->ops->resolve(a, sets, n, refs, outcomes);
+    n = resolved(w, which, refs, outcomes, n);
     for (u32 i = 0; i < n; i++) {
-        assert_int_equal(outcomes[i], APPEND_STORED);
         t[i] = w->now + (scattered ? (i64)rng_below(r, 50) : 0);
         values[i] = value_of(which[i], t[i]);
         u64 number = hist_of(which[i], t[i]);
@@ -168,6 +194,7 @@ void world_write(struct world *w, bool rules, bool sync)
     u64 position = 0;
     bool ok = a->ops->append(a, &b, &e) &&
               a->ops->commit(a, sync ? DURABILITY_SYNC : DURABILITY_PERIODIC, &position, &e);
+    ok = noted(w, ok, &e);
     for (u32 i = 0; i < n; i++) {
         struct sent *s = &w->series[which[i]];
         if (ok) {
@@ -202,7 +229,7 @@ void world_delete(struct world *w)
                               .count = 1,
                               .min_ms = to - (i64)rng_below(r, 30000),
                               .max_ms = to};
-    bool ok = tsdb_delete(w->f.db, &d, &id, &e);
+    bool ok = noted(w, tsdb_delete(w->f.db, &d, &id, &e), &e);
     for (u32 i = 0; i < WORLD_SERIES; i++) {
         struct sent *s = &w->series[i];
         bool meant = metric == 4 ? i == 15 : i < 12 && i % 4 == metric;
@@ -222,7 +249,7 @@ void world_work(struct world *w, u32 rounds)
         bool did;
         world_write(w, rng_below(&w->f.rng, 4) == 0, rng_below(&w->f.rng, 3) == 0);
         if (rng_below(&w->f.rng, 10) == 0) {
-            (void)!tsdb_step(w->f.db, &did, &e);
+            (void)noted(w, tsdb_step(w->f.db, &did, &e), &e);
         }
         if (rng_below(&w->f.rng, 12) == 0) {
             world_delete(w);
@@ -230,7 +257,7 @@ void world_work(struct world *w, u32 rounds)
         if (rng_below(&w->f.rng, 25) == 0) {
             u32 blocks;
             clk_manual_advance(w->f.clk, (i64)25 * 3600 * 1000);
-            (void)!tsdb_clean(w->f.db, &blocks, &e);
+            (void)noted(w, tsdb_clean(w->f.db, &blocks, &e), &e);
         }
     }
 }

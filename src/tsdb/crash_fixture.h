@@ -4,6 +4,7 @@
 #ifndef TSDB_CRASH_FIXTURE_H
 #define TSDB_CRASH_FIXTURE_H
 
+#include "base/error.h"
 #include "os/fs_inner.h"
 #include "tsdb/tsdb_fixture.h"
 
@@ -31,6 +32,8 @@ struct world {
     i64 now;
     i64 forgotten; // Samples before it are not looked at any more.
     u64 checked;
+    struct error failure; // The last of the engine's.
+    u32 failures;
 };
 
 void world_init(struct world *w, u64 seed);

@@ -555,6 +555,10 @@ bool head_image_load(const struct head_image_file *f, const char *spill_dir, str
     const u64 rows_max = MIN(f->map.len / ROW_BYTES_MIN, r.decoder.slots_max);
     head_restore_reserve(h, (u32)MIN(f->series, rows_max));
     bool ok = windows_get(&r, e) && series_get(&r, e);
+    if (!ok && arena_was_full(r.scratch)) {
+        ok = err_set(e, ERR_LIMIT, "a head image needs more than %zu bytes of memory",
+                     SCRATCH_BYTES_MAX);
+    }
     image_parts_in_fini(&r.parts);
     wal_decoder_fini(&r.decoder);
     arena_free(r.scratch);

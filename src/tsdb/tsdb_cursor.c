@@ -54,6 +54,16 @@ str query_text_keep(struct query_texts *t, str text)
     return copy;
 }
 
+void cursor_miss(struct tsdb_cursor *c, const struct error *why)
+{
+    if (why->code == ERR_LIMIT) {
+        c->failed = true;
+        c->error = *why;
+    } else {
+        cursor_warn_partial(c, why->text);
+    }
+}
+
 void cursor_warn_partial(struct tsdb_cursor *c, const char *text)
 {
     struct storage_warnings *w = &c->warnings;

@@ -119,6 +119,8 @@ void cursor_source_open(struct tsdb_cursor *c, struct source *s, struct block *b
 bool cursor_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes) MUST_USE;
 // Something that belongs into the answer is not there: says so once per place.
 void cursor_warn_partial(struct tsdb_cursor *c, const char *text);
+// Something could not be read: damage leaves a partial answer, want of memory none.
+void cursor_miss(struct tsdb_cursor *c, const struct error *why);
 
 // ---- tsdb_cursor_parts.c ----
 // Adds the parts of the source's series at a place.

@@ -30,19 +30,18 @@ void cursor_boxes_charge(struct tsdb_cursor *c, u32 from)
 static const f64 *part_decode(struct tsdb_cursor *c, const struct part *p)
 {
     UNINIT struct error why;
-    why.text[0] = '\0';
     if (p->tokens) {
         open_tokens_decode(p->bytes, p->chunk_n, c->decoded, NULL, 0);
         return c->decoded;
     }
-    bool ok = p->chunk_n <= CHUNK_VALUES_MAX;
+    bool ok = p->chunk_n <= CHUNK_VALUES_MAX || err_set(&why, ERR_CORRUPT, "a chunk is too long");
     if (p->box_chunk) {
         ok = ok && box_chunk_decode(p->bytes, p->chunk_n, &c->boxes, c->decoded, &why);
     } else {
         ok = ok && chunk_pack_decode(p->bytes, p->chunk_n, c->decoded, &why);
     }
     if (!ok) {
-        cursor_warn_partial(c, why.text[0] ? why.text : "a chunk is too long");
+        cursor_miss(c, &why);
         return NULL;
     }
     if (p->mapped && map_guard_holes() != p->holes) { // Its page may have read as zeroes.

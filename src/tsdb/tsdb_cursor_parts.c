@@ -111,16 +111,19 @@ static void parts_of_block(struct tsdb_cursor *c, struct source *s, u32 ordinal)
     const u64 holes = map_guard_holes();
     struct chunk_list list = block_reader_chunks(&s->reader, ordinal, c->series_arena, &why);
     if (list.missing) {
-        cursor_warn_partial(c, why.text);
+        cursor_miss(c, &why);
     }
     for (u32 i = 0; i < list.n; i++) {
         const struct chunk_rows *r = &list.items[i].rows;
         const struct column_times *times = block_reader_column(&s->reader, r->column, &why);
         const u32 rows = times ? times->n : 0;
         const u32 span = r->whole ? rows : r->span;
-        if (!times || r->first + span > rows) {
-            cursor_warn_partial(c,
-                                times ? "a chunk reaches beyond its timestamp column" : why.text);
+        if (!times) {
+            cursor_miss(c, &why);
+            continue;
+        }
+        if (r->first + span > rows) {
+            cursor_warn_partial(c, "a chunk reaches beyond its timestamp column");
             continue;
         }
         struct part *p = part_add(c);

@@ -162,7 +162,7 @@ bool head_deleted_read(struct tsdb *db, struct error *e)
     bool ok = true;
     tsdb_path(db, "deleted", path);
     bool there = fs_read_file(db->opts.fs, path, DELETED_BYTES_MAX, a, &file, &why);
-    if (!there && why.code != ERR_LIMIT) {
+    if (!there && (why.code != ERR_LIMIT || arena_was_full(a))) { // Else it is too large: damage.
         ok = why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
     } else {
         bool good = there && head_deleted_check(file, &why);

@@ -19,7 +19,7 @@
 #define SAMPLES_PER_RECORD 1024U
 #define BOX_RECORD_BYTES   ((size_t)1 << 20) // Closes a record of boxes.
 #define FRAGMENT_MIN       3U                // Fewer values of a row are cheaper as single samples.
-#define DECODE_BYTES_MAX   ((size_t)256 << 20)
+#define DECODE_BYTES_MAX   ((size_t)1 << 30) // More than any record of WAL_RECORD_MAX needs.
 
 // Strings of one series record: each is written once and named by its number afterwards, unless
 // another one with the same place in the table came in between. Threads: owned by one call.
@@ -478,9 +478,8 @@ static bool get_exemplar(struct wal_decoder *w, str payload, struct error *e)
     return true;
 }
 
-bool wal_decode(struct wal_decoder *d, u8 kind, str payload, struct error *e)
+static bool decode(struct wal_decoder *d, u8 kind, str payload, struct error *e)
 {
-    arena_reset(d->scratch);
     switch ((enum wal_kind)kind) {
     case WAL_SYNCED:
         return true; // Read in the first pass.
@@ -510,4 +509,14 @@ bool wal_decode(struct wal_decoder *d, u8 kind, str payload, struct error *e)
         break; // Not of a log.
     }
     return bad(e, "an unknown kind");
+}
+
+bool wal_decode(struct wal_decoder *d, u8 kind, str payload, struct error *e)
+{
+    arena_reset(d->scratch);
+    return decode(d, kind, payload, e) ||
+           (arena_was_full(d->scratch)
+                ? err_set(e, ERR_LIMIT, "a log record needs more than %zu bytes of memory",
+                          DECODE_BYTES_MAX)
+                : false);
 }

@@ -79,7 +79,8 @@ void wal_decoder_init(struct wal_decoder *d, struct wal_sink sink, u32 slots_max
 // A segment that leans on nothing before it begins: so do all chains.
 void wal_decoder_segment(struct wal_decoder *d);
 void wal_decoder_fini(struct wal_decoder *d);
-// false with ERR_CORRUPT: the payload contradicts itself although its checksum is right.
+// false with ERR_CORRUPT: the payload contradicts itself although its checksum is right; ERR_LIMIT:
+// there is no memory to read it, and it may be good.
 bool wal_decode(struct wal_decoder *d, u8 kind, str payload, struct error *e) MUST_USE;
 bool wal_get_synced(str payload, u64 *segment, u64 *offset) MUST_USE;
 

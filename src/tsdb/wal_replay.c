@@ -306,7 +306,12 @@ static bool segment_judge(struct replay *r, u32 index)
 static void record_apply(struct replay *r, const char *name, u8 kind, str payload, u64 at)
 {
     struct error why = {0};
-    if (!wal_decode(r->decoder, kind, payload, &why)) {
+    if (r->failed || wal_decode(r->decoder, kind, payload, &why)) {
+        return;
+    }
+    if (why.code == ERR_LIMIT) { // It is good: who goes on without it loses it.
+        r->failed = !err_set(&r->error, why.code, "%s/%s: %s", r->dir, name, why.text);
+    } else {
         r->out->corruptions++;
         LOGF(r->log, LOG_WARN, "wal: %s/%s at offset %llu: %s", r->dir, name,
              (unsigned long long)at, why.text);
