@@ -44,10 +44,16 @@ struct sums {
 };
 
 // ---- chunk_unpack_avx2.c ----
-// Whether the next one can read them, on this machine.
+bool avx2_here(void); // Whether this machine can run what follows.
+// Whether the next one can read them.
 bool avx2_reads(const struct groups *r, const struct sums *s, enum steps steps, enum unpack_as as);
 // As residuals_run of chunk_unpack.c; s is left as it was.
 bool residuals_run_avx2(struct groups *r, const struct sums *s, enum steps steps, enum unpack_as as,
                         u8 *out) MUST_USE;
+// Puts the word, by groups; how many times.
+u32 constant_store_avx2(u64 word, u32 count, u8 *out);
+// As ranks_store of chunk_unpack.c, whole groups; the value of the last one. Up to four values
+// behind that may be read.
+const u64 *ranks_store_avx2(const u8 *bitmap, const u64 *values, u32 count, u8 *out);
 
 #endif

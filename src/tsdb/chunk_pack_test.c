@@ -230,10 +230,11 @@ TEST(chunk_pack_round_trips_random_chunks)
 // Where a column's sums stop to be exact as doubles, and its widths to fit: on both sides.
 TEST(chunk_pack_round_trips_what_only_some_readers_can_take)
 {
-    static const f64 starts[] = {0, 1e9, 0x1p51, 0x1p52 - 3000, 0x1p52, 0x1p53 - 1, -0x1p52, 1e15};
+    static const f64 starts[] = {0,      1e9,        0x1p50,  0x1p51 - 3000, 0x1p51, 0x1p52 - 3000,
+                                 0x1p52, 0x1p53 - 1, -0x1p52, 1e15};
     struct rng r;
     rng_init(&r, 5);
-    for (u32 width = 1; width <= 44; width++) {
+    for (u32 width = 1; width <= 53; width++) {
         for (size_t k = 0; k < ARRAY_LEN(starts); k++) {
             f64 v[CHUNK_VALUES_MAX];
             const u32 n = 3 + (u32)rng_below(&r, 90);
@@ -244,9 +245,56 @@ TEST(chunk_pack_round_trips_what_only_some_readers_can_take)
             for (u32 i = 1; i < n; i++) {
                 const f64 next = (f64)rng_below(&r, 1ULL << width) - low;
                 step = width % 3 == 0 ? step + next : next;
-                v[i] = v[i - 1] + step * factor;
+                v[i] = (width % 3 == 1 ? starts[k] : v[i - 1]) + step * factor;
             }
             (void)round_trip(v, n);
+        }
+    }
+}
+
+// A whole number of so many bits and one whose quotient by 10^e lies as near to the middle of two
+// doubles as any does: 5^e times twice the distance, in last places, is no more than near.
+static i64 hard_dividend(struct rng *r, u32 bits, u32 e, u32 near)
+{
+    u64 five = 1;
+    for (u32 i = 0; i < e; i++) {
+        five *= 5;
+    }
+    const u64 low = (1ULL << bits) + rng_below(r, 1ULL << bits) / 2;
+    const i32 k = ilogb((f64)low / chunk_pow10[e]);         // The quotient is 2^k or more,
+    u64 rest = near % 2 ? near % five : five - near % five; // its last place 2^(k-52).
+    for (i32 t = 53 - k - (i32)e; t > 0; t--) {             // rest / 2^t, modulo five
+        rest = rest % 2 == 0 ? rest / 2 : (rest + five) / 2;
+    }
+    return (i64)(low - low % five + rest);
+}
+
+TEST(chunk_unpack_divides_as_a_division_does)
+{
+    struct rng r;
+    rng_init(&r, number_from("TIDEMARK_TEST_SEED", 11));
+    for (u32 round = 0; round < 40; round++) {
+        for (u32 e = 1; e <= 17; e++) {
+            i64 ints[200];
+            f64 values[ARRAY_LEN(ints)];
+            struct buf b;
+            buf_init(&b, 1 << 16);
+            for (u32 i = 0; i < ARRAY_LEN(ints); i++) {
+                ints[i] = e > 15
+                              ? (i64)rng_below(&r, 1ULL << 50)
+                              : hard_dividend(&r, 36 + round % 13, e, 1 + (u32)rng_below(&r, 64));
+                ints[i] = i % 2 && round % 2 ? -ints[i] : ints[i];
+            }
+            const u8 header = int_pack_encode(ints, ARRAY_LEN(ints), &b);
+            const struct unpack_sink sink = {
+                .out = values, .as = UNPACK_DEC, .divisor = chunk_pow10[e]};
+            struct dec d = dec_of(buf_get(&b));
+            assert_true(column_unpack(&d, header, ARRAY_LEN(ints), &sink));
+            for (u32 i = 0; i < ARRAY_LEN(ints); i++) {
+                const f64 right = (f64)ints[i] / chunk_pow10[e];
+                assert_int_equal(bits_of_f64(values[i]), bits_of_f64(right));
+            }
+            buf_fini(&b);
         }
     }
 }

@@ -223,15 +223,19 @@ void column_unpack_portable(bool only)
     atomic_store(&portable_only, only);
 }
 
+// Relaxed: nothing else is told by it.
+static inline bool lanes_used(void)
+{
+    return avx2_here() && !atomic_load_explicit(&portable_only, memory_order_relaxed);
+}
+
 // Reads the residuals and puts r->count values at out.
 static bool residuals_run(struct dec *d, struct groups *r, struct sums *s, enum steps steps,
                           enum unpack_as as, u8 *out)
 {
     bool right = false;
     s->base = r->base;
-    // Relaxed: nothing else is told by it.
-    if (avx2_reads(r, s, steps, as) &&
-        !atomic_load_explicit(&portable_only, memory_order_relaxed)) {
+    if (avx2_reads(r, s, steps, as) && lanes_used()) {
         right = residuals_run_avx2(r, s, steps, as, out);
         d->at = r->at;
         return right;
@@ -267,12 +271,12 @@ static void line_store(const struct unpack_sink *sink, u64 x0, u64 step, u32 n)
     // Zero is the usual constant. Others go by groups, which compilers make wide stores of.
     u64 word;
     value_store(x0, sink->as, sink->divisor, (u8 *)&word);
-    if (word == 0) {
+    u32 i = lanes_used() ? constant_store_avx2(word, n, out) : 0;
+    if (i == 0 && word == 0) {
         memset(out, 0, (size_t)n * 8);
         return;
     }
     const u64 group[GROUP] = {word, word, word, word, word, word, word, word};
-    u32 i = 0;
     for (; i + GROUP <= n; i += GROUP) {
         memcpy(out + (size_t)i * 8, group, sizeof(group));
     }
@@ -357,6 +361,11 @@ static ALWAYS_INLINE const u64 *rank_store(const u64 *values, u32 bit, u8 *out)
 static void ranks_store(const u8 *bitmap, const u64 *values, u32 count, u8 *out)
 {
     u32 i = 0;
+    if (lanes_used()) {
+        values = ranks_store_avx2(bitmap, values, count, out);
+        i = count / GROUP * GROUP;
+        out += (size_t)i * sizeof(u64);
+    }
     for (; i + GROUP <= count; i += GROUP, out += sizeof(u64) * GROUP) {
         const u32 bits = bitmap[i / GROUP];
         values = rank_store(values, bits, out);
