@@ -238,7 +238,7 @@ class Loop:
 
 
 def kill_loop(kills, seed):
-    """kill -9 so often; raises at the first sample that is lost or wrong."""
+    """kill -9 so often; raises at the first sample that is lost or wrong. Returns what was done."""
     with Loop(seed) as loop:
         wait_for("the first acknowledged sample", loop.acknowledged)
         wait_for("the first scrape", lambda: loop.server.instant("scraped"))
@@ -257,4 +257,5 @@ def kill_loop(kills, seed):
             loop.check_pushed(sender, kept, loop.began - 60)
         loop.check_scraped(loop.began - 60)
         loop.server.stop()
-        print(f"{kills} kills: {loop.total} acknowledged samples, none lost, none wrong")
+        print(f"seed {seed}: {kills} kills: {loop.total} acknowledged samples, none lost, none wrong")
+        return {"kills": kills, "acknowledged samples": loop.total}

@@ -197,7 +197,8 @@ def told(hits, done, loop, seed, seconds):
 
 
 def kill_at_points(kills, seed):
-    """So many kills, or each point once if that is more; raises at the first sample that is lost or wrong."""
+    """So many kills, or each point once if that is more; raises at the first sample that is lost or wrong.
+    Returns what was done."""
     rng, began = random.Random(seed), time.monotonic()
     with PointLoop(seed) as loop:
         wait_for("the first acknowledged sample", loop.acknowledged)
@@ -223,3 +224,4 @@ def kill_at_points(kills, seed):
         never = {(work, call) for work, calls in POINTS.items() for call in calls} - {p[:2] for p in loop.hits}
         assert not never, f"points that were never reached: {sorted(never)}"
         assert not loop.unlisted(), f"calls that no row of POINTS names: {loop.unlisted()}"
+        return {"kills": done, "acknowledged samples": loop.total, "deletions": loop.deleter.answered}

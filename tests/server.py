@@ -6,6 +6,7 @@ Everything listens on 127.0.0.1 with a free port, lives in a temporary folder an
 import contextlib
 import gzip
 import http.client
+import itertools
 import json
 import os
 import re
@@ -28,6 +29,7 @@ STOP_S = 60 if SHORT else 10
 REPORTS = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|CHECK failed")
 NOTHING = "scrape_configs: []\n"
 _given = set()
+_ports = None
 
 
 def _leave(number, _frame):
@@ -37,12 +39,23 @@ def _leave(number, _frame):
 signal.signal(signal.SIGTERM, _leave)
 
 
+def own_ports(number):
+    """Of several processes that test at once, each has a range of its own, away from what the kernel gives out."""
+    global _ports
+    _ports = itertools.cycle(range(10000 + number * 1000, 11000 + number * 1000))
+
+
 def free_port():
-    """A port nobody listens on; never the same twice in a run."""
+    """A port nobody listens on; never the same twice in a run, unless of a range."""
     while True:
         with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
+            try:
+                s.bind(("127.0.0.1", next(_ports) if _ports else 0))
+            except OSError:
+                continue  # Somebody has it.
             port = s.getsockname()[1]
+        if _ports:
+            return port
         if port not in _given:
             _given.add(port)
             return port
