@@ -35,10 +35,28 @@ def sample(ms, value):
     return bytes_field(2, b"\x09" + bits + b"\x10" + varint(ms))
 
 
+def zigzag(n):
+    return varint(n << 1 ^ n >> 63)
+
+
+class Native:
+    """A native histogram: integer counts of buckets from index `first` on, without negative ones."""
+
+    def __init__(self, schema, first, counts, total):
+        self.schema, self.first, self.counts, self.total = schema, first, counts, total
+
+    def field(self, ms):
+        deltas = b"".join(zigzag(b - a) for a, b in zip([0, *self.counts], self.counts))
+        span = b"\x08" + zigzag(self.first) + b"\x10" + varint(len(self.counts))
+        return bytes_field(4, b"\x08" + varint(sum(self.counts)) + b"\x19" + struct.pack("<d", self.total) +
+                           b"\x20" + zigzag(self.schema) + b"\x29" + struct.pack("<d", 1e-128) + b"\x30\x00" +
+                           bytes_field(11, span) + bytes_field(12, deltas) + b"\x78" + varint(ms))
+
+
 def time_series(labels, samples):
     pairs = b"".join(bytes_field(1, bytes_field(1, k.encode()) + bytes_field(2, v.encode()))
                      for k, v in sorted(labels.items()))
-    return bytes_field(1, pairs + b"".join(sample(ms, v) for ms, v in samples))
+    return bytes_field(1, pairs + b"".join(v.field(ms) if isinstance(v, Native) else sample(ms, v) for ms, v in samples))
 
 
 def message(series):
@@ -46,5 +64,5 @@ def message(series):
 
 
 def body(series):
-    """series: [(labels, [(ms, value), …])]"""
+    """series: [(labels, [(ms, value or Native), …])]"""
     return snappy(message(series))

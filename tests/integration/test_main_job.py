@@ -8,11 +8,11 @@ import subprocess
 import time
 
 from doubles import Webhooks
+from pages import PAGES_CAN_BE_LOOKED_AT, look_at_pages
 from peers import peer
 from server import Server, free_port, key, settle, wait_for
 
 RELEASE_ONLY = True
-UI = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "ui")
 FULL = os.environ.get("TIDEMARK_BROWSER") == "full"
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s,
@@ -124,15 +124,6 @@ def check_graph(server, target):
     assert {dict(k)["mode"] for k in busy} >= {"idle", "user", "system"}, list(busy)
 
 
-def look_at_pages(server, only):
-    """The UI's own runner walks through the pages with the real data, and decides."""
-    p = subprocess.run(["node", "e2e/run.mjs", server.url, "--expr", "node_load1", "--only", only], cwd=UI,
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=150)
-    out = p.stdout.decode("utf-8", "replace")
-    closing = re.findall(r"^(\d+) passed, (\d+) failed$", out, re.M)
-    assert p.returncode == 0 and closing and int(closing[-1][0]) > 0 and closing[-1][1] == "0", out[-6000:]
-
-
 def test_main_job():
     port = free_port()
     target = f"127.0.0.1:{port}"
@@ -174,7 +165,7 @@ def in_the_browser(*walks):
         wait_for("the page of the rule", lambda: page_of(hook, "firing", "MemoryInUse"))
         wait_for("some points", lambda: (server.value("count_over_time(machine:memory:ratio[1m])") or 0) >= 5)
         for only in walks:
-            look_at_pages(server, only)
+            look_at_pages(server, "--expr", "node_load1", "--only", only)
 
 
 def light_pages():
@@ -189,7 +180,7 @@ def walks_through_the_pages():
     in_the_browser("keyboard:", "explore:")
 
 
-if os.path.exists("/usr/bin/chromium") and os.path.isdir(os.path.join(UI, "node_modules")):
+if PAGES_CAN_BE_LOOKED_AT:
     test_light_pages_in_the_browser = light_pages
     test_dark_pages_in_the_browser = dark_pages
     test_walks_in_the_browser = walks_through_the_pages

@@ -1,5 +1,6 @@
 // Walks the pages of a server in Chromium and says what is wrong with them.
 //   node e2e/run.mjs <base URL> [--shots <folder>] [--expr <query>] [--only <word>]   a real server
+//   node e2e/run.mjs <base URL> --slow <address> --heat <address>     a real server with data for walks_real.mjs alone
 //   node e2e/run.mjs --mock [--shots <folder>]            the mock: also empty, hostile, many, away
 // Prints a line for each check and at the end "N passed, N failed".
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -7,17 +8,20 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { openBrowser, openPage } from './browser.mjs';
 import { mockWalks } from './walks_mock.mjs';
+import { realWalks } from './walks_real.mjs';
 import { walks } from './walks.mjs';
 
 const require = createRequire(import.meta.url);
 
 function options(argv) {
-  const out = { base: '', shots: '', expr: 'up', only: '', mock: false };
+  const out = { base: '', shots: '', expr: 'up', only: '', slow: '', heat: '', mock: false };
   for (let i = 0; i < argv.length; i++) {
     if (argv[i] === '--mock') out.mock = true;
     else if (argv[i] === '--shots') out.shots = argv[++i];
     else if (argv[i] === '--expr') out.expr = argv[++i];
     else if (argv[i] === '--only') out.only = argv[++i];
+    else if (argv[i] === '--slow') out.slow = argv[++i];
+    else if (argv[i] === '--heat') out.heat = argv[++i];
     else out.base = argv[i];
   }
   if (!out.base && !out.mock) throw new Error('which server? give its base URL, or --mock');
@@ -70,7 +74,8 @@ const opts = options(process.argv.slice(2));
 const browser = await openBrowser();
 const run = new Run(browser, opts);
 try {
-  if (opts.base) await walks(run, opts.base, opts.expr);
+  if (opts.slow || opts.heat) await realWalks(run, opts.base, opts);
+  else if (opts.base) await walks(run, opts.base, opts.expr);
   if (opts.mock) await mockWalks(run);
 } finally {
   await browser.close();

@@ -85,7 +85,7 @@ function Row({ row, word, onCancel }: { row: ActiveRow; word: string; onCancel: 
   const who = [row.class, row.origin].filter(Boolean).join(', ');
   return (
     <tr class={over ? 'over-row' : undefined}>
-      <td class="active-query"><span class="dim num">{row.id}</span> <a href={href('/query', linkTo(row))}><code>{row.query}</code></a><div class="dim small-text">{extent}</div></td>
+      <td class="active-query"><div class="active-text" title={row.query}><span class="dim num">{row.id}</span> <a href={href('/query', linkTo(row))}><code>{row.query}</code></a></div><div class="dim small-text">{extent}</div></td>
       <td class="right num" data-word="runs for" title={`since ${showTime(rfcTime(row.began), z)}`}>{showDuration(row.runningSeconds)}</td>
       <td class="right num" data-word="series">{count(row.series)}</td>
       <td class="right num" data-word="samples">{count(row.samples)}</td>
