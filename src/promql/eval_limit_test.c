@@ -97,7 +97,9 @@ TEST(points_held_at_once_are_limited)
     load_many(&f, 100);
     assert_int_equal(fixture_budgeted(&f, "x", NULL), ERR_LIMIT); // 9,100 points.
     assert_string_equal(f.error.text, "query processing would load too many samples into memory "
-                                      "in query execution");
+                                      "in query execution: at most 5000 may be held at once "
+                                      "(--query.max-samples); fewer series, a shorter range or a "
+                                      "larger step would fit");
     assert_int_equal(fixture_budgeted(&f, "sum(x)", NULL), ERR_NONE); // Streams through.
     fixture_down(&f);
 }

@@ -132,7 +132,10 @@ bool run_hold(struct run *r, u64 samples)
     if (r->samples_held > r->opts->samples_max) {
         return run_fail(r, ERR_LIMIT,
                         "query processing would load too many samples into memory in query "
-                        "execution");
+                        "execution: at most %llu may be held at once (--query.max-samples); fewer "
+                        "series%s would fit",
+                        (unsigned long long)r->opts->samples_max,
+                        r->grid.steps > 1 ? ", a shorter range or a larger step" : "");
     }
     return !r->failed;
 }
