@@ -246,12 +246,15 @@ void head_turn_drop(struct head *h)
     lock_drop(&h->lock);
 }
 
-#define SLOT_BYTES (2 * sizeof(u32) + sizeof(u64) + sizeof(struct head_row))
+#define SLOT_BYTES  (2 * sizeof(u32) + sizeof(u64) + sizeof(struct head_row))
+#define TABLE_SHARE 8 // Of the room, that a step may take at most to double the table.
 
-// By a fifth each time: a step must fit into the memory that is left.
-static u32 table_cap(u32 count)
+// To the double while there is room for many times that, else by a quarter: a step must fit into
+// the memory that is left, and what it set aside is used up before the room is.
+static u32 table_cap(const struct head *h, u32 count)
 {
-    return (count + count / 4 + 1023) / 1024 * 1024;
+    const bool plenty = h->room / SLOT_BYTES / TABLE_SHARE > count;
+    return (count + (plenty ? count : count / 4) + 1023) / 1024 * 1024;
 }
 
 void head_table_reserve(struct head *h, u32 cap)
@@ -267,7 +270,7 @@ void head_table_reserve(struct head *h, u32 cap)
 static void table_grow(struct head *h, u32 count)
 {
     if (count > h->cap) {
-        head_table_reserve(h, table_cap(count));
+        head_table_reserve(h, table_cap(h, count));
     }
     for (u32 i = h->count; i < count; i++) {
         h->rows[i] = (struct head_row){.generation = 2 | h->id};
@@ -595,7 +598,7 @@ static bool set_fits_log(struct labels set)
 // With the turn: whether a series fits into the room, and what its ordinal makes of the table.
 static bool room_is(const struct head *h, u32 ordinal)
 {
-    const u32 cap = ordinal < h->cap ? h->cap : table_cap(ordinal + 1);
+    const u32 cap = ordinal < h->cap ? h->cap : table_cap(h, ordinal + 1);
     return h->room > (u64)(cap - h->cap) * SLOT_BYTES;
 }
 
