@@ -414,7 +414,7 @@ static bool open_get(struct image_reader *r, struct dec *d, u32 ordinal, bool wa
     if (!w || !wanted) {
         return true;
     }
-    f64 values[ROWS_MAX];
+    UNINIT f64 values[ROWS_MAX];
     if (segment >= w->segment_count || last >= window_segment_at(w, (u32)segment)->n ||
         !chunk_pack_decode(packed, n, values, NULL)) {
         return false;

@@ -182,7 +182,7 @@ struct open_values {
 
 static void open_values_get(const struct head *h, const struct open_chunk *o, struct open_values *v)
 {
-    u8 tokens[OPEN_BYTES_MAX];
+    UNINIT u8 tokens[OPEN_BYTES_MAX];
     memset(v->present, 0, sizeof(v->present));
     open_chunk_copy(&h->cells, o, tokens);
     open_tokens_decode((str){(const char *)tokens, o->bytes}, o->n, v->values, v->present,
@@ -385,7 +385,7 @@ void head_seal(struct head *h, u32 ordinal)
 {
     struct open_chunk *o = &h->rows[ordinal].open;
     if (o->segment && o->n > 0) {
-        struct open_values v;
+        UNINIT struct open_values v;
         open_values_get(h, o, &v);
         struct window_values w = {.segment = o->segment,
                                   .values = v.values,
