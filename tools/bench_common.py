@@ -13,6 +13,7 @@ import time
 import urllib.parse
 
 NAMES = ("prometheus", "victoria-metrics", "tidemark")
+START_S = 180
 
 
 class Wrong(Exception):
@@ -57,7 +58,7 @@ class Server:
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, preexec_fn=die_with_parent)
         path = "/health" if self.name == "victoria-metrics" else "/-/ready"
-        for _ in range(300):
+        for _ in range(START_S * 10):  # Prometheus reads its log again.
             try:
                 if self.request("GET", path)[0] == 200:
                     return self
@@ -68,7 +69,7 @@ class Server:
             time.sleep(0.1)
         said = open(self.log).read()[-2000:]
         self.__exit__()
-        raise RuntimeError(f"{self.name} did not start:\n{said}")
+        raise Wrong(f"{self.name} did not start: {said}")
 
     def __exit__(self, *_):
         self.process.terminate()

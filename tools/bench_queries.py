@@ -266,25 +266,30 @@ def question_add(bench, q, of_all):
         bench.table.add(f"{name}, {what}", unit, {n: get(c) for n, c in of_all.items()})
 
 
+def family_measure(bench, family, asked):
+    print(f"  {family.text}:", flush=True)
+    end_s = int(time.time()) // 60 * 60 - 600
+    got = {n: costs_of(bench, n, family, asked, end_s) for n in bench.names if n in family.peers}
+    for q in asked:
+        of_all = {name: costs[q.name] for name, (costs, _) in got.items()}
+        try:
+            answers_compare(bench, q, of_all)
+            question_add(bench, q, of_all)
+        except Wrong as e:
+            bench.wrong(e)
+    bench.table.add(f"{family.text}: held at rest, started anew", "MB",
+                    {n: rest / 1e6 for n, (_, rest) in got.items()})
+
+
 def queries(bench):
     bench.table.note(f"queries: {DESIGN}; Debian's Prometheus has closed windows: no sample stands on an edge")
     for family in families(bench.long, bench.quick):
         asked = [q for q in family.questions if bench.wanted(q.name)]
-        if not asked:
-            continue
-        print(f"  {family.text}:", flush=True)
-        end_s = int(time.time()) // 60 * 60 - 600
-        got = {n: costs_of(bench, n, family, asked, end_s) for n in bench.names if n in family.peers}
-        for q in asked:
-            of_all = {name: costs[q.name] for name, (costs, _) in got.items()}
-            try:
-                answers_compare(bench, q, of_all)
-            except Wrong as e:
-                bench.wrong(e)
-                continue
-            question_add(bench, q, of_all)
-        bench.table.add(f"{family.text}: held at rest, started anew", "MB",
-                        {n: rest / 1e6 for n, (_, rest) in got.items()})
+        try:
+            if asked:
+                family_measure(bench, family, asked)
+        except Wrong as e:
+            bench.wrong(e)
 
 
 def panel_fill(bench, server, series, days, end_s):
