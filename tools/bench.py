@@ -9,7 +9,8 @@ does. Servers listen on 127.0.0.1 only. Prints a table in Markdown.
 Sections: scrape, push, blocks, head, compaction, scan, restart, queries, panel. --only names
 sections, or questions of queries; --quick takes shorter windows and one capture; --long takes the
 sizes of the goals where the usual ones are smaller; --charts measures how cost grows instead
-(sections growth_storage and growth_queries) and draws it into a folder.
+(sections growth_head, growth_push, growth_restart, growth_compaction, growth_queries) and draws it
+into a folder.
 Parts: bench_queries.py, bench_storage.py, bench_growth.py, bench_charts.py.
 """
 import argparse
@@ -374,13 +375,12 @@ def main():
     parser.add_argument("--only", help="sections, or questions")
     parser.add_argument("--charts", help="a folder for drawings of how cost grows")
     options = parser.parse_args()
-    growth = {"growth_storage": bench_growth.storage, "growth_queries": bench_growth.queries}
     sections = {"scrape": scrape, "push": remote_write, "blocks": blocks, "head": bench_storage.head,
                 "compaction": bench_storage.compaction, "scan": bench_storage.scan,
                 "restart": bench_storage.restart, "queries": bench_queries.queries, "panel": bench_queries.panel}
-    usual = list(growth if options.charts else sections)
+    usual = list(bench_growth.SECTIONS if options.charts else sections)
     if options.charts:
-        sections.update(growth)
+        sections.update(bench_growth.SECTIONS)
     options.only = options.only.split(",") if options.only else usual
     questions = set(bench_queries.question_names())
     unknown = set(options.only) - set(sections) - questions

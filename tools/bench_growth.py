@@ -21,9 +21,9 @@ def point(chart, x, unit, y):
     return x, y
 
 
-def head(bench, sizes):
+def head(bench):
     lines = {name: [] for name, *_ in bench_storage.HEAD}
-    for series in sizes:
+    for series in SIZES_QUICK if bench.quick else SIZES:
         r = bench_storage.head_of(bench, series, HEAD_ROWS)
         for name, text, unit, get in bench_storage.HEAD:
             lines[name].append(point(text, series, unit, get(r)))
@@ -39,9 +39,9 @@ def head(bench, sizes):
                 {"tidemark": lines["regex"]})
 
 
-def restart(bench, sizes):
+def restart(bench):
     lines = {"first answer": [], "CPU": []}
-    for series in sizes:
+    for series in SIZES_QUICK if bench.quick else SIZES:
         after = bench_storage.restart_of(bench, series, RESTART_ROWS)[1]
         lines["first answer"].append(point("kill -9 to the first answer", series, "s", after["first_answer_s"]))
         lines["CPU"].append(point("CPU until it is open", series, "s", after["open_cpu_s"]))
@@ -49,9 +49,9 @@ def restart(bench, sizes):
                 "s", lines)
 
 
-def compaction(bench, sizes):
+def compaction(bench):
     lines = {"speed": [], "memory": []}
-    for series in sizes:
+    for series in SIZES_QUICK if bench.quick else SIZES:
         r = bench_storage.compaction_of(bench, series, COMPACT_HOURS)
         lines["speed"].append(point("compaction", series, "M samples/s", r["samples_per_s"] / 1e6))
         lines["memory"].append(point("extra memory", series, "MB", r["peak_bytes"] / 1e6))
@@ -62,21 +62,13 @@ def compaction(bench, sizes):
                 {"tidemark": lines["memory"]})
 
 
-def push(bench, sizes):
+def push(bench):
     points = []
-    for series, steps in sizes:
+    for series, steps in PUSHES_QUICK if bench.quick else PUSHES:
         cost = bench.pushed(["tidemark"], series, steps)["tidemark"][0]
         points.append(point("remote write", series, "s of CPU per million samples", cost))
     bench.chart("storage-push", "Remote write, 2000 samples a request: CPU of a million", "series", "s",
                 {"tidemark": points})
-
-
-def storage(bench):
-    sizes = SIZES_QUICK if bench.quick else SIZES
-    head(bench, sizes)
-    push(bench, PUSHES_QUICK if bench.quick else PUSHES)
-    restart(bench, sizes)
-    compaction(bench, sizes)
 
 
 # ---- queries ----
@@ -129,3 +121,7 @@ def queries(bench):
         got = {name: growth_of(bench, name, loads, charts, end_s) for name in bench.names}
         for chart, (title, across, _) in charts.items():
             bench.chart("query-" + chart, title, across, "ms", {name: lines[chart] for name, lines in got.items()})
+
+
+SECTIONS = {"growth_head": head, "growth_push": push, "growth_restart": restart, "growth_compaction": compaction,
+            "growth_queries": queries}
