@@ -12,6 +12,11 @@ str str_c(const char *cstr); // NULL gives the empty str.
 
 bool str_eq(str a, str b);
 bool str_eq_c(str a, const char *b);
+// Do they stand at the same place? Then they are equal; equal ones may stand elsewhere, too.
+static inline bool str_same(str a, str b)
+{
+    return a.ptr == b.ptr && a.len == b.len;
+}
 bool str_eq_nocase(str a, str b); // ASCII only.
 int str_cmp(str a, str b);        // Bytewise, shorter first on a tie.
 bool str_starts(str s, str prefix);

@@ -12,6 +12,36 @@ static void load_two_sides(struct fixture *f)
     fixture_load(f, "r{i=\"3\",v=\"y\"}", 10000, "30 30");
 }
 
+// Groups are found by where texts stand, if it is known: the same texts under other names, in
+// another number of labels, and more names than are looked at so.
+TEST(groups_are_by_name_and_value)
+{
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    fixture_load(&f, "x{a=\"1\",z=\"2\"}", 10000, "1");
+    fixture_load(&f, "x{a=\"1\",z=\"3\"}", 10000, "10");
+    fixture_load(&f, "x{b=\"1\",z=\"2\"}", 10000, "100");
+    fixture_load(&f, "x{z=\"1\"}", 10000, "1000");
+    fixture_load(&f, "x{a=\"2\",b=\"1\",z=\"2\"}", 10000, "10000");
+    fixture_load(&f, "x{a=\"1\",b=\"1\",z=\"2\"}", 10000, "100000");
+    expect_instant(&f, "sum by (a) (x)", 0, "{a=\"1\"} 100011; {} 1100; {a=\"2\"} 10000");
+    expect_instant(&f, "sum by (b) (x)", 0, "{} 1011; {b=\"1\"} 110100");
+    expect_instant(
+        &f, "sum by (z, a) (last_over_time(x[1m]))", 0,
+        "{a=\"1\", z=\"2\"} 100001; {a=\"1\", z=\"3\"} 10; {z=\"2\"} 100; {z=\"1\"} 1000; "
+        "{a=\"2\", z=\"2\"} 10000");
+    expect_instant(
+        &f, "count by (__name__, a, b, y, z) (x)", 0,
+        "x{a=\"1\", z=\"2\"} 1; x{a=\"1\", z=\"3\"} 1; x{b=\"1\", z=\"2\"} 1; x{z=\"1\"} 1; "
+        "x{a=\"2\", b=\"1\", z=\"2\"} 1; x{a=\"1\", b=\"1\", z=\"2\"} 1");
+    fixture_load(&f, "y{a=\"1\",b=\"1\",c=\"1\",d=\"1\",e=\"1\"}", 10000, "1");
+    fixture_load(&f, "y{a=\"1\",b=\"1\",c=\"1\",d=\"1\",e=\"2\"}", 10000, "2");
+    expect_instant(&f, "sum by (a, b, c, d, e) (y)", 0,
+                   "{a=\"1\", b=\"1\", c=\"1\", d=\"1\", e=\"1\"} 1; "
+                   "{a=\"1\", b=\"1\", c=\"1\", d=\"1\", e=\"2\"} 2");
+    fixture_down(&f);
+}
+
 TEST(one_to_one_joins)
 {
     struct fixture f;

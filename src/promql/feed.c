@@ -71,10 +71,12 @@ static bool add_series(struct feed *f, struct run *r, struct labels ls)
         f->series = grown;
         f->series_cap = cap;
     }
-    if ((f->series_count % 1024 == 0 && !query_tick(r)) || !run_room(r, 0)) {
+    struct op_series *s = &f->series[f->series_count];
+    if ((f->series_count % 1024 == 0 && !query_tick(r)) ||
+        !label_texts_copy(&f->texts, r, ls, &s->labels)) {
         return false;
     }
-    f->series[f->series_count++] = (struct op_series){.labels = labels_copy(r->arena, ls)};
+    f->series_count++;
     return true;
 }
 

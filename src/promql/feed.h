@@ -15,6 +15,7 @@
 #include "base/base.h"
 #include "model/match.h"
 #include "promql/fn_range.h"
+#include "promql/label_texts.h"
 #include "promql/op.h"
 #include "promql/time_columns.h"
 
@@ -75,6 +76,7 @@ struct feed {
     struct op_series *series;
     u32 series_count;
     u32 series_cap;
+    struct label_texts texts; // Of their labels.
     struct hoarded *hoard; // Of the first so many series.
     u32 hoard_count;
     u32 hoard_cap;

@@ -6,6 +6,9 @@
 #include "promql/explain.h"
 #include "promql/query_run.h"
 
+// What a column counts for, so that the clock is looked at once in some (run_work).
+#define SERIES_WORK 4096U
+
 void op_init(struct op *o, struct run *r, const struct op_ops *ops, const struct grid *g)
 {
     *o = (struct op){.ops = ops, .grid = *g, .order = ++r->op_count};
@@ -33,7 +36,7 @@ bool op_next(struct op *o, struct run *r, struct column *out)
     u32 outer = r->op_order;
     r->op_order = o->order;
     struct explain_node *from = explain_to(r, o->node);
-    bool ok = query_tick(r) && o->ops->next(o, r, out);
+    bool ok = run_work(r, SERIES_WORK) && o->ops->next(o, r, out);
     explain_back(r, o->node, from);
     r->op_order = outer;
     CHECK(ok || r->failed);
@@ -137,13 +140,34 @@ static bool is_same_metric(struct labels a, struct labels b)
     return same;
 }
 
+// Texts that neighbours share tell at once that all that was found out of one, name and what
+// follows it, is so of the other.
+static bool begins_alike(struct labels a, struct labels b)
+{
+    return a.count > 1 && b.count > 1 && str_same(a.items[0].name, b.items[0].name) &&
+           str_same(a.items[0].value, b.items[0].value) &&
+           str_same(a.items[1].name, b.items[1].name);
+}
+
 bool op_drop_names(struct op *o, struct run *r, const struct op_series *from)
 {
-    bool is_one = true; // What is taken away is the same of all.
+    const bool marks = r->opts->delayed_name_removal;
+    bool is_one = true;   // What is taken away is the same of all.
+    bool is_view = false; // The series before begins with its name, and no other label goes.
+    const struct labels first = o->series_count > 0 ? from[0].labels : (struct labels){NULL, 0};
+    struct labels before = first; // from may be what is written.
     for (u32 i = 0; i < o->series_count; i++) {
-        is_one = is_one && is_same_metric(from[i].labels, from[0].labels);
-    }
-    for (u32 i = 0; i < o->series_count; i++) {
+        const struct labels ls = from[i].labels;
+        const bool alike = is_view && begins_alike(ls, before);
+        before = ls;
+        if (alike) {
+            o->series[i] = (struct op_series){
+                .labels = marks ? ls : (struct labels){ls.items + 1, ls.count - 1},
+                .drop_name = true};
+            continue;
+        }
+        is_one = is_one && is_same_metric(ls, first);
+        is_view = begins_with_name(ls);
         if (!op_drop_name(r, &from[i], &o->series[i])) {
             return false;
         }

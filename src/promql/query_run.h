@@ -68,7 +68,7 @@ struct run {
 // Keeps the first failure; yields false.
 bool run_fail(struct run *r, enum err code, const char *format, ...) PRINTF_LIKE(3, 4);
 bool run_fail_with(struct run *r, const struct error *e);
-// Looks at everything that may stop a run; once per series of an operator.
+// Looks at everything that may stop a run; once in some series of an operator.
 bool query_tick(struct run *r) MUST_USE;
 
 // Account of what takes long within one series: query_tick once in a while.

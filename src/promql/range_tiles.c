@@ -99,10 +99,11 @@ static bool tile_series(struct tile *x, struct hand *h, const struct range_task 
 {
     struct run *r = &h->run;
     struct feed_samples s;
-    if (!tile_grow(x, r) || !feed_read(&h->feed, r, &s) || !run_room(r, 0)) {
+    struct labels ls;
+    if (!tile_grow(x, r) || !feed_read(&h->feed, r, &s) ||
+        !label_texts_copy(&h->feed.texts, r, x->slice->ops->labels(x->slice), &ls)) {
         return false;
     }
-    struct labels ls = labels_copy(r->arena, x->slice->ops->labels(x->slice));
     struct column *c = &x->columns[x->count];
     x->series[x->count++] = (struct op_series){.labels = ls};
     return column_init(r, c, task->grid.steps) && range_eval_samples(&h->eval, r, ls, &s, c) &&

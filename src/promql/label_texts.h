@@ -1,0 +1,29 @@
+// label_texts.h: copies of labels in a run's memory that share their texts.
+//
+// The series of a selector have few different texts: names, a job, bounds of buckets. Each is kept
+// once as long as it comes again soon, so that who groups series or compares their names may look
+// at where a text stands before he looks at what it is (str_same). Texts that are equal need not
+// be the same.
+// Cost: O(text); nothing is looked up for what the series before has at the same place. Memory: of
+// the run, LABEL_TEXTS places.
+// Threads: owned by the run.
+#ifndef PROMQL_LABEL_TEXTS_H
+#define PROMQL_LABEL_TEXTS_H
+
+#include "model/labels.h"
+
+struct run;
+
+#define LABEL_TEXTS 256U
+
+// Threads: owned.
+struct label_texts {
+    str *kept; // At their hash mod LABEL_TEXTS; NULL before the first.
+    struct labels last;
+};
+
+// false: the run has failed.
+bool label_texts_copy(struct label_texts *t, struct run *r, struct labels ls,
+                      struct labels *out) MUST_USE;
+
+#endif
