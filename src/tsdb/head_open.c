@@ -414,28 +414,65 @@ static inline u64 small_get(const u8 *at, u32 *bytes)
     return wide ? (u64)(at[0] & 0x3fU) << 8 | at[1] : at[0] & 0x1fU;
 }
 
+static inline i64 difference_of(u64 z, u32 shift)
+{
+    return (i64)((u64)bits_unzigzag(z) << shift);
+}
+
+// As long as four tokens of two bytes follow each other: what is one does not have to be known
+// before the next is read. How many values.
+static u32 wide_decode(struct token_state *s, u32 n, f64 *values)
+{
+    const u8 *at = s->at;
+    const u32 shift = s->shift;
+    i64 whole = s->whole;
+    u32 k = 0;
+    for (u64 four; n - k >= 4 && s->end - at >= 8; at += 8, k += 4) {
+        memcpy(&four, at, sizeof(four));
+        if ((four & 0x00c000c000c000c0) != 0x0080008000800080) {
+            break;
+        }
+        const i64 one = whole + difference_of((four & 0x3f) << 8 | (four >> 8 & 0xff), shift);
+        const i64 two = difference_of((four >> 16 & 0x3f) << 8 | (four >> 24 & 0xff), shift) + one;
+        const i64 three =
+            difference_of((four >> 32 & 0x3f) << 8 | (four >> 40 & 0xff), shift) + two;
+        whole = difference_of((four >> 48 & 0x3f) << 8 | (four >> 56 & 0xff), shift) + three;
+        values[k] = (f64)one;
+        values[k + 1] = (f64)two;
+        values[k + 2] = (f64)three;
+        values[k + 3] = (f64)whole;
+    }
+    s->at = at;
+    s->whole = whole;
+    return k;
+}
+
+static inline bool is_small(const struct token_state *s)
+{
+    return s->at < s->end && s->at[0] >= TOKEN_14 && s->at[0] < TOKEN_20;
+}
+
 // Small differences one after the other, at least one of them; how many. They are most of what a
 // chunk that moves is made of, so whatever stays the same meanwhile is looked at once.
 static u32 differences_decode(struct token_state *s, u32 n, f64 *values)
 {
-    const u8 *at = s->at;
-    const u8 *end = s->end;
     const u32 shift = s->shift;
     const f64 power = powers[s->exponent];
-    i64 whole = s->whole;
     u32 k = 0;
     u32 bytes;
-    for (; at < end && at[0] >= TOKEN_14 && at[0] < TOKEN_20; at += bytes, k++) {
-        CHECK(k < n && end - at > (at[0] < TOKEN_5)); // Ours, in memory.
-        whole += (i64)((u64)bits_unzigzag(small_get(at, &bytes)) << shift);
-        values[k] = (f64)whole;
+    while (is_small(s)) {
+        k += wide_decode(s, n - k, values + k);
+        for (u32 i = 0; i < 4 && is_small(s); i++, k++) {
+            CHECK(k < n && s->end - s->at > (s->at[0] < TOKEN_5)); // Ours, in memory.
+            s->whole += difference_of(small_get(s->at, &bytes), shift);
+            values[k] = (f64)s->whole;
+            s->at += bytes;
+        }
     }
     // What the last one says is known to the next token as bits, so it is divided like the others.
     for (u32 i = 0; s->exponent > 0 && i < k; i++) {
         values[i] /= power;
     }
-    s->at = at;
-    s->whole = whole;
     s->bits = bits_of_f64(values[k - 1]);
     return k;
 }

@@ -15,6 +15,16 @@
 #define QUERY_ARENA_MAX ((size_t)64 << 30) // The budget is what bounds a query.
 #define WARNING_BYTES   400
 
+// Between two looks at the clock: so many samples, and of each series as if it had some more.
+#define LOOK_WORK   ((u64)1 << 16)
+#define LOOK_SERIES ((u64)1 << 11)
+
+static bool is_late(struct tsdb_cursor *c)
+{
+    c->unlooked = 0;
+    return clk_mono_ns(c->s.db->opts.clk) > c->s.budget->deadline_mono_ns;
+}
+
 bool cursor_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes)
 {
     struct query_budget *b = c->s.budget;
@@ -28,7 +38,8 @@ bool cursor_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes)
     if (query_is_cancelled(b)) {
         return err_set(e, ERR_CANCELLED, "the query was cancelled");
     }
-    if (b->deadline_mono_ns != 0 && clk_mono_ns(c->s.db->opts.clk) > b->deadline_mono_ns) {
+    c->unlooked += LOOK_SERIES * series + samples;
+    if (b->deadline_mono_ns != 0 && (series == 0 || c->unlooked >= LOOK_WORK) && is_late(c)) {
         return err_set(e, ERR_TIMEOUT, "the query's deadline passed while reading");
     }
     if (b->series_max != 0 && b->series > b->series_max) {

@@ -74,6 +74,7 @@ struct tsdb_cursor {
     u32 source_count;
     bool in_order; // Of labels; else source after source.
     u32 given;
+    u64 unlooked; // Work since the last look at the clock.
     struct labels labels;
     u32 label_at;
     struct part *parts;
