@@ -1,4 +1,7 @@
 // promql_parse_fuzz.c: any bytes parse or fail with a place; what parses prints one canonical text.
+//
+// promql_lex_planted_fuzz and promql_parse_planted_fuzz are this file with readers that believe a
+// number, and a tree, to be short: a run that does not find it has not looked deep enough to count.
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"
@@ -12,8 +15,26 @@
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
+// What a careless caller would do with what the lexer and the parser give it.
+static void tree_keep(const struct expr *x)
+{
+#if defined(TIDEMARK_PLANTED_NUMBER)
+    char kept[5];
+    const u32 len = x->span.end - x->span.start;
+    memset(kept, 'x', x->kind == EXPR_NUMBER ? len : 0);
+    CHECK(x->kind != EXPR_NUMBER || kept[0] == 'x');
+#elif defined(TIDEMARK_PLANTED_HEIGHT)
+    bool seen[4] = {false};
+    seen[x->height - 1] = true;
+    CHECK(!seen[0] || x->height == 1);
+#else
+    CHECK(x->height >= 1);
+#endif
+}
+
 static void check_height(const struct expr *x)
 {
+    tree_keep(x);
     CHECK(x->height >= 1 && x->height <= PROMQL_DEPTH_MAX);
     CHECK(x->type != TYPE_NONE);
     for (u32 i = 0; i < expr_child_count(x); i++) {

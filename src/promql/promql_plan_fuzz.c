@@ -2,6 +2,9 @@
 // planner and operators. A query answers the same, bit for bit, on the plain engine, on one whose
 // selectors several threads read and, as its canonical text, on one without fast paths and without
 // shared parts.
+//
+// promql_plan_planted_fuzz is this file with a reader that believes answers to have three series: a
+// run that does not find it has not looked deep enough to count.
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"
@@ -259,6 +262,20 @@ static void check_same(const struct answer *a, const struct answer *b)
     CHECK(str_eq(a->result.string, b->result.string));
 }
 
+// What a careless caller would do with an answer.
+static void answer_keep(const struct answer *a)
+{
+#ifdef TIDEMARK_PLANTED_FAULT
+    u32 points[3] = {0};
+    for (u32 i = 0; a->ok && i < a->result.series_count; i++) {
+        points[i] = a->result.series[i].count;
+    }
+    CHECK(points[0] < 1000);
+#else
+    CHECK(!a->ok || a->result.series_count == 0 || a->result.series);
+#endif
+}
+
 static void compare(const struct promql_query *q, const struct promql_query *other)
 {
     struct promql_request r = {.storage = eval_fuzz_store(),
@@ -275,6 +292,7 @@ static void compare(const struct promql_query *q, const struct promql_query *oth
         ask(helped, &r, is_range, &c);
         r.query = other;
         ask(slow, &r, is_range, &b);
+        answer_keep(&a);
         check_same(&a, &b);
         check_same(&a, &c);
         arena_free(a.arena);
