@@ -77,7 +77,7 @@ struct feed {
     u32 series_count;
     u32 series_cap;
     struct label_texts texts; // Of their labels.
-    struct hoarded *hoard; // Of the first so many series.
+    struct hoarded *hoard;    // Of the first so many series.
     u32 hoard_count;
     u32 hoard_cap;
     const struct feed_taker *taker; // NULL: the hoard keeps them.
