@@ -7,6 +7,7 @@
 #define BASE_DEC_H
 
 #include "base/base.h"
+#include "base/bits.h"
 
 struct dec {
     const u8 *start;
@@ -35,6 +36,27 @@ static inline bool dec_ok(const struct dec *d)
 static inline size_t dec_left(const struct dec *d)
 {
     return d->bad ? 0 : (size_t)(d->end - d->at);
+}
+// dec_varint and dec_varsint, but for what is below 2^14 in place: where nearly all of them are.
+static inline u64 dec_varint_short(struct dec *d)
+{
+    if (!d->bad && d->end - d->at >= 2) {
+        const u32 first = d->at[0];
+        const u32 second = d->at[1];
+        if (first < 0x80) {
+            d->at += 1;
+            return first;
+        }
+        if (second < 0x80) {
+            d->at += 2;
+            return (first & 0x7f) | second << 7;
+        }
+    }
+    return dec_varint(d);
+}
+static inline i64 dec_varsint_short(struct dec *d)
+{
+    return bits_unzigzag(dec_varint_short(d));
 }
 static inline size_t dec_offset(const struct dec *d)
 {

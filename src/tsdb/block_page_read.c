@@ -99,14 +99,14 @@ bool page_open(str page, const struct page_entry *p, struct buf *raw, struct pag
 
 static bool chunk_entry_read(struct dec *d, struct dec *body, struct chunk_entry *c)
 {
-    u64 length = dec_varint(d);
+    u64 length = dec_varint_short(d);
     u32 form = (u32)(length & 3);
     length >>= 2;
     c->rows.boxes = form == FORM_BOXES;
     form = c->rows.boxes ? dec_u8(d) : form;
     if (form != FORM_WHOLE) {
-        u64 first = dec_varint(d);
-        u64 span = dec_varint(d);
+        u64 first = dec_varint_short(d);
+        u64 span = dec_varint_short(d);
         if (form > FORM_BITMAP || span == 0 || span > COLUMN_ROWS_MAX || first > COLUMN_ROWS_MAX) {
             return false;
         }
@@ -146,8 +146,8 @@ bool page_chunks(const struct page_view *v, const struct page_entry *p, struct a
     u64 series = p->first;
     i64 column = 0;
     for (u32 i = 0; i < v->count; i++) {
-        series += dec_varint(&d);
-        i64 step = dec_varsint(&d);
+        series += dec_varint_short(&d);
+        i64 step = dec_varsint_short(&d);
         if (step > UINT32_MAX || step < -(i64)UINT32_MAX) {
             return bad_page(p, e);
         }

@@ -160,6 +160,25 @@ void symbol_reader_fini(struct symbol_reader *r)
     buf_fini(&r->text);
 }
 
+// From the text of a symbol to that of the next.
+static inline bool symbol_step(struct buf *text, struct dec *d)
+{
+    const u64 shared = dec_varint_short(d);
+    const u64 more = dec_varint_short(d);
+    if (!dec_ok(d) || shared > text->len || more > dec_left(d) || more > INDEX_SYMBOL_MAX) {
+        return false;
+    }
+    text->len = shared;
+    char *room = buf_room(text, more);
+    if (!room) {
+        return false;
+    }
+    memcpy(room, d->at, more);
+    d->at += more;
+    buf_commit(text, more);
+    return true;
+}
+
 bool symbol_read(struct symbol_reader *r, u32 symbol, str *text, struct error *e)
 {
     const struct index_file *x = r->index;
@@ -180,18 +199,10 @@ bool symbol_read(struct symbol_reader *r, u32 symbol, str *text, struct error *e
     str blob = x->sections[INDEX_SYMBOLS];
     struct dec d = dec_of(str_sub(blob, r->offset, blob.len));
     for (u32 i = r->next; i <= symbol; i++) {
-        u64 shared = dec_varint(&d);
-        str rest = dec_lenstr(&d);
-        if (!dec_ok(&d) || shared > r->text.len || rest.len > INDEX_SYMBOL_MAX) {
+        if (!symbol_step(&r->text, &d)) {
             r->next = 0;
             return bad(e, "symbols");
         }
-        r->text.len = shared;
-        buf_str(&r->text, rest);
-    }
-    if (!buf_ok(&r->text)) {
-        r->next = 0;
-        return bad(e, "symbols");
     }
     r->next = symbol + 1;
     r->offset += dec_offset(&d);

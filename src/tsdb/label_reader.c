@@ -84,9 +84,22 @@ static void places_double(struct symbol_texts *t)
     mem_free(old);
 }
 
-static struct label_slot *slot_of(const struct label_reader *r, u32 symbol)
+static const struct label_slot *slot_find(const struct label_reader *r, u32 symbol)
 {
-    return &r->slots[symbol & (r->cap - 1)];
+    const u32 at = symbol & (r->cap - 1);
+    const struct label_slot *slot = &r->slots[at];
+    const struct label_slot *other = &r->slots[at ^ 1];
+    return slot->number == symbol + 1 ? slot : other->number == symbol + 1 ? other : NULL;
+}
+
+// Who is there moves to the other of the two places and drives out who is there.
+static void slot_put(struct label_reader *r, struct label_slot slot)
+{
+    const u32 at = (slot.number - 1) & (r->cap - 1);
+    if (r->slots[at].number != 0) {
+        r->slots[at ^ 1] = r->slots[at];
+    }
+    r->slots[at] = slot;
 }
 
 static void slots_double(struct label_reader *r)
@@ -98,7 +111,7 @@ static void slots_double(struct label_reader *r)
     r->slots = MEM_NEW_N(struct label_slot, r->cap);
     for (u32 i = 0; i < cap; i++) {
         if (old[i].number != 0) {
-            *slot_of(r, old[i].number - 1) = old[i];
+            slot_put(r, old[i]);
         }
     }
     mem_free(old);
@@ -128,38 +141,20 @@ static bool slot_fill(struct label_reader *r, u32 symbol, struct symbol_texts *t
     if (r->put++ >= r->cap / 2 && r->cap < LABEL_SLOTS) {
         slots_double(r);
     }
-    *slot_of(r, symbol) = (struct label_slot){.number = symbol + 1, .text = *place};
+    slot_put(r, (struct label_slot){.number = symbol + 1, .text = *place});
     *out = *place;
     return true;
-}
-
-// dec_varint(), but for what nearly all of them are, in place.
-static inline u64 varint_next(struct dec *d)
-{
-    if (d->end - d->at >= 2 && !d->bad) {
-        const u32 first = d->at[0];
-        const u32 second = d->at[1];
-        if (first < 0x80) {
-            d->at += 1;
-            return first;
-        }
-        if (second < 0x80) {
-            d->at += 2;
-            return (first & 0x7f) | second << 7;
-        }
-    }
-    return dec_varint(d);
 }
 
 static inline bool text_get(struct label_reader *r, struct dec *d, struct symbol_texts *t, str *out,
                             struct error *e)
 {
-    const u64 symbol = varint_next(d);
+    const u64 symbol = dec_varint_short(d);
     if (!dec_ok(d) || symbol >= r->symbols.index->symbol_count) {
         return bad_series(e);
     }
-    const struct label_slot *slot = slot_of(r, (u32)symbol);
-    if (slot->number != symbol + 1) {
+    const struct label_slot *slot = slot_find(r, (u32)symbol);
+    if (!slot) {
         return slot_fill(r, (u32)symbol, t, out, e);
     }
     *out = slot->text;
@@ -171,7 +166,7 @@ bool label_reader_get(struct label_reader *r, u32 ordinal, struct symbol_texts *
 {
     const struct index_file *x = r->symbols.index;
     struct dec d = dec_of(index_file_series(x, ordinal));
-    const u64 count = varint_next(&d);
+    const u64 count = dec_varint_short(&d);
     if (!dec_ok(&d) || count == 0 || count > dec_left(&d)) {
         return bad_series(e);
     }
@@ -179,8 +174,8 @@ bool label_reader_get(struct label_reader *r, u32 ordinal, struct symbol_texts *
         memset(r->slots, 0, r->cap * sizeof(*r->slots));
         r->generation = t->generation;
     }
-    (void)varint_next(&d); // The tenant's.
-    (void)varint_next(&d);
+    (void)dec_varint_short(&d); // The tenant's.
+    (void)dec_varint_short(&d);
     struct label *items = arena_try_raw(a, count, sizeof(*items));
     if (!items) {
         return no_memory(e);

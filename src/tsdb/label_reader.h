@@ -1,9 +1,11 @@
 // label_reader.h: the labels of a block's series; a text that many of them share is decoded once.
 //
-//   series ─► numbers of symbols ─► slot: number mod cap ─┬► holds it: the text as it is
-//                                                         └► else: decoded, kept, put there
+//   series ─► numbers of symbols ─► slots: number mod cap, ─┬► one holds it: the text as it is
+//                                   and its neighbour       └► else: decoded, kept, put there
 //
 // Neighbours differ in one or two of their labels, and each text takes up to 16 steps to decode.
+// There are two slots that a text may be in, so that two which all series have, or one that passes
+// by, do not drive each other out all the time.
 // What readers of several blocks decode goes into one struct symbol_texts: the same text has one
 // address there, as long as another of its hash does not take its place, and who compares labels
 // of several blocks need not look at bytes.
