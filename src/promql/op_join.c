@@ -11,8 +11,9 @@
 //
 // In one-to-one matching the left side is taken for "many"; in one-to-many the sides are swapped,
 // values are computed the right way round.
-#include "base/str.h"
 #include "promql/op_join.h"
+
+#include "base/str.h"
 
 static struct op_join *join_of(struct op *o)
 {
