@@ -175,6 +175,59 @@ TEST(scrape_knows_the_type_of_lines_it_passed)
     rig_fini(&r);
 }
 
+// The unit that the page's metadata tells for its only metric.
+static void unit_expect(struct rig *r, const char *want)
+{
+    struct error e = {0};
+    struct arena *a = arena_new(1 << 20);
+    struct scrape_metadata_info *m;
+    u32 n;
+    const struct scrape_metadata_ask all = {.distinct = false};
+    ASSERT_OK(scrape_metadata(r->scrape, &all, a, &m, &n, &e), e);
+    assert_int_equal(n, 1);
+    assert_int_equal(m[0].metadata.type, METRIC_GAUGE);
+    ASSERT_STR_EQ(m[0].metadata.help, STR("An a."));
+    ASSERT_STR_EQ(m[0].metadata.unit, str_c(want));
+    arena_free(a);
+}
+
+// A UNIT line in the midst of a run that is passed unread: the family keeps its unit, for metadata
+// and for the series that are new below it; another unit in its place is taken.
+TEST(scrape_knows_the_unit_of_lines_it_passed)
+{
+    struct rig r;
+    rig_init(&r, 0);
+    r.scrape->deps.type_and_unit_labels = true;
+    r.content_type = "application/openmetrics-text; version=1.0.0";
+    r.body = "# HELP a_seconds An a.\n# UNIT a_seconds seconds\n# TYPE a_seconds gauge\n"
+             "a_seconds{n=\"1\"} 1\n# EOF\n";
+    load(&r, JOB);
+    const struct scrape_cache *c = &r.scrape->pools[0]->targets[0]->cache;
+    assert_int_equal(c->lines_passed, 0);
+    unit_expect(&r, "seconds");
+    rig_run(&r, 10000); // The same page.
+    assert_int_equal(c->lines_passed, 1);
+    unit_expect(&r, "seconds");
+    page_next(&r, "# HELP a_seconds An a.\n# UNIT a_seconds seconds\n# TYPE a_seconds gauge\n"
+                  "a_seconds{n=\"1\"} 2\na_seconds{n=\"2\"} 3\n# EOF\n");
+    assert_int_equal(c->lines_passed, 1);
+    unit_expect(&r, "seconds");
+    rig_expect(&r, "a_seconds",
+               "a_seconds{__type__=\"gauge\", __unit__=\"seconds\", instance=\"h:1\", job=\"j\", "
+               "n=\"1\"} 0=1 10=1 20=2\n"
+               "a_seconds{__type__=\"gauge\", __unit__=\"seconds\", instance=\"h:1\", job=\"j\", "
+               "n=\"2\"} 20=3\n");
+    page_next(&r, "# HELP a_seconds An a.\n# TYPE a_seconds gauge\n"
+                  "a_seconds{n=\"1\"} 4\na_seconds{n=\"2\"} 5\n# EOF\n");
+    assert_int_equal(c->lines_passed, 0);
+    unit_expect(&r, "");
+    page_next(&r, "# HELP a_seconds An a.\n# UNIT a_seconds seconds\n# TYPE a_seconds gauge\n"
+                  "a_seconds{n=\"1\"} 6\na_seconds{n=\"2\"} 7\n# EOF\n");
+    assert_int_equal(c->lines_passed, 0);
+    unit_expect(&r, "seconds");
+    rig_fini(&r);
+}
+
 // Many targets say the same, and a request's arena must hold the answer.
 TEST(scrape_metadata_of_many_targets_shares_its_texts)
 {
