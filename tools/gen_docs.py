@@ -23,7 +23,7 @@ TYPES = {
 }
 # Keys that their section reads by itself.
 NODES = {"labels": "names and templates", "annotations": "names and templates", "expr": "PromQL",
-         "query_offset": "duration", "retention": "section"}
+         "query_offset": "duration"}
 # Heading, file below src, table, what to know of it.
 PAGES = [
     ("# prometheus.yml", [
@@ -120,7 +120,13 @@ def configuration_page():
            "Keys mean what they mean in Prometheus 3 and Alertmanager. A key that is known there and not built here is\n"
            "refused by name, with its place; an unknown one is refused with the nearest name. Nothing is ignored in\n"
            "silence. A duration is `30s`, `5m`, `1h30m`, `15d`; a size `512MB` or `2GiB`, with a thousand of 1024 in both\n"
-           "spellings.\n"]
+           "spellings.\n\n"
+           "`/api/v1/status/config` and the Configuration page show what is in force: the file's keys printed anew in the\n"
+           "tables' order, those not given at their defaults, and in each job what it takes from `global`. A key that\n"
+           "says nothing and has no default is left out, and so are keys that are not built. Secrets are `<secret>`, and\n"
+           "`proxy_url` is one. External labels have the environment filled in, with each dollar doubled; globs and\n"
+           "relative paths stand as they were written, and jobs of `scrape_config_files` in their files. Put in the\n"
+           "file's place, with the secrets back, the page means the same.\n"]
     for heading, sections in PAGES:
         out.append(f"\n#{heading}\n")
         for title, path, table, note in sections:

@@ -44,7 +44,7 @@ struct api_control {
     void *ctx;
     bool (*reload)(void *ctx, struct error *e);     // Waits until it is done.
     void (*quit)(void *ctx);                        // Only asks.
-    str (*config_yaml)(void *ctx, struct arena *a); // Secrets masked.
+    str (*config_yaml)(void *ctx, struct arena *a); // Printed anew; secrets masked.
     u32 (*flags)(void *ctx, struct arena *a, struct api_flag **out);
     struct labels (*external_labels)(void *ctx, struct arena *a);
     u32 (*alertmanagers)(void *ctx, struct arena *a, str **urls); // External ones; NULL: none

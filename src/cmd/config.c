@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "cmd/mixins.h"
 #include "model/conf.h"
+#include "model/conf_print.h"
 #include "os/fs.h"
 #include "promql/promql.h"
 #include "wire/yaml.h"
@@ -20,7 +21,7 @@
 
 struct tsdb_section {
     i64 ooo_window_ms;
-    const struct yaml_node *retention;
+    struct retention_section *retention;
 };
 struct class_section {
     str match;
@@ -90,12 +91,29 @@ static const struct conf_field retention_fields[] = {
     CONF_LIST(retention_section, "classes", CONF_STRUCT_LIST, classes, class_count,
               .sub = &class_conf),
 };
-static const struct conf_struct retention_conf =
-    CONF_TABLE(retention_section, "retention", retention_fields);
+
+static bool retention_check(void *target, const struct yaml_node *node, UNUSED struct arena *a,
+                            struct error *e)
+{
+    const struct retention_section *r = target;
+    if (r->percentage > 100) {
+        return conf_error(e, node, "percentage: %llu is more than 100",
+                          (unsigned long long)r->percentage);
+    }
+    return r->class_count <= TSDB_CLASSES_MAX ||
+           conf_error(e, node, "%u classes; at most %u", r->class_count, TSDB_CLASSES_MAX);
+}
+
+static const struct conf_struct retention_conf = {.name = "retention",
+                                                  .bytes = sizeof(struct retention_section),
+                                                  .fields = retention_fields,
+                                                  .field_count = ARRAY_LEN(retention_fields),
+                                                  .check = retention_check,
+                                                  .place_offset = SIZE_MAX};
 
 static const struct conf_field tsdb_fields[] = {
     CONF_FIELD(tsdb_section, "out_of_order_time_window", CONF_DURATION, ooo_window_ms),
-    CONF_FIELD(tsdb_section, "retention", CONF_NODE, retention),
+    CONF_FIELD(tsdb_section, "retention", CONF_STRUCT_PTR, retention, .sub = &retention_conf),
     CONF_REFUSED("stale_series_compaction_threshold"),
     CONF_REFUSED("chunk_encoding"),
 };
@@ -378,32 +396,23 @@ static bool scrape_files_load(struct config *c, struct fs *fs, const struct path
 
 // ---- from tables to the parts ----
 
-static bool retention_set(struct config *c, const struct yaml_node *node, struct error *e)
+static void retention_set(struct config *c, const struct retention_section *r)
 {
-    struct retention_section r = {0};
-    if (node && !conf_decode(&retention_conf, node, &r, c->memory, e)) {
-        return false;
+    if (!r) {
+        return;
     }
-    if (r.percentage > 100) {
-        return conf_error(e, node, "percentage: %llu is more than 100",
-                          (unsigned long long)r.percentage);
+    struct tsdb_class *classes = ARENA_NEW_N(c->memory, struct tsdb_class, r->class_count + 1U);
+    for (u32 i = 0; i < r->class_count; i++) {
+        classes[i] = r->classes[i].made;
     }
-    if (r.class_count > TSDB_CLASSES_MAX) {
-        return conf_error(e, node, "%u classes; at most %u", r.class_count, TSDB_CLASSES_MAX);
-    }
-    struct tsdb_class *classes = ARENA_NEW_N(c->memory, struct tsdb_class, r.class_count + 1U);
-    for (u32 i = 0; i < r.class_count; i++) {
-        classes[i] = r.classes[i].made;
-    }
-    c->retention = (struct tsdb_retention){.ms = r.time_ms,
-                                           .bytes = r.size,
-                                           .disk_percent = (u32)r.percentage,
+    c->retention = (struct tsdb_retention){.ms = r->time_ms,
+                                           .bytes = r->size,
+                                           .disk_percent = (u32)r->percentage,
                                            .classes = classes,
-                                           .class_count = r.class_count};
-    return true;
+                                           .class_count = r->class_count};
 }
 
-static bool globals_set(struct config *c, const struct global_section *g, struct error *e)
+static bool globals_set(struct config *c, struct global_section *g, struct error *e)
 {
     const struct yaml_node *node = yaml_get(c->doc->root, STR("global"));
     node = node ? node : c->doc->root;
@@ -419,7 +428,8 @@ static bool globals_set(struct config *c, const struct global_section *g, struct
                           "global scrape timeout greater than scrape interval");
     }
     c->scrape.interval_ms = g->scrape_interval_ms;
-    c->scrape.timeout_ms = MIN(g->scrape_timeout_ms, g->scrape_interval_ms);
+    g->scrape_timeout_ms = MIN(g->scrape_timeout_ms, g->scrape_interval_ms);
+    c->scrape.timeout_ms = g->scrape_timeout_ms;
     c->scrape.body_size_limit = g->body_size_limit;
     c->scrape.sample_limit = g->sample_limit;
     c->scrape.label_limit = g->label_limit;
@@ -501,21 +511,22 @@ struct config *config_load(struct fs *fs, str path, str listen_address,
     c->memory = arena_new(CONFIG_MEMORY_MAX);
     c->warnings = ARENA_NEW_N(c->memory, str, CONFIG_WARNINGS_MAX);
     str text;
-    struct top_section s = {0};
+    struct top_section *s = ARENA_NEW(c->memory, struct top_section);
+    c->top = s;
     bool ok = text_read(c, fs, path, listen_address, &text, e);
     c->doc = ok ? yaml_parse(c->memory, c->path, text, e) : NULL;
     if (c->doc && yaml_is_null(c->doc->root)) {
-        ok = conf_defaults(&top_conf, &s, c->memory, e); // An empty file is upstream's defaults.
+        ok = conf_defaults(&top_conf, s, c->memory, e); // An empty file is upstream's defaults.
     } else {
-        ok = c->doc && conf_decode(&top_conf, c->doc->root, &s, c->memory, e);
+        ok = c->doc && conf_decode(&top_conf, c->doc->root, s, c->memory, e);
     }
     if (ok) {
-        external_labels_set(c, &s.global.external_labels, env);
-        scrape_nodes_add(c, s.scrape_configs, s.scrape_config_count);
-        c->ooo_window_ms = s.storage.tsdb.ooo_window_ms;
+        external_labels_set(c, &s->global.external_labels, env);
+        scrape_nodes_add(c, s->scrape_configs, s->scrape_config_count);
+        c->ooo_window_ms = s->storage.tsdb.ooo_window_ms;
+        retention_set(c, s->storage.tsdb.retention);
     }
-    ok = ok && globals_set(c, &s.global, e) && retention_set(c, s.storage.tsdb.retention, e) &&
-         files_resolve(c, fs, &s, e);
+    ok = ok && globals_set(c, &s->global, e) && files_resolve(c, fs, s, e);
     if (!ok) {
         config_free(c);
         return NULL;
@@ -533,25 +544,49 @@ void config_free(struct config *c)
 
 // ---- the page ----
 
-static bool is_secret(UNUSED void *ctx, const str *keys, u32 depth)
+// The page reads as a file, in which a dollar is two.
+static struct labels labels_escaped(struct labels from, struct arena *a)
 {
-    static const char *const names[] = {"password", "credentials", "bearer_token",  "ca",
-                                        "cert",     "key",         "client_secret", "secret_key",
-                                        "proxy_url"};
-    for (size_t i = 0; depth > 0 && i < ARRAY_LEN(names); i++) {
-        if (str_eq_c(keys[depth - 1], names[i])) {
-            return true;
+    struct labels_builder b;
+    struct buf value;
+    labels_builder_init(&b, a, (struct labels){0});
+    buf_init(&value, 2 * CONFIG_BYTES_MAX);
+    for (u32 i = 0; i < from.count; i++) {
+        const str text = from.items[i].value;
+        buf_clear(&value);
+        for (size_t k = 0; k < text.len; k++) {
+            buf_c(&value, text.ptr[k] == '$' ? "$" : "");
+            buf_byte(&value, (u8)text.ptr[k]);
         }
+        labels_builder_set(&b, from.items[i].name, arena_str(a, buf_get(&value)));
     }
-    return false;
+    buf_fini(&value);
+    return labels_builder_take(&b);
 }
 
-str config_masked(const struct config *c, struct arena *a)
+static void entry_inherit(void *ctx, const struct conf_struct *t, void *value)
+{
+    const struct scrape_globals *globals = ctx;
+    CHECK(t == &scrape_config_conf);
+    scrape_config_inherit(value, globals);
+}
+
+str config_page(const struct config *c, struct arena *a)
 {
     struct buf out;
+    struct error e = {0};
+    struct arena *memory = arena_new(CONFIG_MEMORY_MAX);
+    struct scrape_globals globals = c->scrape;
+    struct top_section top = *c->top;
+    top.global.external_labels = labels_escaped(c->scrape.external_labels, memory);
     buf_init(&out, CONFIG_BYTES_MAX);
-    yaml_print_masked(&out, c->doc, is_secret, NULL);
-    const str text = arena_str(a, buf_get(&out));
+    const struct conf_print_opts opts = {
+        .memory = memory, .inherit = entry_inherit, .ctx = &globals};
+    const bool ok = conf_print(&out, &top_conf, &top, &opts, &e);
+    const str why = str_c(e.text);
+    const str line = str_sub(why, 0, str_find(why, '\n'));
+    const str text = ok ? arena_str(a, buf_get(&out)) : arena_printf(a, "# %.*s\n", STR_ARG(line));
     buf_fini(&out);
+    arena_free(memory);
     return text;
 }

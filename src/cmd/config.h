@@ -15,14 +15,16 @@
 struct arena;
 struct error;
 struct fs;
+struct top_section;
 struct yaml_doc;
 struct yaml_node;
 
 struct config {
     struct arena *memory;
     const struct yaml_doc *doc;
-    str path; // As the user named it; "built-in" without a file.
-    str dir;  // Relative paths start here.
+    const struct top_section *top; // What was decoded of it.
+    str path;                      // As the user named it; "built-in" without a file.
+    str dir;                       // Relative paths start here.
     bool is_builtin;
     struct scrape_globals scrape;
     const struct yaml_node **scrape_configs;
@@ -41,7 +43,8 @@ struct config {
 struct config *config_load(struct fs *fs, str path, str listen_address,
                            const char *(*env)(const char *name), struct error *e) MUST_USE;
 void config_free(struct config *c); // Accepts NULL.
-// The file as the config page shows it: comments gone, secrets as <secret>.
-str config_masked(const struct config *c, struct arena *a);
+// The configuration as the config page shows it: printed anew, defaults and what jobs take from
+// `global` filled in, secrets as <secret>. But for these it loads again with the same meaning.
+str config_page(const struct config *c, struct arena *a);
 
 #endif

@@ -66,11 +66,144 @@ TEST(config_reads_upstreams_file)
     assert_int_equal(c->rule_file_count, 1);
     ASSERT_STR_EQ(c->rule_files[0].path, STR("/c/rules.yml"));
     struct arena *a = arena_new(1 << 20);
-    const str masked = config_masked(c, a);
+    const str masked = config_page(c, a);
     assert_false(str_contains(masked, STR("very-hidden")));
     assert_true(str_contains(masked, STR("<secret>")));
     arena_free(a);
     config_free(c);
+    fs_mem_free(fs);
+}
+
+static void page_expect(struct fs *fs, const char *text, const char *want)
+{
+    struct error e = {0};
+    struct arena *a = arena_new(1 << 20);
+    struct config *c = load(fs, text, &e);
+    if (!c) {
+        fail_msg("%s", e.text);
+    }
+    const str page = config_page(c, a);
+    ASSERT_STR_EQ(page, str_c(want));
+    struct config *again = load(fs, page.ptr, &e);
+    if (!again) {
+        fail_msg("%s", e.text);
+    }
+    ASSERT_STR_EQ(config_page(again, a), page);
+    assert_true(labels_eq(again->scrape.external_labels, c->scrape.external_labels));
+    assert_int_equal(again->scrape.timeout_ms, c->scrape.timeout_ms);
+    assert_int_equal(again->ooo_window_ms, c->ooo_window_ms);
+    assert_int_equal(again->retention.ms, c->retention.ms);
+    assert_int_equal(again->retention.class_count, c->retention.class_count);
+    assert_int_equal(again->rule_file_count, c->rule_file_count);
+    assert_int_equal(again->scrape_config_count, c->scrape_config_count);
+    config_free(again);
+    config_free(c);
+    arena_free(a);
+}
+
+TEST(config_page_is_what_is_in_force_and_loads_again)
+{
+    struct fs *fs = fs_mem_new(1 << 20);
+    file_put(fs, "/c/rules.yml", "groups: []\n");
+    file_put(fs, "/c/more.yml", "scrape_configs: [{job_name: elsewhere}]\n");
+    page_expect(fs, "",
+                "global:\n  scrape_interval: 1m\n  scrape_timeout: 10s\n"
+                "  evaluation_interval: 1m\n");
+    page_expect(
+        fs,
+        "# The shop's.\n"
+        "storage: {tsdb: {out_of_order_time_window: 30m, retention: {time: 30d, size: 1GB,\n"
+        "  percentage: 80, classes: [{match: '{a=\"b\"}', keep: 0s}]}}}\n"
+        "rule_files: [rules.yml, 'none*.yml']\n"
+        "scrape_config_files: [more.yml]\n"
+        "global:\n"
+        "  scrape_interval: 5s\n"
+        "  sample_limit: 1000\n"
+        "  external_labels: {region: '${REGION}-$$1', gone: '$NOPE', zone: '1'}\n"
+        "scrape_configs:\n"
+        "- job_name: a\n"
+        "  static_configs: [{targets: ['x:1', '[::1]:80'], labels: {tier: front}}]\n"
+        "- job_name: b\n"
+        "  scrape_interval: 1m\n"
+        "  scheme: HTTPS\n"
+        "  params: {module: [x]}\n"
+        "  sample_limit: 5\n"
+        "  basic_auth: {username: u, password: very-hidden}\n"
+        "  tls_config: {ca: very-hidden, min_version: TLS12}\n"
+        "  proxy_url: http://u:very-hidden@p\n"
+        "  file_sd_configs: [{files: ['t/*.json']}]\n"
+        "  metric_relabel_configs: [{source_labels: [le], regex: '0\\.[0-9]+', action: drop}]\n",
+        "global:\n"
+        "  scrape_interval: 5s\n"
+        "  scrape_timeout: 5s\n"
+        "  evaluation_interval: 1m\n"
+        "  external_labels:\n"
+        "    region: north-$$1\n"
+        "    zone: \"1\"\n"
+        "  sample_limit: 1000\n"
+        "rule_files:\n- rules.yml\n- none*.yml\n"
+        "scrape_config_files:\n- more.yml\n"
+        "scrape_configs:\n"
+        "- job_name: a\n"
+        "  honor_timestamps: true\n"
+        "  track_timestamps_staleness: false\n"
+        "  scrape_interval: 5s\n"
+        "  scrape_timeout: 5s\n"
+        "  metrics_path: /metrics\n"
+        "  scheme: http\n"
+        "  enable_compression: true\n"
+        "  sample_limit: 1000\n"
+        "  follow_redirects: true\n"
+        "  enable_http2: true\n"
+        "  static_configs:\n"
+        "  - targets:\n"
+        "    - x:1\n"
+        "    - \"[::1]:80\"\n"
+        "    labels:\n"
+        "      tier: front\n"
+        "- job_name: b\n"
+        "  honor_timestamps: true\n"
+        "  track_timestamps_staleness: false\n"
+        "  params:\n"
+        "    module:\n"
+        "    - x\n"
+        "  scrape_interval: 1m\n"
+        "  scrape_timeout: 5s\n"
+        "  metrics_path: /metrics\n"
+        "  scheme: https\n"
+        "  enable_compression: true\n"
+        "  sample_limit: 5\n"
+        "  follow_redirects: true\n"
+        "  enable_http2: true\n"
+        "  basic_auth:\n"
+        "    username: u\n"
+        "    password: <secret>\n"
+        "  tls_config:\n"
+        "    ca: <secret>\n"
+        "    insecure_skip_verify: false\n"
+        "    min_version: TLS12\n"
+        "  proxy_url: <secret>\n"
+        "  metric_relabel_configs:\n"
+        "  - source_labels:\n"
+        "    - le\n"
+        "    separator: ;\n"
+        "    regex: 0\\.[0-9]+\n"
+        "    replacement: $1\n"
+        "    action: drop\n"
+        "  file_sd_configs:\n"
+        "  - files:\n"
+        "    - t/*.json\n"
+        "    refresh_interval: 5m\n"
+        "storage:\n"
+        "  tsdb:\n"
+        "    out_of_order_time_window: 30m\n"
+        "    retention:\n"
+        "      time: 30d\n"
+        "      size: 1GiB\n"
+        "      percentage: 80\n"
+        "      classes:\n"
+        "      - match: \"{a=\\\"b\\\"}\"\n"
+        "        keep: 0s\n");
     fs_mem_free(fs);
 }
 
@@ -122,7 +255,7 @@ TEST(config_without_a_file_scrapes_itself)
     assert_true(c->is_builtin);
     assert_int_equal(c->scrape_config_count, 1);
     struct arena *a = arena_new(1 << 20);
-    assert_true(str_contains(config_masked(c, a), STR("127.0.0.1:9191")));
+    assert_true(str_contains(config_page(c, a), STR("127.0.0.1:9191")));
     arena_free(a);
     config_free(c);
     fs_mem_free(fs);

@@ -167,7 +167,7 @@ static str control_config(void *ctx, struct arena *a)
 {
     struct server *s = ctx;
     lock_take(&s->reload_lock);
-    const str text = s->config ? config_masked(s->config, a) : STR_EMPTY;
+    const str text = s->config ? config_page(s->config, a) : STR_EMPTY;
     lock_drop(&s->reload_lock);
     return text;
 }

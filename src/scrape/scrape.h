@@ -52,6 +52,8 @@ struct scrape_globals {
 
 // The table of one entry of scrape_configs.
 extern const struct conf_struct scrape_config_conf;
+// Fills what a decoded entry leaves to `global`.
+void scrape_config_inherit(struct scrape_config *c, const struct scrape_globals *g);
 
 struct scrape *scrape_new(const struct scrape_deps *deps, struct error *e);
 // Two-phase reload: prepare checks and builds everything that can fail, swap cannot fail.

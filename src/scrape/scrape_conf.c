@@ -66,7 +66,8 @@ static const struct conf_field tls_fields[] = {
     CONF_FIELD(scrape_tls, "key", CONF_SECRET, key),
     CONF_FIELD(scrape_tls, "key_file", CONF_STR, key_file),
     CONF_FIELD(scrape_tls, "server_name", CONF_STR, server_name),
-    CONF_FIELD(scrape_tls, "insecure_skip_verify", CONF_BOOL, insecure_skip_verify),
+    CONF_FIELD(scrape_tls, "insecure_skip_verify", CONF_BOOL, insecure_skip_verify,
+               .fallback = "false"),
     CONF_FIELD(scrape_tls, "min_version", CONF_ENUM, min_version, .names = tls_versions),
     CONF_REFUSED("max_version"),
     CONF_REFUSED("ca_ref"),
@@ -106,32 +107,18 @@ static const char *const fallbacks[] = {"", "PrometheusText0.0.4", "OpenMetricsT
 
 static const struct conf_field fields[] = {
     CONF_FIELD(scrape_config, "job_name", CONF_STR, job_name, .required = true),
+    CONF_FIELD(scrape_config, "honor_labels", CONF_BOOL, honor_labels),
+    CONF_FIELD(scrape_config, "honor_timestamps", CONF_BOOL, honor_timestamps, .fallback = "true"),
+    CONF_FIELD(scrape_config, "track_timestamps_staleness", CONF_BOOL, track_timestamps_staleness,
+               .fallback = "false"),
+    CONF_LIST(scrape_config, "params", CONF_STR_LISTS, params, param_count),
     CONF_FIELD(scrape_config, "scrape_interval", CONF_DURATION, interval_ms),
     CONF_FIELD(scrape_config, "scrape_timeout", CONF_DURATION, timeout_ms),
     CONF_FIELD(scrape_config, "metrics_path", CONF_STR, metrics_path, .fallback = "/metrics"),
     CONF_FIELD(scrape_config, "scheme", CONF_ENUM, scheme, .names = schemes, .fallback = "http"),
-    CONF_LIST(scrape_config, "params", CONF_STR_LISTS, params, param_count),
     CONF_FIELD(scrape_config, "fallback_scrape_protocol", CONF_ENUM, fallback, .names = fallbacks),
-    CONF_FIELD(scrape_config, "honor_labels", CONF_BOOL, honor_labels),
-    CONF_FIELD(scrape_config, "honor_timestamps", CONF_BOOL, honor_timestamps, .fallback = "true"),
-    CONF_FIELD(scrape_config, "track_timestamps_staleness", CONF_BOOL, track_timestamps_staleness),
     CONF_FIELD(scrape_config, "enable_compression", CONF_BOOL, enable_compression,
                .fallback = "true"),
-    CONF_FIELD(scrape_config, "follow_redirects", CONF_BOOL, follow_redirects, .fallback = "true"),
-    CONF_FIELD(scrape_config, "enable_http2", CONF_BOOL, enable_http2, .fallback = "true"),
-    CONF_FIELD(scrape_config, "basic_auth", CONF_STRUCT_PTR, basic_auth, .sub = &basic_auth_conf),
-    CONF_FIELD(scrape_config, "authorization", CONF_STRUCT_PTR, authorization,
-               .sub = &authorization_conf),
-    CONF_FIELD(scrape_config, "tls_config", CONF_STRUCT_PTR, tls, .sub = &tls_conf),
-    CONF_FIELD(scrape_config, "proxy_url", CONF_STR, proxy_url),
-    CONF_LIST(scrape_config, "static_configs", CONF_STRUCT_LIST, static_configs,
-              static_config_count, .sub = &sd_static_conf),
-    CONF_LIST(scrape_config, "file_sd_configs", CONF_STRUCT_LIST, file_configs, file_config_count,
-              .sub = &sd_file_conf),
-    CONF_LIST(scrape_config, "relabel_configs", CONF_STRUCT_LIST, relabels, relabel_count,
-              .sub = &relabel_conf),
-    CONF_LIST(scrape_config, "metric_relabel_configs", CONF_STRUCT_LIST, metric_relabels,
-              metric_relabel_count, .sub = &relabel_conf),
     CONF_FIELD(scrape_config, "body_size_limit", CONF_BYTES, body_size_limit),
     CONF_FIELD(scrape_config, "sample_limit", CONF_U64, sample_limit),
     CONF_FIELD(scrape_config, "label_limit", CONF_U64, label_limit),
@@ -139,6 +126,21 @@ static const struct conf_field fields[] = {
     CONF_FIELD(scrape_config, "label_value_length_limit", CONF_U64, label_value_length_limit),
     CONF_FIELD(scrape_config, "target_limit", CONF_U64, target_limit),
     CONF_FIELD(scrape_config, "keep_dropped_targets", CONF_U64, keep_dropped_targets),
+    CONF_FIELD(scrape_config, "follow_redirects", CONF_BOOL, follow_redirects, .fallback = "true"),
+    CONF_FIELD(scrape_config, "enable_http2", CONF_BOOL, enable_http2, .fallback = "true"),
+    CONF_FIELD(scrape_config, "basic_auth", CONF_STRUCT_PTR, basic_auth, .sub = &basic_auth_conf),
+    CONF_FIELD(scrape_config, "authorization", CONF_STRUCT_PTR, authorization,
+               .sub = &authorization_conf),
+    CONF_FIELD(scrape_config, "tls_config", CONF_STRUCT_PTR, tls, .sub = &tls_conf),
+    CONF_FIELD(scrape_config, "proxy_url", CONF_SECRET, proxy_url),
+    CONF_LIST(scrape_config, "relabel_configs", CONF_STRUCT_LIST, relabels, relabel_count,
+              .sub = &relabel_conf),
+    CONF_LIST(scrape_config, "metric_relabel_configs", CONF_STRUCT_LIST, metric_relabels,
+              metric_relabel_count, .sub = &relabel_conf),
+    CONF_LIST(scrape_config, "static_configs", CONF_STRUCT_LIST, static_configs,
+              static_config_count, .sub = &sd_static_conf),
+    CONF_LIST(scrape_config, "file_sd_configs", CONF_STRUCT_LIST, file_configs, file_config_count,
+              .sub = &sd_file_conf),
     CONF_REFUSED("scrape_protocols"),
     CONF_REFUSED("scrape_failure_log_file"),
     CONF_REFUSED("scrape_native_histograms"),
@@ -228,6 +230,25 @@ const struct conf_struct scrape_config_conf = {.name = "scrape_config",
                                                .check = check,
                                                .place_offset =
                                                    offsetof(struct scrape_config, place)};
+
+static u64 either(u64 own, u64 global)
+{
+    return own ? own : global;
+}
+
+void scrape_config_inherit(struct scrape_config *c, const struct scrape_globals *g)
+{
+    c->interval_ms = c->interval_ms ? c->interval_ms : g->interval_ms;
+    // As upstream: a global timeout longer than the job's interval is cut to it.
+    c->timeout_ms = c->timeout_ms ? c->timeout_ms : MIN(g->timeout_ms, c->interval_ms);
+    c->body_size_limit = either(c->body_size_limit, g->body_size_limit);
+    c->sample_limit = either(c->sample_limit, g->sample_limit);
+    c->label_limit = either(c->label_limit, g->label_limit);
+    c->label_name_length_limit = either(c->label_name_length_limit, g->label_name_length_limit);
+    c->label_value_length_limit = either(c->label_value_length_limit, g->label_value_length_limit);
+    c->target_limit = either(c->target_limit, g->target_limit);
+    c->keep_dropped_targets = either(c->keep_dropped_targets, g->keep_dropped_targets);
+}
 
 // The tree's words in order. Recursion is bounded by YAML_DEPTH_MAX.
 static u64 node_hash(const struct yaml_node *n)

@@ -47,7 +47,7 @@ struct scrape_config {
     struct scrape_basic_auth *basic_auth;
     struct scrape_authorization *authorization;
     struct scrape_tls *tls;
-    str proxy_url;
+    struct secret proxy_url; // It may name a password.
     struct sd_static_config *static_configs;
     u32 static_config_count;
     struct sd_file_config *file_configs;

@@ -17,25 +17,17 @@
 
 // ---- making ----
 
-static u64 either(u64 own, u64 global)
-{
-    return own ? own : global;
-}
-
-static void limits_set(struct scrape_pool *p, const struct scrape_globals *g)
+static void limits_set(struct scrape_pool *p)
 {
     const struct scrape_config *c = p->config;
-    p->limits = (struct labels_limits){
-        (u32)either(c->label_limit, g->label_limit),
-        (u32)either(c->label_name_length_limit, g->label_name_length_limit),
-        (u32)either(c->label_value_length_limit, g->label_value_length_limit)};
-    p->body_size_limit = either(either(c->body_size_limit, g->body_size_limit), BODY_BYTES_MAX);
-    p->sample_limit = either(c->sample_limit, g->sample_limit);
-    p->target_limit = either(c->target_limit, g->target_limit);
-    p->keep_dropped = either(c->keep_dropped_targets, g->keep_dropped_targets);
-    p->interval_ms = c->interval_ms ? c->interval_ms : g->interval_ms;
-    // As upstream: a global timeout longer than the job's interval is cut to it.
-    p->timeout_ms = c->timeout_ms ? c->timeout_ms : MIN(g->timeout_ms, p->interval_ms);
+    p->limits = (struct labels_limits){(u32)c->label_limit, (u32)c->label_name_length_limit,
+                                       (u32)c->label_value_length_limit};
+    p->body_size_limit = c->body_size_limit ? c->body_size_limit : BODY_BYTES_MAX;
+    p->sample_limit = c->sample_limit;
+    p->target_limit = c->target_limit;
+    p->keep_dropped = c->keep_dropped_targets;
+    p->interval_ms = c->interval_ms;
+    p->timeout_ms = c->timeout_ms;
 }
 
 static bool providers_make(struct scrape_pool *p, struct error *e)
@@ -83,11 +75,12 @@ struct scrape_pool *scrape_pool_new(struct scrape *s, const struct scrape_global
         scrape_pool_unref(p);
         return NULL;
     }
-    limits_set(p, globals);
+    scrape_config_inherit(c, globals);
+    limits_set(p);
     p->http = (struct http_target_opts){.bytes_max = p->body_size_limit,
                                         .gzip = c->enable_compression,
                                         .redirects_max = c->follow_redirects ? REDIRECTS_MAX : 0,
-                                        .proxy = c->proxy_url};
+                                        .proxy = secret_reveal(c->proxy_url)};
     if (p->timeout_ms > p->interval_ms) {
         (void)conf_error(e, conf_value(node, "scrape_timeout"),
                          "scrape timeout greater than scrape interval for job \"%.*s\"",

@@ -73,9 +73,8 @@ bool yaml_verror(struct error *e, const struct yaml_node *n, size_t offset, cons
 // escapes, else the scalar's start.
 void yaml_place(const struct yaml_node *n, size_t offset, u32 *line, u32 *column);
 
-// Writes the tree as YAML again: aliases followed, comments gone, and each value for whose keys
-// (from the root) is_secret says so as <secret>.
-void yaml_print_masked(struct buf *out, const struct yaml_doc *doc,
-                       bool (*is_secret)(void *ctx, const str *keys, u32 depth), void *ctx);
+// Writes the tree as YAML again: aliases followed, comments gone. Of a node made by hand it looks
+// at kind, quoted, block, count, scalar, keys and items.
+void yaml_print(struct buf *out, const struct yaml_node *root);
 
 #endif

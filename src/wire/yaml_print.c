@@ -1,23 +1,14 @@
-// yaml_print.c: a tree as YAML text again, secrets masked.
+// yaml_print.c: a tree as YAML text again.
 
 #include "base/buf.h"
 #include "base/str.h"
 #include "wire/json.h"
 #include "wire/yaml.h"
 
-// Threads: owned.
-struct printer {
-    struct buf *out;
-    bool (*is_secret)(void *ctx, const str *keys, u32 depth);
-    void *ctx;
-    str keys[YAML_DEPTH_MAX];
-    u32 key_count;
-};
-
-static void indent(struct printer *p, u32 depth)
+static void indent(struct buf *out, u32 depth)
 {
     for (u32 i = 0; i < depth; i++) {
-        buf_c(p->out, "  ");
+        buf_c(out, "  ");
     }
 }
 
@@ -47,18 +38,39 @@ static bool block_fits(str s)
     return true;
 }
 
-static void print_block(struct printer *p, str s, u32 depth)
+// YAML's double quotes take all of JSON's; but a DEL, which JSON leaves, YAML must not hold.
+static void print_quoted(struct buf *out, str s)
+{
+    if (str_find(s, '\x7f') == STR_NONE) {
+        json_quote(out, s);
+        return;
+    }
+    struct buf quoted;
+    buf_init(&quoted, out->max);
+    json_quote(&quoted, s);
+    for (size_t i = 0; i < quoted.len; i++) {
+        if (quoted.bytes[i] == '\x7f') {
+            buf_c(out, "\\x7f");
+        } else {
+            buf_byte(out, (u8)quoted.bytes[i]);
+        }
+    }
+    out->full = out->full || quoted.full;
+    buf_fini(&quoted);
+}
+
+static void print_block(struct buf *out, str s, u32 depth)
 {
     const bool newline = str_ends(s, STR("\n"));
-    buf_c(p->out, newline ? "|\n" : "|-\n");
+    buf_c(out, newline ? "|\n" : "|-\n");
     str rest = newline ? str_sub(s, 0, s.len - 1) : s;
     str line;
     while (str_split_next(&rest, '\n', &line)) {
         if (line.len > 0) {
-            indent(p, depth);
-            buf_str(p->out, line);
+            indent(out, depth);
+            buf_str(out, line);
         }
-        buf_byte(p->out, '\n');
+        buf_byte(out, '\n');
     }
 }
 
@@ -69,106 +81,98 @@ static bool looks_like_indicator(str s)
            (s.len == 1 || s.ptr[1] == ' ');
 }
 
-static void print_scalar(struct printer *p, const struct yaml_node *n, u32 depth)
+static void print_scalar(struct buf *out, const struct yaml_node *n, u32 depth)
 {
     if (n->block && block_fits(n->scalar)) {
-        print_block(p, n->scalar, depth);
+        print_block(out, n->scalar, depth);
         return;
     }
     if (n->quoted || has_control(n->scalar) || looks_like_indicator(n->scalar)) {
-        json_quote(p->out, n->scalar); // YAML's double quotes take all of JSON's.
+        print_quoted(out, n->scalar);
     } else {
-        buf_str(p->out, n->scalar);
+        buf_str(out, n->scalar);
     }
-    buf_byte(p->out, '\n');
+    buf_byte(out, '\n');
 }
 
-static void print_node(struct printer *p, const struct yaml_node *n, u32 depth, bool inline_first);
+static void print_node(struct buf *out, const struct yaml_node *n, u32 depth, bool inline_first);
 
-static void print_key(struct printer *p, const struct yaml_node *key)
+static void print_key(struct buf *out, const struct yaml_node *key)
 {
     if (key->quoted || has_control(key->scalar)) {
-        json_quote(p->out, key->scalar);
+        print_quoted(out, key->scalar);
     } else {
-        buf_str(p->out, key->scalar);
+        buf_str(out, key->scalar);
     }
-    buf_byte(p->out, ':');
+    buf_byte(out, ':');
 }
 
-static void print_value(struct printer *p, const struct yaml_node *n, u32 depth)
+static void print_value(struct buf *out, const struct yaml_node *n, u32 depth)
 {
     if (n->kind == YAML_SCALAR) {
         if (n->quoted || n->scalar.len > 0) {
-            buf_byte(p->out, ' ');
+            buf_byte(out, ' ');
         }
-        print_scalar(p, n, depth);
+        print_scalar(out, n, depth);
     } else if (n->count == 0) {
-        buf_c(p->out, n->kind == YAML_SEQ ? " []\n" : " {}\n");
+        buf_c(out, n->kind == YAML_SEQ ? " []\n" : " {}\n");
     } else {
-        buf_byte(p->out, '\n');
-        print_node(p, n, depth, false);
+        buf_byte(out, '\n');
+        print_node(out, n, depth, false);
     }
 }
 
-static void print_map(struct printer *p, const struct yaml_node *n, u32 depth, bool inline_first)
+static void print_map(struct buf *out, const struct yaml_node *n, u32 depth, bool inline_first)
 {
     for (u32 i = 0; i < n->count; i++) {
         if (i > 0 || !inline_first) {
-            indent(p, depth);
+            indent(out, depth);
         }
-        print_key(p, &n->keys[i]);
-        p->keys[p->key_count++] = n->keys[i].scalar;
-        if (p->is_secret(p->ctx, p->keys, p->key_count) && !yaml_is_null(&n->items[i])) {
-            buf_c(p->out, " <secret>\n");
-        } else {
-            const bool list = n->items[i].kind == YAML_SEQ;
-            print_value(p, &n->items[i], list ? depth : depth + 1);
-        }
-        p->key_count--;
+        print_key(out, &n->keys[i]);
+        const bool list = n->items[i].kind == YAML_SEQ;
+        print_value(out, &n->items[i], list ? depth : depth + 1);
     }
 }
 
-static void print_seq(struct printer *p, const struct yaml_node *n, u32 depth, bool inline_first)
+static void print_seq(struct buf *out, const struct yaml_node *n, u32 depth, bool inline_first)
 {
     for (u32 i = 0; i < n->count; i++) {
         const struct yaml_node *item = &n->items[i];
         if (i > 0 || !inline_first) {
-            indent(p, depth);
+            indent(out, depth);
         }
-        buf_byte(p->out, '-');
+        buf_byte(out, '-');
         if (item->kind != YAML_SCALAR && item->count > 0) {
-            buf_byte(p->out, ' ');
-            print_node(p, item, depth + 1, true);
+            buf_byte(out, ' ');
+            print_node(out, item, depth + 1, true);
         } else {
-            print_value(p, item, depth + 1);
+            print_value(out, item, depth + 1);
         }
     }
 }
 
-// Recursion: at most YAML_DEPTH_MAX deep. inline_first: what stands before is "- ", not a new line.
-static void print_node(struct printer *p, const struct yaml_node *n, u32 depth, bool inline_first)
+// Recursion: as deep as the tree, of which a parsed one has YAML_DEPTH_MAX levels at most.
+// inline_first: what stands before is "- ", not a new line.
+static void print_node(struct buf *out, const struct yaml_node *n, u32 depth, bool inline_first)
 {
     switch (n->kind) {
     case YAML_SCALAR:
-        print_scalar(p, n, depth);
+        print_scalar(out, n, depth);
         return;
     case YAML_SEQ:
-        print_seq(p, n, depth, inline_first);
+        print_seq(out, n, depth, inline_first);
         return;
     case YAML_MAP:
-        print_map(p, n, depth, inline_first);
+        print_map(out, n, depth, inline_first);
         return;
     }
 }
 
-void yaml_print_masked(struct buf *out, const struct yaml_doc *doc,
-                       bool (*is_secret)(void *ctx, const str *keys, u32 depth), void *ctx)
+void yaml_print(struct buf *out, const struct yaml_node *root)
 {
-    struct printer p = {.out = out, .is_secret = is_secret, .ctx = ctx};
-    const struct yaml_node *root = doc->root;
     if (root->kind != YAML_SCALAR && root->count == 0) {
         buf_c(out, root->kind == YAML_SEQ ? "[]\n" : "{}\n");
         return;
     }
-    print_node(&p, root, 0, false);
+    print_node(out, root, 0, false);
 }

@@ -203,6 +203,26 @@ def test_broken_reload_keeps_the_old_configuration():
         assert server.metric("prometheus_config_last_reload_successful") == 1
 
 
+def test_the_page_is_a_configuration_with_the_same_meaning():
+    config = "global: {scrape_interval: 1s, scrape_timeout: 1s, external_labels: {cost: '5$$'}}\nrule_files: [rules.yml]\n"
+    rules = "groups: [{name: g, interval: 1s, rules: [{record: seven, expr: vector(7)}]}]\n"
+    with Exporter("a 1\nb 2\n") as exporter, \
+         Server(config=config + JOB.format(name="one", target=exporter.address).replace(
+                    "]}]}]", "]}], metric_relabel_configs: [{source_labels: [__name__], regex: b, action: drop}]}]"),
+                files={"rules.yml": rules}, flags=["--web.enable-lifecycle"]) as server:
+        page = server.api("status/config")["yaml"]
+        for line in ("global:", "  evaluation_interval: 1m", "    cost: 5$$", "- job_name: one", "  scheme: http",
+                     "  enable_http2: true", "    replacement: $1", "    action: drop"):
+            assert line in page.split("\n"), page
+        wait_for("scrape and rule", lambda: server.value("a") == 1 and server.value("seven") == 7)
+        server.write("prometheus.yml", page)
+        assert server.request("POST", "/-/reload").status == 200
+        assert server.api("status/config")["yaml"] == page
+        was = len(exporter.requests)
+        wait_for("scrapes that go on", lambda: len(exporter.requests) > was + 1)
+        assert server.value("a") == 1 and server.value("b") is None and server.value("up") == 1
+
+
 def test_lifecycle_routes_need_their_flag():
     with Server() as server:
         for path in ("/-/reload", "/-/quit"):

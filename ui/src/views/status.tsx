@@ -120,7 +120,7 @@ function Configuration() {
       <Loaded of={config} what="The configuration could not be read." height={400}>
         {(data: { yaml: string }) => (data.yaml.trim() === ''
           ? <p class="calm">The configuration is empty: everything is at its default.</p>
-          : <div class="config"><p class="dim">As loaded: comments gone, secrets masked. A key that is not given is at its default.</p><pre tabIndex={0} aria-label="Configuration">{data.yaml}</pre><Copy text={data.yaml} /></div>)}
+          : <div class="config"><p class="dim">As in force: what was not given is at its default, secrets are masked.</p><pre tabIndex={0} aria-label="Configuration">{data.yaml}</pre><Copy text={data.yaml} /></div>)}
       </Loaded>
     </>
   );
