@@ -69,6 +69,83 @@ static void conform_histogram_kinds(const struct storage_factory *f)
     rig_down(&r);
 }
 
+enum { STAY_SAMPLES = 300, STAY_RUN = 40 };
+
+// What is written as sample i; NULL: a float, so that the run ends.
+static const struct hist *stay_hist(u32 i)
+{
+    return i % STAY_RUN == STAY_RUN - 1 ? NULL : &rig_hists[(i + i / STAY_RUN) % RIG_HISTS];
+}
+
+// Goes through all runs of a series, and looks at the histograms of each only then.
+static void check_stay(struct series_cursor *c)
+{
+    const struct hist *kept[STAY_SAMPLES];
+    struct series_run run;
+    u32 runs = 0;
+    u32 n = 0;
+    for (; c->ops->run(c, &run); runs++) {
+        assert_true(n + run.n <= STAY_SAMPLES);
+        for (u32 i = 0; i < run.n; i++) {
+            kept[n++] = run.kind == SAMPLE_HIST ? run.hists[i] : NULL;
+        }
+    }
+    assert_int_equal(n, STAY_SAMPLES);
+    assert_true(runs > STAY_SAMPLES / STAY_RUN);
+    for (u32 i = 0; i < n; i++) {
+        const struct hist *wanted = stay_hist(i);
+        assert_int_equal(kept[i] != NULL, wanted != NULL);
+        assert_true(!wanted || hist_eq(kept[i], wanted));
+    }
+}
+
+static u32 check_stay_all(struct rig *r, struct series_cursor *c)
+{
+    struct storage_warnings w = {.count = 0};
+    u32 series = 0;
+    for (; c->ops->next(c); series++) {
+        check_stay(c);
+    }
+    ASSERT_OK(c->ops->close(c, &w, &r->error), r->error);
+    return series;
+}
+
+// A run's histograms live until the cursor leaves the series, whole or cut.
+static void conform_histograms_stay(const struct storage_factory *f)
+{
+    struct rig r;
+    rig_up(&r, f, 0);
+    const struct series_ref refs[] = {rig_resolve(&r, "m", "a"), rig_resolve(&r, "m", "b")};
+    const i64 first = T0 - (i64)STAY_SAMPLES * 1000;
+    for (u32 i = 0; i < STAY_SAMPLES; i++) {
+        const i64 t_ms = first + (i64)i * 1000;
+        for (u32 k = 0; k < ARRAY_LEN(refs); k++) {
+            assert_int_equal(rig_put_sample(&r, refs[k], t_ms, i, stay_hist(i), NULL),
+                             APPEND_STORED);
+        }
+    }
+    struct storage_querier *q = rig_querier(&r, first, T0);
+    struct matcher m = rig_matcher(&r, MATCH_EQ, LABEL_NAME, "m");
+    const struct select_hints h = {.start_ms = first, .end_ms = T0};
+    struct series_cursor *c = q->ops->select(q, &m, 1, &h, NULL, &r.error);
+    assert_non_null(c);
+    assert_int_equal(check_stay_all(&r, c), ARRAY_LEN(refs));
+
+    struct series_cursor *slices[ARRAY_LEN(refs)];
+    struct query_budget budgets[ARRAY_LEN(refs)] = {{.series = 0}};
+    c = q->ops->select(q, &m, 1, &h, NULL, &r.error);
+    assert_non_null(c);
+    assert_true(c->ops->slices(c, ARRAY_LEN(refs), budgets, slices));
+    u32 series = 0;
+    for (u32 i = 0; i < ARRAY_LEN(refs); i++) {
+        series += check_stay_all(&r, slices[i]);
+    }
+    assert_int_equal(series, ARRAY_LEN(refs));
+    assert_int_equal(check_stay_all(&r, c), 0);
+    storage_querier_close(q);
+    rig_down(&r);
+}
+
 // First write wins among histograms, and between them and floats (W2), in order and late.
 static void conform_histogram_conflicts(const struct storage_factory *f)
 {
@@ -151,6 +228,7 @@ static void conform_any_double(const struct storage_factory *f)
 static const struct storage_check checks[] = {
     {"histograms", conform_histograms},
     {"histogram_kinds", conform_histogram_kinds},
+    {"histograms_stay", conform_histograms_stay},
     {"histogram_conflicts", conform_histogram_conflicts},
     {"start_times", conform_start_times},
     {"any_double", conform_any_double},

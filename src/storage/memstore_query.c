@@ -1,7 +1,8 @@
 // memstore_query.c: the reading half of memstore: scan everything, copy what was asked for.
 //
 // A querier is the number of the last commit it may see (M2). A cursor fixes the list of series at
-// select and copies one series at a time, so writers never wait for a reader.
+// select and copies one series at a time, histograms too, so writers never wait for a reader and
+// nothing that was read outlives the cursor's stay at its series.
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -44,6 +45,7 @@ struct mem_cursor {
     const struct mem_querier *querier;
     struct query_budget *budget;
     struct arena *arena;
+    struct arena *hist_arena; // Histograms of this series, or of those that newest gave.
     struct mem_series **series;
     u32 series_count;
     u32 at; // 1-based: the series that next gave.
@@ -176,9 +178,17 @@ static void columns_copy(struct mem_cursor *c, const struct mem_series *s)
     }
 }
 
-static bool mem_cursor_next(struct series_cursor *base)
+// Copies that die when the contract lets them, so that who keeps one for longer is found out.
+static void hists_copy(struct mem_cursor *c)
 {
-    struct mem_cursor *c = cursor_of(base);
+    struct mem_columns *k = &c->columns[c->current];
+    for (u32 i = 0; i < k->count; i++) {
+        k->hists[i] = k->hists[i] ? hist_copy(c->hist_arena, k->hists[i]) : NULL;
+    }
+}
+
+static bool series_next(struct mem_cursor *c)
+{
     if (c->failed || c->at == c->series_count) {
         return false;
     }
@@ -191,10 +201,18 @@ static bool mem_cursor_next(struct series_cursor *base)
         lock_take(&m->lock);
         columns_copy(c, s);
         lock_drop(&m->lock);
+        hists_copy(c);
         samples = c->columns[c->current].count;
     }
     c->failed = !budget_charge(c->budget, m->opts.clk, 1, samples, &c->error);
     return !c->failed;
+}
+
+static bool mem_cursor_next(struct series_cursor *base)
+{
+    struct mem_cursor *c = cursor_of(base);
+    arena_reset(c->hist_arena);
+    return series_next(c);
 }
 
 static struct labels mem_cursor_labels(struct series_cursor *base)
@@ -258,7 +276,8 @@ static bool mem_cursor_newest(struct series_cursor *base, struct series_newest *
     struct mem_cursor *c = cursor_of(base);
     u32 n = 0;
     CHECK(c->newest);
-    while (n < MEM_NEWEST_MAX && mem_cursor_next(base)) {
+    arena_reset(c->hist_arena);
+    while (n < MEM_NEWEST_MAX && series_next(c)) {
         const struct mem_columns *k = &c->columns[c->current];
         if (k->count > 0) {
             c->labels[n] = mem_cursor_labels(base);
@@ -284,6 +303,7 @@ static struct mem_cursor *mem_cursor_new(const struct mem_querier *q, struct que
     c->querier = q;
     c->budget = budget;
     c->arena = arena_new(MEMSTORE_BYTES_MAX);
+    c->hist_arena = arena_new(MEMSTORE_BYTES_MAX);
     c->columns[0].arena = arena_new(MEMSTORE_BYTES_MAX);
     c->columns[1].arena = arena_new(MEMSTORE_BYTES_MAX);
     return c;
@@ -320,6 +340,7 @@ static bool mem_cursor_close(struct series_cursor *base, UNUSED struct storage_w
     }
     arena_free(c->columns[0].arena);
     arena_free(c->columns[1].arena);
+    arena_free(c->hist_arena);
     arena_free(c->arena);
     mem_free(c);
     return ok;
