@@ -5,6 +5,14 @@
 #include "promql/range_frame.h"
 
 #include <math.h>
+#include <stdatomic.h>
+
+static _Atomic bool is_forbidden;
+
+void avx2_forbid(bool forbidden)
+{
+    atomic_store_explicit(&is_forbidden, forbidden, memory_order_relaxed);
+}
 
 #if defined(__x86_64__)
 #    include <immintrin.h>
@@ -105,7 +113,8 @@ static AVX2 u32 increase_quads(const struct series_call *c, u32 from, u32 to, f6
 
 static bool machine_can(void)
 {
-    return __builtin_cpu_supports("avx2");
+    return __builtin_cpu_supports("avx2") &&
+           !atomic_load_explicit(&is_forbidden, memory_order_relaxed);
 }
 
 u32 avx2_sum(f64 *sums, f64 *lost, const f64 *values, u32 n)

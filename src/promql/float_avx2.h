@@ -3,7 +3,7 @@
 // Each function does whole fours from where it is told to begin and says how many floats that were:
 // 0 where the machine cannot. The caller does the rest by the code that it has for any machine,
 // which these equal bit for bit.
-// Threads: pure functions.
+// Threads: pure functions, but for avx2_forbid.
 #ifndef PROMQL_FLOAT_AVX2_H
 #define PROMQL_FLOAT_AVX2_H
 
@@ -24,5 +24,8 @@ u32 avx2_copy(f64 *to, const f64 *from, u32 n, struct avx2_met *met) MUST_USE;
 
 // rate or increase of steps [from, to), in whose windows nothing falls.
 u32 avx2_increase(const struct series_call *c, u32 from, u32 to, f64 *out) MUST_USE;
+
+// For tests: from now on no machine can, or again each that is able to. For the whole process.
+void avx2_forbid(bool forbidden);
 
 #endif

@@ -1,5 +1,6 @@
 // float_avx2_test.c: columns of floats done several at a time against one after the other, bit for
-// bit. What NaN it is does not matter, but for staleness markers.
+// bit: by fours where the machine can, and by the code that any machine has. What NaN it is does
+// not matter, but for staleness markers.
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/bits.h"
@@ -8,6 +9,7 @@
 #include "model/kahan.h"
 #include "model/sample.h"
 #include "os/rng.h"
+#include "promql/agg_floats.h"
 #include "promql/float_avx2.h"
 #include "promql/fn_series.h"
 #include "promql/query_run.h"
@@ -22,6 +24,20 @@ static f64 odd_value(struct rng *rng)
     return chance < ARRAY_LEN(odd) ? odd[chance]
            : chance == 10          ? normal_nan()
                                    : (f64)rng_below(rng, 1000) / 7 - 50;
+}
+
+static void both_ways(void (*check)(void))
+{
+    avx2_forbid(true);
+    check();
+    avx2_forbid(false);
+    check();
+}
+
+static void run_up(struct run *r, struct error *e)
+{
+    *r = (struct run){.arena = arena_new((size_t)1 << 20), .bytes_limit = (u64)1 << 20, .error = e};
+    r->scratch = r->arena;
 }
 
 static void same_f64(f64 a, f64 b)
@@ -58,6 +74,75 @@ TEST(avx2_sum_is_kahan_add)
     }
 }
 
+TEST(avx2_does_nothing_when_forbidden)
+{
+    const f64 from[] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+    f64 to[8] = {0};
+    f64 lost[8] = {0};
+    struct avx2_met met = {.nan = false};
+    avx2_forbid(true);
+    assert_int_equal(avx2_sum(to, lost, from, 8), 0);
+    assert_int_equal(avx2_copy(to, from + 1, 8, &met), 0);
+    avx2_forbid(false);
+    assert_true(to[7] == 0 && lost[7] == 0);
+}
+
+// Columns with and without gaps, folded into one group.
+static void fold_check(struct run *r, struct rng *rng)
+{
+    struct kahan wanted[VALUES] = {{0}};
+    u64 seen[2] = {0};
+    const u32 n = 1 + (u32)rng_below(rng, VALUES - 1);
+    const u64 gaps = rng_below(rng, 3) * 10;
+    const bool is_plain = rng_below(rng, 2) == 0;
+    struct agg_floats a;
+    struct column c;
+    assert_true(agg_floats_init(&a, r, AGG_SUM, 1, n));
+    for (u32 row = 0; row < 6; row++) {
+        assert_true(column_init(r, &c, n));
+        for (u32 i = 0; i < n; i++) {
+            const f64 v = is_plain ? (rng_unit(rng) - 0.5) * 1e9 : odd_value(rng);
+            if (rng_below(rng, 100) < gaps) {
+                continue;
+            }
+            column_set(&c, i, v);
+            if (bits_has(seen, i)) {
+                kahan_add(&wanted[i], v);
+            } else {
+                wanted[i] = (struct kahan){.sum = v};
+            }
+            bits_set(seen, i);
+        }
+        agg_floats_fold(&a, 0, &c);
+    }
+    assert_true(column_init(r, &c, n));
+    agg_floats_get(&a, 0, &c);
+    for (u32 i = 0; i < n; i++) {
+        assert_int_equal(column_has(&c, i), bits_has(seen, i));
+        if (bits_has(seen, i)) {
+            same_f64(c.values[i], wanted[i].sum + wanted[i].lost);
+        }
+    }
+}
+
+static void check_folds(void)
+{
+    struct rng rng;
+    struct error e = {.code = ERR_NONE};
+    rng_init(&rng, 4);
+    for (u32 round = 0; round < ROUNDS * 2; round++) {
+        struct run r;
+        run_up(&r, &e);
+        fold_check(&r, &rng);
+        arena_free(r.arena);
+    }
+}
+
+TEST(sums_of_columns_are_those_of_each_step)
+{
+    both_ways(check_folds);
+}
+
 // A series copied in pieces, none of which begins where the one before told.
 static void take_check(struct rng *rng, u32 n, u32 chance)
 {
@@ -81,13 +166,18 @@ static void take_check(struct rng *rng, u32 n, u32 chance)
     assert_int_equal(got.falls, wanted.falls);
 }
 
-TEST(values_take_copies_and_tells_what_it_saw)
+static void check_takes(void)
 {
     struct rng rng;
     rng_init(&rng, 8);
     for (u32 round = 0; round < ROUNDS * 4; round++) {
         take_check(&rng, (u32)rng_below(&rng, VALUES), round % 4 == 3 ? 30 : round % 4);
     }
+}
+
+TEST(values_take_copies_and_tells_what_it_saw)
+{
+    both_ways(check_takes);
 }
 
 // A counter: of large and of small steps, that falls seldom, often, or is no number at times.
@@ -146,16 +236,20 @@ static void increase_check(struct run *r, struct rng *rng, enum fn_id id)
     }
 }
 
-TEST(increase_of_many_steps_is_that_of_each)
+static void check_increases(void)
 {
     struct rng rng;
     struct error e = {.code = ERR_NONE};
     rng_init(&rng, 20261122);
     for (u32 round = 0; round < ROUNDS * 4; round++) {
-        struct run r = {
-            .arena = arena_new((size_t)1 << 20), .bytes_limit = (u64)1 << 20, .error = &e};
-        r.scratch = r.arena;
+        struct run r;
+        run_up(&r, &e);
         increase_check(&r, &rng, round % 2 == 0 ? FN_RATE : FN_INCREASE);
         arena_free(r.arena);
     }
+}
+
+TEST(increase_of_many_steps_is_that_of_each)
+{
+    both_ways(check_increases);
 }
