@@ -86,18 +86,48 @@ static u32 tenant_free(const struct http_queue *q, struct http_place place)
     return c->tenant_running_max == 0 ? UINT32_MAX : c->tenant_running_max - running_in(q, place);
 }
 
-// A thread that is free, but has not come for it yet, makes nobody wait.
-static struct http_full room_look(const struct http_queue *q, struct http_place place)
+static bool may_run(const struct http_queue *q, struct http_place place)
+{
+    return q->running_count < q->lane.threads &&
+           q->turns[place.class_index].running < q->lane.classes[place.class_index].running_max &&
+           tenant_free(q, place) > 0;
+}
+
+static void running_add(struct http_queue *q, struct http_place place)
+{
+    q->turns[place.class_index].running++;
+    q->running[q->running_count++] = place;
+}
+
+static void running_drop_last(struct http_queue *q)
+{
+    q->turns[q->running[--q->running_count].class_index].running--;
+}
+
+// A thread that is free, but has not come for it yet, makes nobody wait: those who would start now
+// are taken as running while we look. In whatever order they are taken, as many start.
+static struct http_full room_look(struct http_queue *q, struct http_place place)
 {
     const struct http_class *c = &q->lane.classes[place.class_index];
-    const struct turn *t = &q->turns[place.class_index];
-    const u32 free_of_all = q->lane.threads - q->running_count;
-    const u32 free_of_class = MIN(free_of_all, c->running_max - t->running);
-    const bool room = q->waiting_count < q->lane.queue_max + free_of_all &&
-                      t->waiting < c->waiting_max + free_of_class;
+    const u32 running = q->running_count;
+    u32 of_class = q->turns[place.class_index].waiting;
+    u32 of_tenant = c->tenant_waiting_max == 0 ? 0 : waiting_in(q, place);
+    for (u32 i = 0; i < q->waiting_count && q->running_count < q->lane.threads; i++) {
+        const struct http_place other = q->waiting[i].place;
+        if (may_run(q, other)) {
+            running_add(q, other);
+            of_class -= other.class_index == place.class_index;
+            of_tenant -= c->tenant_waiting_max > 0 && place_eq(other, place);
+        }
+    }
+    const u32 of_all = q->waiting_count - (q->running_count - running);
+    const bool starts = may_run(q, place);
+    while (q->running_count > running) {
+        running_drop_last(q);
+    }
+    const bool room = starts || (of_all < q->lane.queue_max && of_class < c->waiting_max);
     const bool tenant_room =
-        c->tenant_waiting_max == 0 ||
-        waiting_in(q, place) < c->tenant_waiting_max + MIN(free_of_class, tenant_free(q, place));
+        starts || c->tenant_waiting_max == 0 || of_tenant < c->tenant_waiting_max;
     return (struct http_full){.of = room && tenant_room ? NULL : c, .of_tenant = !tenant_room};
 }
 
@@ -108,6 +138,7 @@ struct http_full http_queue_push(struct http_queue *q, const struct http_queued 
     lock_take(&q->lock);
     const struct http_full full = room_look(q, w->place);
     if (full.of == NULL) { // (I1)
+        CHECK(q->waiting_count < q->lane.queue_max + q->lane.threads);
         if (turn->waiting == 0) {
             turn->at = MAX(turn->at, q->now);
         }
@@ -183,8 +214,7 @@ void *http_queue_pop(struct http_queue *q, struct http_place *place)
         waiting_remove(q, i);
         q->now = MAX(q->now, turn->at);
         turn->at += TURN_UNIT / q->lane.classes[c].weight;
-        turn->running++;
-        q->running[q->running_count++] = *place;
+        running_add(q, *place);
     }
     lock_drop(&q->lock);
     return item;

@@ -246,6 +246,67 @@ TEST(http_queue_passes_over_a_tenant_who_has_what_is_his)
     http_queue_free(q);
 }
 
+// Two of one tenant run, and what waits has no bound of his own.
+TEST(http_queue_gives_no_tenant_the_places_of_threads_that_are_not_for_him)
+{
+    static const struct http_class two[] = {{"dashboards", 4, 4, 16, 2, 0}};
+    const struct http_lane narrow = {
+        .name = "query", .threads = 4, .queue_max = 16, .classes = two, .class_count = 1};
+    for (int late = 0; late < 2; late++) { // Whether the threads come before the second tenant.
+        struct http_queue *q = http_queue_new(&narrow);
+        struct http_place place[4];
+        u32 running = 0;
+        for (int i = 0; i < 18; i++) { // Two may run, and 16 wait.
+            assert_null(push(q, '1', DASHBOARD, 1));
+        }
+        assert_ptr_equal(push(q, '1', DASHBOARD, 1), two);
+        for (; late == 0 && running < 2; running++) {
+            assert_int_equal(pop(q, &place[running]), '1');
+        }
+        assert_null(push(q, '2', DASHBOARD, 2)); // Two threads are free.
+        assert_null(push(q, '2', DASHBOARD, 2));
+        assert_ptr_equal(push(q, '2', DASHBOARD, 2), two);
+        assert_ptr_equal(push(q, '3', DASHBOARD, 3), two); // The threads are the second one's.
+        u32 of_second = 0;
+        for (; running < 4; running++) {
+            of_second += pop(q, &place[running]) == '2';
+        }
+        assert_int_equal(of_second, 2);
+        assert_int_equal(pop(q, &place[0]), '-');
+        assert_ptr_equal(push(q, '3', DASHBOARD, 3), two);
+        for (u32 i = 0; i < 4; i++) {
+            http_queue_done(q, (struct http_place){DASHBOARD, 1 + i / 2});
+        }
+        char row[32];
+        drain(q, row, sizeof(row));
+        assert_string_equal(row, "1111111111111111");
+        http_queue_free(q);
+    }
+}
+
+// One of a class may run: the threads that are free beside it leave others no fewer places.
+TEST(http_queue_gives_no_class_the_places_of_threads_that_are_not_for_it)
+{
+    static const struct http_class some[] = {
+        {"dashboards", 4, 4, 6, 0, 0}, {"adhoc", 2, 1, 6, 0, 0}, {"exports", 1, 1, 6, 0, 0}};
+    const struct http_lane narrow = {
+        .name = "query", .threads = 4, .queue_max = 6, .classes = some, .class_count = 3};
+    struct http_queue *q = http_queue_new(&narrow);
+    for (int i = 0; i < 7; i++) { // One may run, six wait.
+        assert_null(push(q, 'e', EXPORT, 1));
+    }
+    assert_ptr_equal(push(q, 'e', EXPORT, 1), &some[EXPORT]);
+    assert_null(push(q, 'a', ADHOC, 1)); // It starts, another would wait.
+    assert_ptr_equal(push(q, 'a', ADHOC, 1), &some[ADHOC]);
+    assert_null(push(q, 'd', DASHBOARD, 1)); // Two threads are free for this class.
+    assert_null(push(q, 'd', DASHBOARD, 1));
+    assert_ptr_equal(push(q, 'd', DASHBOARD, 1), &some[DASHBOARD]);
+    char row[16];
+    drain(q, row, sizeof(row));
+    assert_int_equal(strlen(row), 10);
+    http_queue_free(q);
+}
+
 TEST(http_queue_tells_for_what_somebody_waited_too_long)
 {
     struct http_queue *q = http_queue_new(&bounded_lane);
