@@ -278,16 +278,19 @@ static const char *set_by(struct arena *a, const char *option)
 }
 
 // A tenant has as many as he may: his own requests are in the way, so it is he who is told to wait.
+// Where no bound is set of what runs of one tenant, he may run what his class may.
 static void tenant_refuse(struct http_exchange *x, const struct http_class *full)
 {
     const struct http_lane *lane = &x->server->opts.lanes[x->rq.route->lane];
     struct arena *a = x->rq.arena;
-    const u32 running = full->tenant_running_max > 0 ? full->tenant_running_max : full->running_max;
+    const bool own = full->tenant_running_max > 0;
+    const u32 running = own ? full->tenant_running_max : full->running_max;
+    const char *running_option = own ? lane->tenant_threads_option : lane->threads_option;
     const str text = arena_printf(
         a,
         "this tenant has too many requests: of \"%s\" at most %u of one tenant run at once%s and "
         "at most %u wait%s; %u at a time would fit",
-        full->name, running, set_by(a, lane->tenant_threads_option), full->tenant_waiting_max,
+        full->name, running, set_by(a, running_option), full->tenant_waiting_max,
         set_by(a, lane->tenant_queue_option), running + full->tenant_waiting_max);
     lane_gauge_refused(x, full, REFUSED_LANE_TENANT);
     exchange_refuse(x, REFUSED_LANE_TENANT, 429, text.ptr);

@@ -116,6 +116,21 @@ def test_a_tenant_is_told_which_limit_is_his_own():
         assert second.join().json["data"]["result"][1] == "2"
 
 
+def test_a_tenant_with_a_bound_of_waiting_alone_is_told_what_bounds_his_running():
+    with busy("--query.max-concurrency=1", "--query.max-queued-per-tenant=1", "--query.max-queue-time=1h") as server:
+        slow = [Asked(server, SLOW)]
+        running(server, 1)
+        second = Asked(server, {"query": "2"}, path="/api/v1/query")
+        wait_for("the second in the queue", lambda: lane(server, "waiting", "adhoc") == 1)
+        refused = server.post("/api/v1/query", {"query": "3"}, timeout=LONG_S)
+        assert refused.status == 429, refused
+        assert refused.json["error"] == (
+            'this tenant has too many requests: of "adhoc" at most 1 of one tenant run at once (--query.max-concurrency) and '
+            "at most 1 wait (--query.max-queued-per-tenant); 2 at a time would fit"), refused
+        cancel_all(server, slow)
+        assert second.join().json["data"]["result"][1] == "2"
+
+
 def test_a_tenant_who_waits_too_long_for_himself_is_told_so():
     with busy("--query.max-concurrency=4", "--query.max-concurrency-per-tenant=1", "--query.max-queue-time=1s") as server:
         slow = [Asked(server, SLOW)]
