@@ -97,7 +97,8 @@ static void target_start(struct scrape *s, struct scrape_target *t)
 // ---- retired targets ----
 
 // interval_ms: of who may scrape it from now on; 0 for nobody.
-void scrape_retire(struct scrape *s, struct scrape_target *t, i64 mono_ms, i64 interval_ms)
+void scrape_retire(struct scrape *s, struct scrape_target *t, struct scrape_now now,
+                   i64 interval_ms)
 {
     if (s->retired_count == s->retired_cap) {
         s->retired_cap = MAX(16, s->retired_cap * 2);
@@ -105,8 +106,8 @@ void scrape_retire(struct scrape *s, struct scrape_target *t, i64 mono_ms, i64 i
     }
     // Markers stand at the time of the scrape that will not be, and are written when a target made
     // again would have scraped: two intervals and a tenth later.
-    t->stale_t_ms = clk_wall_ms(s->deps.clk) + MAX(0, t->next_mono_ms - mono_ms);
-    t->retired_at_mono_ms = mono_ms + MAX(t->interval_ms, interval_ms) * 21 / 10;
+    t->stale_t_ms = now.wall_ms + MAX(0, t->next_mono_ms - now.mono_ms);
+    t->retired_at_mono_ms = now.mono_ms + MAX(t->interval_ms, interval_ms) * 21 / 10;
     s->retired[s->retired_count++] = t;
 }
 
@@ -184,7 +185,13 @@ static i64 pool_step(struct scrape *s, struct scrape_pool *p, i64 mono_ms)
     return next;
 }
 
-static void plan_apply(struct scrape *s, struct scrape_plan *plan, i64 mono_ms);
+static struct scrape_now now_read(struct scrape *s)
+{
+    const i64 mono_ms = clk_mono_ms(s->deps.clk);
+    return (struct scrape_now){.wall_ms = clk_wall_ms(s->deps.clk), .mono_ms = mono_ms};
+}
+
+static void plan_apply(struct scrape *s, struct scrape_plan *plan, struct scrape_now now);
 
 // Whether a reload waits to be put in place, or the end came.
 static bool inbox_wait(struct scrape *s, i64 wait_ms, struct scrape_plan **plan)
@@ -209,13 +216,14 @@ static void inbox_done(struct scrape *s)
 
 i64 scrape_step(struct scrape *s)
 {
-    const i64 mono_ms = clk_mono_ms(s->deps.clk);
+    const struct scrape_now now = now_read(s);
+    const i64 mono_ms = now.mono_ms;
     const bool sync = mono_ms >= s->next_sync_ms;
     i64 next_ms = mono_ms + SYNC_EVERY_MS;
     for (u32 i = 0; i < s->pool_count; i++) {
         bool changed;
         if (sync) {
-            scrape_pool_sync(s->pools[i], mono_ms, &changed);
+            scrape_pool_sync(s->pools[i], now, &changed);
         }
         scrape_secrets_look(s->pools[i], mono_ms);
         const i64 pool_ms = pool_step(s, s->pools[i], mono_ms);
@@ -233,7 +241,7 @@ static void scheduler(void *arg)
     i64 wait_ms = 0;
     while (inbox_wait(s, wait_ms, &plan)) {
         if (plan) {
-            plan_apply(s, plan, clk_mono_ms(s->deps.clk));
+            plan_apply(s, plan, now_read(s));
             inbox_done(s);
         }
         wait_ms = scrape_step(s);
@@ -438,18 +446,18 @@ static i64 job_interval_ms(const struct scrape *s, str job)
 
 // A pool that no page sees any more. Where another scrapes the job at a longer interval, its first
 // sample comes later than two old intervals: the markers wait for it.
-static void pool_retire(struct scrape *s, struct scrape_pool *p, i64 mono_ms)
+static void pool_retire(struct scrape *s, struct scrape_pool *p, struct scrape_now now)
 {
     const i64 interval_ms = job_interval_ms(s, p->config->job_name);
     for (u32 k = 0; k < p->target_count; k++) {
-        scrape_retire(s, p->targets[k], mono_ms, interval_ms);
+        scrape_retire(s, p->targets[k], now, interval_ms);
     }
     p->target_count = 0;
     scrape_pool_unref(p);
 }
 
 // The new pools know their targets before a page sees them. On the scheduler's thread.
-static void plan_apply(struct scrape *s, struct scrape_plan *plan, i64 mono_ms)
+static void plan_apply(struct scrape *s, struct scrape_plan *plan, struct scrape_now now)
 {
     struct scrape_pool **old = s->pools;
     const u32 old_count = s->pool_count;
@@ -460,7 +468,7 @@ static void plan_apply(struct scrape *s, struct scrape_plan *plan, i64 mono_ms)
     }
     for (u32 i = 0; i < plan->count; i++) {
         bool changed;
-        scrape_pool_sync(plan->pools[i], mono_ms, &changed);
+        scrape_pool_sync(plan->pools[i], now, &changed);
     }
     lock_take(&s->lock);
     s->pools = plan->pools;
@@ -468,7 +476,7 @@ static void plan_apply(struct scrape *s, struct scrape_plan *plan, i64 mono_ms)
     lock_drop(&s->lock);
     for (u32 i = 0; i < old_count; i++) {
         if (!plan_keeps(plan, old[i])) {
-            pool_retire(s, old[i], mono_ms);
+            pool_retire(s, old[i], now);
         }
     }
     mem_free(old);
@@ -490,7 +498,7 @@ void scrape_swap(struct scrape *s, struct scrape_plan *plan)
     }
     lock_drop(&s->lock);
     if (!hand_over) {
-        plan_apply(s, plan, clk_mono_ms(s->deps.clk));
+        plan_apply(s, plan, now_read(s));
     }
 }
 

@@ -45,6 +45,13 @@ struct cache_family {
 
 struct scrape_pool;
 
+// One moment on both clocks, read once for each step: a due time is told from a pair, and however
+// long the step takes, all of its pairs are the same. Threads: a value.
+struct scrape_now {
+    i64 wall_ms;
+    i64 mono_ms;
+};
+
 // What a scrape reports of itself. Threads: owned.
 struct scrape_report {
     bool up;
@@ -135,7 +142,7 @@ bool scrape_target_connect(struct scrape_target *t, struct error *e) MUST_USE;
 void scrape_target_free(struct scrape_target *t); // Accepts NULL.
 // First due time behind now, at the target's stable offset: a multiple of a fiftieth of its
 // interval, of 100 ms at most.
-i64 scrape_target_first_due(const struct scrape_target *t, i64 wall_ms, i64 mono_ms);
+i64 scrape_target_first_due(const struct scrape_target *t, struct scrape_now now);
 
 // Takes the answer apart and stores it. On the HTTP shard's thread.
 void scrape_store_reply(struct scrape_target *t, const struct http_reply *reply);
@@ -153,7 +160,7 @@ u64 scrape_config_hash(const struct scrape_globals *globals, const struct yaml_n
 // Drops one reference; the last one frees.
 void scrape_pool_unref(struct scrape_pool *p); // Accepts NULL.
 // Asks discovery and brings the targets in line. *changed when there was anything new.
-void scrape_pool_sync(struct scrape_pool *p, i64 mono_ms, bool *changed);
+void scrape_pool_sync(struct scrape_pool *p, struct scrape_now now, bool *changed);
 
 // Threads: as the head of this file says.
 struct scrape {
@@ -181,7 +188,8 @@ struct scrape {
     struct scrape_pool **pools;
     u32 pool_count;
 };
-void scrape_retire(struct scrape *s, struct scrape_target *t, i64 mono_ms, i64 interval_ms);
+void scrape_retire(struct scrape *s, struct scrape_target *t, struct scrape_now now,
+                   i64 interval_ms);
 
 // A manager without a thread: whoever made it calls scrape_step, as the scheduler does.
 struct scrape *scrape_make(const struct scrape_deps *deps, struct error *e);

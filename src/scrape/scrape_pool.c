@@ -124,7 +124,7 @@ struct replaced {
 // Threads: owned by the scheduler.
 struct sync {
     struct scrape_pool *pool;
-    i64 mono_ms;
+    struct scrape_now now;
     struct scrape_target **all; // Those of before first.
     u32 count;
     u32 cap;
@@ -163,11 +163,10 @@ static void sync_add(struct sync *y, struct scrape_target *t)
     map_put(&y->known, t->hash, y->count++);
 }
 
-static void sync_init(struct sync *y, struct scrape_pool *p, i64 mono_ms)
+static void sync_init(struct sync *y, struct scrape_pool *p, struct scrape_now now)
 {
     static const struct map_ops ops = {target_eq, target_hash};
-    *y = (struct sync){
-        .pool = p, .mono_ms = mono_ms, .dropped_memory = arena_new(DROPPED_BYTES_MAX)};
+    *y = (struct sync){.pool = p, .now = now, .dropped_memory = arena_new(DROPPED_BYTES_MAX)};
     map_init(&y->known, &ops, y);
     for (u32 i = 0; i < p->target_count; i++) {
         p->targets[i]->keep = false;
@@ -230,7 +229,7 @@ static bool discovered_add(struct sync *y, struct labels discovered, struct erro
         return false;
     }
     t->keep = true;
-    t->next_mono_ms = scrape_target_first_due(t, clk_wall_ms(p->owner->deps.clk), y->mono_ms);
+    t->next_mono_ms = scrape_target_first_due(t, y->now);
     p->references++;
     if (old) {
         sync_replace(y, same, t);
@@ -288,11 +287,11 @@ static void sync_publish(struct sync *y)
     arena_free(old_memory);
     for (u32 i = 0; i < y->count; i++) {
         if (!y->all[i]->keep) {
-            scrape_retire(p->owner, y->all[i], y->mono_ms, 0);
+            scrape_retire(p->owner, y->all[i], y->now, 0);
         }
     }
     for (u32 i = 0; i < y->replaced_count; i++) {
-        scrape_retire(p->owner, y->replaced[i].target, y->mono_ms, y->replaced[i].interval_ms);
+        scrape_retire(p->owner, y->replaced[i].target, y->now, y->replaced[i].interval_ms);
     }
     mem_free(y->replaced);
     mem_free(y->all);
@@ -312,7 +311,7 @@ static void limit_apply(struct scrape_pool *p)
     p->over_limit = over;
 }
 
-void scrape_pool_sync(struct scrape_pool *p, i64 mono_ms, bool *changed)
+void scrape_pool_sync(struct scrape_pool *p, struct scrape_now now, bool *changed)
 {
     const struct sd_group *groups[SD_PROVIDERS_MAX];
     u32 counts[SD_PROVIDERS_MAX];
@@ -320,7 +319,7 @@ void scrape_pool_sync(struct scrape_pool *p, i64 mono_ms, bool *changed)
     CHECK(p->provider_count <= SD_PROVIDERS_MAX);
     for (u32 i = 0; i < p->provider_count; i++) {
         bool one = false;
-        sd_poll(p->providers[i], mono_ms, &one, &groups[i], &counts[i]);
+        sd_poll(p->providers[i], now.mono_ms, &one, &groups[i], &counts[i]);
         any = any || one;
     }
     *changed = any;
@@ -329,7 +328,7 @@ void scrape_pool_sync(struct scrape_pool *p, i64 mono_ms, bool *changed)
     }
     struct sync y;
     struct arena *a = arena_new(POOL_BYTES_MAX);
-    sync_init(&y, p, mono_ms);
+    sync_init(&y, p, now);
     for (u32 i = 0; i < p->provider_count; i++) {
         for (u32 g = 0; g < counts[i]; g++) {
             group_add(&y, &groups[i][g], a);

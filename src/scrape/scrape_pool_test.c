@@ -126,15 +126,15 @@ TEST(scrape_offsets_are_stable_and_spread)
     assert_int_equal(p->target_count, 500);
     for (u32 i = 0; i < p->target_count; i++) {
         const struct scrape_target *t = p->targets[i];
-        const i64 offset = scrape_target_first_due(t, 0, 0);
+        const i64 offset = scrape_target_first_due(t, (struct scrape_now){0});
         assert_true(offset >= 0 && offset < 10000);
         assert_int_equal(offset % 100, 0); // One wake for several.
         tenths[offset / 1000]++;
         // At any time the next slot is the same offset.
-        const i64 wall_ms = RIG_START_MS + 1234;
-        assert_int_equal((wall_ms + scrape_target_first_due(t, wall_ms, 7) - 7) % 10000, offset);
-        assert_int_equal(scrape_target_first_due(t, wall_ms + 10000, 7),
-                         scrape_target_first_due(t, wall_ms, 7));
+        const struct scrape_now now = {.wall_ms = RIG_START_MS + 1234, .mono_ms = 7};
+        const struct scrape_now later = {.wall_ms = now.wall_ms + 10000, .mono_ms = 7};
+        assert_int_equal((now.wall_ms + scrape_target_first_due(t, now) - 7) % 10000, offset);
+        assert_int_equal(scrape_target_first_due(t, later), scrape_target_first_due(t, now));
     }
     for (u32 i = 0; i < 10; i++) {
         assert_true(tenths[i] > 20 && tenths[i] < 100);
@@ -142,6 +142,52 @@ TEST(scrape_offsets_are_stable_and_spread)
     rig_run(&r, 9999);
     assert_int_equal(r.requests, 500);
     buf_fini(&b);
+    rig_fini(&r);
+}
+
+// Each look at the wall takes 7 ms, as if what lies between two looks took it.
+// Threads: owned by the test.
+struct slow_clk {
+    struct clk base;
+    struct clk *manual;
+};
+
+static i64 slow_wall_ms(struct clk *c)
+{
+    struct clk *manual = CONTAINER_OF(c, struct slow_clk, base)->manual;
+    const i64 wall_ms = clk_wall_ms(manual);
+    clk_manual_advance(manual, 7);
+    return wall_ms;
+}
+
+static i64 slow_mono_ns(struct clk *c)
+{
+    return clk_mono_ns(CONTAINER_OF(c, struct slow_clk, base)->manual);
+}
+
+TEST(scrape_keeps_the_grid_in_a_sync_that_takes_long)
+{
+    static const struct clk_ops ops = {slow_wall_ms, slow_mono_ns};
+    struct rig r;
+    rig_init(&r, 0);
+    struct slow_clk slow = {.base = {&ops}, .manual = r.clk};
+    r.scrape->deps.clk = &slow.base;
+    // Both clocks go on together.
+    const i64 between_ms = clk_wall_ms(r.clk) - clk_mono_ms(r.clk);
+    load(&r, "- job_name: j\n  static_configs: [{targets: ['h1:1', 'h2:1', 'h3:1', 'h4:1']}]\n"
+             "- job_name: k\n  static_configs: [{targets: ['h1:1', 'h2:1', 'h3:1', 'h4:1']}]\n");
+    i64 due_t_ms[8];
+    for (u32 i = 0; i < 8; i++) {
+        const struct scrape_target *t = r.scrape->pools[i / 4]->targets[i % 4];
+        due_t_ms[i] = t->next_mono_ms + between_ms;
+        assert_int_equal(due_t_ms[i] % 10000, scrape_target_first_due(t, (struct scrape_now){0}));
+    }
+    // The markers of the gone stand where they would have been scraped.
+    load(&r, "[]");
+    assert_int_equal(r.scrape->retired_count, 8);
+    for (u32 i = 0; i < 8; i++) {
+        assert_int_equal(r.scrape->retired[i]->stale_t_ms, due_t_ms[i]);
+    }
     rig_fini(&r);
 }
 

@@ -245,14 +245,14 @@ void scrape_target_free(struct scrape_target *t)
     mem_free(t);
 }
 
-i64 scrape_target_first_due(const struct scrape_target *t, i64 wall_ms, i64 mono_ms)
+i64 scrape_target_first_due(const struct scrape_target *t, struct scrape_now now)
 {
     const i64 grid_ms = MAX(1, MIN(OFFSET_GRID_MS, t->interval_ms / OFFSETS_MIN));
     const i64 any = (i64)((t->hash ^ t->pool->seed) % (u64)t->interval_ms);
     const i64 offset = any - any % grid_ms;
-    i64 wait = (offset - wall_ms % t->interval_ms) % t->interval_ms;
+    i64 wait = (offset - now.wall_ms % t->interval_ms) % t->interval_ms;
     if (wait < 0) {
         wait += t->interval_ms;
     }
-    return mono_ms + wait;
+    return now.mono_ms + wait;
 }
