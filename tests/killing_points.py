@@ -171,7 +171,7 @@ class PointLoop(Loop):
         for s in self.senders:
             s.forget(old - 5000)
         self.seen = {labels: {ms: v for ms, v in samples.items() if ms > old} for labels, samples in self.seen.items()}
-        self.pages = {ms for ms in list(self.pages) if ms > old - 60000}
+        self.pages -= {ms for ms in list(self.pages) if ms <= old - 60000}  # In place: the exporter adds meanwhile.
 
     def unlisted(self):
         with open(self.seen_file, encoding="utf-8") as f:
