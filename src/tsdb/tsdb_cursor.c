@@ -168,8 +168,9 @@ static bool block_select(struct tsdb_cursor *c, u32 at)
         cursor_warn_partial(c, why.text);
         return true;
     }
-    u64 n = postings_count(set);
-    if (n > 0 && cursor_charge(c, 0, 0, n * sizeof(u32))) {
+    const u64 n = postings_count(set);
+    const bool ok = n == 0 || cursor_charge(c, 0, 0, n * sizeof(u32));
+    if (n > 0 && ok) {
         struct source *s = &c->sources[c->source_count++];
         s->is_block = true;
         s->dead = c->s.pin->blocks->dead[at];
@@ -179,7 +180,7 @@ static bool block_select(struct tsdb_cursor *c, u32 at)
         cursor_source_open(c, s, b);
     }
     postings_free(set);
-    return true;
+    return ok ? true : tsdb_cursor_fail(c);
 }
 
 static void gaps_tell(struct tsdb_cursor *c)

@@ -4,7 +4,9 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/test.h"
+#include "os/clk.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_inner.h"
 
 #include <stdio.h>
 
@@ -189,5 +191,88 @@ TEST(tsdb_cursor_of_two_shards_in_no_order_stays_whole)
     buf_fini(&b);
     storage_querier_close(q);
     arena_free(a);
+    fixture_fini(&f);
+}
+
+// A clock of which so many looks are in time. Threads: owned by the test.
+struct late_clk {
+    struct clk base;
+    u32 looks;
+};
+
+static i64 late_wall(UNUSED struct clk *c)
+{
+    return FIXTURE_NOW + 700000;
+}
+
+static i64 late_mono(struct clk *c)
+{
+    struct late_clk *late = (struct late_clk *)c;
+    if (late->looks == 0) {
+        return 1000;
+    }
+    late->looks--;
+    return 1;
+}
+
+// Samples of three blocks whose range ends before the head, of one series; UINT64_MAX: an error.
+static u64 samples_of_blocks(struct fixture *f, struct query_budget *b)
+{
+    struct error e = {0};
+    struct storage_warnings w = {0};
+    const struct matcher m = {.op = MATCH_EQ, .name = LABEL_NAME, .value = STR("m")};
+    const i64 end_ms = FIXTURE_NOW + 150000;
+    u64 samples = 0;
+    struct storage_querier *q = storage_querier_open(f->s, TENANT_DEFAULT, INT64_MIN, end_ms, &e);
+    const struct select_hints h = {.start_ms = INT64_MIN, .end_ms = end_ms};
+    struct series_cursor *c = q->ops->select(q, &m, 1, &h, b, &e);
+    while (c && c->ops->next(c)) {
+        struct series_run run;
+        while (c->ops->run(c, &run)) {
+            samples += run.n;
+        }
+    }
+    const bool ok = c && c->ops->close(c, &w, &e);
+    assert_false(ok && w.partial);
+    storage_querier_close(q);
+    return ok ? samples : UINT64_MAX;
+}
+
+// Wherever a deadline passes or bytes run out: an error, or all there is, never the part of the
+// blocks that were selected before.
+TEST(tsdb_cursor_leaves_no_block_out_when_its_budget_ends)
+{
+    static const struct clk_ops ops = {late_wall, late_mono};
+    struct late_clk late = {.base = {&ops}};
+    struct fixture f;
+    u32 whole = 0;
+    fixture_init(&f, 12);
+    fixture_open(&f);
+    clk_manual_advance(f.clk, 700000);
+    for (i64 i = 0; i < 30; i++) {
+        put(&f, STREAM_SCRAPE, "m,a=3", i * 20000, (f64)i);
+    }
+    fixture_steps(&f);
+    assert_true(f.db->blocks->n > 3);
+    const u64 want = samples_of_blocks(&f, NULL);
+    for (u64 bytes_max = 1; bytes_max < 400; bytes_max++) {
+        struct query_budget b = {.bytes_max = bytes_max};
+        const u64 got = samples_of_blocks(&f, &b);
+        assert_true(got == want || got == UINT64_MAX);
+        whole += got == want;
+    }
+    assert_in_range(whole, 1, 398);
+    struct clk *was = f.db->opts.clk;
+    f.db->opts.clk = &late.base;
+    whole = 0;
+    for (u32 looks = 0; looks < 20; looks++) {
+        struct query_budget b = {.deadline_mono_ns = 10};
+        late.looks = looks;
+        const u64 got = samples_of_blocks(&f, &b);
+        assert_true(got == want || got == UINT64_MAX);
+        whole += got == want;
+    }
+    assert_in_range(whole, 1, 19);
+    f.db->opts.clk = was;
     fixture_fini(&f);
 }
