@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#define SURE_SLICE  4096U // Series of one value looked at per hold of the lock.
+#define SURE_SLICE  4096U // Series of one value, and leaps to them, per hold of the lock.
 #define FIRST_SLICE 64U   // Values whose first series is looked at per hold of it.
 
 // One value on its way to its place. Threads: owned by the call.
@@ -114,13 +114,16 @@ static bool sure_slice(const struct head_values_ask *a, u64 handle, struct sure_
 {
     const struct postings *with = head_index_postings(&a->reader->head->index, handle);
     bool more = with != NULL;
+    u32 leaps = SURE_SLICE;
     for (u32 i = 0; more && !look->found && i < SURE_SLICE; i++) {
         u32 ordinal;
         i64 t;
         f64 value;
-        more = postings_next_both(with, a->set, look->at, &ordinal);
-        if (!more) {
-            break;
+        const enum postings_walk walk =
+            postings_next_both(with, a->set, look->at, &leaps, &ordinal);
+        if (walk != POSTINGS_BOTH) {
+            look->at = walk == POSTINGS_LATER ? ordinal : look->at;
+            return walk == POSTINGS_LATER;
         }
         const enum newest_state s = head_newest_state(a->reader, a->dead, ordinal, &t, &value);
         look->found = s == NEWEST_KNOWN;
@@ -152,30 +155,33 @@ static bool any_sure(const struct head_values_ask *a, u64 handle, u32 from)
 
 // A value's first series that counts. Threads: owned by the call.
 struct first_series {
-    u32 ordinal;
-    bool exists;
+    u32 ordinal; // Where to go on, if it is to be found later.
+    enum postings_walk walk;
 };
 
 // With the lock: the first series of each value, found for all before the first is looked at, so
-// that their rows come from memory side by side.
+// that their rows come from memory side by side. What takes long is left for later.
 static void first_slice(const struct head_values_ask *a, const u64 *handles, u32 n,
                         struct first_series *firsts, bool *sure)
 {
     const struct head *h = a->reader->head;
     i64 t;
     f64 value;
+    u32 leaps = SURE_SLICE;
     for (u32 i = 0; i < n; i++) {
         const struct postings *with = head_index_postings(&h->index, handles[i]);
         const u32 from = firsts[i].ordinal;
-        firsts[i].exists = with && postings_next_both(with, a->set, from, &firsts[i].ordinal);
-        if (firsts[i].exists && firsts[i].ordinal < h->count) {
+        firsts[i].walk = with ? postings_next_both(with, a->set, from, &leaps, &firsts[i].ordinal)
+                              : POSTINGS_END;
+        if (firsts[i].walk == POSTINGS_BOTH && firsts[i].ordinal < h->count) {
             __builtin_prefetch(&h->rows[firsts[i].ordinal]);
             __builtin_prefetch(&h->note[firsts[i].ordinal]);
         }
     }
     for (u32 i = 0; i < n; i++) {
-        sure[i] = firsts[i].exists && head_newest_state(a->reader, a->dead, firsts[i].ordinal, &t,
-                                                        &value) == NEWEST_KNOWN;
+        sure[i] =
+            firsts[i].walk == POSTINGS_BOTH &&
+            head_newest_state(a->reader, a->dead, firsts[i].ordinal, &t, &value) == NEWEST_KNOWN;
     }
 }
 
@@ -195,6 +201,7 @@ void head_values_sure(const struct head_values_ask *ask, const u64 *handles, u32
         lock_drop(&h->lock);
     }
     for (u32 i = 0; i < n; i++) {
-        sure[i] = sure[i] || (firsts[i].exists && any_sure(ask, handles[i], firsts[i].ordinal));
+        sure[i] = sure[i] ||
+                  (firsts[i].walk != POSTINGS_END && any_sure(ask, handles[i], firsts[i].ordinal));
     }
 }

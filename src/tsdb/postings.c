@@ -190,38 +190,42 @@ bool postings_next(const struct postings *p, u32 from, u32 *ordinal)
 }
 
 // Of two containers of many: whichever stands behind goes on to where the other stands.
-static bool sets_next_both(const struct postings *a, const struct postings *b, u32 from,
-                           u32 *ordinal)
+static enum postings_walk sets_next_both(const struct postings *a, const struct postings *b,
+                                         u32 from, u32 *leaps, u32 *ordinal)
 {
     roaring_uint32_iterator_t at;
     roaring_uint32_iterator_t other;
     roaring_init_iterator(a->set, &at);
     if (!roaring_move_uint32_iterator_equalorlarger(&at, from)) {
-        return false;
+        return POSTINGS_END;
     }
     bool both = roaring_bitmap_contains(b->set, at.current_value);
     if (!both) {
         roaring_init_iterator(b->set, &other); // Needed by few.
     }
-    while (!both) {
+    while (!both && *leaps > 0) {
+        --*leaps;
         if (!roaring_move_uint32_iterator_equalorlarger(&other, at.current_value) ||
             !roaring_move_uint32_iterator_equalorlarger(&at, other.current_value)) {
-            return false;
+            return POSTINGS_END;
         }
         both = at.current_value == other.current_value;
     }
     *ordinal = at.current_value;
-    return true;
+    return both ? POSTINGS_BOTH : POSTINGS_LATER;
 }
 
-bool postings_next_both(const struct postings *a, const struct postings *b, u32 from, u32 *ordinal)
+enum postings_walk postings_next_both(const struct postings *a, const struct postings *b, u32 from,
+                                      u32 *leaps, u32 *ordinal)
 {
     if (a->set && b->set) {
-        return sets_next_both(a, b, from, ordinal);
+        return sets_next_both(a, b, from, leaps, ordinal);
     }
     const struct postings *one = a->set ? b : a;
     *ordinal = one->one;
-    return one->has_one && one->one >= from && postings_has(one == a ? b : a, one->one);
+    return one->has_one && one->one >= from && postings_has(one == a ? b : a, one->one)
+               ? POSTINGS_BOTH
+               : POSTINGS_END;
 }
 
 void postings_list(const struct postings *p, u32 *out)

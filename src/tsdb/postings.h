@@ -32,8 +32,17 @@ void postings_and(struct postings *into, const struct postings *from);
 void postings_andnot(struct postings *into, const struct postings *from);
 bool postings_intersects(const struct postings *a, const struct postings *b);
 bool postings_next(const struct postings *p, u32 from, u32 *ordinal); // The least at or above from.
-// The least at or above that is in both; a is the smaller one.
-bool postings_next_both(const struct postings *a, const struct postings *b, u32 from, u32 *ordinal);
+// What a walk over two sets came to.
+enum postings_walk {
+    POSTINGS_END,   // There is no more.
+    POSTINGS_BOTH,  // *ordinal is in both.
+    POSTINGS_LATER, // No leap is left; *ordinal is where to go on.
+};
+// The least at or above `from` that is in both; a is the smaller one. *leaps: how often it may go
+// on from one set's to the other's, lowered by each; sets that lie between each other without
+// meeting take one for each ordinal.
+enum postings_walk postings_next_both(const struct postings *a, const struct postings *b, u32 from,
+                                      u32 *leaps, u32 *ordinal);
 // All ordinals, rising; out holds postings_count of them.
 void postings_list(const struct postings *p, u32 *out);
 

@@ -28,6 +28,20 @@ static void drawn_free(struct drawn *d)
     mem_free(d->has);
 }
 
+// In walks of three leaps each.
+static bool next_both(const struct postings *a, const struct postings *b, u32 from, u32 *ordinal)
+{
+    enum postings_walk walk = POSTINGS_LATER;
+    while (walk == POSTINGS_LATER) {
+        u32 leaps = 3;
+        walk = postings_next_both(a, b, from, &leaps, ordinal);
+        assert_true(leaps <= 3);
+        assert_true(walk != POSTINGS_LATER || (leaps == 0 && *ordinal > from));
+        from = *ordinal;
+    }
+    return walk == POSTINGS_BOTH;
+}
+
 // All that both have, by next_both and one by one.
 static void both_compare(const struct drawn *a, const struct drawn *b)
 {
@@ -35,15 +49,15 @@ static void both_compare(const struct drawn *a, const struct drawn *b)
     u32 ordinal = 0;
     for (u32 i = 0; i < ORDINALS; i++) {
         if (a->has[i] && b->has[i]) {
-            assert_true(postings_next_both(a->set, b->set, at, &ordinal));
+            assert_true(next_both(a->set, b->set, at, &ordinal));
             assert_int_equal(ordinal, i);
-            assert_true(postings_next_both(b->set, a->set, i, &ordinal)); // From there on it is it.
+            assert_true(next_both(b->set, a->set, i, &ordinal)); // From there on it is it.
             assert_int_equal(ordinal, i);
             at = i + 1;
         }
     }
-    assert_false(postings_next_both(a->set, b->set, at, &ordinal));
-    assert_false(postings_next_both(b->set, a->set, at, &ordinal));
+    assert_false(next_both(a->set, b->set, at, &ordinal));
+    assert_false(next_both(b->set, a->set, at, &ordinal));
 }
 
 TEST(postings_walk_what_two_sets_share)
@@ -63,4 +77,24 @@ TEST(postings_walk_what_two_sets_share)
             drawn_free(&late);
         }
     }
+}
+
+// Each second ordinal in one, the others in the other: a walk to the end is as long as both.
+TEST(postings_walk_no_further_than_it_may)
+{
+    struct postings *even = postings_new();
+    struct postings *odd = postings_new();
+    u32 leaps = 100;
+    u32 at = 0;
+    for (u32 i = 0; i < ORDINALS; i += 2) {
+        postings_add(even, i);
+        postings_add(odd, i + 1);
+    }
+    assert_int_equal(postings_next_both(odd, even, 0, &leaps, &at), POSTINGS_LATER);
+    assert_int_equal(leaps, 0);
+    assert_int_equal(at, 201); // A leap goes to the next of each.
+    leaps = ORDINALS;
+    assert_int_equal(postings_next_both(odd, even, at, &leaps, &at), POSTINGS_END);
+    postings_free(even);
+    postings_free(odd);
 }
