@@ -482,6 +482,9 @@ struct chunk_list block_reader_chunks(struct block_reader *r, u32 series, struct
         if (!page_load(r, p, &why)) {
             list.missing = true;
             (void)err_set(e, why.code, "%s", why.text);
+            if (why.code == ERR_LIMIT) {
+                return list; // No damage, and not to be taken for that of a later page.
+            }
             continue;
         }
         for (u32 i = chunk_find(r, series); i < r->chunk_count && r->chunks[i].series == series;
