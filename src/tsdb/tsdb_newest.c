@@ -232,7 +232,7 @@ static bool last_take(struct newest_cursor *c, struct series_cursor *from, u32 a
         any = true;
         b->found.t_ms[at] = run.t_ms[last];
         b->found.values[at] = is_hist ? 0 : run.values[last];
-        b->hists[at] = is_hist ? run.hists[last] : NULL; // The cursor's, until the next run.
+        b->hists[at] = is_hist ? run.hists[last] : NULL; // The cursor's, until its next series.
     }
     if (any && b->hists[at]) {
         b->hists[at] = hist_copy(c->arena, b->hists[at]);
