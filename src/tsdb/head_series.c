@@ -1,24 +1,11 @@
 // head_series.c: the head's series table: find, make, forget, and their labels.
 #include "tsdb/head_series.h"
 
-#include "base/arena.h"
-#include "base/bits.h"
-#include "base/error.h"
 #include "base/hash.h"
 #include "base/str.h"
 #include "tsdb/head.h"
 #include "tsdb/index_select.h"
 #include "tsdb/postings.h"
-
-#define PREFETCH_AHEAD      8U
-#define SLOTS_MAX           (1U << 27)
-#define SLOTS_SPARE         (1U << 20)
-#define PENDING_LABEL_BYTES 20ULL // At most, beside its texts, in the log.
-// A record of the log holds 16 MiB, and series of up to 4 MiB before the one that fills it.
-#define SERIES_BYTES_MAX ((u64)8 << 20)
-
-// What comes from outside was held to its limits where it came in.
-static const struct labels_limits no_limits;
 
 u64 head_key_hash(struct tenant_id tenant, struct labels set)
 {
@@ -168,83 +155,7 @@ static u64 group_hash_of(const void *ctx, u32 index)
 }
 
 const struct map_ops head_series_ops = {.eq = series_eq, .hash_of = head_series_hash_of};
-static const struct map_ops group_ops = {.eq = group_eq, .hash_of = group_hash_of};
-
-struct head *head_new(u32 id, i64 range_ms, struct head_limits *limits, u64 symbol_bytes_max)
-{
-    CHECK(id < HEADS_MAX && range_ms > 0);
-    struct head *h = MEM_NEW(struct head);
-    h->id = id;
-    h->range_ms = range_ms;
-    h->limits = limits;
-    h->own_max = limits->series_max;
-    h->box_own_max = limits->box_bytes_max;
-    h->room = UINT64_MAX;
-    h->t_floor = INT64_MIN;
-    h->t_max = T_NEVER;
-    lock_init(&h->lock, LOCK_HEAD, "head");
-    cond_init(&h->turn_free);
-    map_init(&h->by_labels, &head_series_ops, h);
-    map_init(&h->by_group, &group_ops, h);
-    head_index_init(&h->index, symbol_bytes_max);
-    head_quotas_init(&h->quotas, h->index.symbols);
-    pins_init(&h->pins);
-    open_cells_init(&h->cells);
-    head_parts_init(&h->parts, &h->index);
-    h->items = MEM_NEW_N(struct label, HEAD_LABELS_MAX + 1);
-    h->windows = MEM_NEW_N(struct head_window *, HEAD_WINDOWS_MAX);
-    return h;
-}
-
-u32 head_slots_max(u32 series_max)
-{
-    return MIN(series_max, SLOTS_MAX / 4) * 4 + SLOTS_SPARE;
-}
-
-void head_free(struct head *h)
-{
-    if (!h) {
-        return;
-    }
-    for (u32 i = 0; i < h->window_count; i++) {
-        window_free(h->windows[i]);
-    }
-    const void *owned[] = {h->items,   h->windows,       h->rows,   h->hash,
-                           h->note,    h->target,        h->groups, h->free_groups,
-                           h->pending, h->free_ordinals, h->freed};
-    for (size_t i = 0; i < ARRAY_LEN(owned); i++) {
-        mem_free(owned[i]);
-    }
-    open_cells_fini(&h->cells);
-    pins_fini(&h->pins);
-    head_quotas_fini(&h->quotas);
-    head_parts_fini(&h->parts);
-    head_index_fini(&h->index);
-    map_fini(&h->by_labels);
-    map_fini(&h->by_group);
-    cond_fini(&h->turn_free);
-    lock_fini(&h->lock);
-    mem_free(h);
-}
-
-void head_turn_take(struct head *h)
-{
-    lock_take(&h->lock);
-    while (h->turn_taken) {
-        cond_wait(&h->turn_free, &h->lock);
-    }
-    h->turn_taken = true;
-    lock_drop(&h->lock);
-}
-
-void head_turn_drop(struct head *h)
-{
-    lock_take(&h->lock);
-    CHECK(h->turn_taken);
-    h->turn_taken = false;
-    cond_signal(&h->turn_free);
-    lock_drop(&h->lock);
-}
+const struct map_ops head_group_ops = {.eq = group_eq, .hash_of = group_hash_of};
 
 #define SLOT_BYTES  (2 * sizeof(u32) + sizeof(u64) + sizeof(struct head_row))
 #define TABLE_SHARE 8 // Of the room, that a step may take at most to double the table.
@@ -255,6 +166,12 @@ static u32 table_cap(const struct head *h, u32 count)
 {
     const bool plenty = h->room / SLOT_BYTES / TABLE_SHARE > count;
     return (count + (plenty ? count : count / 4) + 1023) / 1024 * 1024;
+}
+
+u64 head_table_step(const struct head *h, u32 ordinal)
+{
+    const u32 cap = ordinal < h->cap ? h->cap : table_cap(h, ordinal + 1);
+    return (u64)(cap - h->cap) * SLOT_BYTES;
 }
 
 void head_table_reserve(struct head *h, u32 cap)
@@ -493,33 +410,26 @@ static bool names_rise(struct labels set)
     return true;
 }
 
-// What a series to be is made of. Threads: owned by the call.
-struct series_parts {
-    u32 group;
-    u32 target;
-    u32 own;
-};
-
-// The usual case: a set of the target before, of which all is there already: so all of its texts
-// were found good once, and only their order is still to be looked at. A target's part holds what
-// makes it a group.
-static bool parts_known(struct head *h, const struct label_texts *set, struct series_parts *out)
+// All texts of a set of known parts were found good once, and only their order is still to be
+// looked at. A target's part holds what makes it a group.
+bool head_parts_known(struct head *h, const struct head_key *k, struct head_series_parts *out)
 {
     u64 mask;
-    *out = (struct series_parts){.group = h->group_made, .target = PART_NONE};
-    if (h->group_made != 0 && set->n <= PART_BITS) {
+    const struct label_texts set = texts_of(h, k);
+    *out = (struct head_series_parts){.group = h->group_made, .target = PART_NONE};
+    if (h->group_made != 0 && set.n <= PART_BITS) {
         out->target = h->groups[h->group_made - 1].target;
     }
-    if (out->target == PART_NONE || !head_part_again(&h->parts, out->target, set, &mask)) {
+    if (out->target == PART_NONE || !head_part_again(&h->parts, out->target, &set, &mask)) {
         return false;
     }
-    out->own = head_part_find(&h->parts, set, mask, false);
-    return out->own != MAP_NONE;
+    out->own = head_part_find(&h->parts, &set, mask, false);
+    return out->own != MAP_NONE && names_rise(k->labels);
 }
 
 // References for it; false: no room for its symbols, and nothing is held.
 static bool parts_make(struct head *h, const struct head_key *k, const struct label_texts *set,
-                       struct series_parts *p)
+                       struct head_series_parts *p)
 {
     if (!head_group_of(h, h->tenant_text, k->labels, &p->group)) {
         return false;
@@ -532,8 +442,8 @@ static bool parts_make(struct head *h, const struct head_key *k, const struct la
 }
 
 // Where references of its parts are held.
-static void series_begin(struct head *h, const struct head_key *k, const struct series_parts *p,
-                         u32 ordinal, struct head_births *births)
+static void series_begin(struct head *h, const struct head_key *k,
+                         const struct head_series_parts *p, u32 ordinal, struct head_births *births)
 {
     head_series_enter(h, &(struct head_series_new){k->tenant, k->hash, p->group, p->target, p->own},
                       ordinal);
@@ -546,13 +456,24 @@ bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal,
 {
     const struct head_room was = {head_bytes_base(h), h->index.pairs_live};
     const struct label_texts set = texts_of(h, k);
-    struct series_parts p;
+    struct head_series_parts p;
     if (!parts_make(h, k, &set, &p)) {
         return false;
     }
     series_begin(h, k, &p, ordinal, births);
     head_room_charge(h, was, ordinal);
     return true;
+}
+
+void head_series_make_known(struct head *h, const struct head_key *k,
+                            const struct head_series_parts *p, u32 ordinal,
+                            struct head_births *births)
+{
+    const struct head_room was = {head_bytes_base(h), h->index.pairs_live};
+    head_part_ref(&h->parts, p->target);
+    head_part_ref(&h->parts, p->own);
+    series_begin(h, k, p, ordinal, births);
+    head_room_charge(h, was, ordinal);
 }
 
 bool head_series_known(const struct head *h, const struct head_key *k, struct series_ref *ref)
@@ -563,207 +484,6 @@ bool head_series_known(const struct head *h, const struct head_key *k, struct se
     }
     *ref = (struct series_ref){.ordinal = at, .generation = h->rows[at].generation};
     return true;
-}
-
-static void pending_add(struct head *h, u32 ordinal)
-{
-    if (h->pending_count == h->pending_cap) {
-        h->pending_cap = MAX(64U, h->pending_cap * 2);
-        h->pending = MEM_GROW(h->pending, h->pending_cap, u32);
-    }
-    h->pending[h->pending_count++] = ordinal;
-}
-
-u32 head_pending_slice(const struct head *h, u64 bytes_max)
-{
-    u32 n = 0;
-    u64 bytes = 0;
-    while (n < h->pending_count && bytes < bytes_max) {
-        u32 at = h->pending[h->pending_count - 1 - n];
-        bytes += head_label_bytes(h, at) + head_label_count(h, at) * PENDING_LABEL_BYTES;
-        n += bytes <= bytes_max || n == 0;
-    }
-    return n;
-}
-
-static bool set_fits_log(struct labels set)
-{
-    u64 bytes = 0;
-    for (u32 i = 0; i < set.count; i++) {
-        bytes += set.items[i].name.len + set.items[i].value.len + PENDING_LABEL_BYTES;
-    }
-    return bytes <= SERIES_BYTES_MAX;
-}
-
-// With the turn: whether a series fits into the room, and what its ordinal makes of the table.
-static bool room_is(const struct head *h, u32 ordinal)
-{
-    const u32 cap = ordinal < h->cap ? h->cap : table_cap(h, ordinal + 1);
-    return h->room > (u64)(cap - h->cap) * SLOT_BYTES;
-}
-
-static u32 ordinal_next(const struct head *h)
-{
-    return h->free_count > 0 ? h->free_ordinals[h->free_count - 1] : h->count;
-}
-
-static bool reserve_is(const struct head *h, const struct head_asker *asker)
-{
-    return asker->reserve && h->live - h->idle < h->limits->series_max;
-}
-
-enum append_outcome head_room_judge(const struct head *h, const struct head_asker *asker,
-                                    struct labels set, u32 ordinal)
-{
-    const u32 active = h->live - h->idle;
-    if (reserve_is(h, asker)) {
-        return APPEND_STORED;
-    }
-    if (!head_live(h, ordinal) && !room_is(h, ordinal)) {
-        return APPEND_LIMIT_MEMORY;
-    }
-    bool fits = active < h->own_min ||
-                (active < h->own_max && atomic_load(&h->limits->series) < h->limits->series_max);
-    return fits ? head_quotas_judge(&h->quotas, asker->tenant, set) : APPEND_LIMIT_SERIES;
-}
-
-// With the turn: APPEND_STORED, or the limit that refuses one more series. Shards that add series
-// at the same moment may pass the limit by one each.
-static enum append_outcome admit(const struct head *h, const struct head_asker *asker,
-                                 struct labels set)
-{
-    if (!set_fits_log(set)) {
-        return APPEND_LIMIT_LABELS;
-    }
-    if (atomic_load(&h->limits->restrained[h->id]) && !reserve_is(h, asker)) {
-        return APPEND_LIMIT_STARTS;
-    }
-    return head_room_judge(h, asker, set, ordinal_next(h));
-}
-
-// With the turn and the lock: a set that was found good.
-static enum append_outcome resolve_good(struct head *h, const struct head_asker *asker,
-                                        const struct head_key *k, const struct series_parts *known,
-                                        struct head_births *births)
-{
-    const enum append_outcome outcome = admit(h, asker, k->labels);
-    const u32 at = ordinal_next(h);
-    if (outcome != APPEND_STORED) {
-        return outcome;
-    }
-    if (at >= head_slots_max(h->limits->series_max)) {
-        return APPEND_LIMIT_SERIES;
-    }
-    if (known) {
-        const struct head_room was = {head_bytes_base(h), h->index.pairs_live};
-        head_part_ref(&h->parts, known->target);
-        head_part_ref(&h->parts, known->own);
-        series_begin(h, k, known, at, births);
-        head_room_charge(h, was, at);
-    } else if (!head_series_make(h, k, at, births)) {
-        return APPEND_LIMIT_SYMBOLS;
-    }
-    if (h->free_count > 0) {
-        h->free_count--;
-    }
-    pending_add(h, at);
-    return APPEND_STORED;
-}
-
-// With the turn and the lock.
-static enum append_outcome resolve_new(struct head *h, const struct head_asker *asker,
-                                       const struct head_key *k, struct series_ref *ref,
-                                       struct head_births *births)
-{
-    struct series_parts p;
-    if (head_series_known(h, k, ref)) { // Somebody was faster, or it came twice.
-        return APPEND_STORED;
-    }
-    if (k->labels.count == 0 || k->labels.count > HEAD_LABELS_MAX) {
-        return APPEND_INVALID;
-    }
-    const struct label_texts set = texts_of(h, k);
-    const bool known = parts_known(h, &set, &p) && names_rise(k->labels);
-    if (!known && !head_set_valid(k->labels)) {
-        return APPEND_INVALID;
-    }
-    const enum append_outcome outcome = resolve_good(h, asker, k, known ? &p : NULL, births);
-    if (outcome == APPEND_STORED) {
-        const u32 at = h->pending[h->pending_count - 1];
-        *ref = (struct series_ref){.ordinal = at, .generation = h->rows[at].generation};
-    }
-    return outcome;
-}
-
-// Threads: owned by one call.
-struct resolve_batch {
-    const struct head_asker *asker;
-    const struct labels *sets;
-    u64 *hashes;
-    u32 n;
-    struct series_ref *refs;
-};
-
-bool head_set_valid(struct labels set)
-{
-    return set.count > 0 && set.count <= HEAD_LABELS_MAX && labels_check(set, &no_limits, NULL);
-}
-
-// With the turn: those of a batch that are not known yet.
-static void batch_make(struct head *h, const struct resolve_batch *b, u8 *outcomes)
-{
-    for (u32 from = 0; from < b->n; from += HEAD_BIRTHS) {
-        u32 to = MIN(b->n, from + HEAD_BIRTHS);
-        struct head_births births = {.n = 0};
-        lock_take(&h->lock);
-        for (u32 i = from; i < to; i++) {
-            const struct head_key k = {b->asker->tenant, b->sets[i], b->hashes[i]};
-            if (b->refs[i].generation == 0) {
-                outcomes[i] = (u8)resolve_new(h, b->asker, &k, &b->refs[i], &births);
-            }
-        }
-        head_births_end(h, &births);
-        lock_drop(&h->lock);
-    }
-}
-
-// How many are not known yet.
-static u32 batch_find(struct head *h, const struct resolve_batch *b, u8 *outcomes)
-{
-    u32 missing = 0;
-    for (u32 from = 0; from < b->n; from += HEAD_SLICE) {
-        u32 to = MIN(b->n, from + HEAD_SLICE);
-        lock_take(&h->lock);
-        for (u32 i = from; i < to; i++) {
-            const struct head_key k = {b->asker->tenant, b->sets[i], b->hashes[i]};
-            map_prefetch(&h->by_labels, b->hashes[MIN(i + PREFETCH_AHEAD, b->n - 1)]);
-            b->refs[i] = (struct series_ref){0, 0};
-            bool known = head_series_known(h, &k, &b->refs[i]);
-            outcomes[i] = known ? APPEND_STORED : APPEND_INVALID;
-            missing += !known;
-        }
-        lock_drop(&h->lock);
-    }
-    return missing;
-}
-
-void head_resolve(struct head *h, const struct head_asker *asker, const struct labels *sets, u32 n,
-                  struct series_ref *refs, u8 *outcomes)
-{
-    struct resolve_batch b = {.asker = asker,
-                              .sets = sets,
-                              .hashes = MEM_NEW_N(u64, (size_t)n + 1),
-                              .n = n,
-                              .refs = refs};
-    for (u32 i = 0; i < n; i++) {
-        b.hashes[i] = head_key_hash(asker->tenant, sets[i]);
-    }
-    if (batch_find(h, &b, outcomes) > 0) {
-        head_turn_take(h);
-        batch_make(h, &b, outcomes);
-        head_turn_drop(h);
-    }
-    mem_free(b.hashes);
 }
 
 void head_freed_add(struct head *h, struct head_freed f)
@@ -817,53 +537,4 @@ void head_release(struct head *h, u64 segment_first)
         }
     }
     h->freed_count = kept;
-}
-
-// Sets change with births and removals only: without any they are not looked at again. What changes
-// while they are looked at in slices is seen the next time.
-static void sets_look(struct head *h)
-{
-    struct head_index *x = &h->index;
-    u64 bytes = 0;
-    lock_take(&h->lock);
-    const u64 births = h->created_total + h->removed_total;
-    if (x->sets_births != births) {
-        for (u32 from = 0; from < x->pair_count; from += HEAD_SLICE) {
-            bytes += head_index_bytes_sets(x, from, MIN(x->pair_count, from + HEAD_SLICE));
-            lock_drop(&h->lock);
-            lock_take(&h->lock);
-        }
-        x->sets_bytes = bytes;
-        x->sets_births = births;
-    }
-    lock_drop(&h->lock);
-}
-
-static u64 bytes_held(const struct head *h)
-{
-    u64 bytes = head_bytes_base(h) + h->index.sets_bytes + open_cells_bytes(&h->cells) +
-                (u64)h->pins.cap * sizeof(struct pin_note);
-    for (u32 i = 0; i < h->window_count; i++) {
-        bytes += window_bytes(h->windows[i]);
-    }
-    return bytes;
-}
-
-u64 head_bytes(struct head *h)
-{
-    sets_look(h);
-    lock_take(&h->lock);
-    u64 bytes = bytes_held(h);
-    lock_drop(&h->lock);
-    return bytes;
-}
-
-u64 head_bytes_look(struct head *h, u64 bytes_max)
-{
-    sets_look(h);
-    lock_take(&h->lock);
-    u64 bytes = bytes_held(h);
-    h->room = bytes_max - MIN(bytes, bytes_max);
-    lock_drop(&h->lock);
-    return bytes;
 }

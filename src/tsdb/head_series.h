@@ -22,6 +22,7 @@ bool head_set_valid(struct labels set);
 bool head_series_known(const struct head *h, const struct head_key *k, struct series_ref *ref);
 extern const struct map_ops head_series_ops; // Keys are struct head_key.
 u64 head_series_hash_of(const void *ctx, u32 index);
+extern const struct map_ops head_group_ops;
 
 // A series whose parts are held. Threads: owned by the call.
 struct head_series_new {
@@ -49,8 +50,21 @@ void head_series_forget(struct head *h, u32 ordinal, u64 segment);
 // Whether limits let one more be active, at this ordinal: APPEND_STORED, or the one that does not.
 enum append_outcome head_room_judge(const struct head *h, const struct head_asker *asker,
                                     struct labels set, u32 ordinal);
+// What a series to be is made of. Threads: owned by the call.
+struct head_series_parts {
+    u32 group;
+    u32 target;
+    u32 own;
+};
+// The usual case: a good set of the target before, of which all is there already. No reference.
+bool head_parts_known(struct head *h, const struct head_key *k, struct head_series_parts *out);
+// As head_series_make, of these; takes references.
+void head_series_make_known(struct head *h, const struct head_key *k,
+                            const struct head_series_parts *p, u32 ordinal,
+                            struct head_births *births);
 void head_freed_add(struct head *h, struct head_freed f);
 void head_table_reserve(struct head *h, u32 cap);
+u64 head_table_step(const struct head *h, u32 ordinal); // Bytes by which it grows for that one.
 
 // false: there is no room for its symbols. *group: 0 if the set belongs to none.
 bool head_group_of(struct head *h, str tenant, struct labels set, u32 *group);
