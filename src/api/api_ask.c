@@ -60,7 +60,7 @@ static bool ask_take(struct http_request *rq, struct http_response *rs,
     ask->request.tenant = TENANT_DEFAULT;
     ask->request.query = ask->query;
     ask->request.budget = &ask->budget;
-    ask->request.per_step_stats = ask->all_stats;
+    ask->request.wants_stats = ask->stats.len > 0;
     return true;
 }
 

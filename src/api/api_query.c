@@ -14,14 +14,19 @@
 #define RESULT_SLACK_BYTES  ((u64)16 << 20)
 #define CANONICAL_BYTES_MAX ((size_t)16 << 20)
 
-static void stats_per_step(struct jsonw *w, const struct ask *ask, const struct promql_stats *st)
+// Nothing for a result without steps, such as a string.
+static void steps_write(struct jsonw *w, const struct ask *ask, str key, const u64 *steps,
+                        u32 count)
 {
-    jsonw_key(w, STR("totalQueryableSamplesPerStep"));
+    if (!ask->all_stats || count == 0) {
+        return;
+    }
+    jsonw_key(w, key);
     jsonw_array(w);
-    for (u32 i = 0; i < st->step_count; i++) {
+    for (u32 i = 0; i < count; i++) {
         jsonw_array(w);
         jsonw_seconds(w, ask->request.start_ms + (i64)i * ask->request.step_ms);
-        jsonw_u64(w, st->samples_per_step[i]);
+        jsonw_u64(w, steps[i]);
         jsonw_array_end(w);
     }
     jsonw_array_end(w);
@@ -42,11 +47,10 @@ static void stats_write(struct jsonw *w, const struct ask *ask, const struct pro
     jsonw_object_end(w);
     jsonw_key(w, STR("samples"));
     jsonw_object(w);
-    if (ask->all_stats && st->samples_per_step != NULL) {
-        stats_per_step(w, ask, st);
-    }
+    steps_write(w, ask, STR("totalQueryableSamplesPerStep"), st->samples_per_step, st->step_count);
     jsonw_key(w, STR("totalQueryableSamples"));
     jsonw_u64(w, st->samples_total);
+    steps_write(w, ask, STR("samplesReadPerStep"), st->read_per_step, st->step_count);
     jsonw_key(w, STR("samplesRead"));
     jsonw_u64(w, st->samples_read);
     jsonw_key(w, STR("peakSamples"));
@@ -253,7 +257,7 @@ static struct share_run *run_get(const struct api *api, const struct api_service
                             .end_ms = ask->request.end_ms,
                             .step_ms = ask->request.step_ms,
                             .lookback_ms = ask->request.lookback_ms,
-                            .per_step_stats = ask->request.per_step_stats};
+                            .wants_stats = ask->request.wants_stats};
     if (!buf_ok(&text)) {
         key.canonical = promql_query_text(ask->query);
         key.is_as_given = true;

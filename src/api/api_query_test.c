@@ -164,7 +164,9 @@ TEST(api_tells_the_cost_when_asked)
     api_rig_expect_part(rig, Q "up&stats=true", 200, "\"stats\":{\"timings\":{\"evalTotalTime\":");
     api_rig_expect_part(rig, Q "up&stats=true", 200, "\"totalQueryableSamples\":2,");
     api_rig_expect_part(rig, R "up&start=1600000000&end=1600000000&step=1&stats=all", 200,
-                        "\"totalQueryableSamplesPerStep\":[[1600000000,2]],");
+                        "\"samples\":{\"totalQueryableSamplesPerStep\":[[1600000000,2]],"
+                        "\"totalQueryableSamples\":2,\"samplesReadPerStep\":[[1600000000,2]],"
+                        "\"samplesRead\":2,\"peakSamples\":");
     api_rig_free(rig);
 }
 

@@ -33,7 +33,7 @@ static bool key_eq(const struct share_key *a, const struct share_key *b)
 {
     return a->tenant.v == b->tenant.v && a->start_ms == b->start_ms && a->end_ms == b->end_ms &&
            a->step_ms == b->step_ms && a->lookback_ms == b->lookback_ms &&
-           a->per_step_stats == b->per_step_stats && a->is_as_given == b->is_as_given &&
+           a->wants_stats == b->wants_stats && a->is_as_given == b->is_as_given &&
            str_eq(a->canonical, b->canonical);
 }
 

@@ -29,7 +29,7 @@ struct share_key {
     i64 end_ms;
     i64 step_ms;
     i64 lookback_ms;
-    bool per_step_stats;
+    bool wants_stats;
     bool is_as_given; // canonical is the text as it came: notes name its places.
 };
 

@@ -102,7 +102,7 @@ TEST(nobody_joins_what_is_done_or_is_another)
     keys[2].end_ms++;
     keys[3].step_ms++;
     keys[4].lookback_ms++;
-    keys[5].per_step_stats = true;
+    keys[5].wants_stats = true;
     for (u32 i = 0; i < ARRAY_LEN(keys); i++) {
         bool leads = false;
         struct share_run *other = query_share_join(s, &keys[i], &leads);

@@ -221,7 +221,7 @@ static void tell_slow(struct query_watch *w, struct watch_slot *s, i64 ms,
     char told[128];
     struct query_progress cost = query_progress_get(&s->progress); // As far as it came.
     if (stats != NULL) {
-        cost.samples = stats->samples_read;
+        cost.samples = stats->samples_given;
         cost.bytes = stats->bytes_peak;
     }
     buf_clear(&s->line);

@@ -11,6 +11,7 @@
 
 struct hist;
 struct run;
+struct tally;
 
 #define GRID_STEPS_MAX ((u64)1 << 31)
 
@@ -18,8 +19,9 @@ struct run;
 struct grid {
     i64 start_ms;
     i64 end_ms;
-    i64 step_ms; // > 0
-    u32 steps;   // 0 if end is before start.
+    i64 step_ms;         // > 0
+    u32 steps;           // 0 if end is before start.
+    struct tally *tally; // Where its samples are counted; NULL: nobody asked.
 };
 static inline i64 grid_time(const struct grid *g, u32 step)
 {

@@ -133,6 +133,13 @@ bool fixture_range(struct fixture *f, const char *text, i64 start_ms, i64 end_ms
     return ask(f, text, true, &r);
 }
 
+bool fixture_counted(struct fixture *f, const char *text, i64 start_ms, i64 end_ms, i64 step_ms)
+{
+    struct promql_request r = {
+        .start_ms = start_ms, .end_ms = end_ms, .step_ms = step_ms, .wants_stats = true};
+    return ask(f, text, step_ms != 0, &r);
+}
+
 enum err fixture_budgeted(struct fixture *f, const char *text, struct query_budget *budget)
 {
     struct promql_request r = {.end_ms = 90000, .step_ms = 1000, .budget = budget};

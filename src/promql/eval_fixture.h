@@ -32,6 +32,9 @@ void fixture_load_hist(struct fixture *f, const char *selector, i64 t_ms, const 
 bool fixture_instant(struct fixture *f, const char *text, i64 t_ms) MUST_USE;
 bool fixture_range(struct fixture *f, const char *text, i64 start_ms, i64 end_ms,
                    i64 step_ms) MUST_USE;
+// With statistics, and an instant query if step_ms is 0.
+bool fixture_counted(struct fixture *f, const char *text, i64 start_ms, i64 end_ms,
+                     i64 step_ms) MUST_USE;
 // A range of 91 steps from time 0 on under a budget; how it ended.
 enum err fixture_budgeted(struct fixture *f, const char *text, struct query_budget *budget);
 // The answer as text: "x{a=\"b\"} 1 2@5000; …", series sorted; values of an instant without times.

@@ -86,7 +86,7 @@ static struct outcome ask(struct pair *p, struct promql_engine *g, const char *t
                                      .end_ms = END_MS,
                                      .step_ms = 30000,
                                      .budget = &o.budget,
-                                     .per_step_stats = true};
+                                     .wants_stats = true};
     o.ok = promql_range(g, &r, p->f.arena, &o.result, &o.e);
     promql_query_free(q);
     return o;
@@ -140,6 +140,8 @@ static void check_same(const struct outcome *a, const struct outcome *b)
     assert_int_equal(x->samples_read, y->samples_read);
     assert_int_equal(x->samples_peak, y->samples_peak);
     assert_int_equal(x->step_count, y->step_count);
+    assert_int_equal(x->samples_given, y->samples_given);
+    assert_memory_equal(x->read_per_step, y->read_per_step, x->step_count * sizeof(u64));
     assert_memory_equal(x->samples_per_step, y->samples_per_step, x->step_count * sizeof(u64));
 }
 

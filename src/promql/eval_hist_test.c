@@ -209,7 +209,7 @@ TEST(histograms_that_were_read_are_not_held)
                     SAMPLES);
     }
     assert_true(fixture_range(&f, "sum(changes(h[1m]))", 0, SAMPLES * 10000, 100000));
-    assert_int_equal(f.result.stats.samples_read, MANY * SAMPLES);
+    assert_int_equal(f.result.stats.samples_given, MANY * SAMPLES);
     assert_true(f.result.stats.bytes_peak < (u64)MANY * SAMPLES * sizeof(struct hist));
     expect_range(&f, "last_over_time(h{i=~\"[12]\"}[30s])", 20000, 30000, 10000,
                  "h{i=\"1\"} {count:13, sum:15, (0.5,1]:3, (1,2]:6, (2,4]:3, (4,8]:1}@20000 "

@@ -30,7 +30,7 @@ TEST(budgets_stop_a_query_and_are_charged)
     assert_int_equal(spent.series, 100);
     assert_int_equal(spent.samples, 1000);
     assert_true(spent.bytes > 0);
-    assert_int_equal(f.result.stats.samples_read, 1000);
+    assert_int_equal(f.result.stats.samples_given, 1000);
     assert_int_equal(fixture_budgeted(&f, "x", &(struct query_budget){.series_max = 99}),
                      ERR_LIMIT);
     assert_int_equal(fixture_budgeted(&f, "x", &(struct query_budget){.samples_max = 999}),
@@ -192,7 +192,7 @@ TEST(stats_count_per_step)
                                .start_ms = 0,
                                .end_ms = 20000,
                                .step_ms = 10000,
-                               .per_step_stats = true};
+                               .wants_stats = true};
     ASSERT_OK(promql_range(f.engine, &r, f.arena, &f.result, &f.error), f.error);
     const struct promql_stats *s = &f.result.stats;
     assert_int_equal(s->step_count, 3);

@@ -191,7 +191,7 @@ TEST(what_parts_took_is_what_the_run_took)
             const struct promql_plan *p = plan_of(&f, &c, true, &answer);
             add_up(p, &sum);
             assert_int_equal(sum.samples, answer.stats.samples_total);
-            assert_int_equal(sum.samples_read, answer.stats.samples_read);
+            assert_int_equal(sum.samples_read, answer.stats.samples_given);
             assert_int_equal(p->cost.series, answer.series_count);
             assert_true(sum.bytes > 0 && sum.bytes <= answer.stats.bytes_peak);
             assert_true(sum.seconds >= answer.stats.seconds[PROMQL_EVAL_TOTAL]);

@@ -134,7 +134,7 @@ static bool read_all(struct op_newest *o, struct run *r, struct series_cursor *c
             ok = put_series(o, r, &n, i);
         }
     }
-    run_count(r, &o->base.grid, 0, o->base.series_count);
+    r->samples_total += o->base.series_count;
     return ok;
 }
 
@@ -188,7 +188,8 @@ bool op_newest_can(const struct run *r, const struct grid *g, const struct selec
                    enum select_what what)
 {
     // Resets are detected from sample to sample.
-    return g->steps == 1 && what != SELECT_START && !s->detects_resets &&
+    // Statistics count histograms by their buckets.
+    return g->steps == 1 && !g->tally && what != SELECT_START && !s->detects_resets &&
            !s->expr->vector.smoothed && !r->opts->window_by_window;
 }
 

@@ -10,6 +10,7 @@
 #include "promql/fn_hist.h"
 #include "promql/ops.h"
 #include "promql/query_run.h"
+#include "promql/tally.h"
 
 #define PICK_NONE UINT32_MAX
 // Picks kept for timestamp columns that may come again.
@@ -121,6 +122,16 @@ static bool is_stale(const struct feed_samples *s, u32 i)
     return is_stale_nan(s->values[i]);
 }
 
+static void count_picked(const struct op_select *o, struct run *r, const struct feed_samples *s,
+                         u32 step)
+{
+    const struct grid *g = &o->base.grid;
+    const struct hist *h = s->hists ? s->hists[o->picks[step]] : NULL;
+    const bool is_time = o->what == SELECT_TIMESTAMP || o->what == SELECT_START;
+    const u64 samples = g->tally && h && !is_time ? tally_hist(h) : 1;
+    tally_count(r, g, step, samples, samples);
+}
+
 static bool take_picked(struct op_select *o, struct run *r, const struct feed_samples *s,
                         struct column *out)
 {
@@ -129,7 +140,7 @@ static bool take_picked(struct op_select *o, struct run *r, const struct feed_sa
         if (i == PICK_NONE || is_stale(s, i)) {
             continue;
         }
-        run_count(r, &o->base.grid, step, 1);
+        count_picked(o, r, s, step);
         if (o->what == SELECT_START) {
             if (s->starts) { // Else nobody has told any.
                 column_set(out, step, (f64)s->starts[i] / 1000);

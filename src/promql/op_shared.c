@@ -62,6 +62,7 @@ static bool shared_open(struct op *base, struct run *r)
         }
     } else if (p->state == SHARED_HELD) {
         r->samples_total += p->looked_at_open;
+        p->places_read++;
     }
     if (p->state == SHARED_HELD) {
         return op_keep_labels(base, r, p->source);

@@ -70,7 +70,7 @@ bool plan_selection(struct run *r, const struct expr *x, struct selection *out)
 }
 
 struct op *plan_subquery(struct run *r, const struct expr *x, const struct grid *g,
-                         struct range_source *window)
+                         enum tally_use use, struct range_source *window)
 {
     const struct expr_subquery *q = &x->subquery;
     struct range_source w = {.inner = NULL};
@@ -87,7 +87,12 @@ struct op *plan_subquery(struct run *r, const struct expr *x, const struct grid 
         start = sat_add_i64(start, step_ms);
     }
     struct grid inner = {.steps = 0};
-    if (!grid_make(r, start, g->steps > 0 ? last : start - 1, step_ms, &inner)) {
+    if (!grid_make(r, start, g->steps > 0 ? last : start - 1, step_ms, &inner) ||
+        !tally_open(r, &inner,
+                    (struct tally_place){.use = use,
+                                         .around = g->tally,
+                                         .offset_ms = w.ref.offset_ms,
+                                         .range_ms = w.range_ms})) {
         return NULL;
     }
     explain_window(r, &inner, w.range_ms);
@@ -269,7 +274,13 @@ static struct op *plan_part(struct run *r, const struct expr *x, const struct gr
         return plan_node(r, x, g);
     }
     struct explain_node *node = explain_enter(r, x, g);
-    struct op *own = plan_node(r, x, g);
+    struct grid within = *g;
+    struct op *own =
+        tally_open(r, &within,
+                   (struct tally_place){
+                       .use = TALLY_SHARED, .around = g->tally, .times = &part->places_read})
+            ? plan_node(r, x, &within)
+            : NULL;
     explain_leave(r, node, own);
     if (!r->failed) {
         explain_shared(r, part);
@@ -292,6 +303,9 @@ static struct op *plan_told(struct run *r, const struct expr *x, const struct gr
         return plan_part(r, x, g);
     }
     explain_once(r);
+    if (!tally_open(r, &single, (struct tally_place){.use = TALLY_ONCE, .around = g->tally})) {
+        return NULL;
+    }
     return op_once_new(r, g, plan_part(r, x, &single));
 }
 
@@ -318,7 +332,7 @@ static struct op *plan_top(struct run *r, const struct expr *x)
         return plan_expr(r, x, &r->grid);
     }
     struct explain_node *node = explain_enter(r, x, &r->grid);
-    struct op *o = plan_subquery(r, x, &r->grid, &window);
+    struct op *o = plan_subquery(r, x, &r->grid, TALLY_WHOLE, &window);
     explain_leave(r, node, NULL); // Its operator is that of what is below it.
     return o;
 }

@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "promql/ops.h"
+#include "promql/tally.h"
 
 struct run;
 
@@ -24,9 +25,9 @@ struct op *plan_query(struct run *r, const struct expr *x);
 
 // Unopened. NULL and the run failed: ERR_INVALID for a duration that cannot be, else ERR_LIMIT.
 struct op *plan_expr(struct run *r, const struct expr *x, const struct grid *g);
-// An instant query of a range: a subquery's inner operator on its own grid.
+// A subquery's inner operator on its own grid.
 struct op *plan_subquery(struct run *r, const struct expr *x, const struct grid *g,
-                         struct range_source *window);
+                         enum tally_use use, struct range_source *window);
 // A selector with its times. range_ms is 0 for EXPR_VECTOR; x may be EXPR_MATRIX.
 bool plan_selection(struct run *r, const struct expr *x, struct selection *out) MUST_USE;
 // What follows a selector or a subquery, resolved.

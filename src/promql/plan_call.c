@@ -67,7 +67,7 @@ static struct op *plan_range_call(struct run *r, const struct expr *x, const str
     }
     CHECK(arg && (arg->kind == EXPR_MATRIX || arg->kind == EXPR_SUBQUERY));
     if (arg->kind == EXPR_SUBQUERY) {
-        if (!plan_subquery(r, arg, g, &source)) {
+        if (!plan_subquery(r, arg, g, TALLY_WINDOWS, &source)) {
             return NULL;
         }
     } else {

@@ -120,7 +120,7 @@ static bool counts_itself(const struct expr *x)
 static bool grids_eq(const struct grid *a, const struct grid *b)
 {
     return a->start_ms == b->start_ms && a->end_ms == b->end_ms && a->step_ms == b->step_ms &&
-           a->steps == b->steps;
+           a->steps == b->steps && a->tally == b->tally;
 }
 
 static struct shared *find(const struct plan_share *t, u64 hash, str text, const struct grid *g,
@@ -146,6 +146,7 @@ static struct shared *add(struct run *r, u64 hash, str text, const struct grid *
                          .grid = *g,
                          .context = context,
                          .hash = hash,
+                         .places_read = 1,
                          .next = t->slots[hash & t->slot_mask]};
     t->slots[hash & t->slot_mask] = s;
     return s;

@@ -41,6 +41,7 @@ struct shared {
     u64 *looked_at; // Samples, by column.
     u64 looked_at_open;
     u32 held_count;
+    u32 places_read; // That have its columns: 1 until they are held.
 };
 
 // Threads: owned by the run.

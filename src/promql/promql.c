@@ -15,6 +15,7 @@
 #include "promql/query_run.h"
 #include "promql/raw_range.h"
 #include "promql/result.h"
+#include "promql/tally.h"
 
 #define LOOKBACK_MS      ((i64)5 * 60 * 1000)
 #define TIMEOUT_MS       ((i64)2 * 60 * 1000)
@@ -312,14 +313,8 @@ static bool run_expr(struct run *r, struct result *out)
     if (!p) {
         return false;
     }
-    if (r->request->per_step_stats) {
-        r->samples_per_step = RUN_NEW_N(r, u64, MAX(r->grid.steps, 1U));
-        if (!r->samples_per_step) {
-            return false;
-        }
-    }
-    if (!plan_run(r, x, p) || (!r->opts->no_estimate && !plan_cost_check(r, x)) ||
-        !open_querier(r)) {
+    if (!tally_open(r, &r->grid, (struct tally_place){.use = TALLY_ROOT}) || !plan_run(r, x, p) ||
+        (!r->opts->no_estimate && !plan_cost_check(r, x)) || !open_querier(r)) {
         return false;
     }
     i64 prepared = now_ns(r);
@@ -329,20 +324,35 @@ static bool run_expr(struct run *r, struct result *out)
     return ok;
 }
 
-static void tell_stats(const struct run *r, struct result *res, i64 begun)
+static const u64 *steps_copy(struct result *res, const u64 *steps, u32 count)
+{
+    u64 *copy = ARENA_NEW_N(res->arena, u64, MAX(count, 1U));
+    memcpy(copy, steps, count * sizeof(u64));
+    return copy;
+}
+
+static void tell_tally(struct run *r, struct result *res, struct promql_stats *s)
+{
+    const struct tally *t = r->grid.tally;
+    if (t) {
+        tally_close(r);
+        s->samples_total = t->looked_at;
+        s->samples_read = t->read;
+        s->step_count = r->grid.steps;
+        s->samples_per_step = steps_copy(res, t->looked_at_by_step, r->grid.steps);
+        s->read_per_step = steps_copy(res, t->read_by_step, r->grid.steps);
+    }
+}
+
+static void tell_stats(struct run *r, struct result *res, i64 begun)
 {
     struct promql_stats *s = &res->answer->stats;
     s->samples_total = r->samples_total;
     s->samples_peak = r->samples_peak;
-    s->samples_read = r->budget.samples - (r->request->budget ? r->request->budget->samples : 0);
+    s->samples_given = r->budget.samples - (r->request->budget ? r->request->budget->samples : 0);
     s->bytes_peak = run_bytes(r);
     s->helped = r->helped;
-    s->step_count = r->samples_per_step ? r->grid.steps : 0;
-    if (r->samples_per_step) {
-        u64 *copy = ARENA_NEW_N(res->arena, u64, MAX(r->grid.steps, 1U));
-        memcpy(copy, r->samples_per_step, r->grid.steps * sizeof(u64));
-        s->samples_per_step = copy;
-    }
+    tell_tally(r, res, s);
     s->seconds[PROMQL_EVAL_TOTAL] = (f64)(now_ns(r) - begun) / 1e9;
     s->seconds[PROMQL_EXEC_TOTAL] = s->seconds[PROMQL_EVAL_TOTAL];
 }
@@ -420,7 +430,7 @@ static bool run_whole(const struct promql_engine *g, const struct promql_request
         given = *q->budget;
     }
     run_begin(&r, g, q, &told);
-    r.apart = g->opts.no_sharing || q->per_step_stats;
+    r.apart = g->opts.no_sharing;
     bool ok = run_once(&r, t, a);
     if (!ok && must_retry(&r)) {
         i64 deadline = r.budget.deadline_mono_ns;

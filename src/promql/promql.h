@@ -106,7 +106,7 @@ struct promql_request {
     i64 step_ms;                 // > 0 for ranges.
     i64 lookback_ms;             // 0 = the engine's.
     struct query_budget *budget; // NULL = the engine's limits. samples counts what storage reads.
-    bool per_step_stats;
+    bool wants_stats;            // As upstream counts; for that more is read.
 };
 
 struct promql_point {
@@ -135,13 +135,15 @@ const char *promql_phase_text(enum promql_phase p); // "evalTotalTime", …
 
 struct promql_stats {
     f64 seconds[PROMQL_PHASE_COUNT];
-    u64 samples_total; // totalQueryableSamples
     u64 samples_peak;  // peakSamples
-    u64 samples_read;  // What storage gave.
+    u64 samples_given; // What storage gave.
     u64 bytes_peak;
-    u32 helped; // Selectors that several threads could work on.
+    u32 helped;        // Selectors that several threads could work on.
+    u64 samples_total; // totalQueryableSamples if asked for, else of all parts; the rest: else none
+    u64 samples_read;  // samplesRead
     u32 step_count;
-    const u64 *samples_per_step; // NULL unless asked for; step_count of them.
+    const u64 *samples_per_step; // totalQueryableSamplesPerStep
+    const u64 *read_per_step;    // samplesReadPerStep
 };
 
 // type SCALAR: one point in series[0].points[0]. VECTOR: one point per series, all at start_ms.
@@ -169,8 +171,8 @@ bool promql_range(const struct promql_engine *g, const struct promql_request *r,
 // What a part of a plan took, without what the parts below it took.
 struct promql_cost {
     u64 series;       // That it answered.
-    u64 samples;      // Looked at: their sum is samples_total.
-    u64 samples_read; // Given by storage: their sum is the answer's.
+    u64 samples;      // Looked at.
+    u64 samples_read; // Given by storage: their sum is samples_given of the answer.
     u64 bytes;        // Of memory.
     f64 seconds;
 };

@@ -145,22 +145,3 @@ void run_release(struct run *r, u64 samples)
     DCHECK(r->samples_held >= samples);
     r->samples_held -= samples;
 }
-
-void run_count(struct run *r, const struct grid *g, u32 step, u64 samples)
-{
-    r->samples_total += samples;
-    if (r->samples_per_step && g->start_ms == r->grid.start_ms && g->steps == r->grid.steps) {
-        r->samples_per_step[step] += samples;
-    }
-}
-
-void run_count_all(struct run *r, const struct grid *g, const u32 *from, const u32 *to, u64 total)
-{
-    if (!r->samples_per_step) {
-        r->samples_total += total;
-        return;
-    }
-    for (u32 step = 0; step < g->steps; step++) {
-        run_count(r, g, step, to[step] - from[step]);
-    }
-}

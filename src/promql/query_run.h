@@ -61,8 +61,9 @@ struct run {
     u64 work; // Since the last look at clock and cancel; see run_work.
     u64 samples_held;
     u64 samples_peak;
-    u64 samples_total;
-    u64 *samples_per_step; // Of grid; NULL unless asked for.
+    u64 samples_total;       // Looked at, by all parts together.
+    struct tally *tallies;   // Newest first; NULL: nobody wants statistics.
+    struct tally *tally_own; // Of a helper, instead of the grid's.
 };
 
 // Keeps the first failure; yields false.
@@ -89,9 +90,5 @@ void *run_grow(struct run *r, void *old, u64 count_old, u64 count_new, u64 size)
 // Points held in memory at once.
 bool run_hold(struct run *r, u64 samples) MUST_USE;
 void run_release(struct run *r, u64 samples);
-// Samples that an operator of grid g looked at in one of its steps.
-void run_count(struct run *r, const struct grid *g, u32 step, u64 samples);
-// The same of all steps at once: windows [from, to), total samples together.
-void run_count_all(struct run *r, const struct grid *g, const u32 *from, const u32 *to, u64 total);
 
 #endif

@@ -7,6 +7,7 @@
 #include "model/sample.h"
 #include "promql/fn_hist.h"
 #include "promql/query_run.h"
+#include "promql/tally.h"
 
 // Samples looked at between two looks at the clock.
 #define SLICE_SAMPLES ((u64)1 << 18)
@@ -196,6 +197,38 @@ static const struct hist *hist_to_keep(struct range_eval *x, struct run *r, cons
     return r->failed ? NULL : x->kept;
 }
 
+// The worth of the window's histograms from one on.
+static u64 hists_counted(const struct window *w, u32 from)
+{
+    u64 n = 0;
+    for (u32 i = from; i < w->hist_count; i++) {
+        n += tally_hist(w->hists[i]);
+    }
+    return n;
+}
+
+// Samples that the step before could see are read already.
+static u32 fresh_from(const struct range_frame *f, u32 step)
+{
+    const u32 seen = step > 0 ? f->to[step - 1] : 0;
+    return MIN(MAX(f->from[step], seen), f->to[step]) - f->from[step];
+}
+
+static void count_window(const struct range_eval *x, struct run *r, const struct window *w,
+                         u32 step)
+{
+    const struct grid *g = &x->task->grid;
+    if (!g->tally) {
+        r->samples_total += w->count + w->hist_count;
+        return;
+    }
+    u64 fresh = w->count - fresh_from(x->frame, step);
+    if (w->hist_count > 0) {
+        fresh += hists_counted(w, fresh_from(&x->hist_frame, step));
+    }
+    tally_count(r, g, step, w->count + hists_counted(w, 0), x->task->source.inner ? 0 : fresh);
+}
+
 static bool call_step(struct range_eval *x, struct run *r, struct range_call *c,
                       const struct split *s, u32 step, struct column *out)
 {
@@ -215,7 +248,7 @@ static bool call_step(struct range_eval *x, struct run *r, struct range_call *c,
     if (w.count + w.hist_count == 0) {
         return true;
     }
-    run_count(r, &x->task->grid, step, w.count + w.hist_count);
+    count_window(x, r, &w, step);
     if (!run_work(r, w.count + w.hist_count)) {
         return false;
     }
@@ -276,7 +309,7 @@ static bool call_whole(struct range_eval *x, struct run *r, const struct range_c
         step = end;
     }
     memcpy(out->present, f->present, column_words(out->steps) * sizeof(u64));
-    run_count_all(r, &x->task->grid, f->from, f->to, f->samples);
+    tally_windows(r, &x->task->grid, f->from, f->to, f->samples, x->task->source.inner == NULL);
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "os/crew.h"
 #include "promql/query_run.h"
+#include "promql/tally.h"
 
 #include <stdatomic.h>
 
@@ -72,10 +73,7 @@ static bool hand_begin(struct hand *h, const struct tiles *t)
     h->feed = (struct feed){
         .detects_resets = t->feed->detects_resets, .hists_pass = true, .hists_borrowed = true};
     h->is_ready = true;
-    if (r->samples_per_step) {
-        h->run.samples_per_step = RUN_NEW_N(&h->run, u64, MAX(r->grid.steps, 1U));
-    }
-    return !h->run.failed && range_eval_init(&h->eval, &h->run, t->task);
+    return tally_fork(&h->run, &t->task->grid) && range_eval_init(&h->eval, &h->run, t->task);
 }
 
 static bool tile_grow(struct tile *x, struct run *r)
@@ -183,9 +181,7 @@ static void take_hands(struct tiles *t)
         }
         r->samples_total += x->samples_total;
         r->samples_peak = MAX(r->samples_peak, x->samples_peak);
-        for (u32 k = 0; r->samples_per_step && k < r->grid.steps; k++) {
-            r->samples_per_step[k] += x->samples_per_step[k];
-        }
+        tally_join(x, &t->task->grid);
         r->helper_bytes += arena_bytes(x->arena) + x->passing_bytes;
         arena_on_free(r->arena, free_arena, x->arena);
         arena_free(x->scratch);

@@ -6,6 +6,7 @@
 #include "model/sample.h"
 #include "promql/plan.h"
 #include "promql/query_run.h"
+#include "promql/tally.h"
 
 bool raw_range_plan(struct raw_range *x, struct run *r, const struct expr *matrix)
 {
@@ -66,6 +67,7 @@ static bool add_series(struct raw_range *x, struct run *r, const struct feed_sam
     i64 high = v->smoothed ? sat_add_i64(end, r->lookback_ms) : end;
     struct promql_point *ps = RUN_NEW_N(r, struct promql_point, MAX(s->count, 1U));
     u32 n = 0;
+    u64 counted = 0;
     for (u32 i = 0; ps && i < s->count; i++) {
         if (s->t_ms[i] > low && s->t_ms[i] <= high && !is_stale(s, i)) {
             ps[n++] = (struct promql_point){
@@ -75,7 +77,10 @@ static bool add_series(struct raw_range *x, struct run *r, const struct feed_sam
     if (!ps || n == 0) {
         return ps != NULL;
     }
-    run_count(r, &r->grid, 0, n);
+    for (u32 i = 0; r->grid.tally && i < n; i++) {
+        counted += ps[i].hist ? tally_hist(ps[i].hist) : 1;
+    }
+    tally_count(r, &r->grid, 0, r->grid.tally ? counted : n, counted);
     return extends ? add_extended(x, r, ps, n, ls, out) : result_add(out, r, ls, ps, n);
 }
 
