@@ -12,6 +12,13 @@
 
 #define ARGUMENTS_BYTES_MAX ((size_t)4 << 20)
 
+// jemalloc reads it before main. With an arena for some threads each, as it would have by itself,
+// every thread that ever ran a large query keeps that memory for seconds while others take it anew.
+// What is asked for often and small comes from caches of the threads either way. MALLOC_CONF in the
+// environment comes later and wins.
+extern const char *malloc_conf;
+const char *malloc_conf = "narenas:1";
+
 static int print(const char *text, FILE *to, int code)
 {
     return fputs(text, to) < 0 ? EXIT_RUNTIME : code;
