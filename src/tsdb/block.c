@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "os/fs.h"
+#include "tsdb/stored_file.h"
 #include "tsdb/tombstone.h"
 
 #include <stdatomic.h>
@@ -59,7 +60,7 @@ bool block_meta_read(struct fs *fs, const char *path, struct block_meta *m, stru
 {
     struct arena *a = arena_new((size_t)1 << 20);
     str file;
-    bool ok = fs_read_file(fs, path, META_BYTES_MAX * 2, a, &file, e);
+    bool ok = stored_file_read(fs, path, META_BYTES_MAX * 2, a, &file, e);
     if (!ok) {
         arena_free(a);
         return false;
@@ -333,7 +334,8 @@ static void exemplars_look(struct exemplar_damages *d)
         struct exemplar_group g;
         if (why.code != ERR_NONE) {
             struct error told;
-            (void)err_set(&told, why.code, "%s/exemplars is damaged: %s", d->b->path, why.text);
+            (void)err_set(&told, why.code, "%s/exemplars%s: %s", d->b->path,
+                          why.code == ERR_CORRUPT ? " is damaged" : "", why.text);
             if (d->first.code == ERR_NONE) {
                 d->first = told;
             }

@@ -84,7 +84,7 @@ u64 block_bytes(const struct block *b);
 // Whether all its pages could be read so far. Who used bytes of them asks afterwards: a page that
 // went away after its checksum was looked at reads as zeroes.
 bool block_is_whole(const struct block *b, struct error *e);
-// Tells of every page that is damaged. O(bytes).
+// Tells of every page that is damaged, or that memory is wanting for: the code says. O(bytes).
 void block_damages(struct block *b, void (*fn)(void *ctx, const struct error *why), void *ctx);
 // Looks at every page's checksum until one is bad; O(bytes).
 bool block_verify(struct block *b, struct error *e) MUST_USE;

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "os/fs.h"
 #include "tsdb/block.h"
+#include "tsdb/stored_file.h"
 #include "tsdb/tombstone.h"
 #include "tsdb/tsdb_inner.h"
 
@@ -406,8 +407,8 @@ bool tsdb_floor_read(struct tsdb *db, struct error *e)
     tsdb_path(db, "floor", path);
     i64 floor = 0;
     bool ok = true;
-    bool there = fs_read_file(db->opts.fs, path, 4096, a, &file, &why);
-    if (!there && (why.code != ERR_LIMIT || arena_was_full(a))) { // Else it is too large: damage.
+    const bool there = stored_file_read(db->opts.fs, path, 4096, a, &file, &why);
+    if (!there && why.code != ERR_CORRUPT) {
         ok = why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
     } else if (!there || !tsdb_floor_decode(file, &floor, &why)) {
         ok = why.code != ERR_UNSUPPORTED || err_set(e, why.code, "%s: %s", path, why.text);

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "os/fs.h"
+#include "tsdb/stored_file.h"
 
 #include <stdlib.h>
 
@@ -183,7 +184,7 @@ bool tombstones_read(struct fs *fs, const char *path, u32 series_count, struct t
     struct error why = {0};
     str file;
     bool ok = true;
-    if (fs_read_file(fs, path, FILE_BYTES_MAX, a, &file, &why)) {
+    if (stored_file_read(fs, path, FILE_BYTES_MAX, a, &file, &why)) {
         ok = tombstones_decode(file, series_count, out, e) || err_in(e, "%s", path);
     } else if (why.code == ERR_NOT_FOUND) {
         *out = NULL;

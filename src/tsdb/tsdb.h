@@ -186,9 +186,8 @@ struct tsdb_verify {
     void (*damage)(void *ctx, str line); // Once for each place: file, where, what.
     void *ctx;
     u64 damages;
-    u64 blocks;
-    u64 segments;
-    u64 bytes;
+    u64 unread; // Places that memory or the system refused to show: then the whole has failed.
+    u64 blocks, segments, bytes;
 };
 bool tsdb_verify(struct fs *fs, const char *dir, struct tsdb_verify *out, struct error *e) MUST_USE;
 // dir, absent or empty, becomes a data folder with what the snapshot has, if that is all sound.

@@ -22,6 +22,7 @@
 #include "tsdb/head_source.h"
 #include "tsdb/index_select.h"
 #include "tsdb/postings.h"
+#include "tsdb/stored_file.h"
 #include "tsdb/tombstone.h"
 #include "tsdb/tsdb_inner.h"
 
@@ -161,8 +162,8 @@ bool head_deleted_read(struct tsdb *db, struct error *e)
     struct tombstone_list lists[SHARDS] = {{0}};
     bool ok = true;
     tsdb_path(db, "deleted", path);
-    bool there = fs_read_file(db->opts.fs, path, DELETED_BYTES_MAX, a, &file, &why);
-    if (!there && (why.code != ERR_LIMIT || arena_was_full(a))) { // Else it is too large: damage.
+    const bool there = stored_file_read(db->opts.fs, path, DELETED_BYTES_MAX, a, &file, &why);
+    if (!there && why.code != ERR_CORRUPT) {
         ok = why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
     } else {
         bool good = there && head_deleted_check(file, &why);

@@ -6,6 +6,7 @@
 #include "os/fs.h"
 #include "tsdb/block.h"
 #include "tsdb/block_set.h"
+#include "tsdb/stored_file.h"
 #include "tsdb/tsdb.h"
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_inner.h"
@@ -23,6 +24,7 @@ struct verify {
     const char *dir;
     struct arena *arena;
     struct tsdb_verify *out;
+    struct error unread; // Of the first place that could not be looked at.
 };
 
 static void damage_tell(struct verify *v, const char *where, const char *what)
@@ -33,11 +35,30 @@ static void damage_tell(struct verify *v, const char *where, const char *what)
     v->out->damage(v->out->ctx, str_c(line));
 }
 
-static void page_damage(void *ctx, const struct error *why)
+// Want of memory, or a system that refuses to read, says nothing of what is stored.
+static bool is_damage(const struct error *why)
+{
+    return why->code == ERR_CORRUPT || why->code == ERR_NOT_FOUND || why->code == ERR_UNSUPPORTED;
+}
+
+static void trouble_tell(struct verify *v, const char *where, const struct error *why)
+{
+    if (is_damage(why)) {
+        damage_tell(v, where, why->text);
+    } else if (v->out->unread++ == 0) {
+        (void)err_set(&v->unread, why->code, "%s: %s", where, why->text);
+    }
+}
+
+static void page_trouble(void *ctx, const struct error *why)
 {
     struct verify *v = ctx;
-    v->out->damages++;
-    v->out->damage(v->out->ctx, str_c(why->text));
+    if (is_damage(why)) {
+        v->out->damages++;
+        v->out->damage(v->out->ctx, str_c(why->text));
+    } else if (v->out->unread++ == 0) {
+        v->unread = *why;
+    }
 }
 
 // The folders of blocks, sorted by name; none if there is no such folder.
@@ -79,13 +100,13 @@ static bool blocks_verify(struct verify *v, struct error *e)
         struct block *b = block_open(v->fs, path, 1, &why);
         if (!b) {
             if (fs_stat(v->fs, path, &still, NULL)) {
-                damage_tell(v, path, why.text);
+                trouble_tell(v, path, &why);
             }
             continue;
         }
         v->out->blocks++;
         v->out->bytes += block_bytes(b);
-        block_damages(b, page_damage, v);
+        block_damages(b, page_trouble, v);
         block_close(b);
     }
     return true;
@@ -113,7 +134,7 @@ static void log_header(struct verify *v, struct log_file *f)
     f->end = UINT64_MAX;
     if (!fs_map_open(v->fs, f->path, &map, &why)) {
         if (why.code != ERR_NOT_FOUND) {
-            damage_tell(v, f->path, why.text);
+            trouble_tell(v, f->path, &why);
         }
         return;
     }
@@ -130,7 +151,14 @@ static void log_records(struct verify *v, const struct log_file *f, bool is_last
     struct fs_map map;
     struct wal_reader r;
     char text[128];
-    if (!f->good || !fs_map_open(v->fs, f->path, &map, NULL)) {
+    struct error why = {0};
+    if (!f->good) {
+        return;
+    }
+    if (!fs_map_open(v->fs, f->path, &map, &why)) {
+        if (why.code != ERR_NOT_FOUND) {
+            trouble_tell(v, f->path, &why);
+        }
         return;
     }
     v->out->segments++;
@@ -175,6 +203,7 @@ static bool log_verify(struct verify *v, u32 shard, struct error *e)
         return why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
     }
     struct log_file *files = MEM_NEW_N(struct log_file, n + 1);
+    const u64 unread = v->out->unread;
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
         const bool is_checkpoint = str_starts(infos[i].name, STR("ckpt-"));
@@ -192,7 +221,7 @@ static bool log_verify(struct verify *v, u32 shard, struct error *e)
         }
     }
     voids_apply(files, kept);
-    for (size_t i = 0; i < kept; i++) {
+    for (size_t i = 0; i < kept && v->out->unread == unread; i++) { // All headers are known.
         if (files[i].end > 0) {
             log_records(v, &files[i], i + 1 == kept);
         }
@@ -217,13 +246,13 @@ static void file_verify(struct verify *v, const char *name, bool (*check)(str, s
     str file;
     struct arena *a = arena_new(DELETED_BYTES_MAX * 2);
     (void)snprintf(path, sizeof(path), "%s/%s", v->dir, name);
-    if (fs_read_file(v->fs, path, DELETED_BYTES_MAX, a, &file, &why)) {
+    if (stored_file_read(v->fs, path, DELETED_BYTES_MAX, a, &file, &why)) {
         v->out->bytes += file.len;
         if (!check(file, &why)) {
             damage_tell(v, path, why.text);
         }
     } else if (why.code != ERR_NOT_FOUND) {
-        damage_tell(v, path, why.text);
+        trouble_tell(v, path, &why);
     }
     arena_free(a);
 }
@@ -240,6 +269,10 @@ bool tsdb_verify(struct fs *fs, const char *dir, struct tsdb_verify *out, struct
         file_verify(&v, "floor", floor_check);
     }
     arena_free(v.arena);
+    if (ok && out->unread > 0) {
+        ok = err_set(e, v.unread.code, "%llu places could not be looked at, the first: %s",
+                     (unsigned long long)out->unread, v.unread.text);
+    }
     return ok;
 }
 

@@ -1,3 +1,4 @@
+#include "base/alloc_fault.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -33,6 +34,24 @@ static u64 damages(const struct fixture *f, struct told *told)
     return v.damages;
 }
 
+static void exemplar_put(struct fixture *f, i64 t_ms)
+{
+    struct error e = {0};
+    struct label items[16];
+    char bytes[512];
+    struct series_ref ref;
+    u8 outcome;
+    u64 position;
+    struct label pair = {STR("trace"), STR("abc")};
+    struct exemplar x = {.labels = {&pair, 1}, .value = 1, .t_ms = t_ms, .has_t = true};
+    struct labels set = fixture_labels("noise,instance=i-0", items, bytes);
+    struct storage_appender *a = storage_appender_open(f->s, TENANT_DEFAULT, STREAM_PUSH, &e);
+    a->ops->resolve(a, &set, 1, &ref, &outcome);
+    ASSERT_OK(a->ops->exemplars(a, &ref, &x, 1, &e), e);
+    ASSERT_OK(a->ops->commit(a, DURABILITY_SYNC, &position, &e), e);
+    storage_appender_close(a);
+}
+
 // Three blocks, and a log of several segments.
 static void store_fill(struct fixture *f)
 {
@@ -46,6 +65,9 @@ static void store_fill(struct fixture *f)
             (void)snprintf(series, sizeof(series), "noise,instance=i-%u", i);
             assert_true(append_is_stored(
                 fixture_put(f, STREAM_SCRAPE, series, start + k * 1000, rng_unit(&f->rng))));
+        }
+        if (k % 60 == 10) {
+            exemplar_put(f, start + k * 1000);
         }
         if (k % 20 == 0) {
             fixture_steps(f);
@@ -175,6 +197,78 @@ TEST(verify_finds_every_turned_bit)
     struct tsdb_verify v = {.damage = on_damage, .ctx = &told};
     assert_false(tsdb_verify(f.fs, "/data/wal", &v, &e));
     assert_false(tsdb_blocks_list(f.fs, "/nowhere", a, &infos, &n, &e));
+    arena_free(a);
+    fixture_fini(&f);
+}
+
+// Looks at the folder with something refused: an error that names it, or all is sound.
+static bool looked_refused(struct fixture *f, struct tsdb_verify *v, struct error *e)
+{
+    struct told told = {0};
+    *v = (struct tsdb_verify){.damage = on_damage, .ctx = &told};
+    const bool ok = tsdb_verify(f->fs, "/data", v, e);
+    if (v->damages > 0) {
+        fail_msg("told as damage: %s", told.first);
+    }
+    assert_true(ok == (v->unread == 0) || v->blocks == 0);
+    return ok;
+}
+
+// Want of memory is no damage: a sound folder is told so, or the look fails with what is used up.
+TEST(verify_tells_want_of_memory_from_damage)
+{
+    struct fixture f;
+    struct error e = {0};
+    struct tsdb_verify sound;
+    struct tsdb_verify v;
+    u64 refused = 0;
+    fixture_init(&f, 202);
+    store_fill(&f);
+    noise_delete(&f);
+    ASSERT_OK(tsdb_floor_write(f.db, INT64_MIN, &e), e);
+    fixture_close(&f);
+    ASSERT_OK(looked_refused(&f, &sound, &e), e);
+    for (u64 n = 1; n == 1 || n <= alloc_fault_calls(); n++) {
+        alloc_fault_arm(n);
+        const bool ok = looked_refused(&f, &v, &e);
+        alloc_fault_disarm();
+        refused += !ok;
+        if (!ok) {
+            assert_int_equal(e.code, ERR_LIMIT);
+            assert_true(strstr(e.text, "memory") || strstr(e.text, "bytes"));
+            continue;
+        }
+        assert_int_equal(v.bytes, sound.bytes);
+    }
+    printf("# %llu requests refused\n", (unsigned long long)refused);
+    assert_true(refused > 10);
+    assert_true(looked_refused(&f, &v, &e));
+    assert_int_equal(v.bytes, sound.bytes);
+    fixture_fini(&f);
+}
+
+// What no release has written is damage, whatever keeps it from being read.
+TEST(verify_tells_a_description_that_is_too_large_as_damage)
+{
+    struct fixture f;
+    struct error e = {0};
+    struct told told;
+    struct fs_info *blocks;
+    size_t n;
+    char path[300];
+    const size_t bytes = (size_t)512 << 10;
+    fixture_init(&f, 203);
+    store_fill(&f);
+    fixture_close(&f);
+    struct arena *a = arena_new((size_t)1 << 20);
+    ASSERT_OK(fs_list(f.fs, "/data/blocks", a, &blocks, &n, &e), e);
+    (void)snprintf(path, sizeof(path), "/data/blocks/%.*s/meta", STR_ARG(blocks[0].name));
+    ASSERT_OK(fs_replace_file(f.fs, path, (str){arena_alloc(a, bytes, 1), bytes}, &e), e);
+    assert_int_equal(damages(&f, &told), 1);
+    assert_non_null(strstr(told.first, "larger than"));
+    fixture_open(&f);
+    ASSERT_OK(fs_list(f.fs, "/data/quarantine", a, &blocks, &n, &e), e);
+    assert_int_equal(n, 1);
     arena_free(a);
     fixture_fini(&f);
 }
