@@ -25,16 +25,11 @@ static bool is_late(struct tsdb_cursor *c)
     return clk_mono_ns(c->s.db->opts.clk) > c->s.budget->deadline_mono_ns;
 }
 
-bool cursor_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes)
+// Whether the query may go on with what it has been charged, of which so much was new.
+static bool budget_holds(struct tsdb_cursor *c, u64 series, u64 samples)
 {
-    struct query_budget *b = c->s.budget;
+    const struct query_budget *b = c->s.budget;
     struct error *e = &c->error;
-    if (!b) {
-        return true;
-    }
-    b->series += series;
-    b->samples += samples;
-    b->bytes += bytes;
     if (query_is_cancelled(b)) {
         return err_set(e, ERR_CANCELLED, "the query was cancelled");
     }
@@ -55,6 +50,18 @@ bool cursor_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes)
                        (unsigned long long)b->bytes_max);
     }
     return true;
+}
+
+bool cursor_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes)
+{
+    struct query_budget *b = c->s.budget;
+    if (!b) {
+        return true;
+    }
+    b->series += series;
+    b->samples += samples;
+    b->bytes += bytes;
+    return budget_holds(c, series, samples) || tsdb_cursor_fail(c);
 }
 
 str query_text_keep(struct query_texts *t, str text)
@@ -180,7 +187,7 @@ static bool block_select(struct tsdb_cursor *c, u32 at)
         cursor_source_open(c, s, b);
     }
     postings_free(set);
-    return ok ? true : tsdb_cursor_fail(c);
+    return ok;
 }
 
 static void gaps_tell(struct tsdb_cursor *c)
@@ -245,7 +252,7 @@ struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct er
     const struct block_set *blocks = s->pin->blocks;
     gaps_tell(c);
     c->in_order = s->sorted;
-    bool ok = cursor_charge(c, 0, 0, 0) ? true : tsdb_cursor_fail(c);
+    bool ok = cursor_charge(c, 0, 0, 0);
     for (u32 i = 0; ok && i < blocks->n; i++) {
         const struct block_meta *m = &blocks->blocks[i]->meta;
         if (m->min_ms <= s->max_ms && m->max_ms > s->min_ms) {
@@ -418,10 +425,7 @@ static bool tsdb_cursor_next(struct series_cursor *base)
         }
     } while (c->part_count == 0);
     u64 samples = c->s.no_data ? 0 : parts_samples(c);
-    if (!cursor_charge(c, 1, samples, samples * (sizeof(i64) + sizeof(f64)))) {
-        return tsdb_cursor_fail(c);
-    }
-    if (!c->s.no_data) {
+    if (cursor_charge(c, 1, samples, samples * (sizeof(i64) + sizeof(f64))) && !c->s.no_data) {
         cursor_parts_settle(c);
     }
     c->given++;

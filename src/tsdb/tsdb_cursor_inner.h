@@ -116,8 +116,9 @@ bool cursor_slices(struct series_cursor *base, u32 count, struct query_budget *b
 // ---- tsdb_cursor.c ----
 struct tsdb_cursor *cursor_new(const struct tsdb_selection *s); // Without a source.
 void cursor_source_open(struct tsdb_cursor *c, struct source *s, struct block *b); // Of a block.
-// Adds to what the query has used, and looks at everything that may stop it; c->error is set.
-bool cursor_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes) MUST_USE;
+// Adds to what the query has used, and looks at everything that may stop it. false: the cursor has
+// failed, and stays so whether or not its caller looks.
+bool cursor_charge(struct tsdb_cursor *c, u64 series, u64 samples, u64 bytes);
 // Something that belongs into the answer is not there: says so once per place.
 void cursor_warn_partial(struct tsdb_cursor *c, const char *text);
 // Something could not be read: damage leaves a partial answer, want of memory none.

@@ -5,6 +5,8 @@
 #include "base/str.h"
 #include "base/test.h"
 #include "os/clk.h"
+#include "tsdb/head_newest.h"
+#include "tsdb/tsdb_cursor_inner.h"
 #include "tsdb/tsdb_fixture.h"
 #include "tsdb/tsdb_inner.h"
 
@@ -274,5 +276,85 @@ TEST(tsdb_cursor_leaves_no_block_out_when_its_budget_ends)
     }
     assert_in_range(whole, 1, 19);
     f.db->opts.clk = was;
+    fixture_fini(&f);
+}
+
+// Who charges need not look: what comes after a charge that was refused is nothing and an error.
+TEST(tsdb_cursor_stays_failed_once_a_charge_was_refused)
+{
+    struct fixture f;
+    struct error e = {0};
+    struct query_budget b = {.bytes_max = 1 << 20};
+    fixture_init(&f, 13);
+    fixture_open(&f);
+    clk_manual_advance(f.clk, 700000);
+    for (i64 i = 0; i < 30; i++) {
+        put(&f, STREAM_SCRAPE, i % 2 ? "m,a=1" : "m,a=2", i * 20000, (f64)i);
+    }
+    fixture_steps(&f);
+    assert_true(f.db->blocks->n > 3);
+    struct storage_querier *q = storage_querier_open(f.s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    const struct select_hints h = {.start_ms = INT64_MIN, .end_ms = INT64_MAX};
+    struct series_cursor *c = q->ops->select(q, NULL, 0, &h, &b, &e);
+    ASSERT_OK(c && c->ops->next(c), e);
+    struct series_run run;
+    assert_true(c->ops->run(c, &run));
+    (void)cursor_charge(tsdb_cursor_of(c), 0, 0, b.bytes_max);
+    assert_false(c->ops->run(c, &run));
+    assert_false(c->ops->next(c));
+    assert_false(c->ops->close(c, NULL, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    assert_non_null(strstr(e.text, "1048576 bytes"));
+    storage_querier_close(q);
+    fixture_fini(&f);
+}
+
+// How many series the newest samples are of; UINT64_MAX: an error.
+static u64 newest_of_budget(struct fixture *f, struct query_budget *b)
+{
+    struct error e = {0};
+    struct series_newest n;
+    u64 series = 0;
+    struct storage_querier *q =
+        storage_querier_open(f->s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    const struct select_hints h = {.start_ms = INT64_MIN, .end_ms = INT64_MAX, .newest = true};
+    struct series_cursor *c = q->ops->select(q, NULL, 0, &h, b, &e);
+    while (c && c->ops->newest(c, &n)) {
+        series += n.n;
+    }
+    const bool ok = c && c->ops->close(c, NULL, &e);
+    assert_true(ok || e.code == ERR_LIMIT);
+    storage_querier_close(q);
+    return ok ? series : UINT64_MAX;
+}
+
+// Of several batches none is left out when the budget ends at one.
+TEST(tsdb_newest_gives_all_series_or_an_error_when_its_budget_ends)
+{
+    struct fixture f;
+    char series[32];
+    u32 whole = 0;
+    fixture_init(&f, 14);
+    f.opts.block_range_ms = 7200000;
+    fixture_open(&f);
+    const u32 count = 2 * HEAD_NEWEST_MAX + 7;
+    for (u32 i = 0; i < count; i++) {
+        (void)snprintf(series, sizeof(series), "m,a=%u", i);
+        put(&f, STREAM_SCRAPE, series, 10, i);
+    }
+    const u64 step = MAX(count / 50, 1);
+    for (u64 series_max = 1; series_max < count + 2 * step; series_max += step) {
+        struct query_budget b = {.series_max = series_max};
+        const u64 got = newest_of_budget(&f, &b);
+        assert_true(got == (series_max < count ? UINT64_MAX : count));
+        whole += got == count;
+    }
+    for (u64 bytes_max = 1; bytes_max < count * 24; bytes_max += count / 4) {
+        struct query_budget b = {.bytes_max = bytes_max};
+        const u64 got = newest_of_budget(&f, &b);
+        assert_true(got == count || got == UINT64_MAX);
+        whole += got == count;
+    }
+    assert_true(whole > 2);
     fixture_fini(&f);
 }

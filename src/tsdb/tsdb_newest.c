@@ -42,11 +42,10 @@ struct newest_cursor {
     u32 shard_count;
     u32 shard_at;
     struct arena *arena;        // Of one batch.
-    struct tsdb_cursor *reader; // Charges, and reads those of a batch that have to be.
+    struct tsdb_cursor *reader; // Charges, reads those of a batch that have to be; fails for both.
     struct series_cursor *rest; // NULL: there is none.
     struct newest_batch batch;
     u32 left; // Series that may still be given.
-    bool failed;
 };
 
 static struct newest_cursor *newest_of(struct series_cursor *c)
@@ -213,12 +212,6 @@ struct series_cursor *tsdb_newest_open(const struct tsdb_selection *s, const str
 
 // ---- walking -----------------------------------------------------------------------------------
 
-static bool newest_fail(struct newest_cursor *c)
-{
-    c->failed = true;
-    return false;
-}
-
 // The last sample of the series that a cursor stands on, into place `at` of the batch; false: it
 // has none. A histogram is copied.
 static bool last_take(struct newest_cursor *c, struct series_cursor *from, u32 at)
@@ -274,7 +267,7 @@ static bool batch_read(struct newest_cursor *c, const struct newest_shard *s, co
             b->has_labels = true;
         }
     }
-    return ok && !reader->failed;
+    return ok ? !reader->failed : tsdb_cursor_fail(reader);
 }
 
 // Moves what was found to the front; how many there are.
@@ -345,7 +338,7 @@ static bool shard_next(struct newest_cursor *c, struct newest_shard *s, u32 *n)
     const u32 known = known_count(b, count);
     if (!cursor_charge(reader, known, known, known * (sizeof(i64) + sizeof(f64))) ||
         (known < count && !batch_read(c, s, ordinals, count, &r))) {
-        return newest_fail(c);
+        return false;
     }
     *n = known == count ? count : batch_pack(b, count);
     return true;
@@ -368,7 +361,7 @@ static bool rest_next(struct newest_cursor *c, struct series_newest *out)
 static bool newest_next(struct series_cursor *base, struct series_newest *out)
 {
     struct newest_cursor *c = newest_of(base);
-    while (!c->failed && c->shard_at < c->shard_count) {
+    while (!c->reader->failed && c->shard_at < c->shard_count) {
         struct newest_shard *s = &c->shards[c->shard_at];
         u32 n = 0;
         if (s->at == s->count) {
@@ -377,15 +370,15 @@ static bool newest_next(struct series_cursor *base, struct series_newest *out)
             return batch_give(c, n, out);
         }
     }
-    return !c->failed && rest_next(c, out);
+    return !c->reader->failed && rest_next(c, out);
 }
 
 static bool newest_close(struct series_cursor *base, struct storage_warnings *w, struct error *e)
 {
     struct newest_cursor *c = newest_of(base);
     struct error why = c->reader->error;
-    bool ok = !c->failed;
-    // What it reads may warn as well; it fails only where this one has.
+    bool ok = !c->reader->failed;
+    // What it reads may warn as well.
     (void)c->reader->base.ops->close(&c->reader->base, w, NULL);
     if (c->rest && !c->rest->ops->close(c->rest, w, ok ? &why : NULL)) {
         ok = false;
