@@ -1,3 +1,4 @@
+#include "base/alloc_fault.h"
 #include "base/hash.h"
 #include "base/str.h"
 #include "scrape/scrape_inner.h"
@@ -180,7 +181,8 @@ void scrape_cache_lines(struct scrape_cache *c, const struct expo_piece *run)
 
 struct cache_entry *scrape_cache_add(struct scrape_cache *c, str text)
 {
-    if (c->count == CACHE_ENTRIES_MAX || c->texts.len + text.len > CACHE_TEXT_MAX) {
+    if (alloc_refused() || c->count == CACHE_ENTRIES_MAX ||
+        c->texts.len + text.len > CACHE_TEXT_MAX) {
         c->full = true;
         return NULL;
     }

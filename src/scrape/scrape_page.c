@@ -5,6 +5,7 @@
 // Threads: with the running scrape.
 #include "scrape/scrape_page.h"
 
+#include "base/alloc_fault.h"
 #include "base/error.h"
 #include "base/str.h"
 
@@ -156,7 +157,7 @@ static bool labels_final(struct page *p, struct expo *x, const struct expo_entry
 
 static bool has_room(struct page *p, struct error *e)
 {
-    if (arena_bytes(p->a) > SCRAPE_RUN_BYTES_MAX / 4) {
+    if (alloc_refused() || arena_bytes(p->a) > SCRAPE_RUN_BYTES_MAX / 4) {
         p->reason = "memory";
         return err_set(e, ERR_LIMIT, "the page needs more memory than a scrape may use");
     }

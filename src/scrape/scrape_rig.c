@@ -127,31 +127,36 @@ static void close_all(struct storage_querier *q, struct series_cursor *c, struct
     arena_free(a);
 }
 
-void rig_expect(struct rig *r, const char *name, const char *want)
+void rig_print(struct rig *r, const char *name, struct buf *out)
 {
     struct arena *a = arena_new(16 << 20);
     struct storage_querier *q;
     struct series_cursor *c = select_name(r, name, a, &q);
-    struct buf out;
-    buf_init(&out, 1 << 20);
-    buf_c(&out, "");
     struct series_run run;
     while (c->ops->next(c)) {
-        labels_print(&out, c->ops->labels(c));
+        labels_print(out, c->ops->labels(c));
         while (c->ops->run(c, &run)) {
             for (u32 i = 0; i < run.n; i++) {
                 char value[64] = "stale";
                 if (!is_stale_nan(run.values[i])) {
                     (void)snprintf(value, sizeof(value), "%g", run.values[i]);
                 }
-                buf_printf(&out, " %lld=%s", (long long)(run.t_ms[i] - RIG_START_MS) / 1000, value);
+                buf_printf(out, " %lld=%s", (long long)(run.t_ms[i] - RIG_START_MS) / 1000, value);
             }
         }
-        buf_byte(&out, '\n');
+        buf_byte(out, '\n');
     }
+    close_all(q, c, a);
+}
+
+void rig_expect(struct rig *r, const char *name, const char *want)
+{
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    buf_c(&out, "");
+    rig_print(r, name, &out);
     ASSERT_STR_EQ(buf_get(&out), str_c(want));
     buf_fini(&out);
-    close_all(q, c, a);
 }
 
 u32 rig_series(struct rig *r, const char *name)

@@ -11,6 +11,8 @@
 
 #define RIG_START_MS 1700000000000
 
+struct buf;
+
 struct rig {
     struct clk *clk;
     struct fs *fs;
@@ -36,8 +38,9 @@ bool rig_load(struct rig *r, const char *yaml, struct error *e);
 bool rig_load_globals(struct rig *r, const char *yaml, const struct scrape_globals *g,
                       struct error *e);
 void rig_run(struct rig *r, i64 ms); // Steps through that much time.
-// Every sample of the series that match the PromQL-less name and label, as "labels: t=v …" lines
-// with t in seconds since the start and "stale" for markers.
+// Every sample of the series of that name, as "labels t=v …" lines with t in seconds since the
+// start and "stale" for markers.
+void rig_print(struct rig *r, const char *name, struct buf *out);
 void rig_expect(struct rig *r, const char *name, const char *want);
 f64 rig_last(struct rig *r, const char *name); // Of the only series of that name.
 u32 rig_series(struct rig *r, const char *name);

@@ -48,15 +48,21 @@ static u64 fresh_resolve(struct page *p, struct storage_appender *app)
     struct series_ref *refs = ARENA_NEW_N(p->a, struct series_ref, f->count);
     u8 *outcomes = ARENA_NEW_N(p->a, u8, f->count);
     app->ops->resolve(app, f->sets, f->count, refs, outcomes);
-    u64 refused[APPEND_OUTCOME_COUNT] = {0};
     for (u32 i = 0; i < f->count; i++) {
         c->entries[f->entries[i]].ref = refs[i];
         c->entries[f->entries[i]].refusal = outcomes[i];
         added += !series_ref_is_none(refs[i]);
     }
-    // Rows of refused series are not staged: count them here, once per sample (W4).
-    u32 kept = 0;
+    return added;
+}
+
+// Rows of refused series are not staged: they are counted here, once per sample (W4).
+static void refused_drop(struct page *p)
+{
+    struct scrape_cache *c = &p->t->cache;
     struct page_rows *r = &p->rows;
+    u64 refused[APPEND_OUTCOME_COUNT] = {0};
+    u32 kept = 0;
     for (u32 i = 0; i < r->count; i++) {
         r->refs[kept] = c->entries[r->entries[i]].ref;
         r->t_ms[kept] = r->t_ms[i];
@@ -70,7 +76,6 @@ static u64 fresh_resolve(struct page *p, struct storage_appender *app)
     }
     r->count = kept;
     page_count(p, refused);
-    return added;
 }
 
 // Only now that the page is known to be whole do its series count as seen.
@@ -261,7 +266,6 @@ static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error 
     u64 series_added = 0;
     bool metadata = false;
     if (ok) {
-        rows_seen(p);
         series_added = fresh_resolve(p, app);
         metadata = !p->metadata_same && scrape_metadata_is_new(t, p->metadata, p->metadata_count);
         if (metadata && !app->ops->metadata(app, p->metadata, p->metadata_count, e)) {
@@ -271,6 +275,10 @@ static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error 
         if (!exemplars_stage(p, app, e)) {
             storage_appender_close(app);
             return false;
+        }
+        rows_seen(p);
+        if (p->fresh.count > 0) {
+            refused_drop(p);
         }
     } else {
         p->rows.count = 0;
@@ -406,12 +414,19 @@ void scrape_store_reply(struct scrape_target *t, const struct http_reply *reply)
     v.parse_s = seconds((u64)(store_ns - parse_ns));
     v.duration_s = seconds((u64)(store_ns - t->started_mono_ns));
     struct error storage_error = {0};
-    if (!scrape_commit(&p, v.ok, v.duration_s, &storage_error)) {
+    bool stored = scrape_commit(&p, v.ok, v.duration_s, &storage_error);
+    if (!stored && v.ok) {
+        v = (struct verdict){.reason = "storage",
+                             .error = storage_error,
+                             .duration_s = v.duration_s,
+                             .parse_s = v.parse_s};
+        // Where there is no room for the page there may be some for the report that it is missing.
+        stored = storage_error.code == ERR_LIMIT &&
+                 scrape_commit(&p, false, v.duration_s, &storage_error);
+    }
+    if (!stored) {
         markers_owe(&t->cache);
         t->report_known = false;
-        v.reason = v.ok ? "storage" : v.reason;
-        v.error = v.ok ? storage_error : v.error;
-        v.ok = false;
     }
     v.store_s = seconds((u64)(clk_mono_ns(clk) - store_ns));
     scrape_cache_sweep(&t->cache, v.ok);
