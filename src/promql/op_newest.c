@@ -10,6 +10,7 @@
 #include "model/sample.h"
 #include "promql/ops.h"
 #include "promql/query_run.h"
+#include "promql/tally.h"
 
 #define SERIES_AT_FIRST 64U
 
@@ -78,7 +79,8 @@ static bool put_hist(struct op_newest *o, struct run *r, const struct hist *h)
 }
 
 // The at-th of what came, for which there is room.
-static bool put_series(struct op_newest *o, struct run *r, const struct series_newest *n, u32 at)
+static bool put_series(struct op_newest *o, struct run *r, const struct series_newest *n, u32 at,
+                       u64 *counted)
 {
     const struct hist *h = n->hists ? n->hists[at] : NULL;
     const bool is_time = o->what == SELECT_TIMESTAMP;
@@ -88,6 +90,7 @@ static bool put_series(struct op_newest *o, struct run *r, const struct series_n
     if (h && !is_time && !put_hist(o, r, h)) {
         return false;
     }
+    *counted += h && !is_time && o->base.grid.tally ? tally_hist(h) : 1;
     f64 v = h ? 0 : n->values[at];
     if (is_time) {
         v = (f64)n->t_ms[at] / 1000;
@@ -128,13 +131,14 @@ static bool read_all(struct op_newest *o, struct run *r, struct series_cursor *c
 {
     struct series_newest n;
     bool ok = make_room(o, r, (u32)MIN(c->series_about, UINT32_MAX / 4));
+    u64 counted = 0;
     while (ok && c->ops->newest(c, &n)) {
         ok = query_tick(r) && make_room(o, r, n.n);
         for (u32 i = 0; ok && i < n.n; i++) {
-            ok = put_series(o, r, &n, i);
+            ok = put_series(o, r, &n, i, &counted);
         }
     }
-    r->samples_total += o->base.series_count;
+    tally_count(r, &o->base.grid, 0, counted, counted);
     return ok;
 }
 
@@ -188,8 +192,7 @@ bool op_newest_can(const struct run *r, const struct grid *g, const struct selec
                    enum select_what what)
 {
     // Resets are detected from sample to sample.
-    // Statistics count histograms by their buckets.
-    return g->steps == 1 && !g->tally && what != SELECT_START && !s->detects_resets &&
+    return g->steps == 1 && what != SELECT_START && !s->detects_resets &&
            !s->expr->vector.smoothed && !r->opts->window_by_window;
 }
 

@@ -36,7 +36,7 @@ function badQuery(query) {
 function answer(path, q, state) {
   const w = state.world;
   if (w.unknown?.includes(path)) return undefined; // as a server that is older
-  const stats = (points) => ({ timings: { evalTotalTime: 0.0021, execTotalTime: 0.0031 }, samples: { totalQueryableSamples: points, peakSamples: 100 } });
+  const stats = (points) => ({ timings: { evalTotalTime: 0.0021, execTotalTime: 0.0031 }, samples: { totalQueryableSamples: points, samplesRead: points, peakSamples: 100 } });
   if (path === 'query' || path === 'query_range') {
     const query = q.get('query') ?? '';
     const wrong = badQuery(query);

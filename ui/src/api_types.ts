@@ -27,7 +27,7 @@ export interface MatrixItem {
 
 export interface QueryStats {
   timings?: { evalTotalTime?: number; execTotalTime?: number; execQueueTime?: number };
-  samples?: { totalQueryableSamples?: number; peakSamples?: number };
+  samples?: { totalQueryableSamples?: number; samplesRead?: number; peakSamples?: number };
 }
 
 export type QueryData = { stats?: QueryStats } & (

@@ -40,7 +40,7 @@ export async function loadPanel(queries: readonly PanelQuery[], width: number, s
     data: {
       ...picture(answers.map((a, i) => ({ items: a.data.result, legend: queries[i]!.legend, order: queries[i]!.order })), start, end, step),
       start, end,
-      samples: total(stats, (s) => s.samples?.totalQueryableSamples),
+      samples: total(stats, (s) => s.samples?.samplesRead),
       serverSeconds: total(stats, (s) => s.timings?.execTotalTime ?? s.timings?.evalTotalTime),
     },
     warnings: [...new Set(answers.flatMap((a) => a.warnings))],

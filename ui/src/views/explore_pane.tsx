@@ -142,7 +142,7 @@ export function isSelector(expr: string): boolean {
 
 function cost(data: QueryData, took: number): string {
   const words: string[] = [];
-  const read = data.stats?.samples?.totalQueryableSamples, server = data.stats?.timings?.execTotalTime ?? data.stats?.timings?.evalTotalTime;
+  const read = data.stats?.samples?.samplesRead, server = data.stats?.timings?.execTotalTime ?? data.stats?.timings?.evalTotalTime;
   if (data.resultType === 'vector' || data.resultType === 'matrix') words.push(`${whole(data.result.length)} series`);
   if (read !== undefined) words.push(`${whole(read)} samples read`);
   if (server !== undefined) words.push(`server ${showDuration(server)}`);
