@@ -11,16 +11,32 @@ bool agg_floats_knows(enum aggregate_op op)
     return op == AGG_SUM || op == AGG_COUNT || op == AGG_GROUP || op == AGG_MIN || op == AGG_MAX;
 }
 
-bool agg_floats_init(struct agg_floats *a, struct run *r, enum aggregate_op op, u32 groups,
-                     u32 steps)
+void agg_floats_init(struct agg_floats *a, enum aggregate_op op, u32 steps)
 {
-    const u64 cells = (u64)groups * steps;
-    a->op = op;
-    a->steps = steps;
-    a->values = RUN_NEW_N(r, f64, cells);
-    a->lost = op == AGG_SUM ? RUN_NEW_N(r, f64, cells) : NULL;
-    a->has = RUN_NEW_N(r, u64, (u64)groups * column_words(steps));
-    return !r->failed;
+    *a = (struct agg_floats){.op = op, .steps = steps};
+}
+
+bool agg_floats_grow(struct agg_floats *a, struct run *r, u32 groups)
+{
+    if (groups > a->cap) {
+        const u32 cap = MAX(groups, a->cap * 2);
+        struct agg_row *rows = run_grow(r, a->rows, a->count, cap, sizeof(*rows));
+        if (!rows) {
+            return false;
+        }
+        a->rows = rows;
+        a->cap = cap;
+    }
+    for (; a->count < groups; a->count++) {
+        struct agg_row *row = &a->rows[a->count];
+        row->values = RUN_NEW_N(r, f64, a->steps);
+        row->lost = a->op == AGG_SUM ? RUN_NEW_N(r, f64, a->steps) : NULL;
+        row->has = RUN_NEW_N(r, u64, column_words(a->steps));
+        if (r->failed) {
+            return false;
+        }
+    }
+    return true;
 }
 
 // One more value where there is one.
@@ -79,11 +95,12 @@ static void extreme_stretch(enum aggregate_op op, f64 *values, const f64 *v, u32
 }
 
 // n steps from `at` on that have a value on both sides.
-static void fold_stretch(struct agg_floats *a, u64 at, const f64 *v, u32 n)
+static void fold_stretch(const struct agg_floats *a, const struct agg_row *row, u32 at,
+                         const f64 *v, u32 n)
 {
-    f64 *values = a->values + at;
+    f64 *values = row->values + at;
     if (a->op == AGG_SUM) {
-        sum_stretch(values, a->lost + at, v, n);
+        sum_stretch(values, row->lost + at, v, n);
     } else if (a->op == AGG_MIN || a->op == AGG_MAX) {
         extreme_stretch(a->op, values, v, n);
     } else if (a->op == AGG_COUNT) {
@@ -93,28 +110,28 @@ static void fold_stretch(struct agg_floats *a, u64 at, const f64 *v, u32 n)
     }
 }
 
-static void start_stretch(struct agg_floats *a, u64 at, const f64 *v, u32 n)
+static void start_stretch(const struct agg_floats *a, const struct agg_row *row, u32 at,
+                          const f64 *v, u32 n)
 {
     if (a->op == AGG_COUNT || a->op == AGG_GROUP) {
         for (u32 i = 0; i < n; i++) {
-            a->values[at + i] = 1;
+            row->values[at + i] = 1;
         }
     } else {
-        memcpy(a->values + at, v, n * sizeof(*v));
+        memcpy(row->values + at, v, n * sizeof(*v));
     }
 }
 
 void agg_floats_put(struct agg_floats *a, u32 group, u32 step, f64 v)
 {
-    u64 *has = a->has + (u64)group * column_words(a->steps);
-    u64 at = (u64)group * a->steps + step;
-    if (!bits_has(has, step)) {
-        bits_set(has, step);
-        a->values[at] = first_of(a->op, v);
-    } else if (a->lost) {
-        sum_one(&a->values[at], &a->lost[at], v);
+    const struct agg_row *row = &a->rows[group];
+    if (!bits_has(row->has, step)) {
+        bits_set(row->has, step);
+        row->values[step] = first_of(a->op, v);
+    } else if (row->lost) {
+        sum_one(&row->values[step], &row->lost[step], v);
     } else {
-        fold_one(a->op, &a->values[at], v);
+        fold_one(a->op, &row->values[step], v);
     }
 }
 
@@ -132,35 +149,35 @@ static u64 without_run(u64 bits)
 }
 
 // At most 64 steps, from a multiple of 64 on.
-static void fold_word(struct agg_floats *a, u64 row, u64 *here, const f64 *v, u64 come)
+static void fold_word(const struct agg_floats *a, const struct agg_row *row, u32 from, const f64 *v,
+                      u64 come)
 {
+    u64 *here = &row->has[from / 64];
     for (u64 both = come & *here; both != 0; both = without_run(both)) {
         u32 low = (u32)__builtin_ctzll(both);
-        fold_stretch(a, row + low, v + low, run_of(both, low));
+        fold_stretch(a, row, from + low, v + from + low, run_of(both, low));
     }
     for (u64 fresh = come & ~*here; fresh != 0; fresh = without_run(fresh)) {
         u32 low = (u32)__builtin_ctzll(fresh);
-        start_stretch(a, row + low, v + low, run_of(fresh, low));
+        start_stretch(a, row, from + low, v + from + low, run_of(fresh, low));
     }
     *here |= come;
 }
 
 void agg_floats_fold(struct agg_floats *a, u32 group, const struct column *c)
 {
-    u64 *has = a->has + (u64)group * column_words(a->steps);
-    u64 row = (u64)group * a->steps;
+    const struct agg_row *row = &a->rows[group];
     for (u32 from = 0; from < c->steps; from += 64) {
         u64 all = UINT64_MAX >> (64 - MIN(64U, c->steps - from));
-        fold_word(a, row + from, &has[from / 64], c->values + from, c->present[from / 64] & all);
+        fold_word(a, row, from, c->values, c->present[from / 64] & all);
     }
 }
 
 void agg_floats_get(const struct agg_floats *a, u32 group, struct column *out)
 {
-    const u32 words = column_words(a->steps);
-    const u64 at = (u64)group * a->steps;
-    memcpy(out->present, a->has + (u64)group * words, words * sizeof(u64));
+    const struct agg_row *row = &a->rows[group];
+    memcpy(out->present, row->has, column_words(a->steps) * sizeof(u64));
     for (u32 i = 0; i < a->steps; i++) {
-        out->values[i] = a->lost ? a->values[at + i] + a->lost[at + i] : a->values[at + i];
+        out->values[i] = row->lost ? row->values[i] + row->lost[i] : row->values[i];
     }
 }

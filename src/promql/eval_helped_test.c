@@ -155,6 +155,16 @@ static const char *const queries[] = {
     "histogram_count(rate({n=~\".+\"}[2m]))",
     "last_over_time({n=~\".+\"}[2m])",
     "rate(nothing[2m])",
+    "sum by (n) (rate(a_total[2m]))",
+    "sum(rate(nothing[2m]))",
+    "sum(last_over_time({n=~\".+\"}[2m]))",
+    "avg without (n) (last_over_time({n=~\".+\"}[40s]))",
+    "stddev(increase(a_total[3m])) / ignoring (n) count(rate(gauge[3m]))",
+    "max by (n) (max_over_time({n=~\".+\"}[2m]))",
+    "min(delta(gauge[2m]) > 5)",
+    "group without (n) (changes(a_total[2m]))",
+    "quantile(0.3, rate(a_total[2m]))",
+    "sum(quantile_over_time(scalar(a_total{n=\"2\"}) / 1000, gauge[1m]))",
 };
 
 TEST(helped_queries_answer_count_and_note_alike)
@@ -174,6 +184,23 @@ TEST(helped_queries_answer_count_and_note_alike)
     }
     assert_true(helped >= ARRAY_LEN(queries) - 1);
     assert_true(told >= 4);
+    pair_down(&p);
+}
+
+// Of one name, but told apart by what goes with it: one thread that keeps columns must notice.
+TEST(streamed_series_that_become_equal_are_refused)
+{
+    struct pair p;
+    pair_up(&p, (struct promql_engine_opts){.samples_max = 0});
+    fixture_load(&p.f, "t_total{__type__=\"counter\",n=\"1\"}", STEP_MS, "1 2 3 4 5 6 7 8");
+    fixture_load(&p.f, "t_total{__type__=\"gauge\",n=\"1\"}", STEP_MS, "1 3 5 7 9 11 13 15");
+    for (u32 i = 0; i < 2; i++) {
+        const char *text = i == 0 ? "sum(rate(t_total[2m]))" : "sum(last_over_time(t_total[2m]))";
+        const struct outcome a = ask(&p, p.alone, text, (struct query_budget){.bytes = 0});
+        const struct outcome b = ask(&p, p.helped, text, (struct query_budget){.bytes = 0});
+        assert_int_equal(a.ok, i == 1);
+        check_same(&a, &b);
+    }
     pair_down(&p);
 }
 

@@ -97,7 +97,8 @@ static void fold_check(struct run *r, struct rng *rng)
     const bool is_plain = rng_below(rng, 2) == 0;
     struct agg_floats a;
     struct column c;
-    assert_true(agg_floats_init(&a, r, AGG_SUM, 1, n));
+    agg_floats_init(&a, AGG_SUM, n);
+    assert_true(agg_floats_grow(&a, r, 1));
     for (u32 row = 0; row < 6; row++) {
         assert_true(column_init(r, &c, n));
         for (u32 i = 0; i < n; i++) {

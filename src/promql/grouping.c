@@ -125,29 +125,46 @@ static bool group_find(struct grouping *g, struct run *r, struct labels of, u32 
     return *group != SLOT_NONE;
 }
 
-bool grouping_make(struct grouping *g, struct run *r, const struct op_series *series, u32 count)
+bool grouping_begin(struct grouping *g, struct run *r)
 {
     slots_init(&g->slots, r);
-    g->group_of = RUN_NEW_N(r, u32, MAX(count, 1U));
-    if (!g->group_of) {
+    g->memo = RUN_NEW(r, struct group_memo);
+    return g->memo != NULL;
+}
+
+bool grouping_add(struct grouping *g, struct run *r, struct labels ls, u32 *group)
+{
+    bool known = false;
+    if (g->rule.keep && g->rule.count == 0 && g->slots.count > 0) { // All are one.
+        *group = 0;
+        return true;
+    }
+    u32 *place = g->rule.keep ? memo_place(g->memo, &g->rule, ls, &known) : NULL;
+    if (known) {
+        *group = *place;
+        return true;
+    }
+    if (!group_find(g, r, ls, group)) {
         return false;
     }
-    if (g->rule.keep && g->rule.count == 0) { // All are one.
+    if (place) {
+        *place = *group;
+    }
+    return true;
+}
+
+bool grouping_make(struct grouping *g, struct run *r, const struct op_series *series, u32 count)
+{
+    g->group_of = RUN_NEW_N(r, u32, MAX(count, 1U));
+    if (!g->group_of || !grouping_begin(g, r)) {
+        return false;
+    }
+    if (g->rule.keep && g->rule.count == 0) { // All are one; there may be no labels.
         return count == 0 || slots_put(&g->slots, r, (struct labels){.items = NULL}) == 0;
     }
-    struct group_memo *m = RUN_NEW(r, struct group_memo);
-    if (!m) {
-        return false;
-    }
     for (u32 i = 0; i < count; i++) {
-        bool known = false;
-        u32 *place = g->rule.keep ? memo_place(m, &g->rule, series[i].labels, &known) : NULL;
-        if (known) {
-            g->group_of[i] = *place;
-        } else if (!group_find(g, r, series[i].labels, &g->group_of[i])) {
+        if (!grouping_add(g, r, series[i].labels, &g->group_of[i])) {
             return false;
-        } else if (place) {
-            *place = g->group_of[i];
         }
     }
     return true;

@@ -24,12 +24,19 @@ bool label_rule_make(struct run *r, const str *names, u32 count, str extra, bool
 bool label_rule_apply(const struct label_rule *rule, struct run *r, struct labels from,
                       struct labels *to) MUST_USE;
 
+struct group_memo;
+
 struct grouping {
     struct label_rule rule;
     struct slots slots; // One per group; its labels are the group's.
-    u32 *group_of;      // By series.
+    struct group_memo *memo;
+    u32 *group_of; // By series; of grouping_make alone.
 };
+// All series at once.
 bool grouping_make(struct grouping *g, struct run *r, const struct op_series *series,
                    u32 count) MUST_USE;
+// Or one after the other: begin, then the group of each. Texts of their labels must stay.
+bool grouping_begin(struct grouping *g, struct run *r) MUST_USE;
+bool grouping_add(struct grouping *g, struct run *r, struct labels ls, u32 *group) MUST_USE;
 
 #endif

@@ -28,6 +28,27 @@ bool op_open(struct op *o, struct run *r)
     return ok;
 }
 
+bool op_stream(struct op *o, struct run *r, const struct op_taker *t, bool *done)
+{
+    *done = false;
+    CHECK(o->at == 0 && !o->series);
+    if (!o->ops->stream) {
+        return true;
+    }
+    u32 outer = r->op_order;
+    r->op_order = o->order;
+    struct explain_node *from = explain_to(r, o->node);
+    bool ok = query_tick(r) && o->ops->stream(o, r, t, done);
+    explain_back(r, o->node, from);
+    if (ok && *done) {
+        explain_series(o->node, o->series_count);
+        o->at = o->series_count;
+    }
+    r->op_order = outer;
+    CHECK(ok || r->failed);
+    return ok;
+}
+
 bool op_next(struct op *o, struct run *r, struct column *out)
 {
     CHECK(o->at < o->series_count);
@@ -128,7 +149,7 @@ static bool begins_with_name(struct labels ls)
            (ls.count == 1 || !str_starts(ls.items[1].name, STR("__")));
 }
 
-static bool is_same_metric(struct labels a, struct labels b)
+bool op_is_same_metric(struct labels a, struct labels b)
 {
     if (begins_with_name(a) && begins_with_name(b)) {
         return str_eq(a.items[0].value, b.items[0].value);
@@ -166,7 +187,7 @@ bool op_drop_names(struct op *o, struct run *r, const struct op_series *from)
                 .drop_name = true};
             continue;
         }
-        is_one = is_one && is_same_metric(ls, first);
+        is_one = is_one && op_is_same_metric(ls, first);
         is_view = begins_with_name(ls);
         if (!op_drop_name(r, &from[i], &o->series[i])) {
             return false;

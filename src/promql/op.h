@@ -31,6 +31,14 @@ struct instants {
     const struct hist *const *hists; // NULL = all are floats; else NULL where a float stands.
 };
 
+// Who takes the series of an operator and their columns as they come, 0, 1, 2, …, and keeps none.
+// Threads: called by one at a time, which need not be the run's; r is not the run then but one like
+// it, whose memory stays until the run's goes.
+struct op_taker {
+    bool (*take)(void *arg, struct run *r, const struct op_series *s, const struct column *c);
+    void *arg;
+};
+
 struct op_ops {
     const char *name;
     bool (*open)(struct op *o, struct run *r);
@@ -38,6 +46,9 @@ struct op_ops {
     bool (*next)(struct op *o, struct run *r, struct column *out);
     // In place of next, once, after open. NULL: it cannot.
     void (*instants)(struct op *o, struct instants *out);
+    // In place of open and next: all series and columns go to a taker. *done false: what it was
+    // given counts for nothing, and open is next. series stays NULL. NULL: it cannot.
+    bool (*stream)(struct op *o, struct run *r, const struct op_taker *t, bool *done);
     // Before open: only these labels are wanted (names is not NULL). Then series may be NULL, if it
     // is none; labels of those that have histograms are there all the same. NULL: it cannot.
     void (*narrow)(struct op *o, const str *names, u32 count);
@@ -58,6 +69,8 @@ void op_init(struct op *o, struct run *r, const struct op_ops *ops, const struct
 
 bool op_open(struct op *o, struct run *r) MUST_USE;
 bool op_next(struct op *o, struct run *r, struct column *out) MUST_USE; // Clears out first.
+// If it can; *done says whether it did.
+bool op_stream(struct op *o, struct run *r, const struct op_taker *t, bool *done) MUST_USE;
 
 // All values at once; false: it cannot, and op_next gives them.
 bool op_instants(struct op *o, struct instants *out);
@@ -73,6 +86,8 @@ bool op_make_series(struct op *o, struct run *r, u32 count) MUST_USE;
 bool op_drop_names(struct op *o, struct run *r, const struct op_series *from) MUST_USE;
 // The labels after an operation that changes what a metric is: without name, or marked so.
 bool op_drop_name(struct run *r, const struct op_series *from, struct op_series *to) MUST_USE;
+// Have they the same __name__, __type__ and __unit__?
+bool op_is_same_metric(struct labels a, struct labels b);
 // Without __name__, __type__ and __unit__.
 bool op_strip_name(struct run *r, struct labels from, struct labels *to) MUST_USE;
 bool op_keep_labels(struct op *o, struct run *r, const struct op *child) MUST_USE; // As child's.

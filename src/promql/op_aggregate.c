@@ -1,7 +1,8 @@
 // op_aggregate.c: sum, avg, count, min, max, group, stddev, stdvar, quantile.
 //
 // The child's columns are folded one after the other into a cell per group and step, in the order
-// of the series, which is upstream's order of summing. Only quantile keeps the values themselves.
+// of the series, which is upstream's order of summing. A child that can streams them, and nobody
+// keeps them. Only quantile keeps the values themselves.
 // The floats of the most common operators are not in cells but in arrays (agg_floats.h).
 #include "model/kahan.h"
 #include "model/sample.h"
@@ -29,6 +30,12 @@ struct cell {
     bool mixes_schemas; // The histograms met cannot be added up.
 };
 
+// Threads: owned.
+struct agg_group {
+    struct cell *row; // By step; NULL until something is not in arrays.
+    bool drops_name;  // Of a series that was streamed.
+};
+
 // Threads: owned by the run.
 struct op_aggregate {
     struct op base;
@@ -39,7 +46,9 @@ struct op_aggregate {
     struct column param;
     struct grouping grouping;
     struct agg_floats floats; // Of the operators that it knows.
-    struct cell *cells;       // Group by group, step by step; NULL until there is one.
+    bool in_arrays;
+    struct agg_group *groups; // So many as are known so far,
+    u32 group_cap;            // and room for these.
     struct column *collected; // quantile: all columns of the child,
     u32 *members;             // whose series stand here by group,
     u32 *ends;                // up to here.
@@ -80,39 +89,6 @@ static void check_quantile(const struct op_aggregate *o, struct run *r)
     if (low < 0) {
         note_bad_quantile(r, at, low);
     }
-}
-
-static bool aggregate_open(struct op *base, struct run *r)
-{
-    struct op_aggregate *o = aggregate_of(base);
-    const struct expr_aggregate *x = &o->expr->aggregate;
-    if (o->param_op) {
-        if (!op_collect_scalar(o->param_op, r, &o->param)) {
-            return false;
-        }
-        check_quantile(o, r);
-    }
-    if (!label_rule_make(r, x->labels, x->label_count, x->without ? LABEL_NAME : STR_EMPTY,
-                         !x->without, &o->grouping.rule)) {
-        return false;
-    }
-    if (!x->without) {
-        op_narrow(o->child, o->grouping.rule.names, o->grouping.rule.count);
-    }
-    if (!op_open(o->child, r) ||
-        !grouping_make(&o->grouping, r, o->child->series, o->child->series_count) ||
-        !op_make_series(base, r, o->grouping.slots.count)) {
-        return false;
-    }
-    for (u32 i = 0; i < base->series_count; i++) {
-        base->series[i].labels = o->grouping.slots.labels[i];
-    }
-    for (u32 i = 0; o->child->series && i < o->child->series_count; i++) {
-        if (o->child->series[i].drop_name) {
-            base->series[o->grouping.group_of[i]].drop_name = true;
-        }
-    }
-    return true;
 }
 
 static void start_cell(enum aggregate_op op, struct cell *c, f64 v)
@@ -169,8 +145,8 @@ static void fold_float(enum aggregate_op op, struct cell *c, f64 v)
     }
 }
 
-static bool sum_hist(struct op_aggregate *o, struct run *r, struct cell *c, u32 series,
-                     const struct hist *h)
+static bool sum_hist(struct op_aggregate *o, struct run *r, struct cell *c,
+                     const struct op_series *s, const struct hist *h)
 {
     if (c->mixes_schemas) {
         return true;
@@ -190,55 +166,75 @@ static bool sum_hist(struct op_aggregate *o, struct run *r, struct cell *c, u32 
         return false;
     }
     if (!hist_fold_add(c->hists, h)) {
-        note_mixed_schemas(r, inner_span(o),
-                           labels_get(o->child->series[series].labels, LABEL_NAME));
+        note_mixed_schemas(r, inner_span(o), labels_get(s->labels, LABEL_NAME));
         c->mixes_schemas = true;
     }
     return true;
 }
 
+// Makes room for so many groups.
+static bool groups_grow(struct op_aggregate *o, struct run *r, u32 count)
+{
+    if (count > o->group_cap) {
+        const u32 cap = MAX(count, o->group_cap * 2);
+        struct agg_group *groups = run_grow(r, o->groups, o->group_cap, cap, sizeof(*groups));
+        if (!groups) {
+            return false;
+        }
+        o->groups = groups;
+        o->group_cap = cap;
+    }
+    return !o->in_arrays || agg_floats_grow(&o->floats, r, count);
+}
+
 // The cells of a group; NULL and the run failed beyond its memory.
 static struct cell *group_cells(struct op_aggregate *o, struct run *r, u32 group)
 {
-    const u64 steps = o->base.grid.steps;
-    if (!o->cells) {
-        o->cells = RUN_NEW_N(r, struct cell, o->base.series_count * steps);
+    struct agg_group *g = &o->groups[group];
+    if (!g->row) {
+        g->row = RUN_NEW_N(r, struct cell, o->base.grid.steps);
     }
-    return o->cells ? o->cells + group * steps : NULL;
+    return g->row;
 }
 
 // One value of a column.
 static void put_float(struct op_aggregate *o, u32 group, struct cell *row, u32 step, f64 v)
 {
-    if (o->floats.values) {
+    if (o->in_arrays) {
         agg_floats_put(&o->floats, group, step, v);
     } else {
         fold_float(o->op, &row[step], v);
     }
 }
 
-static bool put_hist(struct op_aggregate *o, struct run *r, u32 series, struct cell *row, u32 step,
-                     const struct hist *h)
+// Where what a series has goes. Threads: value.
+struct place {
+    u32 group;
+    const struct op_series *series; // NULL: nobody asked for its labels, and all are floats.
+};
+
+static bool put_hist(struct op_aggregate *o, struct run *r, struct place at, struct cell *row,
+                     u32 step, const struct hist *h)
 {
     if (o->op == AGG_COUNT || o->op == AGG_GROUP) {
-        put_float(o, o->grouping.group_of[series], row, step, 0);
+        put_float(o, at.group, row, step, 0);
         return true;
     }
     if (o->op == AGG_SUM || o->op == AGG_AVG) {
-        return sum_hist(o, r, &row[step], series, h);
+        return sum_hist(o, r, &row[step], at.series, h);
     }
     note_ignored_hist_in_aggregation(r, inner_span(o), aggregate_op_text(o->op));
     return true;
 }
 
-static bool fold_column(struct op_aggregate *o, struct run *r, u32 series, const struct column *c)
+static bool fold_column(struct op_aggregate *o, struct run *r, struct place at,
+                        const struct column *c)
 {
-    u32 group = o->grouping.group_of[series];
-    if (o->floats.values && !c->hists) {
-        agg_floats_fold(&o->floats, group, c);
+    if (o->in_arrays && !c->hists) {
+        agg_floats_fold(&o->floats, at.group, c);
         return true;
     }
-    struct cell *row = group_cells(o, r, group);
+    struct cell *row = group_cells(o, r, at.group);
     if (!row) {
         return false;
     }
@@ -248,26 +244,33 @@ static bool fold_column(struct op_aggregate *o, struct run *r, u32 series, const
         }
         const struct hist *h = column_hist(c, i);
         if (!h) {
-            put_float(o, group, row, i, c->values[i]);
-        } else if (!put_hist(o, r, series, row, i, h)) {
+            put_float(o, at.group, row, i, c->values[i]);
+        } else if (!put_hist(o, r, at, row, i, h)) {
             return false;
         }
     }
     return true;
 }
 
+// Of the child that has been opened.
+static struct place place_of(const struct op_aggregate *o, u32 series)
+{
+    return (struct place){.group = o->grouping.group_of[series],
+                          .series = o->child->series ? &o->child->series[series] : NULL};
+}
+
 // The same of one step, all series at once.
 static bool fold_instants(struct op_aggregate *o, struct run *r, const struct instants *x)
 {
     for (u32 k = 0; k < o->child->series_count; k++) {
-        const u32 group = o->grouping.group_of[k];
+        const struct place at = place_of(o, k);
         const struct hist *h = x->hists ? x->hists[k] : NULL;
-        if (!h && o->floats.values) {
-            agg_floats_put(&o->floats, group, 0, x->values[k]);
+        if (!h && o->in_arrays) {
+            agg_floats_put(&o->floats, at.group, 0, x->values[k]);
             continue;
         }
-        struct cell *row = group_cells(o, r, group);
-        if (!row || (h && !put_hist(o, r, k, row, 0, h))) {
+        struct cell *row = group_cells(o, r, at.group);
+        if (!row || (h && !put_hist(o, r, at, row, 0, h))) {
             return false;
         }
         if (!h) {
@@ -282,9 +285,8 @@ static bool fold_all(struct op_aggregate *o, struct run *r)
     struct column c;
     struct instants x;
     u32 steps = o->base.grid.steps;
-    bool in_arrays = agg_floats_knows(o->op) && !r->opts->window_by_window;
     o->is_folded = true;
-    if (in_arrays && !agg_floats_init(&o->floats, r, o->op, o->base.series_count, steps)) {
+    if (!groups_grow(o, r, o->base.series_count)) {
         return false;
     }
     if (op_instants(o->child, &x)) {
@@ -294,8 +296,83 @@ static bool fold_all(struct op_aggregate *o, struct run *r)
         return false;
     }
     for (u32 k = 0; k < o->child->series_count; k++) {
-        if (!op_next(o->child, r, &c) || !fold_column(o, r, k, &c)) {
+        if (!op_next(o->child, r, &c) || !fold_column(o, r, place_of(o, k), &c)) {
             return false;
+        }
+    }
+    return true;
+}
+
+// A series of the child and its column, as they come.
+static bool take_streamed(void *arg, struct run *r, const struct op_series *s,
+                          const struct column *c)
+{
+    struct op_aggregate *o = arg;
+    struct place at = {.series = s};
+    r->op_order = o->base.order;
+    if ((!o->grouping.memo && !grouping_begin(&o->grouping, r)) ||
+        !grouping_add(&o->grouping, r, s->labels, &at.group) ||
+        !groups_grow(o, r, o->grouping.slots.count)) {
+        return false;
+    }
+    o->groups[at.group].drops_name = o->groups[at.group].drops_name || s->drop_name;
+    return fold_column(o, r, at, c);
+}
+
+// Nothing has been folded yet, or nothing of it counts.
+static void fold_begin(struct op_aggregate *o, const struct run *r)
+{
+    o->in_arrays = agg_floats_knows(o->op) && !r->opts->window_by_window;
+    agg_floats_init(&o->floats, o->op, o->base.grid.steps);
+    o->grouping.memo = NULL;
+    o->groups = NULL;
+    o->group_cap = 0;
+    o->spare = (struct hist_spare){0};
+}
+
+// Finds the groups of the child's series. One that streams is folded by then.
+static bool open_child(struct op_aggregate *o, struct run *r)
+{
+    const struct op_taker taker = {.take = take_streamed, .arg = o};
+    fold_begin(o, r);
+    if (o->op != AGG_QUANTILE && !op_stream(o->child, r, &taker, &o->is_folded)) {
+        return false;
+    }
+    if (o->is_folded) {
+        return true;
+    }
+    fold_begin(o, r);
+    return op_open(o->child, r) &&
+           grouping_make(&o->grouping, r, o->child->series, o->child->series_count);
+}
+
+static bool aggregate_open(struct op *base, struct run *r)
+{
+    struct op_aggregate *o = aggregate_of(base);
+    const struct expr_aggregate *x = &o->expr->aggregate;
+    if (o->param_op) {
+        if (!op_collect_scalar(o->param_op, r, &o->param)) {
+            return false;
+        }
+        check_quantile(o, r);
+    }
+    if (!label_rule_make(r, x->labels, x->label_count, x->without ? LABEL_NAME : STR_EMPTY,
+                         !x->without, &o->grouping.rule)) {
+        return false;
+    }
+    if (!x->without) {
+        op_narrow(o->child, o->grouping.rule.names, o->grouping.rule.count);
+    }
+    if (!open_child(o, r) || !op_make_series(base, r, o->grouping.slots.count)) {
+        return false;
+    }
+    for (u32 i = 0; i < base->series_count; i++) {
+        base->series[i].labels = o->grouping.slots.labels[i];
+        base->series[i].drop_name = o->is_folded && o->groups[i].drops_name;
+    }
+    for (u32 i = 0; o->child->series && i < o->child->series_count; i++) {
+        if (o->child->series[i].drop_name) {
+            base->series[o->grouping.group_of[i]].drop_name = true;
         }
     }
     return true;
@@ -350,10 +427,10 @@ static bool aggregate_next(struct op *base, struct run *r, struct column *out)
     if (!o->is_folded && !fold_all(o, r)) {
         return false;
     }
-    if (o->floats.values) {
+    if (o->in_arrays) {
         agg_floats_get(&o->floats, base->at, out);
     }
-    struct cell *row = o->cells ? o->cells + (u64)base->at * base->grid.steps : NULL;
+    struct cell *row = o->groups[base->at].row;
     for (u32 i = 0; row && i < out->steps; i++) {
         if (row[i].hists) {
             row[i].has_float = row[i].has_float || column_has(out, i);

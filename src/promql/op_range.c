@@ -4,6 +4,7 @@
 // into columns as soon as they are read, and these kept until they are asked for: they are shorter
 // than the samples, and what is read is in the processor's cache.
 #include "base/checked.h"
+#include "base/str.h"
 #include "promql/ops.h"
 #include "promql/query_run.h"
 #include "promql/range_eval.h"
@@ -20,6 +21,12 @@ struct op_range {
     struct column *taken; // Of the series that the feed has handed over.
     u32 taken_cap;
     struct column inner; // A subquery's series.
+    // Streaming: where the columns go, and the metric that all series must have, types included.
+    const struct op_taker *out;
+    struct op_series first;
+    bool has_first;
+    bool is_settled;
+    bool is_streamed; // That was tried.
 };
 
 static struct op_range *range_of(struct op *o)
@@ -62,25 +69,34 @@ static bool open_source(struct op_range *o, struct run *r)
                                    .bytes = sizeof(struct column) + steps * sizeof(f64) +
                                             column_words(steps) * sizeof(u64)};
     o->feed.taker = &o->taker;
-    bool done;
-    if (!range_tiles_open(&o->feed, r, &o->task, &o->taken, &done)) {
+    bool done = false;
+    if (!o->is_streamed && !range_tiles_open(&o->feed, r, &o->task, &o->taken, &done)) {
         return false;
     }
     return done || feed_open(&o->feed, r);
+}
+
+// What is to be calculated.
+static bool settle(struct op_range *o, struct run *r)
+{
+    for (u32 i = 0; !o->is_settled && i < ARRAY_LEN(o->task.params); i++) {
+        struct op *param = o->task.call.params[i];
+        if (param && !op_collect_scalar(param, r, &o->task.params[i])) {
+            return false;
+        }
+    }
+    if (!o->is_settled) {
+        range_task_settle(&o->task, r);
+    }
+    o->is_settled = true;
+    return true;
 }
 
 static bool range_open(struct op *base, struct run *r)
 {
     struct op_range *o = range_of(base);
     const struct op *inner = o->task.source.inner;
-    for (u32 i = 0; i < ARRAY_LEN(o->task.params); i++) {
-        struct op *param = o->task.call.params[i];
-        if (param && !op_collect_scalar(param, r, &o->task.params[i])) {
-            return false;
-        }
-    }
-    range_task_settle(&o->task, r);
-    if (!range_eval_init(&o->eval, r, &o->task) || !open_source(o, r)) {
+    if (!settle(o, r) || !range_eval_init(&o->eval, r, &o->task) || !open_source(o, r)) {
         return false;
     }
     const struct op_series *from = inner ? inner->series : o->feed.series;
@@ -96,6 +112,54 @@ static bool range_open(struct op *base, struct run *r)
         return true;
     }
     return op_drop_names(base, r, from);
+}
+
+// A series as it was read, and its column.
+static bool pass_on(void *arg, struct run *r, const struct op_series *from, const struct column *c)
+{
+    struct op_range *o = arg;
+    struct op_series s = *from;
+    if (!keeps_name(o)) {
+        if (!op_drop_name(r, from, &s)) {
+            return false;
+        }
+        if (!o->has_first) {
+            o->first = *from;
+            o->has_first = true;
+        }
+        // Else all is done again, in a way that can tell which are equal.
+        if (!r->opts->delayed_name_removal && !op_is_same_metric(from->labels, o->first.labels)) {
+            return false;
+        }
+    }
+    return o->out->take(o->out->arg, r, &s, c);
+}
+
+// Can none of its series be equal to another once they have no names? Else they must be compared.
+static bool may_stream(const struct op_range *o, const struct run *r)
+{
+    bool is_one = keeps_name(o) || r->opts->delayed_name_removal;
+    for (u32 i = 0; !is_one && i < o->feed.matcher_count; i++) {
+        const struct matcher *m = &o->feed.matchers[i];
+        is_one = m->op == MATCH_EQ && str_eq(m->name, LABEL_NAME);
+    }
+    return is_one && !o->task.source.inner;
+}
+
+static bool range_stream(struct op *base, struct run *r, const struct op_taker *t, bool *done)
+{
+    struct op_range *o = range_of(base);
+    const struct op_taker here = {.take = pass_on, .arg = o};
+    if (!may_stream(o, r)) {
+        return true;
+    }
+    o->out = t;
+    o->is_streamed = true;
+    if (!settle(o, r) || !range_tiles_stream(&o->feed, r, &o->task, &here, done)) {
+        return false;
+    }
+    base->series_count = *done ? o->feed.series_count : 0;
+    return true;
 }
 
 static bool range_next(struct op *base, struct run *r, struct column *out)
@@ -115,7 +179,8 @@ static bool range_next(struct op *base, struct run *r, struct column *out)
            range_eval_samples(&o->eval, r, o->feed.series[base->at].labels, &s, out);
 }
 
-static const struct op_ops range_ops = {.name = "range", .open = range_open, .next = range_next};
+static const struct op_ops range_ops = {
+    .name = "range", .open = range_open, .next = range_next, .stream = range_stream};
 
 struct op *op_range_new(struct run *r, const struct grid *g, const struct range_source *source,
                         const struct range_call_expr *call)

@@ -72,6 +72,18 @@ static bool unique_open(struct op *base, struct run *r)
     return true;
 }
 
+// Who streams has no series that are equal.
+static bool unique_stream(struct op *base, struct run *r, const struct op_taker *t, bool *done)
+{
+    struct op_unique *o = unique_of(base);
+    if (o->strip_names) {
+        return true;
+    }
+    bool ok = op_stream(o->child, r, t, done);
+    base->series_count = *done ? o->child->series_count : 0;
+    return ok;
+}
+
 static bool merge_column(struct op_unique *o, struct run *r, struct column *into,
                          const struct column *c)
 {
@@ -137,7 +149,7 @@ static bool unique_next(struct op *base, struct run *r, struct column *out)
 }
 
 static const struct op_ops unique_ops = {
-    .name = "unique", .open = unique_open, .next = unique_next};
+    .name = "unique", .open = unique_open, .next = unique_next, .stream = unique_stream};
 
 struct op *op_unique_new(struct run *r, struct op *child, enum unique_rule rule)
 {

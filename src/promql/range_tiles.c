@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/checked.h"
 #include "os/crew.h"
+#include "os/thr.h"
 #include "promql/query_run.h"
 #include "promql/tally.h"
 
@@ -32,6 +33,20 @@ struct tile {
     struct storage_warnings warnings;
     u32 count;
     u32 cap;
+    bool is_done; // Guarded by the turn's lock.
+};
+
+// Streamed tiles, taken in their order. Threads: guarded by lock; hand and taker are owned by who
+// has set is_taking.
+struct turn {
+    const struct op_taker *taker; // NULL: nothing is streamed.
+    struct hand hand;             // Of its run alone.
+    struct lock lock;
+    u32 next; // The first tile that has not been taken.
+    bool is_taking;
+    struct column *spare; // Columns that may be used again.
+    u32 spare_count;
+    u32 spare_cap;
 };
 
 // Threads: owned by the run's thread; frozen while others are at it, but for what is theirs.
@@ -42,6 +57,7 @@ struct tiles {
     struct tile *items;
     struct query_budget *budgets; // By tile.
     struct hand *hands;
+    struct turn turn;
     u32 count;
     u32 hand_count;
     _Atomic bool failed;
@@ -54,7 +70,8 @@ struct tiles {
 static bool hand_begin(struct hand *h, const struct tiles *t)
 {
     const struct run *r = t->run;
-    const u64 limit = (r->bytes_limit - MIN(run_bytes(r), r->bytes_limit)) / t->hand_count;
+    const u32 shares = t->hand_count + (t->turn.taker ? 1 : 0);
+    const u64 limit = (r->bytes_limit - MIN(run_bytes(r), r->bytes_limit)) / shares;
     h->run = (struct run){.engine = r->engine,
                           .opts = r->opts,
                           .request = r->request,
@@ -73,7 +90,7 @@ static bool hand_begin(struct hand *h, const struct tiles *t)
     h->feed = (struct feed){
         .detects_resets = t->feed->detects_resets, .hists_pass = true, .hists_borrowed = true};
     h->is_ready = true;
-    return tally_fork(&h->run, &t->task->grid) && range_eval_init(&h->eval, &h->run, t->task);
+    return tally_fork(&h->run, &t->task->grid);
 }
 
 static bool tile_grow(struct tile *x, struct run *r)
@@ -93,9 +110,78 @@ static bool tile_grow(struct tile *x, struct run *r)
     return true;
 }
 
-static bool tile_series(struct tile *x, struct hand *h, const struct range_task *task)
+// ---- streaming ---------------------------------------------------------------------------------
+
+// An empty column: one that has been taken, or a new one.
+static bool column_get(struct turn *w, struct run *r, u32 steps, struct column *c)
+{
+    bool found = false;
+    if (w->taker) {
+        lock_take(&w->lock);
+        found = w->spare_count > 0;
+        *c = found ? w->spare[--w->spare_count] : *c;
+        lock_drop(&w->lock);
+    }
+    if (!found) {
+        return column_init(r, c, steps);
+    }
+    column_clear(c);
+    return true;
+}
+
+static bool tile_take(const struct turn *w, struct run *r, const struct tile *x)
+{
+    bool ok = true;
+    for (u32 i = 0; ok && i < x->count; i++) {
+        ok = run_work(r, 0) && w->taker->take(w->taker->arg, r, &x->series[i], &x->columns[i]);
+    }
+    return ok;
+}
+
+static void columns_give(struct turn *w, const struct tile *x)
+{
+    if (w->spare_count + x->count > w->spare_cap) {
+        w->spare_cap = MAX(w->spare_cap * 2, w->spare_count + x->count);
+        w->spare = MEM_GROW(w->spare, w->spare_cap, struct column);
+    }
+    for (u32 i = 0; i < x->count; i++) {
+        struct column c = x->columns[i];
+        c.hists = NULL;
+        w->spare[w->spare_count++] = c;
+    }
+}
+
+// A tile is done: it is taken, and those behind it that are done too, unless one before it is not,
+// or somebody is at it, who will then find this one.
+static void turn_take(struct tiles *t, u32 at)
+{
+    struct turn *w = &t->turn;
+    struct hand *h = &w->hand;
+    lock_take(&w->lock);
+    t->items[at].is_done = true;
+    const bool mine = !w->is_taking;
+    w->is_taking = true;
+    while (mine && w->next < t->count && t->items[w->next].is_done) {
+        const struct tile *x = &t->items[w->next];
+        lock_drop(&w->lock);
+        if (!atomic_load(&t->failed) &&
+            ((!h->is_ready && !hand_begin(h, t)) || !tile_take(w, &h->run, x))) {
+            atomic_store(&t->failed, true);
+        }
+        lock_take(&w->lock);
+        columns_give(w, x);
+        w->next++;
+    }
+    w->is_taking = w->is_taking && !mine;
+    lock_drop(&w->lock);
+}
+
+// ---- tiles -------------------------------------------------------------------------------------
+
+static bool tile_series(struct tile *x, struct hand *h, struct tiles *t)
 {
     struct run *r = &h->run;
+    const u32 steps = t->task->grid.steps;
     struct feed_samples s;
     struct labels ls;
     if (!tile_grow(x, r) || !feed_read(&h->feed, r, &s) ||
@@ -103,9 +189,11 @@ static bool tile_series(struct tile *x, struct hand *h, const struct range_task 
         return false;
     }
     struct column *c = &x->columns[x->count];
+    if (!column_get(&t->turn, r, steps, c)) {
+        return false;
+    }
     x->series[x->count++] = (struct op_series){.labels = ls};
-    return column_init(r, c, task->grid.steps) && range_eval_samples(&h->eval, r, ls, &s, c) &&
-           run_work(r, 0);
+    return range_eval_samples(&h->eval, r, ls, &s, c) && run_work(r, 0);
 }
 
 // For those who look at the query while it runs.
@@ -128,11 +216,12 @@ static void tile_do(void *arg, u32 helper, u32 at)
     struct tiles *t = arg;
     struct hand *h = &t->hands[helper];
     struct tile *x = &t->items[at];
-    bool ok = !atomic_load(&t->failed) && (h->is_ready || hand_begin(h, t));
+    bool ok = !atomic_load(&t->failed) &&
+              (h->is_ready || (hand_begin(h, t) && range_eval_init(&h->eval, &h->run, t->task)));
     const u64 held = h->run.arena ? arena_bytes(h->run.arena) : 0;
     h->feed.cursor = x->slice;
     while (ok && x->slice->ops->next(x->slice)) {
-        ok = tile_series(x, h, t->task) && !atomic_load_explicit(&t->failed, memory_order_relaxed);
+        ok = tile_series(x, h, t) && !atomic_load_explicit(&t->failed, memory_order_relaxed);
     }
     ok = x->slice->ops->close(x->slice, &x->warnings, NULL) && ok;
     x->notes = h->run.notes;
@@ -142,6 +231,9 @@ static void tile_do(void *arg, u32 helper, u32 at)
     }
     if (!ok || x->notes.omitted[NOTE_WARNING] > 0 || x->notes.omitted[NOTE_INFO] > 0) {
         atomic_store(&t->failed, true);
+    }
+    if (t->turn.taker) {
+        turn_take(t, at);
     }
 }
 
@@ -171,39 +263,55 @@ static bool add_counts(struct tiles *t)
     return true;
 }
 
-static void take_hands(struct tiles *t)
+static void take_hand(const struct tiles *t, const struct hand *h)
 {
     struct run *r = t->run;
-    for (u32 i = 0; i < t->hand_count; i++) {
-        struct run *x = &t->hands[i].run;
-        if (!t->hands[i].is_ready) {
-            continue;
-        }
-        r->samples_total += x->samples_total;
-        r->samples_peak = MAX(r->samples_peak, x->samples_peak);
-        tally_join(x, &t->task->grid);
-        r->helper_bytes += arena_bytes(x->arena) + x->passing_bytes;
-        arena_on_free(r->arena, free_arena, x->arena);
-        arena_free(x->scratch);
+    const struct run *x = &h->run;
+    if (!h->is_ready) {
+        return;
     }
-    r->helped++;
+    r->samples_total += x->samples_total;
+    r->samples_peak = MAX(r->samples_peak, x->samples_peak);
+    tally_join(x, &t->task->grid);
+    r->helper_bytes += arena_bytes(x->arena) + x->passing_bytes;
+    arena_on_free(r->arena, free_arena, x->arena);
+    arena_free(x->scratch);
+}
+
+static void take_hands(struct tiles *t)
+{
+    for (u32 i = 0; i < t->hand_count; i++) {
+        take_hand(t, &t->hands[i]);
+    }
+    take_hand(t, &t->turn.hand);
+    t->run->helped++;
 }
 
 static void drop_hands(struct tiles *t)
 {
-    for (u32 i = 0; i < t->hand_count; i++) {
-        arena_free(t->hands[i].run.arena);
-        arena_free(t->hands[i].run.scratch);
+    for (u32 i = 0; i <= t->hand_count; i++) {
+        struct hand *h = i < t->hand_count ? &t->hands[i] : &t->turn.hand;
+        arena_free(h->run.arena);
+        arena_free(h->run.scratch);
     }
 }
 
-static bool join_tiles(const struct tiles *t, struct feed *f, struct column **columns)
+// What tiles had to say, in their order; how many series they had.
+static u64 join_told(struct tiles *t)
 {
-    struct run *r = t->run;
     u64 count = 0;
     for (u32 i = 0; i < t->count; i++) {
+        feed_warnings(t->run, &t->items[i].warnings);
+        notes_again(t->run, &t->items[i].notes);
         count += t->items[i].count;
     }
+    notes_again(t->run, &t->turn.hand.run.notes);
+    return count;
+}
+
+static bool join_tiles(const struct tiles *t, u64 count, struct feed *f, struct column **columns)
+{
+    struct run *r = t->run;
     struct op_series *series = RUN_NEW_N(r, struct op_series, count);
     struct column *all = RUN_NEW_N(r, struct column, count);
     if (!series || !all) {
@@ -217,13 +325,8 @@ static bool join_tiles(const struct tiles *t, struct feed *f, struct column **co
             memcpy(all + at, x->columns, x->count * sizeof(*all));
         }
         at += x->count;
-        feed_warnings(r, &x->warnings);
-        notes_again(r, &x->notes);
     }
     f->series = series;
-    f->series_count = (u32)count;
-    f->taken_count = (u32)count;
-    f->at = (u32)count;
     *columns = all;
     return query_tick(r);
 }
@@ -237,14 +340,14 @@ static bool may_help(const struct feed *f, const struct run *r)
 }
 
 // How many tiles; 0: too little for more than one thread, or too much to be kept. If more series
-// come than it looks, a tile finds out.
-static u32 tiles_wanted(const struct feed *f, const struct run *r, u64 series, u32 hands)
+// come than it looks, a tile finds out. kept: bytes of each series.
+static u32 tiles_wanted(const struct feed *f, const struct run *r, u64 series, u32 hands, u64 kept)
 {
     const u64 span_ms = (u64)MAX(sat_sub_i64(f->max_ms, f->min_ms), 0);
     const u64 each = span_ms / USUAL_INTERVAL_MS + 1;
     const u64 least = MAX(r->opts->helped_samples / TILES_LEAST, 1U);
-    if (series < r->opts->helped_samples / each || series > r->bytes_limit / 8 / f->taker->bytes ||
-        r->failed) {
+    if (series < r->opts->helped_samples / each ||
+        (kept > 0 && series > r->bytes_limit / 8 / kept) || r->failed) {
         return 0;
     }
     const u64 tiles =
@@ -276,39 +379,86 @@ static bool tiles_cut(struct tiles *t, struct series_cursor *c)
     return true;
 }
 
-bool range_tiles_open(struct feed *f, struct run *r, const struct range_task *task,
-                      struct column **columns, bool *done)
+// All tiles are done, and what they counted is the run's; *done false: nothing of them is kept.
+static void tiles_run(struct tiles *t, struct series_cursor *c, bool *done)
 {
-    *done = false;
+    struct storage_warnings w = {.count = 0};
+    lock_init(&t->turn.lock, LOCK_LEAF, "range_tiles");
+    crew_run(t->run->opts->pool,
+             &(struct crew_work){
+                 .tiles = t->count, .helpers = t->hand_count - 1, .fn = tile_do, .arg = t});
+    lock_fini(&t->turn.lock);
+    mem_free(t->turn.spare);
+    const struct notes *told = &t->turn.hand.run.notes;
+    *done = c->ops->close(c, &w, NULL) && !atomic_load(&t->failed) &&
+            told->omitted[NOTE_WARNING] == 0 && told->omitted[NOTE_INFO] == 0 && add_counts(t);
+    if (*done) {
+        take_hands(t);
+        feed_warnings(t->run, &w);
+    } else {
+        drop_hands(t);
+    }
+}
+
+// *begun: there are tiles, of *c. Else f goes on with the cursor, if there is one.
+static bool tiles_begin(struct tiles *t, struct feed *f, u64 kept, struct series_cursor **c,
+                        bool *begun)
+{
+    struct run *r = t->run;
+    *begun = false;
     if (!may_help(f, r)) {
         return true;
     }
-    struct series_cursor *c = feed_cursor(f, r);
-    if (!c) {
+    *c = feed_cursor(f, r);
+    if (!*c) {
         return false;
     }
+    t->hand_count = MIN(r->opts->helpers_max, HELPERS_MAX) + 1;
+    t->count = (*c)->ops->slices ? tiles_wanted(f, r, (*c)->series_about, t->hand_count, kept) : 0;
+    *begun = t->count > 0 && tiles_cut(t, *c);
+    if (!*begun && r->failed) {
+        struct storage_warnings w = {.count = 0};
+        (void)(*c)->ops->close(*c, &w, NULL);
+        return false;
+    }
+    if (!*begun) {
+        f->cursor = *c; // feed_open goes on with it.
+    }
+    return true;
+}
+
+static bool tiles_open(struct tiles *t, struct feed *f, u64 kept, struct column **columns,
+                       bool *done)
+{
+    struct series_cursor *c;
+    bool begun;
+    *done = false;
+    if (!tiles_begin(t, f, kept, &c, &begun)) {
+        return false;
+    }
+    if (begun) {
+        tiles_run(t, c, done);
+    }
+    if (!*done) {
+        return true;
+    }
+    const u64 count = join_told(t);
+    f->series_count = (u32)count;
+    f->taken_count = (u32)count;
+    f->at = (u32)count;
+    return columns ? join_tiles(t, count, f, columns) : query_tick(t->run);
+}
+
+bool range_tiles_open(struct feed *f, struct run *r, const struct range_task *task,
+                      struct column **columns, bool *done)
+{
     struct tiles t = {.run = r, .feed = f, .task = task};
-    struct storage_warnings w = {.count = 0};
-    t.hand_count = MIN(r->opts->helpers_max, HELPERS_MAX) + 1;
-    t.count = c->ops->slices ? tiles_wanted(f, r, c->series_about, t.hand_count) : 0;
-    if (t.count == 0 || !tiles_cut(&t, c)) {
-        if (r->failed) {
-            (void)c->ops->close(c, &w, NULL);
-            return false;
-        }
-        f->cursor = c; // feed_open goes on with it.
-        return true;
-    }
-    crew_run(r->opts->pool,
-             &(struct crew_work){
-                 .tiles = t.count, .helpers = t.hand_count - 1, .fn = tile_do, .arg = &t});
-    bool ok = c->ops->close(c, &w, NULL) && !atomic_load(&t.failed) && add_counts(&t);
-    if (!ok) {
-        drop_hands(&t);
-        return true;
-    }
-    take_hands(&t);
-    feed_warnings(r, &w);
-    *done = true;
-    return join_tiles(&t, f, columns);
+    return tiles_open(&t, f, f->taker->bytes, columns, done);
+}
+
+bool range_tiles_stream(struct feed *f, struct run *r, const struct range_task *task,
+                        const struct op_taker *taker, bool *done)
+{
+    struct tiles t = {.run = r, .feed = f, .task = task, .turn = {.taker = taker}};
+    return tiles_open(&t, f, 0, NULL, done);
 }

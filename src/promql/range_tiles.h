@@ -5,9 +5,13 @@
 // own; what all tiles came to is put together in the order of the series. Each thread has a run of
 // its own (struct run), so that what is noted, counted and held is put together in that order, too,
 // and does not tell who did what.
+// Who streams has the columns of each tile taken as soon as all tiles before it are: by the thread
+// that has done the tile, unless another is just at it, which goes on with this one then. Nobody
+// waits for that; a tile that is early waits.
 // Whatever goes wrong in a tile, a limit for instance, nothing of any tile is kept, and the run's
 // own thread begins again alone: what it says is what is told.
-// Memory: all columns, an eighth of the run's limit at most, and frames and buffers by thread.
+// Memory: all columns, an eighth of the run's limit at most, or, streamed, those of tiles that are
+// early; and frames and buffers by thread.
 // Threads: called by the run's; see above.
 #ifndef PROMQL_RANGE_TILES_H
 #define PROMQL_RANGE_TILES_H
@@ -20,5 +24,9 @@
 // was, because there is too little to do, nobody to help, or something went wrong.
 bool range_tiles_open(struct feed *f, struct run *r, const struct range_task *task,
                       struct column **columns, bool *done) MUST_USE;
+// The same, but that a taker has the series, with their labels as they were read, and the columns.
+// *done: f->series_count of them; f->series is nobody's.
+bool range_tiles_stream(struct feed *f, struct run *r, const struct range_task *task,
+                        const struct op_taker *taker, bool *done) MUST_USE;
 
 #endif
