@@ -14,7 +14,6 @@
 enum open_form {
     FORM_INT, // The last value is an integer over 10^exponent.
     FORM_RAW,
-    FORM_REPEAT = 2, // Bit: the last token counts repeats.
 };
 
 enum token {
@@ -142,11 +141,12 @@ void open_cells_trim_end(struct open_cells *c)
     cells_give(c, cell);
 }
 
-#define TOKENS_FEW 4U // Bytes of most values.
+#define TOKENS_FEW  4U // Bytes of most values.
+#define TOKENS_WORD 8U
 
-// Tokens on their way into a chunk.
+// Tokens on their way into a chunk: at most a run, a gap, a shift and eight bytes.
 struct token_bytes {
-    u8 bytes[16];
+    u8 bytes[24];
     u32 n;
 };
 
@@ -157,42 +157,44 @@ static inline void token_byte(struct token_bytes *t, u32 byte)
 
 static inline void token_low(struct token_bytes *t, u64 bits, u32 bytes)
 {
-    memcpy(t->bytes + t->n, &bits, sizeof(bits)); // n is at most 5 here.
+    memcpy(t->bytes + t->n, &bits, sizeof(bits)); // n is at most 6 here.
     t->n += bytes;
 }
 
-// Over the end of the cell, or near it.
-static __attribute__((noinline)) void tokens_spread(struct open_cells *c, struct open_chunk *o,
-                                                    const struct token_bytes *t)
+static inline void byte_put(struct open_cells *c, struct open_chunk *o, u8 byte)
 {
-    for (u32 i = 0; i < t->n; i++) {
-        if ((o->n == 0 && i == 0) || o->used == CELL_BYTES) {
-            u32 cell = cell_take(c);
-            cell_at(c, cell)->previous = o->tail;
-            o->tail = cell;
-            o->used = 0;
-        }
-        cell_at(c, o->tail)->bytes[o->used++] = t->bytes[i];
+    if (o->used == CELL_BYTES) {
+        u32 cell = cell_take(c);
+        cell_at(c, cell)->previous = o->tail;
+        o->tail = cell;
+        o->used = 0;
+    }
+    cell_at(c, o->tail)->bytes[o->used++] = byte;
+}
+
+// Over the end of the cell, or near it.
+static __attribute__((noinline)) void word_spread(struct open_cells *c, struct open_chunk *o,
+                                                  u64 word, u32 n)
+{
+    for (u32 i = 0; i < n; i++) {
+        byte_put(c, o, (u8)(word >> (8 * i)));
     }
 }
 
-static inline void tokens_put(struct open_cells *c, struct open_chunk *o,
-                              const struct token_bytes *t)
+// Tokens that fit into a word, which is written whole as far as the cell goes on for as long. They
+// come in a register: what was written byte by byte cannot be read as one word without a wait.
+static inline void token_word_put(struct open_cells *c, struct open_chunk *o, u64 word, u32 n)
 {
-    o->bytes = (u16)(o->bytes + t->n);
-    // Copies of fixed lengths, as far as the cell goes on for as long.
-    const u32 wide = t->n <= TOKENS_FEW ? TOKENS_FEW : sizeof(t->bytes);
-    if (UNLIKELY(o->n == 0 || o->used + wide > CELL_BYTES)) {
-        tokens_spread(c, o, t);
+    u8 *at = cell_at(c, o->tail)->bytes + o->used;
+    if (LIKELY(n <= TOKENS_FEW && o->used + TOKENS_FEW <= CELL_BYTES)) {
+        memcpy(at, &word, TOKENS_FEW);
+    } else if (o->used + TOKENS_WORD <= CELL_BYTES) {
+        memcpy(at, &word, TOKENS_WORD);
+    } else {
+        word_spread(c, o, word, n);
         return;
     }
-    u8 *at = cell_at(c, o->tail)->bytes + o->used;
-    if (LIKELY(t->n <= TOKENS_FEW)) {
-        memcpy(at, t->bytes, TOKENS_FEW);
-    } else {
-        memcpy(at, t->bytes, sizeof(t->bytes));
-    }
-    o->used = (u8)(o->used + t->n);
+    o->used = (u8)(o->used + n);
 }
 
 // To the nearest, without a call; what it makes of the largest numbers does not matter, since
@@ -210,7 +212,7 @@ static inline bool whole_at(f64 v, u32 exponent, i64 *out)
         return false;
     }
     i64 i = rounded(scaled);
-    f64 back = exponent == 0 ? (f64)i : (f64)i / powers[exponent];
+    f64 back = (f64)i / powers[exponent]; // By one as well: cheaper than a wrong guess.
     if (bits_of_f64(back) != bits_of_f64(v)) {
         return false;
     }
@@ -241,29 +243,45 @@ static void token_whole(struct token_bytes *t, struct open_chunk *o, u32 exponen
     o->form = FORM_INT;
 }
 
-static void token_difference(struct token_bytes *t, struct open_chunk *o, i64 difference)
+// How a difference of so many bits is told: what its first byte says beside the highest bits, and
+// how many bytes follow it.
+static const struct difference_form {
+    u8 first;
+    u8 bytes;
+} difference_forms[] = {
+    {TOKEN_5, 0},         {TOKEN_5, 0},         {TOKEN_5, 0},         {TOKEN_5, 0},
+    {TOKEN_5, 0},         {TOKEN_5, 0},         {TOKEN_14, 1},        {TOKEN_14, 1},
+    {TOKEN_14, 1},        {TOKEN_14, 1},        {TOKEN_14, 1},        {TOKEN_14, 1},
+    {TOKEN_14, 1},        {TOKEN_14, 1},        {TOKEN_14, 1},        {TOKEN_20, 2},
+    {TOKEN_20, 2},        {TOKEN_20, 2},        {TOKEN_20, 2},        {TOKEN_20, 2},
+    {TOKEN_20, 2},        {TOKEN_BYTES + 2, 3}, {TOKEN_BYTES + 2, 3}, {TOKEN_BYTES + 2, 3},
+    {TOKEN_BYTES + 2, 3}, {TOKEN_BYTES + 3, 4}, {TOKEN_BYTES + 3, 4}, {TOKEN_BYTES + 3, 4},
+    {TOKEN_BYTES + 3, 4}, {TOKEN_BYTES + 3, 4}, {TOKEN_BYTES + 3, 4}, {TOKEN_BYTES + 3, 4},
+    {TOKEN_BYTES + 3, 4}, {TOKEN_BYTES + 4, 5}, {TOKEN_BYTES + 4, 5}, {TOKEN_BYTES + 4, 5},
+    {TOKEN_BYTES + 4, 5}, {TOKEN_BYTES + 4, 5}, {TOKEN_BYTES + 4, 5}, {TOKEN_BYTES + 4, 5},
+    {TOKEN_BYTES + 4, 5}, {TOKEN_BYTES + 5, 6}, {TOKEN_BYTES + 5, 6}, {TOKEN_BYTES + 5, 6},
+    {TOKEN_BYTES + 5, 6}, {TOKEN_BYTES + 5, 6}, {TOKEN_BYTES + 5, 6}, {TOKEN_BYTES + 5, 6},
+    {TOKEN_BYTES + 5, 6}, {TOKEN_BYTES + 6, 7}, {TOKEN_BYTES + 6, 7}, {TOKEN_BYTES + 6, 7},
+    {TOKEN_BYTES + 6, 7}, {TOKEN_BYTES + 6, 7}, {TOKEN_BYTES + 6, 7}, {TOKEN_BYTES + 6, 7},
+    {TOKEN_BYTES + 6, 7},
+};
+#define DIFFERENCE_BITS_MAX 55U // Of two integers below INT_LIMIT, zigzag.
+static_assert(ARRAY_LEN(difference_forms) > DIFFERENCE_BITS_MAX, "each of them has a form");
+
+// The token as a word, lowest byte first, and how many bytes of it count. No branch depends on how
+// large the difference is, which nobody can guess.
+static inline u64 token_difference(u64 z, u32 *n)
 {
-    u32 zeroes = (u32)__builtin_ctzll((u64)difference);
-    if (UNLIKELY(zeroes < o->shift || (o->shift == 0 && zeroes >= SHIFT_MIN))) {
-        o->shift = (u8)(zeroes < SHIFT_MIN ? 0 : zeroes);
-        token_byte(t, TOKEN_SHIFT);
-        token_byte(t, o->shift);
-    }
-    u64 z = bits_zigzag(difference >> o->shift);
-    u32 width = bits_width(z);
-    if (width <= 5) {
-        token_byte(t, TOKEN_5 | (u32)z);
-    } else if (width <= 14) {
-        token_byte(t, TOKEN_14 | (u32)(z >> 8));
-        token_byte(t, (u32)z & 0xff);
-    } else if (width <= 20) {
-        token_byte(t, TOKEN_20 | (u32)(z >> 16));
-        token_low(t, z, 2);
-    } else {
-        u32 bytes = (width + 7) / 8;
-        token_byte(t, TOKEN_BYTES + bytes - 1);
-        token_low(t, z, bytes);
-    }
+    const struct difference_form f = difference_forms[bits_width(z)];
+    *n = 1U + f.bytes;
+    return (f.first | z >> (8U * f.bytes)) | z << 8;
+}
+
+// Whether the shift is not right for the difference.
+static inline bool shift_changes(const struct open_chunk *o, i64 difference)
+{
+    const u32 zeroes = (u32)__builtin_ctzll((u64)difference);
+    return zeroes < o->shift || (o->shift == 0 && zeroes >= SHIFT_MIN);
 }
 
 static void token_raw(struct token_bytes *t, struct open_chunk *o, u64 before, u64 bits)
@@ -284,7 +302,7 @@ static void token_other(struct token_bytes *t, struct open_chunk *o, f64 before,
 {
     i64 whole;
     u32 exponent = o->exponent;
-    bool raw = o->n > 0 && (o->form & FORM_RAW);
+    bool raw = o->n > 0 && o->form == FORM_RAW;
     if (raw && whole_at(value, exponent, &whole)) {
         token_whole(t, o, exponent, whole);
         return;
@@ -297,37 +315,99 @@ static void token_other(struct token_bytes *t, struct open_chunk *o, f64 before,
     token_raw(t, o, bits_of_f64(before), bits_of_f64(value));
 }
 
-void open_chunk_add(struct open_cells *c, struct open_chunk *o, u32 row, f64 before, f64 value)
+// A difference, after the shift that it needs.
+static void token_shifted(struct token_bytes *t, struct open_chunk *o, i64 difference)
+{
+    u32 n = 0;
+    if (shift_changes(o, difference)) {
+        const u32 zeroes = (u32)__builtin_ctzll((u64)difference);
+        o->shift = (u8)(zeroes < SHIFT_MIN ? 0 : zeroes);
+        token_byte(t, TOKEN_SHIFT);
+        token_byte(t, o->shift);
+    }
+    const u64 word = token_difference(bits_zigzag(difference >> o->shift), &n);
+    token_low(t, word, n);
+}
+
+// How far the value is from the one before, both as integers over 10^exponent; false: it is none,
+// or the chunk is raw now.
+static inline bool difference_at(const struct open_chunk *o, f64 before, f64 value, i64 *difference)
+{
+    i64 whole;
+    if (o->form != FORM_INT || !whole_at(value, o->exponent, &whole)) {
+        return false;
+    }
+    // The value before was verified when it came.
+    *difference = whole - rounded(before * powers[o->exponent]);
+    return true;
+}
+
+// Whatever is not usual: the first value, after a gap, with another shift or form.
+static __attribute__((noinline)) void value_put(struct open_cells *c, struct open_chunk *o, u32 row,
+                                                f64 before, f64 value)
 {
     struct token_bytes t = {.n = 0};
-    i64 whole;
-    DCHECK(row < ROWS_MAX && (o->n == 0 || row > o->last));
-    if (o->n == 0) {
+    i64 difference;
+    const bool first = o->n == 0;
+    const bool same = !first && bits_of_f64(before) == bits_of_f64(value);
+    const u32 pending = o->repeats > 0;
+    if (first) {
         o->first = (u8)row;
         o->tail = CELL_NONE;
+        o->used = CELL_BYTES; // Of no cell: the first byte takes one.
         o->exponent = 0;
-    } else if (UNLIKELY(row != o->last + 1U)) {
+    }
+    if (pending) {
+        token_byte(&t, o->repeats - 1U);
+        o->repeats = 0;
+    }
+    if (!first && row != o->last + 1U) {
         token_byte(&t, TOKEN_GAP);
         token_byte(&t, row - o->last - 1U);
     }
-    if (o->n > 0 && bits_of_f64(before) == bits_of_f64(value)) {
-        u8 *count = &cell_at(c, o->tail)->bytes[o->used - 1U];
-        if (t.n == 0 && (o->form & FORM_REPEAT) && *count < 0x7f) {
-            ++*count;
-        } else {
-            token_byte(&t, 0);
-            tokens_put(c, o, &t);
-            o->form |= FORM_REPEAT;
-        }
+    if (same) {
+        o->repeats = 1;
+    } else if (first || !difference_at(o, before, value, &difference)) {
+        token_other(&t, o, before, value);
     } else {
-        if (o->n > 0 && !(o->form & FORM_RAW) && whole_at(value, o->exponent, &whole)) {
-            // The value before was verified when it came.
-            token_difference(&t, o, whole - rounded(before * powers[o->exponent]));
-            o->form = FORM_INT;
-        } else {
-            token_other(&t, o, before, value);
-        }
-        tokens_put(c, o, &t);
+        token_shifted(&t, o, difference);
+    }
+    o->bytes = (u16)(o->bytes + t.n - pending + same);
+    for (u32 i = 0; i < t.n; i++) {
+        byte_put(c, o, t.bytes[i]);
+    }
+}
+
+// The value moved, by a difference of the usual form; false: it did not.
+static inline bool value_moves(struct open_cells *c, struct open_chunk *o, f64 before, f64 value)
+{
+    i64 difference;
+    u32 n;
+    if (UNLIKELY(!difference_at(o, before, value, &difference) || shift_changes(o, difference))) {
+        return false;
+    }
+    u64 word = token_difference(bits_zigzag(difference >> o->shift), &n);
+    const u32 pending = o->repeats > 0;
+    if (UNLIKELY(n + pending > TOKENS_WORD)) {
+        return false;
+    }
+    o->bytes = (u16)(o->bytes + n);
+    word = pending ? word << 8 | (o->repeats - 1U) : word;
+    o->repeats = 0;
+    token_word_put(c, o, word, n + pending);
+    return true;
+}
+
+void open_chunk_add(struct open_cells *c, struct open_chunk *o, u32 row, f64 before, f64 value)
+{
+    DCHECK(row < ROWS_MAX && (o->n == 0 || row > o->last));
+    if (UNLIKELY(o->n == 0 || row != o->last + 1U)) {
+        value_put(c, o, row, before, value);
+    } else if (bits_of_f64(before) == bits_of_f64(value)) {
+        o->bytes = (u16)(o->bytes + (o->repeats == 0));
+        o->repeats++; // Of rows, of which there are few enough.
+    } else if (!value_moves(c, o, before, value)) {
+        value_put(c, o, row, before, value);
     }
     o->n++;
     o->last = (u8)row;
@@ -344,6 +424,9 @@ void open_chunk_copy(const struct open_cells *c, const struct open_chunk *o, u8 
     u32 at = o->bytes;
     u32 part = o->used;
     CHECK(at <= OPEN_BYTES_MAX);
+    if (o->repeats > 0) {
+        out[--at] = (u8)(o->repeats - 1U);
+    }
     for (u32 cell = o->tail; at > 0; cell = cell_at(c, cell)->previous) {
         at -= part;
         memcpy(out + at, cell_at(c, cell)->bytes, part);

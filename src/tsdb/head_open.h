@@ -2,11 +2,11 @@
 //
 //   row of the series ─► last cell ─► cell before ─► … (28 bytes of tokens each)
 //
-// A value is told by what changed: nothing (counted up in place), a small difference of integers or
-// of decimals at the chunk's exponent, or the bits that differ. Adding a value is O(1) and needs
-// only the value before it; every form is verified while it is chosen, so what comes out is what
-// went in, bit for bit. Cells have one size, so that whatever a sealed chunk gave back serves the
-// next one, whichever series that is.
+// A value is told by what changed: nothing (counted beside the chunk, so that no cell is touched
+// until it moves again), a small difference of integers or of decimals at the chunk's exponent, or
+// the bits that differ. Adding a value is O(1) and needs only the value before it; every form is
+// verified while it is chosen, so what comes out is what went in, bit for bit. Cells have one size,
+// so that whatever a sealed chunk gave back serves the next one, whichever series that is.
 //
 //   00-7F  the value before again, 1 … 128 times          80-BF  14-bit difference (1 byte follows)
 //   C0-DF  5-bit difference    E0-EF  20-bit difference (2 follow)    F0-F7  1 … 8 bytes follow
@@ -58,15 +58,16 @@ void open_cells_trim_end(struct open_cells *c);
 struct open_chunk {
     struct segment *segment; // NULL = nothing open.
     u32 tail;                // Cell; of no meaning while n is 0.
-    u16 bytes;               // Of all tokens.
+    u16 bytes;               // Of all tokens, that of the repeats among them.
     u8 used;                 // Bytes of the tail.
     u8 n;
     u8 first; // Rows of the segment.
     u8 last;
     u8 exponent;
     u8 shift;
-    u8 form;  // enum open_form
-    u8 flags; // Of the series table, not of the chunk.
+    u8 form;    // enum open_form
+    u8 flags;   // Of the series table, not of the chunk.
+    u8 repeats; // Of the last value, which no cell tells yet.
 };
 
 // The next value will be written there. While the turn is held.
