@@ -11,7 +11,7 @@
 #define PRIVATE_ROWS_MIN (ROWS_MAX < 16 ? ROWS_MAX : 16)
 #define REPLAY_AHEAD     16U
 #define T_OLDEST         (-((i64)1 << 60)) // Windows and sums stay far from overflow.
-#define PREFETCH_AHEAD   12U
+#define PREFETCH_AHEAD   40U
 #define APPLY_AHEAD      8U
 
 i64 window_floor(i64 t, i64 range_ms)
@@ -240,8 +240,7 @@ static void plan_reserve(struct head_plan *p, u32 more)
 }
 
 // There is room for it.
-static inline void plan_add(struct head *h, struct head_plan *p, struct head_row *r,
-                            struct head_write w)
+static inline void plan_add(struct head_plan *p, struct head_row *r, struct head_write w)
 {
     w.t_was = r->t_last;
     w.v_was = r->v_last;
@@ -251,7 +250,6 @@ static inline void plan_add(struct head *h, struct head_plan *p, struct head_row
     head_row_plan(r, p->n);
     if (!w.late) {
         head_row_plan_sample(r, w.t, w.value);
-        open_chunk_prefetch(&h->cells, &r->open);
     }
 }
 
@@ -321,7 +319,7 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     }
     plan_reserve(plan, 1);
     struct head_row *r = &h->rows[at];
-    plan_add(h, plan, r,
+    plan_add(plan, r,
              (struct head_write){.t = t, .value = value, .ordinal = at, .late = t < r->t_last});
     return outcome;
 }
@@ -356,7 +354,7 @@ u32 head_check_floats(struct head *h, struct head_plan *plan, const struct head_
         }
         if (LIKELY(ref.ordinal < count &&
                    check_quick(&rows[ref.ordinal], plan, rules, ref.generation, t))) {
-            plan_add(h, plan, &rows[ref.ordinal],
+            plan_add(plan, &rows[ref.ordinal],
                      (struct head_write){.t = t, .value = value, .ordinal = ref.ordinal});
             b.outcomes[i] = APPEND_STORED;
         } else {
@@ -515,7 +513,8 @@ static inline bool value_next(struct head *h, struct head_row *r, const struct h
     return true;
 }
 
-static inline void write_apply(struct head *h, const struct head_write *w, u32 number, bool note,
+// false: a late sample that was there already.
+static inline bool write_apply(struct head *h, const struct head_write *w, u32 number, bool note,
                                struct row_at *at)
 {
     struct head_row *r = &h->rows[w->ordinal];
@@ -529,13 +528,12 @@ static inline void write_apply(struct head *h, const struct head_write *w, u32 n
                       (struct head_sample){w->t, w->value}, at);
         }
     } else if (!window_late_add(head_window_at(h, w->t), w->ordinal, w->t, w->value)) {
-        return;
+        return false;
     }
     if (note) {
         pins_note(&h->pins, w->ordinal, w->t, &h->note[w->ordinal]);
     }
-    h->t_max = MAX(h->t_max, w->t);
-    h->stored_total++;
+    return true;
 }
 
 // Longer than HEAD_SLICE: a reader that could come between two slices makes every sample cost a
@@ -572,9 +570,30 @@ static void boxes_keep(struct head *h, struct head_plan *plan)
 static inline void apply_prefetch(const struct head *h, const struct head_plan *plan, u32 i)
 {
     const u32 far = plan->writes[MIN(i + 2 * APPLY_AHEAD, plan->n - 1)].ordinal;
-    const u32 near = plan->writes[MIN(i + APPLY_AHEAD, plan->n - 1)].ordinal;
+    const struct head_write *near = &plan->writes[MIN(i + APPLY_AHEAD, plan->n - 1)];
     __builtin_prefetch(&h->rows[far], 1);
-    open_chunk_prefetch(&h->cells, &h->rows[near].open);
+    if (bits_of_f64(near->value) != bits_of_f64(near->v_was)) {
+        open_chunk_prefetch(&h->cells, &h->rows[near->ordinal].open);
+    }
+}
+
+// With the lock.
+static void slice_apply(struct head *h, const struct head_plan *plan, u32 from, u32 to,
+                        struct row_at *at)
+{
+    const bool note = h->pins.readers > 0;
+    i64 t_max = h->t_max;
+    u32 stored = 0;
+    for (u32 i = from; i < to; i++) {
+        const struct head_write *w = &plan->writes[i];
+        apply_prefetch(h, plan, i);
+        if (write_apply(h, w, i + 1, note, at)) {
+            t_max = MAX(t_max, w->t);
+            stored++;
+        }
+    }
+    h->t_max = t_max;
+    h->stored_total += stored;
 }
 
 void head_apply(struct head *h, struct head_plan *plan)
@@ -588,13 +607,12 @@ void head_apply(struct head *h, struct head_plan *plan)
     if (sliced) {
         (void)pins_open(&h->pins); // Keeps the notes while a reader may open between slices.
     }
-    for (u32 i = 0; i < plan->n; i++) {
-        if (i > 0 && i % APPLY_SLICE == 0) {
+    for (u32 i = 0; i < plan->n; i += APPLY_SLICE) {
+        if (i > 0) {
             lock_drop(&h->lock);
             lock_take(&h->lock);
         }
-        apply_prefetch(h, plan, i);
-        write_apply(h, &plan->writes[i], i + 1, h->pins.readers > 0, &at);
+        slice_apply(h, plan, i, MIN(plan->n, i + APPLY_SLICE), &at);
     }
     h->pins.commit++;
     if (sliced) {
