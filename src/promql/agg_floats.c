@@ -135,6 +135,31 @@ void agg_floats_put(struct agg_floats *a, u32 group, u32 step, f64 v)
     }
 }
 
+void agg_floats_put_all(struct agg_floats *a, u32 group, u32 step, const f64 *v, u32 n)
+{
+    const u64 at = (u64)group * a->steps + step;
+    if (n == 0) {
+        return;
+    }
+    agg_floats_put(a, group, step, v[0]);
+    if (a->lost) {
+        struct kahan k = {.sum = a->values[at], .lost = a->lost[at]};
+        for (u32 i = 1; i < n; i++) {
+            kahan_add(&k, v[i]);
+        }
+        a->values[at] = k.sum;
+        a->lost[at] = k.lost;
+    } else if (a->op == AGG_COUNT) {
+        a->values[at] += n - 1; // A whole number that a double has room for.
+    } else {
+        f64 value = a->values[at];
+        for (u32 i = 1; i < n; i++) {
+            fold_one(a->op, &value, v[i]);
+        }
+        a->values[at] = value;
+    }
+}
+
 // How many bits from the lowest set one on are set.
 static u32 run_of(u64 bits, u32 low)
 {

@@ -37,6 +37,8 @@ bool agg_floats_grow(struct agg_floats *a, struct run *r, u32 groups) MUST_USE;
 // A column without histograms.
 void agg_floats_fold(struct agg_floats *a, u32 group, const struct column *c);
 void agg_floats_put(struct agg_floats *a, u32 group, u32 step, f64 v);
+// n values of one group and step, one after the other.
+void agg_floats_put_all(struct agg_floats *a, u32 group, u32 step, const f64 *v, u32 n);
 // All steps of a group, into an empty column.
 void agg_floats_get(const struct agg_floats *a, u32 group, struct column *out);
 

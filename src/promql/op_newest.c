@@ -39,7 +39,7 @@ static bool make_room(struct op_newest *o, struct run *r, u32 more)
         return true;
     }
     const u32 cap = MAX(MAX(SERIES_AT_FIRST, o->cap * 2), count + more);
-    f64 *values = run_grow(r, o->values, count, cap, sizeof(f64));
+    f64 *values = run_grow_raw(r, o->values, count, cap, sizeof(f64));
     struct op_series *series =
         o->has_series ? run_grow(r, o->base.series, count, cap, sizeof(*series)) : NULL;
     const struct hist **hists = o->hists ? run_grow(r, o->hists, count, cap, sizeof(void *)) : NULL;
@@ -109,6 +109,19 @@ static bool put_series(struct op_newest *o, struct run *r, const struct series_n
     return true;
 }
 
+// The same of all that came, if nothing but values is wanted and came. How many were put.
+static u32 put_values(struct op_newest *o, const struct series_newest *n)
+{
+    const u32 before = o->base.series_count;
+    u32 at = before;
+    for (u32 i = 0; i < n->n; i++) {
+        o->values[at] = n->values[i]; // Of a series that has ended the next one takes the place.
+        at += !is_stale_nan(n->values[i]);
+    }
+    o->base.series_count = at;
+    return at - before;
+}
+
 static struct series_cursor *newest_select(struct op_newest *o, struct run *r)
 {
     const struct feed *f = &o->feed;
@@ -133,8 +146,12 @@ static bool read_all(struct op_newest *o, struct run *r, struct series_cursor *c
     bool ok = make_room(o, r, (u32)MIN(c->series_about, UINT32_MAX / 4));
     u64 counted = 0;
     while (ok && c->ops->newest(c, &n)) {
+        const bool values_only = o->what == SELECT_VALUE && !o->has_series && !n.hists;
         ok = query_tick(r) && make_room(o, r, n.n);
-        for (u32 i = 0; ok && i < n.n; i++) {
+        if (ok && values_only) {
+            counted += put_values(o, &n);
+        }
+        for (u32 i = 0; ok && !values_only && i < n.n; i++) {
             ok = put_series(o, r, &n, i, &counted);
         }
     }

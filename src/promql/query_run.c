@@ -125,6 +125,15 @@ void *run_grow(struct run *r, void *old, u64 count_old, u64 count_new, u64 size)
     return grown;
 }
 
+void *run_grow_raw(struct run *r, const void *old, u64 count_old, u64 count_new, u64 size)
+{
+    u8 *grown = run_alloc_raw(r, count_new, size);
+    if (grown && count_old > 0) {
+        memcpy(grown, old, count_old * size);
+    }
+    return grown;
+}
+
 bool run_hold(struct run *r, u64 samples)
 {
     r->samples_held += samples;

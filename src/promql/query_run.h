@@ -86,6 +86,8 @@ void *run_alloc_raw(struct run *r, u64 count, u64 size) MUST_USE;
 bool run_room(struct run *r, u64 bytes) MUST_USE;
 // A grown copy of an array.
 void *run_grow(struct run *r, void *old, u64 count_old, u64 count_new, u64 size) MUST_USE;
+// The same, what is more of it not zeroed.
+void *run_grow_raw(struct run *r, const void *old, u64 count_old, u64 count_new, u64 size) MUST_USE;
 
 // Points held in memory at once.
 bool run_hold(struct run *r, u64 samples) MUST_USE;

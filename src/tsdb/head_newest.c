@@ -3,7 +3,6 @@
 #include "base/arena.h"
 #include "base/str.h"
 #include "tsdb/box.h"
-#include "tsdb/head.h"
 #include "tsdb/tombstone.h"
 
 #define PREFETCH_AHEAD 16U
@@ -21,29 +20,24 @@ static bool is_deleted(const struct tombstones *dead, u32 ordinal, i64 t)
     return false;
 }
 
-enum newest_state head_newest_state(const struct head_read *r, const struct tombstones *dead,
-                                    u32 ordinal, i64 *t, f64 *value)
+struct newest_look head_newest_look(const struct head_read *r, const struct tombstones *dead)
 {
     const struct head *h = r->head;
-    i64 at;
-    f64 v;
-    if (!head_live(h, ordinal)) {
-        return NEWEST_NONE;
-    }
-    if (!head_row_newest(&h->rows[ordinal], &at, &v) || at > r->max_ms) {
-        return NEWEST_READ;
-    }
-    if (at == T_NEVER || at < r->min_ms) {
-        return NEWEST_NONE;
-    }
+    return (struct newest_look){.rows = h->rows,
+                                .count = h->count,
+                                .all_plain = !dead && pins_none_after(&h->pins, r->commit),
+                                .min_ms = r->min_ms,
+                                .max_ms = r->max_ms,
+                                .reader = r,
+                                .dead = dead};
+}
+
+bool head_newest_there(const struct newest_look *l, u32 ordinal, i64 t)
+{
+    const struct head *h = l->reader->head;
     const struct pin_ask ask = {
-        .commit = r->commit, .newest = h->note[ordinal], .ordinal = ordinal};
-    if (!pins_all_seen(&h->pins, &ask) || (dead && is_deleted(dead, ordinal, at))) {
-        return NEWEST_READ;
-    }
-    *t = at;
-    *value = v;
-    return NEWEST_KNOWN;
+        .commit = l->reader->commit, .newest = h->note[ordinal], .ordinal = ordinal};
+    return pins_all_seen(&h->pins, &ask) && !(l->dead && is_deleted(l->dead, ordinal, t));
 }
 
 // The names wanted, as the index numbers them. Threads: owned by the call.
@@ -102,12 +96,12 @@ static struct labels labels_found(const struct head_read *r, const struct names_
 static void slice_get(const struct head_read *r, const struct tombstones *dead, const u32 *ordinals,
                       u32 from, u32 to, struct head_newest *out)
 {
-    const struct head *h = r->head;
+    const struct newest_look look = head_newest_look(r, dead);
     for (u32 i = from; i < to; i++) {
         const u32 ahead = ordinals[MIN(i + PREFETCH_AHEAD, to - 1)];
-        __builtin_prefetch(&h->rows[ahead]);
+        __builtin_prefetch(&look.rows[ahead]);
         const enum newest_state s =
-            head_newest_state(r, dead, ordinals[i], &out->t_ms[i], &out->values[i]);
+            head_newest_state(&look, ordinals[i], &out->t_ms[i], &out->values[i]);
         out->states[i] = s == NEWEST_KNOWN && is_box(out->values[i]) ? NEWEST_READ : (u8)s;
     }
 }

@@ -76,6 +76,13 @@ bool pins_all_seen(const struct head_pins *p, const struct pin_ask *ask)
     return note->ordinal != ask->ordinal || note->commit <= ask->commit;
 }
 
+// Notes stand in the order of their commits: the newest tells for all.
+bool pins_none_after(const struct head_pins *p, u64 commit)
+{
+    return p->lost_commit <= commit &&
+           (p->next == p->first || p->notes[(p->next - 1) % p->cap].commit <= commit);
+}
+
 bool pins_hidden(const struct head_pins *p, const struct pin_ask *ask, struct arena *a,
                  struct pin_hidden *out, struct error *e)
 {

@@ -56,6 +56,8 @@ struct pin_ask {
 };
 // Whether a reader pinned at commit sees every sample of the series; false if that is not known.
 bool pins_all_seen(const struct head_pins *p, const struct pin_ask *ask);
+// The same of every series at once.
+bool pins_none_after(const struct head_pins *p, u64 commit);
 struct pin_hidden {
     i64 *t; // In the arena.
     u32 n;

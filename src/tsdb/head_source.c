@@ -211,8 +211,8 @@ void head_source_sure(const struct head_read *r, const struct tombstones *dead,
 {
     struct head *h = r->head;
     const u64 count = postings_count(set);
-    u32 *ordinals = MEM_NEW_N(u32, count + 1);
-    u32 *known = MEM_NEW_N(u32, count + 1);
+    u32 *ordinals = MEM_GROW(NULL, count + 1, u32);
+    u32 *known = MEM_GROW(NULL, count + 1, u32);
     u32 known_n = 0;
     u32 left = 0; // Those that have to be read move to the front.
     i64 t;
@@ -220,9 +220,10 @@ void head_source_sure(const struct head_read *r, const struct tombstones *dead,
     postings_list(set, ordinals);
     for (u64 from = 0; from < count; from += SURE_SLICE) {
         lock_take(&h->lock);
+        const struct newest_look look = head_newest_look(r, dead);
         for (u64 i = from; i < count && i < from + SURE_SLICE; i++) {
-            __builtin_prefetch(&h->rows[ordinals[MIN(i + PREFETCH_AHEAD, count - 1)]]);
-            const enum newest_state s = head_newest_state(r, dead, ordinals[i], &t, &value);
+            __builtin_prefetch(&look.rows[ordinals[MIN(i + PREFETCH_AHEAD, count - 1)]]);
+            const enum newest_state s = head_newest_state(&look, ordinals[i], &t, &value);
             if (s == NEWEST_KNOWN) {
                 known[known_n++] = ordinals[i];
             } else if (s == NEWEST_READ) {

@@ -113,6 +113,7 @@ struct sure_look {
 static bool sure_slice(const struct head_values_ask *a, u64 handle, struct sure_look *look)
 {
     const struct postings *with = head_index_postings(&a->reader->head->index, handle);
+    const struct newest_look newest = head_newest_look(a->reader, a->dead);
     bool more = with != NULL;
     u32 leaps = SURE_SLICE;
     for (u32 i = 0; more && !look->found && i < SURE_SLICE; i++) {
@@ -125,7 +126,7 @@ static bool sure_slice(const struct head_values_ask *a, u64 handle, struct sure_
             look->at = walk == POSTINGS_LATER ? ordinal : look->at;
             return walk == POSTINGS_LATER;
         }
-        const enum newest_state s = head_newest_state(a->reader, a->dead, ordinal, &t, &value);
+        const enum newest_state s = head_newest_state(&newest, ordinal, &t, &value);
         look->found = s == NEWEST_KNOWN;
         if (s == NEWEST_READ) {
             postings_add(look->unsure, ordinal);
@@ -165,6 +166,7 @@ static void first_slice(const struct head_values_ask *a, const u64 *handles, u32
                         struct first_series *firsts, bool *sure)
 {
     const struct head *h = a->reader->head;
+    const struct newest_look look = head_newest_look(a->reader, a->dead);
     i64 t;
     f64 value;
     u32 leaps = SURE_SLICE;
@@ -179,9 +181,8 @@ static void first_slice(const struct head_values_ask *a, const u64 *handles, u32
         }
     }
     for (u32 i = 0; i < n; i++) {
-        sure[i] =
-            firsts[i].walk == POSTINGS_BOTH &&
-            head_newest_state(a->reader, a->dead, firsts[i].ordinal, &t, &value) == NEWEST_KNOWN;
+        sure[i] = firsts[i].walk == POSTINGS_BOTH &&
+                  head_newest_state(&look, firsts[i].ordinal, &t, &value) == NEWEST_KNOWN;
     }
 }
 

@@ -168,7 +168,7 @@ static bool shards_list(struct newest_cursor *c, struct error *e)
         s->count = (u32)postings_count(s->set);
         ok = ok && cursor_charge(c->reader, 0, 0, (u64)s->count * sizeof(u32));
         if (ok) {
-            s->ordinals = MEM_NEW_N(u32, (size_t)s->count + 1);
+            s->ordinals = MEM_GROW(NULL, (size_t)s->count + 1, u32);
             postings_list(s->set, s->ordinals);
         }
         postings_free(s->set);
