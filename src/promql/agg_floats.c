@@ -137,26 +137,27 @@ void agg_floats_put(struct agg_floats *a, u32 group, u32 step, f64 v)
 
 void agg_floats_put_all(struct agg_floats *a, u32 group, u32 step, const f64 *v, u32 n)
 {
-    const u64 at = (u64)group * a->steps + step;
     if (n == 0) {
         return;
     }
     agg_floats_put(a, group, step, v[0]);
-    if (a->lost) {
-        struct kahan k = {.sum = a->values[at], .lost = a->lost[at]};
+    const struct agg_row *row = &a->rows[group];
+    f64 *value = &row->values[step];
+    if (row->lost) {
+        struct kahan k = {.sum = *value, .lost = row->lost[step]};
         for (u32 i = 1; i < n; i++) {
             kahan_add(&k, v[i]);
         }
-        a->values[at] = k.sum;
-        a->lost[at] = k.lost;
+        *value = k.sum;
+        row->lost[step] = k.lost;
     } else if (a->op == AGG_COUNT) {
-        a->values[at] += n - 1; // A whole number that a double has room for.
+        *value += n - 1; // A whole number that a double has room for.
     } else {
-        f64 value = a->values[at];
+        f64 folded = *value;
         for (u32 i = 1; i < n; i++) {
-            fold_one(a->op, &value, v[i]);
+            fold_one(a->op, &folded, v[i]);
         }
-        a->values[at] = value;
+        *value = folded;
     }
 }
 

@@ -262,7 +262,7 @@ static struct place place_of(const struct op_aggregate *o, u32 series)
 // The same of one step, all series at once.
 static bool fold_instants(struct op_aggregate *o, struct run *r, const struct instants *x)
 {
-    if (!x->hists && o->floats.values && o->grouping.slots.count == 1) {
+    if (!x->hists && o->in_arrays && o->grouping.slots.count == 1) {
         agg_floats_put_all(&o->floats, 0, 0, x->values, o->child->series_count);
         return true;
     }
