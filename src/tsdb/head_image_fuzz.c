@@ -116,25 +116,40 @@ static void image_made(struct buf *out, str in)
     }
 }
 
-static void values_read(const struct head_piece *p, struct arena *a)
+// How many of a chunk's rows have a value.
+static u32 rows_count(const struct segment *segment, const u8 *present, u32 first, u32 last)
 {
-    f64 values[ROWS_MAX];
-    struct box_list list = {.arena = a};
-    const u8 *present = p->present;
     u32 rows = 0;
-    for (u32 row = p->first; row <= p->last; row++) {
-        CHECK(row < p->segment->n);
+    for (u32 row = first; row <= last; row++) {
+        CHECK(row < segment->n);
         rows += !present || presence_has(present, row);
     }
-    CHECK(rows == p->n);
-    if (p->tokens) {
-        open_tokens_decode(p->bytes, p->n, values, NULL, p->first);
-    } else if (!chunk_pack_decode(p->bytes, p->n, values, NULL)) {
-        return; // A reader is told.
+    return rows;
+}
+
+static void boxes_read(const struct segment *segment, f64 *values, u32 n, struct arena *a)
+{
+    struct box_list list = {.arena = a};
+    if (head_boxes_of(segment)) {
+        (void)!box_store_open(head_boxes_of(segment), values, n, &list);
     }
-    if (p->boxes) {
-        (void)!box_store_open(p->boxes, values, p->n, &list);
+}
+
+static void piece_read(const struct head_piece *p, struct arena *a)
+{
+    f64 values[ROWS_MAX];
+    CHECK(rows_count(p->segment, head_piece_presence(p), p->first, p->last) == p->n);
+    if (chunk_pack_decode(head_piece_bytes(p), p->n, values, NULL)) { // Else a reader is told.
+        boxes_read(p->segment, values, p->n, a);
     }
+}
+
+static void open_read(const struct head_open *o, struct arena *a)
+{
+    f64 values[ROWS_MAX];
+    CHECK(rows_count(o->segment, o->present, o->first, o->last) == o->n);
+    open_tokens_decode((str){(const char *)o->tokens, o->bytes}, o->n, values, NULL, o->first);
+    boxes_read(o->segment, values, o->n, a);
 }
 
 // What a careless caller would do with what is read: counts by the bits of the whole part.
@@ -152,14 +167,17 @@ static void late_count(f64 value)
 static void series_read(const struct head_series *s, struct arena *a)
 {
     for (u32 i = 0; i < s->piece_count; i++) {
-        values_read(&s->pieces[i], a);
+        piece_read(&s->pieces[i], a);
     }
-    for (u32 i = 0; i < s->late_n; i++) {
+    if (s->open) {
+        open_read(s->open, a);
+    }
+    for (u32 i = 0; s->late && i < s->late->n; i++) {
         struct box_list list = {.arena = a};
-        f64 value = s->late_values[i];
+        f64 value = s->late->values[i];
         late_count(value);
-        if (s->late_boxes && s->late_boxes[i]) {
-            (void)!box_store_open(s->late_boxes[i], &value, 1, &list);
+        if (s->late->boxes && s->late->boxes[i]) {
+            (void)!box_store_open(s->late->boxes[i], &value, 1, &list);
         }
     }
 }

@@ -21,12 +21,6 @@ struct label_kept {
     struct label labels[LABEL_KEPT];
 };
 
-// A sealed chunk that overlaps. Threads: owned.
-struct chunk_found {
-    const struct sealed *chunk;
-    const struct segment *segment;
-};
-
 // The newest sealed chunks of the series of a slice, learnt under the lock: what they lead to does
 // not change and is walked without it. Threads: owned.
 struct slice {
@@ -35,7 +29,7 @@ struct slice {
     u32 *newest; // [series * window_count + window]
     u32 found;   // Series with samples.
     struct label_kept *kept;
-    struct chunk_found *chunks; // Of one series, newest first.
+    struct head_piece *chunks; // Of one series, newest first.
     u32 chunk_count;
     u32 chunk_cap;
 };
@@ -56,18 +50,23 @@ static struct slice slice_make(const struct head_read *r)
     return s;
 }
 
-static const struct box_store *boxes_of(const struct segment *s)
+const struct box_store *head_boxes_of(const struct segment *s)
 {
     return box_store_empty(&s->window->boxes) ? NULL : &s->window->boxes;
 }
 
-static void found_add(struct slice *slice, struct chunk_found c)
+static void found_add(struct slice *slice, const struct segment *segment, const struct sealed *c)
 {
     if (slice->chunk_count == slice->chunk_cap) {
         slice->chunk_cap = MAX(64U, slice->chunk_cap * 2);
-        slice->chunks = MEM_GROW(slice->chunks, slice->chunk_cap, struct chunk_found);
+        slice->chunks = MEM_GROW(slice->chunks, slice->chunk_cap, struct head_piece);
     }
-    slice->chunks[slice->chunk_count++] = c;
+    slice->chunks[slice->chunk_count++] = (struct head_piece){.segment = segment,
+                                                              .data = c->data,
+                                                              .bytes = c->bytes,
+                                                              .n = c->n,
+                                                              .first = c->first,
+                                                              .last = c->last};
 }
 
 // Finds the chunks of a series in a window that overlap, newest first. Each is looked at once: its
@@ -75,21 +74,21 @@ static void found_add(struct slice *slice, struct chunk_found c)
 static bool chunks_find(const struct head_read *r, struct slice *slice, u32 window, u32 newest)
 {
     const struct head_window *w = slice->windows[window];
-    struct chunk_found c;
-    for (u32 at = newest; at != SEALED_NONE; at = c.chunk->older) {
-        c.chunk = sealed_at(&w->sealed, at);
-        if (!c.chunk) {
+    const struct sealed *c;
+    for (u32 at = newest; at != SEALED_NONE; at = c->older) {
+        c = sealed_at(&w->sealed, at);
+        if (!c) {
             return false;
         }
-        c.segment = window_segment_at(w, c.chunk->segment);
-        if (overlaps(c.segment, c.chunk->first, c.chunk->last, r->min_ms, r->max_ms)) {
-            found_add(slice, c);
+        const struct segment *segment = window_segment_at(w, c->segment);
+        if (overlaps(segment, c->first, c->last, r->min_ms, r->max_ms)) {
+            found_add(slice, segment, c);
         }
     }
     return true;
 }
 
-// Without the lock: the sealed chunks go before what is open.
+// Without the lock: the sealed chunks.
 static bool sealed_pieces(const struct head_read *r, struct slice *slice, const u32 *newest,
                           struct head_series *s, struct error *e)
 {
@@ -99,28 +98,16 @@ static bool sealed_pieces(const struct head_read *r, struct slice *slice, const 
             return sealed_damaged(e);
         }
     }
-    const u32 total = slice->chunk_count;
-    if (total == 0) {
+    const u32 n = slice->chunk_count;
+    if (n == 0) {
         return true;
     }
-    struct head_piece *pieces =
-        ARENA_NEW_N(r->arena, struct head_piece, (size_t)total + s->piece_count);
-    for (u32 i = 0; i < total; i++) {
-        const struct sealed *c = slice->chunks[total - 1 - i].chunk;
-        const struct segment *segment = slice->chunks[total - 1 - i].segment;
-        pieces[i] = (struct head_piece){.segment = segment,
-                                        .present = sealed_presence(c),
-                                        .bytes = sealed_bytes(c),
-                                        .boxes = boxes_of(segment),
-                                        .first = c->first,
-                                        .last = c->last,
-                                        .n = c->n};
-    }
-    if (s->piece_count > 0) {
-        pieces[total] = s->pieces[0];
+    struct head_piece *pieces = arena_raw(r->arena, n, sizeof(*pieces));
+    for (u32 i = 0; i < n; i++) {
+        pieces[i] = slice->chunks[n - 1 - i];
     }
     s->pieces = pieces;
-    s->piece_count += total;
+    s->piece_count = n;
     return true;
 }
 
@@ -130,45 +117,42 @@ static bool open_overlaps(const struct head_read *r, u32 ordinal)
     return o->segment && o->n > 0 && overlaps(o->segment, o->first, o->last, r->min_ms, r->max_ms);
 }
 
-static void open_copy(const struct head_read *r, u32 ordinal, struct head_series *s)
+static const struct head_open *open_copy(const struct head_read *r, u32 ordinal)
 {
     const struct open_chunk *o = &r->head->rows[ordinal].open;
-    u8 *tokens = ARENA_NEW_N(r->arena, u8, (size_t)o->bytes);
-    open_chunk_copy(&r->head->cells, o, tokens);
-    struct head_piece *p = &s->pieces[s->piece_count++];
-    *p = (struct head_piece){.segment = o->segment,
-                             .bytes = {(const char *)tokens, o->bytes},
-                             .tokens = true,
-                             .boxes = boxes_of(o->segment),
-                             .first = o->first,
-                             .last = o->last,
-                             .n = o->n};
+    struct head_open *p = arena_raw(r->arena, sizeof(*p) + o->bytes, 1);
+    *p = (struct head_open){
+        .segment = o->segment, .first = o->first, .last = o->last, .n = o->n, .bytes = o->bytes};
+    open_chunk_copy(&r->head->cells, o, p->tokens);
     if (open_chunk_gaps(o)) { // Its rows are known only by reading it.
         f64 *values = ARENA_NEW_N(r->arena, f64, o->n);
         u8 *present = ARENA_NEW_N(r->arena, u8, PRESENCE_BYTES);
-        open_tokens_decode(p->bytes, o->n, values, present, o->first);
+        const str tokens = {(const char *)p->tokens, p->bytes};
+        open_tokens_decode(tokens, o->n, values, present, o->first);
         p->values = values;
         p->present = present;
     }
+    return p;
 }
 
 // The late samples of one window that are in the range.
 static void late_add(const struct head_read *r, const struct head_window *w,
-                     const struct late_run *late, struct head_series *s)
+                     const struct late_run *from, struct head_late *late)
 {
-    for (u32 k = 0; k < late->n; k++) {
-        if (late->t[k] < r->min_ms || late->t[k] > r->max_ms) {
+    for (u32 k = 0; k < from->n; k++) {
+        if (from->t[k] < r->min_ms || from->t[k] > r->max_ms) {
             continue;
         }
-        if (s->late_boxes) {
-            s->late_boxes[s->late_n] = &w->boxes;
+        if (late->boxes) {
+            late->boxes[late->n] = &w->boxes;
         }
-        s->late_t[s->late_n] = late->t[k];
-        s->late_values[s->late_n++] = late->values[k];
+        late->t[late->n] = from->t[k];
+        late->values[late->n++] = from->values[k];
     }
 }
 
-static void late_copy(const struct head_read *r, u32 ordinal, struct head_series *s)
+// NULL: there are none.
+static const struct head_late *late_copy(const struct head_read *r, u32 ordinal)
 {
     const struct head *h = r->head;
     u32 n = 0;
@@ -179,17 +163,19 @@ static void late_copy(const struct head_read *r, u32 ordinal, struct head_series
         boxed = boxed || (late && !box_store_empty(&h->windows[i]->boxes));
     }
     if (n == 0) {
-        return;
+        return NULL;
     }
-    s->late_t = ARENA_NEW_N(r->arena, i64, n);
-    s->late_values = ARENA_NEW_N(r->arena, f64, n);
-    s->late_boxes = boxed ? arena_alloc(r->arena, n, sizeof(void *)) : NULL;
+    struct head_late *late = ARENA_NEW(r->arena, struct head_late);
+    late->t = ARENA_NEW_N(r->arena, i64, n);
+    late->values = ARENA_NEW_N(r->arena, f64, n);
+    late->boxes = boxed ? arena_alloc(r->arena, n, sizeof(void *)) : NULL;
     for (u32 i = 0; i < h->window_count; i++) {
-        const struct late_run *late = window_late(h->windows[i], ordinal);
-        if (late) {
-            late_add(r, h->windows[i], late, s);
+        const struct late_run *from = window_late(h->windows[i], ordinal);
+        if (from) {
+            late_add(r, h->windows[i], from, late);
         }
     }
+    return late->n > 0 ? late : NULL;
 }
 
 static void label_kept_forget(struct label_kept *kept)
@@ -209,7 +195,7 @@ struct labels head_read_labels(const struct head_read *r, struct label_kept *kep
     const struct head *h = r->head;
     const struct head_index *x = &h->index;
     const u32 n = head_label_count(h, ordinal);
-    struct label *items = ARENA_NEW_N(r->arena, struct label, (size_t)n + 1);
+    struct label *items = arena_raw(r->arena, (size_t)n + 1, sizeof(*items));
     struct pair_walk w = head_parts_walk(&h->parts, h->target[ordinal], h->rows[ordinal].own - 1);
     (void)pair_walk_next(&w); // The tenant's.
     for (u32 i = 0; i < n; i++) {
@@ -238,13 +224,10 @@ static bool series_copy(const struct head_read *r, struct slice *slice, u32 ordi
         newest[i] = window_chunk(slice->windows[i], ordinal);
         sealed |= newest[i];
     }
-    *s = (struct head_series){.ordinal = ordinal};
-    late_copy(r, ordinal, s);
-    if (open_overlaps(r, ordinal)) {
-        s->pieces = ARENA_NEW(r->arena, struct head_piece);
-        open_copy(r, ordinal, s);
-    }
-    if (sealed == SEALED_NONE && s->piece_count == 0 && s->late_n == 0) {
+    *s = (struct head_series){.ordinal = ordinal,
+                              .late = late_copy(r, ordinal),
+                              .open = open_overlaps(r, ordinal) ? open_copy(r, ordinal) : NULL};
+    if (sealed == SEALED_NONE && !s->open && !s->late) {
         return true;
     }
     slice->found++;
@@ -305,7 +288,7 @@ static bool slice_read(const struct head_read *r, struct slice *slice, const u32
         series[kept] = series[i];
         ok = sealed_pieces(r, slice, slice->newest + (size_t)i * slice->window_count, &series[kept],
                            e);
-        kept += series[kept].piece_count > 0 || series[kept].late_n > 0;
+        kept += series[kept].piece_count > 0 || series[kept].open || series[kept].late;
     }
     slice->found = kept;
     return ok;

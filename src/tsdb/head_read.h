@@ -16,17 +16,44 @@ struct error;
 struct head;
 struct postings;
 
-// One chunk: sealed, or the copy of an open one.
+// A sealed chunk. What it says of itself is copied while its checksum holds, since its page may be of
+// a file. Threads: owned.
 struct head_piece {
     const struct segment *segment;
+    const u8 *data; // Of the chunk: presence unless it has every row, then the packed bytes.
+    u16 bytes;      // Packed.
+    u8 n;
+    u8 first; // Rows of the segment.
+    u8 last;
+};
+static inline const u8 *head_piece_presence(const struct head_piece *p) // NULL: every row.
+{
+    return p->n == p->last - p->first + 1 ? NULL : p->data;
+}
+static inline str head_piece_bytes(const struct head_piece *p)
+{
+    const size_t skip = head_piece_presence(p) ? PRESENCE_BYTES : 0;
+    return (str){(const char *)p->data + skip, p->bytes};
+}
+
+// The copy of an open chunk. Threads: owned.
+struct head_open {
+    const struct segment *segment;
     const u8 *present; // Bit per row of the segment; NULL = all from first to last.
-    const f64 *values; // NULL: bytes.
-    str bytes;         // Packed, or the tokens of an open chunk.
-    bool tokens;
-    const struct box_store *boxes; // What its values may refer to; NULL = they do not.
+    const f64 *values; // NULL: tokens.
     u32 first;
     u32 last;
     u32 n;
+    u32 bytes;
+    u8 tokens[];
+};
+
+// Late samples, of all windows. Threads: owned.
+struct head_late {
+    u32 n;
+    i64 *t;
+    f64 *values;
+    const struct box_store **boxes; // Of each sample's window; NULL = none refers.
 };
 
 // A series as the reader sees it. Threads: owned.
@@ -34,13 +61,13 @@ struct head_series {
     struct labels labels;
     u32 ordinal;
     u32 piece_count;
-    struct head_piece *pieces; // By time.
-    u32 late_n;
-    i64 *late_t;
-    f64 *late_values;
-    const struct box_store **late_boxes; // Of each late sample's window; NULL = none refers.
-    struct pin_hidden hidden;            // Times that came after the pin.
+    const struct head_piece *pieces; // By time, before what is open.
+    const struct head_open *open;    // May be NULL.
+    const struct head_late *late;    // May be NULL.
+    struct pin_hidden hidden;        // Times that came after the pin.
 };
+// What values of a segment's chunks may refer to; NULL = they do not.
+const struct box_store *head_boxes_of(const struct segment *s);
 
 // Threads: owned.
 struct head_read {

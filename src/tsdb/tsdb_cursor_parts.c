@@ -18,22 +18,30 @@ static struct part *part_add(struct tsdb_cursor *c)
     return p;
 }
 
+// The first of rows [low, high) whose time is t or later; high if there is none.
+static u32 first_at(const i64 *times, u32 low, u32 high, i64 t)
+{
+    while (low < high) {
+        const u32 mid = low + (high - low) / 2;
+        if (times[mid] < t) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
 // Cuts rows [first, first + span) of a part to the range; drops it if nothing is left.
 static void part_cut(struct tsdb_cursor *c, struct part *p, u32 span, i64 min_ms)
 {
     u32 low = p->first;
     u32 high = p->first + span;
-    u32 end = high;
-    while (low < end) {
-        u32 mid = low + (end - low) / 2;
-        if (p->t[mid] < min_ms) {
-            low = mid + 1;
-        } else {
-            end = mid;
-        }
+    if (span > 0 && p->t[low] < min_ms) {
+        low = first_at(p->t, low, high, min_ms);
     }
-    while (high > low && p->t[high - 1] > c->s.max_ms) {
-        high--;
+    if (high > low && p->t[high - 1] > c->s.max_ms) {
+        high = first_at(p->t, low, high, c->s.max_ms + 1); // It is not the last moment of all.
     }
     p->low = low;
     p->high = high;
@@ -58,13 +66,13 @@ static u64 block_source_id(const struct block *b)
 }
 
 // Late samples of some windows, as values that refer to the cursor's boxes.
-static const f64 *late_open(struct tsdb_cursor *c, const struct head_series *s)
+static const f64 *late_open(struct tsdb_cursor *c, const struct head_late *late)
 {
-    f64 *values = ARENA_NEW_N(c->series_arena, f64, s->late_n);
-    memcpy(values, s->late_values, s->late_n * sizeof(f64));
-    for (u32 i = 0; i < s->late_n && !c->failed; i++) {
+    f64 *values = ARENA_NEW_N(c->series_arena, f64, late->n);
+    memcpy(values, late->values, late->n * sizeof(f64));
+    for (u32 i = 0; i < late->n && !c->failed; i++) {
         const u32 boxes = c->boxes.n;
-        if (!box_store_open(s->late_boxes[i], &values[i], 1, &c->boxes)) {
+        if (!box_store_open(late->boxes[i], &values[i], 1, &c->boxes)) {
             cursor_boxes_refuse(c);
         } else if (c->boxes.n > boxes) {
             cursor_boxes_charge(c, boxes);
@@ -73,35 +81,59 @@ static const f64 *late_open(struct tsdb_cursor *c, const struct head_series *s)
     return values;
 }
 
+// A chunk of the head: what does not depend on whether it is open. Rows [first, last].
+static void part_of_chunk(struct tsdb_cursor *c, struct part *p, const struct segment *segment,
+                          u32 last, u64 source_id)
+{
+    p->t = segment->t;
+    p->boxes = head_boxes_of(segment);
+    p->boxed = p->boxes != NULL;
+    c->any_boxed = c->any_boxed || p->boxed;
+    p->column_id = p->present ? 0 : source_id | (u64)segment->id << 18;
+    part_cut(c, p, last - p->first + 1, MAX(c->s.min_ms, c->s.pin->head_min));
+}
+
+static void part_of_open(struct tsdb_cursor *c, const struct head_open *o, u64 source_id)
+{
+    struct part *p = part_add(c);
+    p->first = o->first;
+    p->chunk_n = o->n;
+    p->present = o->present;
+    p->values = o->values;
+    p->bytes = (str){(const char *)o->tokens, o->bytes};
+    p->tokens = true;
+    part_of_chunk(c, p, o->segment, o->last, source_id);
+}
+
+static void part_of_late(struct tsdb_cursor *c, const struct head_late *late)
+{
+    struct part *p = part_add(c);
+    p->t = late->t;
+    p->chunk_n = late->n;
+    p->boxed = late->boxes != NULL && !c->s.no_data;
+    p->values = p->boxed ? late_open(c, late) : late->values;
+    c->any_boxed = c->any_boxed || p->boxed;
+    part_cut(c, p, late->n, MAX(c->s.min_ms, c->s.pin->head_min));
+}
+
 static void parts_of_head(struct tsdb_cursor *c, const struct head_series *s, u64 source_id)
 {
-    i64 min_ms = MAX(c->s.min_ms, c->s.pin->head_min);
     for (u32 i = 0; i < s->piece_count; i++) {
         const struct head_piece *h = &s->pieces[i];
         struct part *p = part_add(c);
-        p->t = h->segment->t;
         p->first = h->first;
         p->chunk_n = h->n;
-        p->present = h->present;
-        p->values = h->values;
-        p->bytes = h->bytes;
-        p->tokens = h->tokens;
-        p->mapped = !h->tokens && !h->values;
+        p->present = head_piece_presence(h);
+        p->bytes = head_piece_bytes(h);
+        p->mapped = true;
         p->holes = c->holes;
-        p->boxes = h->boxes;
-        p->boxed = h->boxes != NULL;
-        c->any_boxed = c->any_boxed || p->boxed;
-        p->column_id = h->present ? 0 : source_id | (u64)h->segment->id << 18;
-        part_cut(c, p, h->last - h->first + 1, min_ms);
+        part_of_chunk(c, p, h->segment, h->last, source_id);
     }
-    if (s->late_n > 0) {
-        struct part *p = part_add(c);
-        p->t = s->late_t;
-        p->chunk_n = s->late_n;
-        p->boxed = s->late_boxes != NULL && !c->s.no_data;
-        p->values = p->boxed ? late_open(c, s) : s->late_values;
-        c->any_boxed = c->any_boxed || p->boxed;
-        part_cut(c, p, s->late_n, min_ms);
+    if (s->open) {
+        part_of_open(c, s->open, source_id);
+    }
+    if (s->late) {
+        part_of_late(c, s->late);
     }
 }
 
