@@ -5,6 +5,7 @@
 #include "os/clk.h"
 #include "os/map_guard.h"
 #include "tsdb/head.h"
+#include "tsdb/head_sort.h"
 #include "tsdb/head_source.h"
 #include "tsdb/postings.h"
 #include "tsdb/tsdb_cursor_inner.h"
@@ -99,15 +100,10 @@ void cursor_warn_partial(struct tsdb_cursor *c, const char *text)
 
 // --- Opening -----------------------------------------------------------------------------------
 
-static int by_labels(const void *a, const void *b)
-{
-    return labels_cmp(((const struct head_series *)a)->labels,
-                      ((const struct head_series *)b)->labels);
-}
-
 static int by_their_labels(const void *a, const void *b)
 {
-    return by_labels(*(const struct head_series *const *)a, *(const struct head_series *const *)b);
+    return labels_cmp((*(const struct head_series *const *)a)->labels,
+                      (*(const struct head_series *const *)b)->labels);
 }
 
 static int labels_to_series(const void *labels, const void *item)
@@ -215,7 +211,7 @@ static void heads_order(struct tsdb_cursor *c)
     for (u32 i = 0; i < c->source_count; i++) {
         struct source *s = &c->sources[i];
         if (!s->is_block && c->in_order && s->count > 1) {
-            qsort(s->series, s->count, sizeof(*s->series), by_labels);
+            head_series_sort(s->series, s->count);
         } else if (!c->in_order && before > 0 && s->count > 0) {
             s->by_labels = arena_alloc(c->arena, s->count, sizeof(void *));
             s->taken = ARENA_NEW_N(c->arena, bool, s->count);
