@@ -16,8 +16,8 @@ struct error;
 struct head;
 struct postings;
 
-// A sealed chunk. What it says of itself is copied while its checksum holds, since its page may be of
-// a file. Threads: owned.
+// A sealed chunk. What it says of itself is copied while its checksum holds, since its page may be
+// of a file. Threads: owned.
 struct head_piece {
     const struct segment *segment;
     const u8 *data; // Of the chunk: presence unless it has every row, then the packed bytes.
