@@ -34,8 +34,6 @@
 
 #include <stdatomic.h>
 
-struct wal_row;
-
 // The hidden label of the tenant comes first in every series' symbols.
 #define HEAD_SLICE       1024U
 #define HEAD_LABELS_MAX  512U // Of one series; what comes through the API is bounded lower.
@@ -173,10 +171,6 @@ u32 head_check_floats(struct head *h, struct head_plan *plan, const struct head_
 void head_unplan(struct head *h, struct head_plan *plan); // Takes back what check noted.
 // Makes the plan visible and empties it.
 void head_apply(struct head *h, struct head_plan *plan);
-// One sample of a replay: stored by time, in order or late; known times are passed over.
-void head_replay(struct head *h, u32 ordinal, i64 t, f64 value);
-u32 head_replay_row(struct head *h, const struct wal_row *row);      // How many have no series.
-void head_replay_box(struct head *h, u32 ordinal, i64 t, str bytes); // The bytes of a good box.
 void head_seal(struct head *h, u32 ordinal); // With the turn and the lock: what is open.
 // Takes the turn by slices. No sample below floor is taken any more; what is open there is
 // sealed, and the windows that end at or before it are frozen.

@@ -18,6 +18,7 @@
 #include "tsdb/head_image_form.h"
 #include "tsdb/head_image_parts.h"
 #include "tsdb/head_read.h"
+#include "tsdb/head_replay.h"
 #include "tsdb/postings.h"
 
 #include <stddef.h>

@@ -1,10 +1,12 @@
-// head_replay_test.c: a row of the log at once leaves the head as its samples do one by one.
+// head_replay_test.c: a row of the log at once leaves the head as its samples do one by one, and
+// rows at once as one after the other.
 #include "base/bits.h"
 #include "base/str.h"
 #include "base/test.h"
 #include "os/rng.h"
 #include "tsdb/head.h"
-#include "tsdb/wal_entry.h"
+#include "tsdb/head_replay.h"
+#include "tsdb/wal_rows.h"
 
 #include <stdio.h>
 
@@ -12,6 +14,7 @@
 #define RANGE  ((i64)60000)
 #define ROWS   400U
 #define START  ((i64)1700000000000)
+#define STEP   ((i64)1500)
 
 // Some of a target, some alone, every eighth ordinal nobody's.
 static void series_make(struct head *h)
@@ -19,8 +22,9 @@ static void series_make(struct head *h)
     for (u32 i = 0; i < SERIES; i++) {
         char name[16];
         (void)snprintf(name, sizeof(name), "m%u", i);
-        const struct label items[] = {
-            {LABEL_NAME, str_c(name)}, {LABEL_INSTANCE, STR("i")}, {LABEL_JOB, STR("j")}};
+        const struct label items[] = {{LABEL_NAME, str_c(name)},
+                                      {LABEL_INSTANCE, i < SERIES * 3 / 4 ? STR("i") : STR("k")},
+                                      {LABEL_JOB, STR("j")}};
         const struct labels set = {.items = items, .count = i % 3 == 0 ? 1 : 3};
         if (i % 8 != 5) {
             assert_int_equal(head_restore(h, TENANT_DEFAULT, set, i), i);
@@ -42,7 +46,7 @@ static u32 row_make(struct rng *r, u32 *ordinals, f64 *values)
     return n;
 }
 
-static void series_compare(const struct head *a, const struct head *b, u32 i)
+static void row_compare(const struct head *a, const struct head *b, u32 i)
 {
     const struct head_row *x = &a->rows[i];
     const struct head_row *y = &b->rows[i];
@@ -55,7 +59,6 @@ static void series_compare(const struct head *a, const struct head *b, u32 i)
     open_chunk_copy(&b->cells, &y->open, tokens[1]);
     assert_memory_equal(tokens[0], tokens[1], x->open.bytes);
     for (u32 w = 0; w < a->window_count; w++) {
-        assert_int_equal(window_chunk(a->windows[w], i), window_chunk(b->windows[w], i));
         const struct late_run *l = window_late(a->windows[w], i);
         const struct late_run *m = window_late(b->windows[w], i);
         assert_int_equal(l ? l->n : 0, m ? m->n : 0);
@@ -63,6 +66,14 @@ static void series_compare(const struct head *a, const struct head *b, u32 i)
             assert_true(l->t[k] == m->t[k]);
             assert_true(bits_of_f64(l->values[k]) == bits_of_f64(m->values[k]));
         }
+    }
+}
+
+static void series_compare(const struct head *a, const struct head *b, u32 i)
+{
+    row_compare(a, b, i);
+    for (u32 w = 0; w < a->window_count; w++) {
+        assert_int_equal(window_chunk(a->windows[w], i), window_chunk(b->windows[w], i));
     }
 }
 
@@ -105,4 +116,207 @@ TEST(head_replay_of_a_row_is_that_of_its_samples)
         head_free(one);
         head_free(rows);
     }
+}
+
+// Where the chunks of a series stand differs, what they hold does not.
+static void chunks_compare(const struct head *a, const struct head *b, u32 window, u32 i)
+{
+    const struct head_window *v = a->windows[window];
+    const struct head_window *w = b->windows[window];
+    u32 x = window_chunk(v, i);
+    u32 y = window_chunk(w, i);
+    while (x != SEALED_NONE && y != SEALED_NONE) {
+        const struct sealed *c = sealed_at(&v->sealed, x);
+        const struct sealed *d = sealed_at(&w->sealed, y);
+        const struct segment *s = window_segment_at(v, c->segment);
+        const struct segment *o = window_segment_at(w, d->segment);
+        assert_true(str_eq(sealed_bytes(c), sealed_bytes(d)));
+        assert_int_equal(c->first, d->first);
+        assert_int_equal(c->last, d->last);
+        assert_int_equal(!sealed_presence(c), !sealed_presence(d));
+        assert_true(!sealed_presence(c) ||
+                    memcmp(sealed_presence(c), sealed_presence(d), PRESENCE_BYTES) == 0);
+        assert_int_equal(s->group, o->group);
+        assert_int_equal(s->n, o->n);
+        assert_memory_equal(s->t, o->t, s->n * sizeof(i64));
+        x = c->older;
+        y = d->older;
+    }
+    assert_true(x == SEALED_NONE && y == SEALED_NONE);
+}
+
+static void content_compare(const struct head *a, const struct head *b, u32 i)
+{
+    const struct head_row *x = &a->rows[i];
+    const struct head_row *y = &b->rows[i];
+    row_compare(a, b, i);
+    assert_int_equal(!x->open.segment, !y->open.segment);
+    if (x->open.segment) {
+        assert_int_equal(x->open.segment->n, y->open.segment->n);
+        assert_memory_equal(x->open.segment->t, y->open.segment->t,
+                            x->open.segment->n * sizeof(i64));
+        assert_int_equal(x->open.first, y->open.first);
+        assert_int_equal(x->open.last, y->open.last);
+    }
+    for (u32 w = 0; w < a->window_count; w++) {
+        chunks_compare(a, b, w, i);
+    }
+}
+
+// Of one target, at times of both; some alone, some with nobody's ordinal among them.
+static u32 rows_make(struct rng *r, u32 *ordinals)
+{
+    const u32 kind = (u32)rng_below(r, 8);
+    u32 n = 0;
+    for (u32 i = 0; i < SERIES + 4; i++) {
+        const bool apart =
+            i < SERIES && (i % 3 == 0 || (kind != 6 && (kind > 3) != (i < SERIES * 3 / 4)));
+        if ((apart && kind < 7) || (i >= SERIES && kind > 0) || rng_below(r, 6) == 0) {
+            continue;
+        }
+        ordinals[n++] = i;
+    }
+    return n;
+}
+
+// The same series again and again, with gaps, jumps into the next window and back; often the log
+// tells again first what most of them have.
+static void rows_replay(struct head *one, struct head *rows, struct rng *r, i64 *now)
+{
+    u32 ordinals[SERIES + 4];
+    f64 values[SERIES + 4];
+    struct wal_gather gather = {0};
+    const u32 n = rows_make(r, ordinals);
+    const u32 count = 1 + (u32)rng_below(r, 60);
+    const u32 boxes = (u32)rng_below(r, 4);
+    const i64 again = rng_below(r, 2) == 0 ? *now - 8 * STEP : *now;
+    *now = MAX(again, START);
+    u32 lost = 0;
+    for (u32 k = 0; n > 0 && k < count; k++) {
+        *now += rng_below(r, 40) == 0 ? (i64)rng_below(r, 100) * STEP
+                                      : (1 + (i64)(rng_below(r, 6) == 0)) * STEP;
+        const i64 t = rng_below(r, 25) == 0 ? *now - (i64)rng_below(r, 2 * RANGE) : *now;
+        for (u32 i = 0; i < n; i++) {
+            const bool moves = rng_below(r, 2) == 0;
+            values[i] = moves ? (f64)rng_below(r, 3000) / (i % 4 == 0 ? 100 : 1) : (f64)i;
+            values[i] = boxes == 0 && rng_below(r, 200) == 0 ? box_ref(0, 3) : values[i];
+        }
+        const struct wal_row row = {.t = t, .ordinals = ordinals, .values = values, .n = n};
+        lost += head_replay_row(one, &row);
+        if (!wal_gather_add(&gather, &row)) {
+            struct wal_rows all;
+            assert_true(wal_gather_take(&gather, &all));
+            lost -= head_replay_rows(rows, &all);
+            assert_true(wal_gather_add(&gather, &row));
+        }
+    }
+    struct wal_rows all;
+    lost -= wal_gather_take(&gather, &all) ? head_replay_rows(rows, &all) : 0;
+    assert_int_equal(lost, 0);
+    wal_gather_fini(&gather);
+}
+
+TEST(head_replay_of_rows_at_once_is_that_of_one_after_the_other)
+{
+    for (u64 seed = 1; seed <= 20; seed++) {
+        struct head_limits limits[2] = {{.series_max = 1000}, {.series_max = 1000}};
+        struct head *one = head_new(0, RANGE, &limits[0], (u64)1 << 24);
+        struct head *rows = head_new(0, RANGE, &limits[1], (u64)1 << 24);
+        struct rng r;
+        i64 now = START;
+        rng_init(&r, seed);
+        series_make(one);
+        series_make(rows);
+        one->t_floor = rows->t_floor = START + (seed % 2 == 0 ? RANGE : -RANGE);
+        for (u32 n = 0; n < 20; n++) {
+            rows_replay(one, rows, &r, &now);
+        }
+        assert_int_equal(one->window_count, rows->window_count);
+        for (u32 i = 0; i < SERIES; i++) {
+            content_compare(one, rows, i);
+        }
+        assert_true(one->window_count > 3 && one->t_max == rows->t_max);
+        head_free(one);
+        head_free(rows);
+    }
+}
+
+TEST(wal_gather_takes_rows_of_the_same_series_in_order)
+{
+    const u32 ordinals[] = {3, 4, 9};
+    const u32 others[] = {3, 4, 8};
+    const f64 values[] = {1, 2, 3};
+    struct wal_gather g = {0};
+    struct wal_rows all;
+    struct wal_row row = {.t = 5, .ordinals = ordinals, .values = values, .n = 3};
+    assert_false(wal_gather_take(&g, &all));
+    assert_true(wal_gather_add(&g, &row));
+    assert_false(wal_gather_add(&g, &row)); // Not newer.
+    row.t = 7;
+    row.ordinals = others;
+    assert_false(wal_gather_add(&g, &row));
+    row.ordinals = ordinals;
+    assert_true(wal_gather_add(&g, &row));
+    row.n = 2;
+    row.t = 8;
+    assert_false(wal_gather_add(&g, &row));
+    assert_true(wal_gather_take(&g, &all));
+    assert_int_equal(all.rows, 2);
+    assert_int_equal(all.n, 3);
+    assert_true(all.t[0] == 5 && all.t[1] == 7);
+    assert_memory_equal(all.ordinals, ordinals, sizeof(ordinals));
+    for (u32 k = 0; k < 2; k++) {
+        assert_memory_equal(all.values + (size_t)k * all.stride, values, sizeof(values));
+    }
+    assert_false(wal_gather_take(&g, &all));
+    row.n = 0;
+    assert_false(wal_gather_add(&g, &row));
+    row.n = WAL_ROWS_VALUES; // Whoever asks has that many; nothing of it is looked at.
+    assert_false(wal_gather_add(&g, &row));
+    row.n = 3;
+    for (u32 k = 0; k < WAL_ROWS_AT_ONCE; k++, row.t++) {
+        assert_true(wal_gather_add(&g, &row));
+    }
+    assert_false(wal_gather_add(&g, &row));
+    wal_gather_fini(&g);
+}
+
+// Series of a target take part in some of the rows that others of it have made.
+TEST(head_replay_of_rows_at_once_passes_over_rows_of_others)
+{
+    const u32 first[] = {1, 2};
+    const u32 second[] = {4, 7};
+    const i64 some[] = {0, 2, 3, 4, 7, 8, 9, 10};
+    struct head_limits limits[2] = {{.series_max = 1000}, {.series_max = 1000}};
+    struct head *heads[2] = {head_new(0, RANGE, &limits[0], (u64)1 << 24),
+                             head_new(0, RANGE, &limits[1], (u64)1 << 24)};
+    i64 t[ARRAY_LEN(some)];
+    f64 values[2 * ARRAY_LEN(some)];
+    for (u32 k = 0; k < ARRAY_LEN(some); k++) {
+        t[k] = START + some[k] * STEP;
+        values[2 * k] = (f64)k;
+        values[2 * k + 1] = (f64)k / 7;
+    }
+    for (u32 i = 0; i < 2; i++) {
+        series_make(heads[i]);
+        for (u32 k = 0; k < 9; k++) {
+            const f64 v[] = {(f64)k, 5};
+            const struct wal_row row = {
+                .t = START + k * STEP, .ordinals = first, .values = v, .n = 2};
+            assert_int_equal(head_replay_row(heads[i], &row), 0);
+        }
+    }
+    for (u32 k = 0; k < ARRAY_LEN(some); k++) {
+        const struct wal_row row = {
+            .t = t[k], .ordinals = second, .values = values + (size_t)2 * k, .n = 2};
+        assert_int_equal(head_replay_row(heads[0], &row), 0);
+    }
+    const struct wal_rows rows = {
+        .t = t, .rows = ARRAY_LEN(some), .ordinals = second, .n = 2, .values = values, .stride = 2};
+    assert_int_equal(head_replay_rows(heads[1], &rows), 0);
+    for (u32 i = 0; i < SERIES; i++) {
+        content_compare(heads[0], heads[1], i);
+    }
+    head_free(heads[0]);
+    head_free(heads[1]);
 }

@@ -1,15 +1,15 @@
 // head_write.c: how a sample enters the head: judged, staged in a plan, applied, sealed, frozen.
+#include "tsdb/head_write.h"
+
 #include "base/bits.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/head.h"
 #include "tsdb/head_settle.h"
-#include "tsdb/wal_entry.h"
 
 #define STAGED_WALK_MAX  4096U // How far back in one commit an equal late sample is looked for.
 #define PRIVATE_ROWS_MIN (ROWS_MAX < 16 ? ROWS_MAX : 16)
-#define REPLAY_AHEAD     16U
 #define T_OLDEST         (-((i64)1 << 60)) // Windows and sums stay far from overflow.
 #define PREFETCH_AHEAD   40U
 #define APPLY_AHEAD      8U
@@ -31,8 +31,7 @@ struct head_window *head_window_at(const struct head *h, i64 t)
     return NULL;
 }
 
-// With the turn. The window of t, made if it is not there; NULL: there are too many.
-static struct head_window *window_ensure(struct head *h, i64 t)
+struct head_window *head_window_ensure(struct head *h, i64 t)
 {
     struct head_window *there = head_window_at(h, t);
     if (there || h->window_count == HEAD_WINDOWS_MAX) {
@@ -201,9 +200,8 @@ static bool open_find(const struct head *h, u32 ordinal, i64 t, f64 *value)
     return rows_value(v.present, o->first, o->last, v.values, (u32)row, value);
 }
 
-// With the turn: what is stored at t, the own writes of a plan (may be NULL) included.
-static bool stored_find(const struct head *h, const struct head_plan *plan, u32 ordinal, i64 t,
-                        f64 *value)
+bool head_stored_find(const struct head *h, const struct head_plan *plan, u32 ordinal, i64 t,
+                      f64 *value)
 {
     u32 at = h->rows[ordinal].staged;
     for (u32 i = 0; plan && i < STAGED_WALK_MAX && at > 0; i++) {
@@ -270,7 +268,7 @@ static enum append_outcome late_check(const struct head *h, const struct head_pl
     if (t < sat_sub_i64(h->rows[at].t_last, ooo_window_ms) || t < h->t_floor) {
         return APPEND_TOO_OLD;
     }
-    if (stored_find(h, plan, at, t, &there)) {
+    if (head_stored_find(h, plan, at, t, &there)) {
         struct value_at place = {h, plan, t};
         return value_same(&place, there, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
     }
@@ -303,7 +301,7 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     if (t < h->t_floor || t < T_OLDEST) {
         return APPEND_TOO_OLD;
     }
-    const struct head_window *w = window_ensure(h, t);
+    const struct head_window *w = head_window_ensure(h, t);
     if (!w) {
         return APPEND_LIMIT_WINDOWS;
     }
@@ -403,8 +401,7 @@ static u32 segment_rows(u32 group, bool first)
     return first ? (1 + group % FIRST_SIZES) * ROWS_MAX / FIRST_SIZES : ROWS_MAX;
 }
 
-// The group's row at t, made if t is the newest; NULL if the group has none to share.
-static struct segment *group_row(struct head *h, u32 group, struct head_window *w, i64 t, u32 *row)
+struct segment *head_group_row(struct head *h, u32 group, struct head_window *w, i64 t, u32 *row)
 {
     struct head_group *g = &h->groups[group - 1];
     struct segment *s = g->now;
@@ -432,12 +429,6 @@ static struct segment *group_row(struct head *h, u32 group, struct head_window *
     return s;
 }
 
-// Threads: a value.
-struct head_sample {
-    i64 t;
-    f64 value;
-};
-
 static struct segment *private_row(struct head *h, u32 ordinal, struct head_window *w, i64 t,
                                    u32 *row)
 {
@@ -452,22 +443,12 @@ static struct segment *private_row(struct head *h, u32 ordinal, struct head_wind
     return s;
 }
 
-// Where the sample before went, which the next ones mostly share. Threads: a value.
-struct row_at {
-    i64 t;
-    struct head_window *window; // Of t; NULL = nothing is known.
-    u32 group;                  // 0 = none.
-    u32 row;
-    struct segment *segment; // NULL = the group has no row at t.
-};
-
-// With turn and lock: an in-order sample, and the one before it (T_NEVER: none).
-static void value_add(struct head *h, u32 ordinal, struct head_sample before,
-                      struct head_sample now, struct row_at *at)
+void head_value_add(struct head *h, u32 ordinal, struct head_sample before, struct head_sample now,
+                    struct row_at *at)
 {
     if (at->t != now.t || !at->window) {
         *at = (struct row_at){.t = now.t, .window = head_window_at(h, now.t)};
-        CHECK(at->window); // window_ensure made it.
+        CHECK(at->window); // head_window_ensure made it.
     }
     struct head_row *r = &h->rows[ordinal];
     struct open_chunk *o = &r->open;
@@ -477,7 +458,7 @@ static void value_add(struct head *h, u32 ordinal, struct head_sample before,
     if (r->group != 0 && !(o->flags & ROW_ALONE)) {
         if (r->group != at->group) {
             at->group = r->group;
-            at->segment = group_row(h, r->group, at->window, now.t, &at->row);
+            at->segment = head_group_row(h, r->group, at->window, now.t, &at->row);
         }
         s = at->segment;
         row = at->row;
@@ -498,21 +479,6 @@ static void value_add(struct head *h, u32 ordinal, struct head_sample before,
     }
 }
 
-// What value_add makes of the usual one: the next of a row that others have begun, into the chunk
-// that is open.
-static inline bool value_next(struct head *h, struct head_row *r, const struct head_write *w,
-                              const struct row_at *at)
-{
-    struct open_chunk *o = &r->open;
-    if (at->t != w->t || !at->segment || o->segment != at->segment || r->group != at->group ||
-        at->row + 1U == at->segment->cap || (o->flags & ROW_ALONE)) {
-        return false;
-    }
-    o->flags &= ROW_YOUNG;
-    open_chunk_add(&h->cells, o, at->row, w->v_was, w->value);
-    return true;
-}
-
 // false: a late sample that was there already.
 static inline bool write_apply(struct head *h, const struct head_write *w, u32 number, bool note,
                                struct row_at *at)
@@ -523,9 +489,9 @@ static inline bool write_apply(struct head *h, const struct head_write *w, u32 n
     }
     r->open.flags &= ROW_AGE - 1; // It came now, whatever its time.
     if (!w->late) {
-        if (!value_next(h, r, w, at)) {
-            value_add(h, w->ordinal, (struct head_sample){w->t_was, w->v_was},
-                      (struct head_sample){w->t, w->value}, at);
+        if (!head_value_next(h, r, w, at)) {
+            head_value_add(h, w->ordinal, (struct head_sample){w->t_was, w->v_was},
+                           (struct head_sample){w->t, w->value}, at);
         }
     } else if (!window_late_add(head_window_at(h, w->t), w->ordinal, w->t, w->value)) {
         return false;
@@ -620,102 +586,6 @@ void head_apply(struct head *h, struct head_plan *plan)
     }
     lock_drop(&h->lock);
     plan_empty(plan);
-}
-
-// With turn and lock, in a window that is there.
-static inline void replay_value(struct head *h, u32 ordinal, i64 t, f64 value, struct row_at *at)
-{
-    struct head_row *r = &h->rows[ordinal];
-    if (LIKELY(r->t_last == T_NEVER || t > r->t_last)) {
-        const struct head_write w = {
-            .t = t, .value = value, .ordinal = ordinal, .t_was = r->t_last, .v_was = r->v_last};
-        r->t_last = t;
-        r->v_last = value;
-        if (!value_next(h, r, &w, at)) {
-            value_add(h, ordinal, (struct head_sample){w.t_was, w.v_was},
-                      (struct head_sample){t, value}, at);
-        }
-        h->t_max = MAX(h->t_max, t);
-    } else {
-        f64 there;
-        if (!stored_find(h, NULL, ordinal, t, &there)) {
-            (void)window_late_add(head_window_at(h, t), ordinal, t, value);
-        }
-    }
-}
-
-void head_replay_box(struct head *h, u32 ordinal, i64 t, str bytes)
-{
-    f64 there;
-    if (t < h->t_floor || !window_ensure(h, t)) {
-        return;
-    }
-    struct box_store *boxes = &head_window_at(h, t)->boxes;
-    bool known = h->rows[ordinal].t_last != T_NEVER && t <= h->rows[ordinal].t_last &&
-                 stored_find(h, NULL, ordinal, t, &there);
-    if (known || bytes.len > BOX_BYTES_MAX || boxes->count == BOX_EXTENTS_MAX) {
-        return; // Twice in the log: the same place is not taken up twice.
-    }
-    struct row_at at = {0};
-    lock_take(&h->lock);
-    replay_value(h, ordinal, t, box_store_add(boxes, bytes), &at);
-    lock_drop(&h->lock);
-}
-
-void head_replay(struct head *h, u32 ordinal, i64 t, f64 value)
-{
-    if (is_box(value)) { // A double that only looks like one: logs of version 1 had them plain.
-        u8 bytes[1 + sizeof(value)] = {0};
-        memcpy(bytes + 1, &value, sizeof(value));
-        head_replay_box(h, ordinal, t, (str){(const char *)bytes, sizeof(bytes)});
-        return;
-    }
-    if (t < h->t_floor || !window_ensure(h, t)) {
-        return;
-    }
-    struct row_at at = {0};
-    lock_take(&h->lock);
-    replay_value(h, ordinal, t, value, &at);
-    lock_drop(&h->lock);
-}
-
-// Rows of the series come from memory one after the other, and with each its newest cell.
-static inline void replay_prefetch(const struct head *h, const struct wal_row *row, u32 i)
-{
-    const u32 far = row->ordinals[MIN(i + REPLAY_AHEAD, row->n - 1)];
-    const u32 near = row->ordinals[MIN(i + REPLAY_AHEAD / 2, row->n - 1)];
-    if (far < h->count) {
-        __builtin_prefetch(&h->rows[far], 1);
-    }
-    if (near < h->count) {
-        open_chunk_prefetch(&h->cells, &h->rows[near].open);
-    }
-}
-
-u32 head_replay_row(struct head *h, const struct wal_row *row)
-{
-    u32 lost = 0;
-    if (row->t < h->t_floor) {
-        return 0; // A block holds it.
-    }
-    const bool room = window_ensure(h, row->t);
-    struct row_at at = {0};
-    lock_take(&h->lock);
-    for (u32 i = 0; i < row->n; i++) {
-        const u32 ordinal = row->ordinals[i];
-        replay_prefetch(h, row, i);
-        if (!head_live(h, ordinal)) {
-            lost++;
-        } else if (UNLIKELY(is_box(row->values[i]))) {
-            lock_drop(&h->lock);
-            head_replay(h, ordinal, row->t, row->values[i]);
-            lock_take(&h->lock);
-        } else if (room) {
-            replay_value(h, ordinal, row->t, row->values[i], &at);
-        }
-    }
-    lock_drop(&h->lock);
-    return lost;
 }
 
 void head_freeze(struct head *h, i64 floor)

@@ -8,11 +8,13 @@
 #include "os/fs.h"
 #include "tsdb/head.h"
 #include "tsdb/head_image.h"
+#include "tsdb/head_replay.h"
 #include "tsdb/head_spill.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/tsdb_restart.h"
 #include "tsdb/wal.h"
 #include "tsdb/wal_replay.h"
+#include "tsdb/wal_rows.h"
 
 #include <stdio.h>
 
@@ -27,6 +29,7 @@ struct replay_target {
     u32 alias_count;
     bool aliased;
     u64 lost;
+    struct wal_gather gather;
     u32 shard;
     const char *dir; // Of the log.
     char spill_dir[512];
@@ -46,9 +49,19 @@ static void alias_set(struct replay_target *r, u32 ordinal, u32 place)
     r->aliased = r->aliased || place != ordinal;
 }
 
+// Before anything else enters the head.
+static void gathered_apply(struct replay_target *r)
+{
+    struct wal_rows rows;
+    if (wal_gather_take(&r->gather, &rows)) {
+        r->lost += head_replay_rows(r->head, &rows);
+    }
+}
+
 static bool replay_series(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal)
 {
     struct replay_target *r = ctx;
+    gathered_apply(r);
     u32 place = head_restore(r->head, tenant, set, ordinal);
     if (place == MAP_NONE) {
         return false;
@@ -62,6 +75,7 @@ static bool replay_series(void *ctx, struct tenant_id tenant, struct labels set,
 // Where a sample goes; false: nowhere.
 static bool replay_place(struct replay_target *r, u32 *ordinal, i64 t)
 {
+    gathered_apply(r);
     if (t < r->head->t_floor) {
         return false; // A block holds it.
     }
@@ -88,7 +102,12 @@ static void replay_row(void *ctx, const struct wal_row *row)
 {
     struct replay_target *r = ctx;
     if (!r->aliased) {
-        r->lost += head_replay_row(r->head, row);
+        if (!wal_gather_add(&r->gather, row)) {
+            gathered_apply(r);
+            if (!wal_gather_add(&r->gather, row)) { // Of so many series that it is alone.
+                r->lost += head_replay_row(r->head, row);
+            }
+        }
         return;
     }
     for (u32 i = 0; i < row->n; i++) {
@@ -200,6 +219,7 @@ static void segment_done(void *ctx, UNUSED struct wal_decoder *d)
     struct replay_target *r = ctx;
     struct error ignored; // They stay in memory; the step tries again, and tells.
     bool moved;
+    gathered_apply(r);
     (void)!head_spill(r->head, r->db->opts.fs, r->spill_dir, &moved, &ignored);
     if (moved) {
         head_spill_reap(r->head);
@@ -242,7 +262,9 @@ static bool shard_replay(struct replay_target *r, struct wal_decoder *decoder, s
                                  .image_load = image_load,
                                  .between = segment_done,
                                  .ctx = r};
-    bool ok = wal_replay(&job, &got, e) && head_spill_sweep(r->head, db->opts.fs, r->spill_dir, e);
+    bool ok = wal_replay(&job, &got, e);
+    gathered_apply(r); // Of a checkpoint without segments.
+    ok = ok && head_spill_sweep(r->head, db->opts.fs, r->spill_dir, e);
     if (!ok) {
         return false;
     }
@@ -288,6 +310,7 @@ bool tsdb_shard_open(struct tsdb *db, u32 shard, struct error *e)
     wal_decoder_fini(&decoder);
     head_image_close(&target.image);
     mem_free(target.alias);
+    wal_gather_fini(&target.gather);
     arena_free(a);
     return ok;
 }

@@ -41,6 +41,16 @@ struct wal_row {
     const f64 *values;
     u32 n;
 };
+#define WAL_ROWS_AT_ONCE 32U
+// Rows with values of the same series. Threads: owned by the call.
+struct wal_rows {
+    const i64 *t; // Rising.
+    u32 rows;     // At most WAL_ROWS_AT_ONCE.
+    const u32 *ordinals;
+    u32 n;
+    const f64 *values; // Row after row,
+    u32 stride;        // so far from each other.
+};
 // What the decoders hand out. Threads: owned by the replay.
 struct wal_sink {
     void *ctx;

@@ -11,6 +11,7 @@
 #include "os/fs.h"
 #include "tsdb/exemplar_ring.h"
 #include "tsdb/head.h"
+#include "tsdb/head_replay.h"
 #include "tsdb/wal_entry.h"
 #include "tsdb/wal_record.h"
 #include "tsdb/wal_replay.h"
