@@ -57,7 +57,7 @@ void head_index_fini(struct head_index *x)
     }
     for (u32 i = 0; i < x->name_count; i++) {
         mem_free(x->names[i].pairs);
-        mem_free(x->names[i].order);
+        head_order_unref(x->names[i].order);
     }
     mem_free(x->pairs);
     mem_free(x->names);
@@ -83,25 +83,52 @@ static u32 name_of(struct head_index *x, u32 symbol)
     return at;
 }
 
-// A value has come or is about to leave.
-static void order_drop(struct head_index *x, struct head_name *n)
+struct head_order *head_order_new(u32 count)
 {
-    n->changes++;
+    struct head_order *o = mem_new(1, sizeof(*o) + (size_t)count * sizeof(struct head_value));
+    o->count = count;
+    atomic_store(&o->refs, 1);
+    return o;
+}
+
+struct head_order *head_order_ref(struct head_order *o)
+{
+    atomic_fetch_add(&o->refs, 1);
+    return o;
+}
+
+void head_order_unref(struct head_order *o)
+{
+    if (o && atomic_fetch_sub(&o->refs, 1) == 1) {
+        mem_free(o);
+    }
+}
+
+static void order_forget(struct head_index *x, struct head_name *n)
+{
     if (n->order) {
-        x->ordered -= n->count;
-        mem_free(n->order);
+        x->ordered -= n->order->count;
+        head_order_unref(n->order);
         n->order = NULL;
     }
 }
 
-bool head_index_order_keep(struct head_index *x, u32 name, u32 changes, u32 *order)
+// A value has come or is about to leave.
+static void order_drop(struct head_index *x, struct head_name *n)
+{
+    n->changes++;
+    order_forget(x, n);
+}
+
+bool head_index_order_keep(struct head_index *x, u32 name, u32 changes, struct head_order *order)
 {
     struct head_name *n = &x->names[name];
-    if (n->changes != changes || n->order) {
+    if (n->changes != changes) {
         return false;
     }
-    n->order = order;
-    x->ordered += n->count;
+    order_forget(x, n);
+    n->order = head_order_ref(order);
+    x->ordered += order->count;
     return true;
 }
 
@@ -191,7 +218,7 @@ u64 head_index_bytes_base(const struct head_index *x)
 {
     return symtab_bytes(x->symbols) + map_bytes(&x->by_pair) + map_bytes(&x->by_name) +
            (u64)x->pair_cap * (sizeof(struct head_pair) + sizeof(u32)) +
-           (u64)x->ordered * sizeof(u32);
+           (u64)x->ordered * sizeof(struct head_value);
 }
 
 u64 head_index_bytes_sets(const struct head_index *x, u32 from, u32 to)

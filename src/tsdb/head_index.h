@@ -2,7 +2,7 @@
 //
 // Every pair in use has a dense id. Whoever holds an id drops it when the pair's last series has
 // left; then it is given out again.
-// Memory: a posting set per pair, 24 bytes beside it (28 where an order is kept), and the symbols,
+// Memory: a posting set per pair, 24 bytes beside it (40 where an order is kept), and the symbols,
 // which are kept until the head is closed (bounded by bytes_max).
 // Threads: guarded by the shard's lock.
 #ifndef TSDB_HEAD_INDEX_H
@@ -11,7 +11,27 @@
 #include "base/map.h"
 #include "model/symtab.h"
 
+#include <stdatomic.h>
+
 struct postings;
+
+// One value of a name.
+struct head_value {
+    u64 handle;
+    u32 symbol;
+    u32 first; // The least of its series.
+};
+// All values of a name by their texts. Threads: frozen; refs atomic.
+struct head_order {
+    _Atomic u32 refs;
+    u32 count;
+    u64 removed; // A value's first series stands as long as the shard has removed no more than so
+                 // many series in all.
+    struct head_value items[];
+};
+struct head_order *head_order_new(u32 count); // One reference, items zeroed.
+struct head_order *head_order_ref(struct head_order *o);
+void head_order_unref(struct head_order *o); // Accepts NULL.
 
 // Threads: guarded by the shard's lock.
 struct head_pair {
@@ -28,9 +48,8 @@ struct head_name {
     u32 *pairs;
     u32 count;
     u32 cap;
-    u32 *
-        order; // The pairs by the texts of their values; NULL: nobody asked since one came or left.
-    u32 changes; // How often one did.
+    struct head_order *order; // NULL: nobody asked since a value came or left.
+    u32 changes;              // How often one did.
 };
 
 // Threads: guarded by the shard's lock.
@@ -72,9 +91,9 @@ static inline const struct postings *head_index_postings(const struct head_index
 }
 // NULL if absent.
 const struct head_name *head_index_name(const struct head_index *x, str name);
-// Takes an order of all pairs of the name, if nothing has changed since `changes` and none is kept;
-// else it stays the caller's.
-bool head_index_order_keep(struct head_index *x, u32 name, u32 changes, u32 *order);
+// Keeps an order of all pairs of the name, in place of what was kept, if no value has come or left
+// since `changes`: then it takes a reference.
+bool head_index_order_keep(struct head_index *x, u32 name, u32 changes, struct head_order *order);
 // Memory held: O(1) without the sets, and that of the sets of pairs [from, to).
 u64 head_index_bytes_base(const struct head_index *x);
 u64 head_index_bytes_sets(const struct head_index *x, u32 from, u32 to);

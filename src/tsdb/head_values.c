@@ -13,7 +13,7 @@
 // One value on its way to its place. Threads: owned by the call.
 struct placed {
     str text;
-    u32 at;
+    struct head_value value;
 };
 
 static int by_text(const void *a, const void *b)
@@ -21,84 +21,89 @@ static int by_text(const void *a, const void *b)
     return str_cmp(((const struct placed *)a)->text, ((const struct placed *)b)->text);
 }
 
-// Brings the list into order; places[i] tells where the i-th value stood.
-static void values_sort(const struct head *h, struct head_values *v, u32 *places)
+static void order_sort(const struct head *h, struct head_order *o)
 {
-    struct placed *items = MEM_NEW_N(struct placed, (size_t)v->count + 1);
-    u64 *handles = MEM_NEW_N(u64, (size_t)v->count + 1);
-    u32 *symbols = MEM_NEW_N(u32, (size_t)v->count + 1);
-    for (u32 i = 0; i < v->count; i++) {
-        items[i] = (struct placed){head_values_text(h, v, i), i};
+    struct placed *items = MEM_NEW_N(struct placed, (size_t)o->count + 1);
+    for (u32 i = 0; i < o->count; i++) {
+        items[i] = (struct placed){symtab_get(h->index.symbols, o->items[i].symbol), o->items[i]};
     }
-    qsort(items, v->count, sizeof(*items), by_text);
-    for (u32 i = 0; i < v->count; i++) {
-        places[i] = items[i].at;
-        handles[i] = v->handles[items[i].at];
-        symbols[i] = v->symbols[items[i].at];
+    qsort(items, o->count, sizeof(*items), by_text);
+    for (u32 i = 0; i < o->count; i++) {
+        o->items[i] = items[i].value;
     }
     mem_free(items);
-    head_values_fini(v);
-    v->handles = handles;
-    v->symbols = symbols;
 }
 
-// What the list was made of. Threads: owned by the call.
-struct values_made {
+// By slices of the lock. What leaves meanwhile makes `removed` tell that they do not stand.
+static void firsts_find(struct head *h, struct head_order *o)
+{
+    for (u32 from = 0; from < o->count; from += FIRST_SLICE) {
+        lock_take(&h->lock);
+        for (u32 i = from; i < MIN(o->count, from + FIRST_SLICE); i++) {
+            const struct postings *of = head_index_postings(&h->index, o->items[i].handle);
+            if (!of || !postings_next(of, 0, &o->items[i].first)) {
+                o->items[i].first = UINT32_MAX;
+            }
+        }
+        lock_drop(&h->lock);
+    }
+}
+
+// With the lock: all values of a name, or of none, sorted if an order is kept.
+static void order_fill(const struct head *h, const struct head_name *n, struct head_order *o)
+{
+    for (u32 i = 0; i < o->count; i++) {
+        const u32 pair = n->pairs[i];
+        o->items[i] = n->order ? n->order->items[i]
+                               : (struct head_value){.handle = head_index_handle(&h->index, pair),
+                                                     .symbol = h->index.pairs[pair].value};
+    }
+}
+
+// An order on its way. Threads: owned by the call.
+struct order_made {
+    struct head_order *order;
     u32 name; // MAP_NONE: there is no such.
     u32 changes;
-    bool ordered;
+    bool sorted;
+    bool ready;
 };
 
-static struct values_made values_copy(struct head *h, str name, struct head_values *out)
+// What is kept, or what there is to make an order of.
+static struct order_made order_begin(struct head *h, str name)
 {
-    struct values_made made = {.name = MAP_NONE};
+    struct order_made m = {.name = MAP_NONE};
     lock_take(&h->lock);
     const struct head_name *n = head_index_name(&h->index, name);
-    const u32 *pairs = n && n->order ? n->order : n ? n->pairs : NULL;
-    out->count = n ? n->count : 0;
-    out->handles = MEM_NEW_N(u64, (size_t)out->count + 1);
-    out->symbols = MEM_NEW_N(u32, (size_t)out->count + 1);
-    for (u32 i = 0; i < out->count; i++) {
-        out->handles[i] = head_index_handle(&h->index, pairs[i]);
-        out->symbols[i] = h->index.pairs[pairs[i]].value;
-    }
+    m.sorted = n && n->order;
+    m.ready = m.sorted && n->order->removed == h->removed_total;
+    m.order = m.ready ? head_order_ref(n->order) : head_order_new(n ? n->count : 0);
     if (n) {
-        made = (struct values_made){
-            .name = (u32)(n - h->index.names), .changes = n->changes, .ordered = n->order != NULL};
+        m.name = (u32)(n - h->index.names);
+        m.changes = n->changes;
+    }
+    if (!m.ready) {
+        m.order->removed = h->removed_total;
+        order_fill(h, n, m.order);
     }
     lock_drop(&h->lock);
-    return made;
+    return m;
 }
 
-void head_values_get(struct head *h, str name, struct head_values *out)
+struct head_order *head_values_get(struct head *h, str name)
 {
-    const struct values_made made = values_copy(h, name, out);
-    if (made.name == MAP_NONE || made.ordered) {
-        return;
+    const struct order_made m = order_begin(h, name);
+    if (m.ready || m.name == MAP_NONE) {
+        return m.order;
     }
-    u32 *order = MEM_NEW_N(u32, (size_t)out->count + 1);
-    values_sort(h, out, order);
-    for (u32 i = 0; i < out->count; i++) {
-        order[i] = (u32)out->handles[i];
+    if (!m.sorted) {
+        order_sort(h, m.order);
     }
+    firsts_find(h, m.order);
     lock_take(&h->lock);
-    const bool kept = head_index_order_keep(&h->index, made.name, made.changes, order);
+    (void)head_index_order_keep(&h->index, m.name, m.changes, m.order);
     lock_drop(&h->lock);
-    if (!kept) {
-        mem_free(order);
-    }
-}
-
-void head_values_fini(struct head_values *v)
-{
-    mem_free(v->handles);
-    mem_free(v->symbols);
-    *v = (struct head_values){.count = v->count};
-}
-
-str head_values_text(const struct head *h, const struct head_values *v, u32 at)
-{
-    return symtab_get(h->index.symbols, v->symbols[at]);
+    return m.order;
 }
 
 // Threads: owned by the call.
@@ -186,23 +191,63 @@ static void first_slice(const struct head_values_ask *a, const u64 *handles, u32
     }
 }
 
-void head_values_sure(const struct head_values_ask *ask, const u64 *handles, u32 n, bool *sure)
+// With the lock: whether a value's first series of all is enough to tell.
+static void kept_slice(const struct head_values_ask *a, u64 removed,
+                       const struct head_value *values, u32 n, bool *sure)
+{
+    const struct head *h = a->reader->head;
+    const struct newest_look look = head_newest_look(a->reader, a->dead);
+    const bool stand = removed == h->removed_total;
+    i64 t;
+    f64 value;
+    for (u32 i = 0; stand && i < n; i++) {
+        if (values[i].first < look.count) {
+            __builtin_prefetch(&look.rows[values[i].first]);
+        }
+    }
+    for (u32 i = 0; i < n; i++) {
+        sure[i] = stand && postings_has(a->set, values[i].first) &&
+                  head_newest_state(&look, values[i].first, &t, &value) == NEWEST_KNOWN;
+    }
+}
+
+// The first of a value's series that count, and if need be the others.
+static void rest_sure(const struct head_values_ask *ask, const struct head_value *values, u32 n,
+                      bool *sure)
 {
     struct head *h = ask->reader->head;
     struct first_series firsts[HEAD_VALUES_MAX];
+    u64 handles[HEAD_VALUES_MAX];
+    bool found[HEAD_VALUES_MAX];
+    u32 at[HEAD_VALUES_MAX];
+    u32 count = 0;
     u32 least = 0;
-    CHECK(n <= HEAD_VALUES_MAX);
     (void)postings_next(ask->set, 0, &least);
     for (u32 i = 0; i < n; i++) {
-        firsts[i] = (struct first_series){.ordinal = least};
+        if (!sure[i]) {
+            firsts[count] = (struct first_series){.ordinal = least};
+            handles[count] = values[i].handle;
+            at[count++] = i;
+        }
     }
-    for (u32 from = 0; from < n; from += FIRST_SLICE) {
+    for (u32 from = 0; from < count; from += FIRST_SLICE) {
         lock_take(&h->lock);
-        first_slice(ask, handles + from, MIN(FIRST_SLICE, n - from), firsts + from, sure + from);
+        first_slice(ask, handles + from, MIN(FIRST_SLICE, count - from), firsts + from,
+                    found + from);
         lock_drop(&h->lock);
     }
-    for (u32 i = 0; i < n; i++) {
-        sure[i] = sure[i] ||
-                  (firsts[i].walk != POSTINGS_END && any_sure(ask, handles[i], firsts[i].ordinal));
+    for (u32 i = 0; i < count; i++) {
+        sure[at[i]] = found[i] || (firsts[i].walk != POSTINGS_END &&
+                                   any_sure(ask, handles[i], firsts[i].ordinal));
     }
+}
+
+void head_values_sure(const struct head_values_ask *ask, u64 removed,
+                      const struct head_value *values, u32 n, bool *sure)
+{
+    CHECK(n <= HEAD_VALUES_MAX);
+    lock_take(&ask->reader->head->lock);
+    kept_slice(ask, removed, values, n, sure);
+    lock_drop(&ask->reader->head->lock);
+    rest_sure(ask, values, n, sure);
 }

@@ -2,14 +2,15 @@
 #include "base/str.h"
 #include "base/test.h"
 #include "tsdb/head.h"
+#include "tsdb/head_series.h"
 #include "tsdb/head_values.h"
+#include "tsdb/postings.h"
 
 #include <stdio.h>
 
-static u32 series_make(struct head *h, const char *value)
+static u32 series_of(struct head *h, const struct label *items, u32 count)
 {
-    const struct label items[] = {{STR("l"), str_c(value)}};
-    const struct labels set = {.items = items, .count = 1};
+    const struct labels set = {.items = items, .count = count};
     const struct head_asker asker = {.tenant = TENANT_DEFAULT};
     struct series_ref ref;
     u8 outcome = APPEND_INVALID;
@@ -18,24 +19,39 @@ static u32 series_make(struct head *h, const char *value)
     return ref.ordinal;
 }
 
+static u32 series_make(struct head *h, const char *value)
+{
+    const struct label items[] = {{STR("l"), str_c(value)}};
+    return series_of(h, items, ARRAY_LEN(items));
+}
+
+static u32 series_make_two(struct head *h, const char *value, const char *other)
+{
+    const struct label items[] = {{STR("l"), str_c(value)}, {STR("n"), str_c(other)}};
+    return series_of(h, items, ARRAY_LEN(items));
+}
+
 // Of "a b c", the values there are now, in order; the order is kept from then on.
 static void assert_values(struct head *h, const char *wanted)
 {
     for (u32 round = 0; round < 2; round++) {
-        struct head_values v;
+        struct head_order *o = head_values_get(h, STR("l"));
         char said[256] = "";
         size_t n = 0;
-        head_values_get(h, STR("l"), &v);
-        for (u32 i = 0; i < v.count; i++) {
-            const str text = head_values_text(h, &v, i);
+        for (u32 i = 0; i < o->count; i++) {
+            const str text = symtab_get(h->index.symbols, o->items[i].symbol);
             n += (size_t)snprintf(said + n, sizeof(said) - n, "%s%.*s", i > 0 ? " " : "",
                                   STR_ARG(text));
             const u32 pair = head_index_pair(&h->index, STR("l"), text);
-            assert_true(v.handles[i] == head_index_handle(&h->index, pair));
+            u32 first = 0;
+            assert_true(o->items[i].handle == head_index_handle(&h->index, pair));
+            assert_true(postings_next(h->index.pairs[pair].set, 0, &first));
+            assert_int_equal(o->items[i].first, first);
         }
         assert_string_equal(said, wanted);
-        assert_int_equal(h->index.ordered, v.count);
-        head_values_fini(&v);
+        assert_int_equal(h->index.ordered, o->count);
+        assert_int_equal(o->removed, h->removed_total);
+        head_order_unref(o);
     }
 }
 
@@ -43,10 +59,9 @@ TEST(head_values_stay_in_order_while_values_come_and_leave)
 {
     struct head_limits limits = {.series_max = 1000};
     struct head *h = head_new(0, 7200000, &limits, (u64)1 << 20);
-    struct head_values none;
-    head_values_get(h, STR("l"), &none);
-    assert_int_equal(none.count, 0);
-    head_values_fini(&none);
+    struct head_order *none = head_values_get(h, STR("l"));
+    assert_int_equal(none->count, 0);
+    head_order_unref(none);
     (void)series_make(h, "m");
     (void)series_make(h, "c");
     assert_values(h, "c m");
@@ -78,10 +93,106 @@ TEST(head_values_take_no_order_that_a_change_has_overtaken)
     const u32 name = (u32)(n - h->index.names);
     const u32 before = n->changes;
     (void)series_make(h, "c");
-    u32 *order = MEM_NEW_N(u32, 3);
+    struct head_order *order = head_order_new(2);
     assert_false(head_index_order_keep(&h->index, name, before, order));
     assert_int_equal(h->index.ordered, 0);
-    mem_free(order);
+    head_order_unref(order);
     assert_values(h, "a b c");
+    head_free(h);
+}
+
+// With the turn.
+static void sample_put(struct head *h, struct head_plan *plan, u32 ordinal, i64 t)
+{
+    const struct head_rules rules = {
+        .tenant = TENANT_DEFAULT, .t_newest = INT64_MAX, .ooo_window_ms = 0};
+    const struct series_ref ref = {ordinal, h->rows[ordinal].generation};
+    assert_int_equal(head_check(h, plan, &rules, ref, t, 1), APPEND_STORED);
+    head_apply(h, plan);
+}
+
+// Whether the first value of an order has one of two series with a sample since min_ms.
+static bool first_is_sure(struct head *h, const struct head_order *o, i64 min_ms)
+{
+    const struct head_read r = {
+        .head = h, .commit = h->pins.commit, .min_ms = min_ms, .max_ms = INT64_MAX};
+    struct postings *set = postings_new();
+    struct head_values_ask ask = {.reader = &r, .set = set, .unsure = postings_new()};
+    bool sure = false;
+    postings_add(set, 0);
+    postings_add(set, 1);
+    head_values_sure(&ask, o->removed, o->items, 1, &sure);
+    assert_int_equal(postings_count(ask.unsure), 0);
+    postings_free(set);
+    postings_free(ask.unsure);
+    return sure;
+}
+
+TEST(head_values_believe_no_first_series_that_has_left)
+{
+    enum { RANGE_MS = 7200000, EARLY = 1000, LATE = RANGE_MS + 1000, LAST = RANGE_MS + 2000 };
+    struct head_limits limits = {.series_max = 1000};
+    struct head *h = head_new(0, RANGE_MS, &limits, (u64)1 << 20);
+    struct head_plan plan;
+    head_plan_init(&plan, 1024);
+    const u32 early = series_make_two(h, "a", "1");
+    const u32 late = series_make_two(h, "a", "2");
+    head_turn_take(h);
+    sample_put(h, &plan, early, EARLY);
+    sample_put(h, &plan, late, LATE);
+    head_turn_drop(h);
+    struct head_order *o = head_values_get(h, STR("l"));
+    assert_int_equal(o->items[0].first, early);
+    assert_true(first_is_sure(h, o, EARLY));
+    assert_true(first_is_sure(h, o, LATE)); // The second one tells.
+    assert_false(first_is_sure(h, o, LAST));
+    h->pending_count = 0; // As if the log knew them.
+    head_freeze(h, RANGE_MS);
+    assert_int_equal(head_collect(h, RANGE_MS, 1), 0);
+    assert_int_equal(head_collect(h, RANGE_MS, 1), 1); // Young ones leave with the second.
+    assert_true(first_is_sure(h, o, EARLY));
+    head_turn_take(h);
+    head_release(h, 2);
+    head_turn_drop(h);
+    assert_int_equal(series_make_two(h, "b", "1"), early); // Has its ordinal.
+    head_turn_take(h);
+    sample_put(h, &plan, early, LAST);
+    head_turn_drop(h);
+    assert_true(first_is_sure(h, o, LATE));
+    assert_false(first_is_sure(h, o, LAST)); // That is none of a's.
+    head_order_unref(o);
+    o = head_values_get(h, STR("l"));
+    assert_int_equal(o->count, 2);
+    assert_int_equal(o->items[0].first, late);
+    assert_int_equal(o->items[1].first, early);
+    assert_false(first_is_sure(h, o, LAST));
+    head_order_unref(o);
+    head_plan_fini(&plan);
+    head_free(h);
+}
+
+TEST(head_values_look_for_first_series_again_when_one_has_left)
+{
+    struct head_limits limits = {.series_max = 1000};
+    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 20);
+    const u32 gone = series_make_two(h, "a", "1");
+    const u32 stays = series_make_two(h, "a", "2");
+    struct head_order *before = head_values_get(h, STR("l"));
+    assert_int_equal(before->items[0].first, gone);
+    head_turn_take(h);
+    lock_take(&h->lock);
+    h->pending_count = 0; // As if the log knew them.
+    head_series_forget(h, gone, 1);
+    lock_drop(&h->lock);
+    head_turn_drop(h);
+    struct head_order *after = head_values_get(h, STR("l"));
+    struct head_order *again = head_values_get(h, STR("l"));
+    assert_true(after != before && again == after); // The order itself was kept.
+    assert_int_equal(before->items[0].first, gone); // Who has it sees no change.
+    assert_int_equal(after->items[0].first, stays);
+    assert_int_equal(h->index.ordered, 1);
+    head_order_unref(before);
+    head_order_unref(after);
+    head_order_unref(again);
     head_free(h);
 }

@@ -31,7 +31,6 @@
 #define WALK_SERIES     256U            // So few are asked for their labels one by one.
 #define WALK_SHARE      8U
 #define HANDLES_AT_ONCE 512U
-static_assert(HANDLES_AT_ONCE >= HEAD_VALUES_MAX, "a slice of values fits");
 
 // A set of texts in the caller's arena. Threads: owned.
 struct text_set {
@@ -361,20 +360,23 @@ static bool name_take(void *ctx, str name, UNUSED u64 handle)
 
 // Values [from, from + n) of the list.
 static bool values_slice(struct look *k, const struct head_values_ask *ask,
-                         const struct head_values *v, u32 from, u32 n)
+                         const struct head_order *o, u32 from, u32 n)
 {
-    const struct head *h = ask->reader->head;
+    const struct symtab *symbols = ask->reader->head->index.symbols;
+    struct head_value values[HEAD_VALUES_MAX];
     str texts[HEAD_VALUES_MAX];
     bool sure[HEAD_VALUES_MAX];
     u32 wanted = 0;
     for (u32 i = from; i < from + n; i++) {
-        const str text = head_values_text(h, v, i);
+        const str text = symtab_get(symbols, o->items[i].symbol);
         if (text.len > 0 && !text_known(k, text)) {
             texts[wanted] = text;
-            k->handles[wanted++] = v->handles[i];
+            values[wanted++] = o->items[i];
         }
     }
-    head_values_sure(ask, k->handles, wanted, sure);
+    if (wanted > 0) {
+        head_values_sure(ask, o->removed, values, wanted, sure);
+    }
     for (u32 i = 0; i < wanted; i++) {
         if (!(sure[i] ? text_add(k, texts[i]) : look_tick(k))) {
             return false;
@@ -393,13 +395,12 @@ static bool collect_by_value(struct look *k, u32 at)
                                         .dead = k->q->pin.blocks->heads[shard],
                                         .set = k->rest[at],
                                         .unsure = postings_new()};
-    struct head_values values;
+    struct head_order *o = head_values_get(reader.head, k->name);
     bool ok = true;
-    head_values_get(reader.head, k->name, &values);
-    for (u32 i = 0; ok && i < values.count; i += HEAD_VALUES_MAX) {
-        ok = values_slice(k, &ask, &values, i, MIN(HEAD_VALUES_MAX, values.count - i));
+    for (u32 i = 0; ok && i < o->count; i += HEAD_VALUES_MAX) {
+        ok = values_slice(k, &ask, o, i, MIN(HEAD_VALUES_MAX, o->count - i));
     }
-    head_values_fini(&values);
+    head_order_unref(o);
     postings_free(k->rest[at]);
     k->rest[at] = ask.unsure;
     return ok;
