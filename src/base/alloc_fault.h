@@ -2,9 +2,9 @@
 // refusal ends in an error that says so, and harms nothing.
 //
 // Counted is what may be refused by contract: arena_try and arena_try_raw, which foreign sizes ask,
-// and questions whether there is room before arena_alloc is called (the page of a scrape, the run of
-// a query). arena_alloc, mem_new and mem_grow abort, and are not; nor is a buf, whose maximum is met
-// by what is put into it. Costs a load a request while nothing is armed.
+// and questions whether there is room before arena_alloc is called (the page of a scrape, the run
+// of a query). arena_alloc, mem_new and mem_grow abort, and are not; nor is a buf, whose maximum is
+// met by what is put into it. Costs a load a request while nothing is armed.
 // Threads: atomic; what other threads ask for is counted too. Tests arm it before the threads they
 // start and look after these ended, so that the order is relaxed.
 #ifndef BASE_ALLOC_FAULT_H
