@@ -329,6 +329,24 @@ static bool request_commit(struct push_request *q, struct storage_appender *app,
     return true;
 }
 
+// The samples whose series storage no longer had, a second time. For want of memory they are
+// refused like other samples, and not the request with them: its first commit stands, and to send
+// all of it again would need as much.
+static bool lost_commit(struct push_request *q, struct storage_appender *app,
+                        struct push_result *out, struct error *e)
+{
+    struct error why = {0};
+    if (request_commit(q, app, false, out, &why)) {
+        return true;
+    }
+    if (why.code != ERR_LIMIT) {
+        return err_set(e, why.code, "%s", why.text);
+    }
+    out->outcomes[APPEND_INVALID] += q->sample_count; // What was refused while staging is counted.
+    out->first_error = out->first_error.code == ERR_NONE ? why : out->first_error;
+    return true;
+}
+
 static bool request_store(struct push_request *q, struct push_result *out, struct error *e)
 {
     struct storage_appender *app =
@@ -338,7 +356,7 @@ static bool request_store(struct push_request *q, struct push_result *out, struc
     }
     bool ok = request_commit(q, app, true, out, e);
     if (ok && q->sample_count > 0) {
-        ok = request_commit(q, app, false, out, e);
+        ok = lost_commit(q, app, out, e);
     }
     storage_appender_close(app);
     enum append_outcome most;

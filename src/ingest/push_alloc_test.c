@@ -1,0 +1,219 @@
+// push_alloc_test.c: each request of a push for memory that has a limit is refused once. What is
+// not stored is told: all of the push, or, where the series of some samples had left storage and
+// must be asked for again, those; each sample is counted once. The same push again is stored.
+#include "base/alloc_fault.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/test.h"
+#include "ingest/ingest.h"
+#include "storage/memstore.h"
+#include "wire/pb.h"
+#include "wire/snappy.h"
+
+#include <stdio.h>
+
+#define SERIES  90U // Columns grow on the way.
+#define SAMPLES 2U  // Of each.
+
+static void put_label(struct buf *b, const char *name, const char *value)
+{
+    const size_t mark = pbw_begin(b, 1);
+    pbw_bytes(b, 1, str_c(name));
+    pbw_bytes(b, 2, str_c(value));
+    pbw_end(b, mark);
+}
+
+static void put_sample(struct buf *b, f64 value, i64 t_ms)
+{
+    const size_t mark = pbw_begin(b, 2);
+    pbw_f64(b, 1, value);
+    pbw_varint(b, 2, (u64)t_ms);
+    pbw_end(b, mark);
+}
+
+static void put_hist(struct buf *b, i64 t_ms)
+{
+    const size_t hist = pbw_begin(b, 4);
+    pbw_varint(b, 1, 3);
+    pbw_f64(b, 3, 18.5);
+    pbw_sint(b, 4, 2);
+    const size_t span = pbw_begin(b, 11);
+    pbw_varint(b, 2, 1);
+    pbw_end(b, span);
+    const size_t deltas = pbw_begin(b, 12);
+    buf_varsint(b, 3);
+    pbw_end(b, deltas);
+    pbw_varint(b, 15, (u64)t_ms);
+    pbw_end(b, hist);
+}
+
+static void put_exemplar(struct buf *b, i64 t_ms)
+{
+    const size_t mark = pbw_begin(b, 3);
+    put_label(b, "trace_id", "abc");
+    pbw_f64(b, 2, 0.25);
+    pbw_varint(b, 3, (u64)t_ms);
+    pbw_end(b, mark);
+}
+
+static void put_metadata(struct buf *b)
+{
+    const size_t mark = pbw_begin(b, 3);
+    pbw_varint(b, 1, 1);
+    pbw_bytes(b, 2, STR("m"));
+    pbw_bytes(b, 4, STR("Help."));
+    pbw_end(b, mark);
+}
+
+// Series m{i="…"}: floats, some with an exemplar, some native histograms.
+static void request_make(struct buf *b, u32 from, u32 to, i64 t_ms)
+{
+    buf_clear(b);
+    for (u32 i = from; i < to; i++) {
+        char number[16];
+        const size_t mark = pbw_begin(b, 1);
+        (void)snprintf(number, sizeof(number), "%u", i);
+        put_label(b, "__name__", "m");
+        put_label(b, "i", number);
+        for (u32 k = 0; k < SAMPLES; k++) {
+            if (i % 9 == 5) {
+                put_hist(b, t_ms + k);
+            } else {
+                put_sample(b, i, t_ms + k);
+            }
+        }
+        if (i % 9 == 4) {
+            put_exemplar(b, t_ms);
+        }
+        pbw_end(b, mark);
+    }
+    put_metadata(b);
+}
+
+static bool push(struct storage *s, struct push_cache *c, const struct buf *request,
+                 struct push_result *out, struct error *e)
+{
+    struct arena *a = arena_new(16U << 20);
+    struct buf packed;
+    buf_init(&packed, 1 << 20);
+    snappy_encode(buf_get(request), &packed);
+    const struct push_opts opts = {.storage = s, .cache = c, .decoded_bytes_max = 1 << 20};
+    *out = (struct push_result){0};
+    const bool ok = push_remote_write_1(&opts, buf_get(&packed), a, out, e);
+    buf_fini(&packed);
+    arena_free(a);
+    return ok;
+}
+
+// Samples and exemplars that storage has from a time on.
+static u64 stored_count(struct storage *s, i64 t_ms, u32 *exemplars)
+{
+    struct error e = {0};
+    struct exemplar_series *found = NULL;
+    u32 n = 0;
+    u64 samples = 0;
+    struct arena *a = arena_new(1 << 20);
+    struct storage_querier *q = storage_querier_open(s, TENANT_DEFAULT, t_ms, 100000, &e);
+    const struct select_hints h = {.start_ms = t_ms, .end_ms = 100000};
+    struct series_cursor *c = q->ops->select(q, NULL, 0, &h, NULL, &e);
+    while (c->ops->next(c)) {
+        struct series_run run;
+        while (c->ops->run(c, &run)) {
+            samples += run.n;
+        }
+    }
+    ASSERT_OK(c->ops->close(c, NULL, &e), e);
+    ASSERT_OK(q->ops->exemplars(q, NULL, 0, a, &found, &n, &e), e);
+    *exemplars = n;
+    storage_querier_close(q);
+    arena_free(a);
+    return samples;
+}
+
+static u64 outcomes_sum(const struct push_result *r)
+{
+    u64 sum = 0;
+    for (u32 i = 0; i < APPEND_OUTCOME_COUNT; i++) {
+        sum += r->outcomes[i];
+    }
+    return sum;
+}
+
+// A push with one request refused, and the same again. known: half of the series are; gone:
+// storage knows nothing of those. Returns how many requests there were.
+static u64 course(u64 request, bool known, bool gone, u32 *refusals, u32 *parts)
+{
+    const u64 all = (u64)SERIES * SAMPLES;
+    struct error e = {0};
+    struct push_result r;
+    struct buf b;
+    u32 exemplars = 0;
+    struct storage *s = memstore_new((struct memstore_opts){.ooo_window_ms = 100000});
+    struct storage *left = gone ? memstore_new((struct memstore_opts){.ooo_window_ms = 100000}) : s;
+    struct push_cache *c = push_cache_new((size_t)4 << 20);
+    buf_init(&b, 1 << 20);
+    if (gone) { // Refs of those that follow are none of the storage that is pushed to.
+        request_make(&b, SERIES, 3 * SERIES, 1000);
+        ASSERT_OK(push(left, NULL, &b, &r, &e), e);
+    }
+    request_make(&b, 0, SERIES / 2, 1000);
+    if (known) {
+        ASSERT_OK(push(left, c, &b, &r, &e), e);
+    }
+    request_make(&b, 0, SERIES, 2000);
+    alloc_fault_arm(request);
+    const bool ok = push(s, c, &b, &r, &e);
+    alloc_fault_disarm();
+    const u64 requests = alloc_fault_calls();
+    const u64 stored = stored_count(s, 2000, &exemplars);
+    if (ok) {
+        assert_int_equal(outcomes_sum(&r), all);
+        assert_int_equal(r.outcomes[APPEND_STORED], stored);
+    } else {
+        assert_int_equal(e.code, ERR_LIMIT);
+        assert_non_null(strstr(e.text, "memory"));
+        assert_int_equal(stored, 0);
+    }
+    if (ok && stored < all) {
+        assert_non_null(strstr(r.first_error.text, "memory"));
+        *parts += 1;
+    }
+    *refusals += !ok || stored < all;
+    ASSERT_OK(push(s, c, &b, &r, &e), e);
+    assert_int_equal(outcomes_sum(&r), all);
+    assert_int_equal(r.outcomes[APPEND_DUPLICATE], stored);
+    assert_int_equal(stored_count(s, 2000, &exemplars), all);
+    assert_int_equal(exemplars, SERIES / 9);
+    buf_fini(&b);
+    push_cache_free(c);
+    memstore_free(s);
+    if (gone) {
+        memstore_free(left);
+    }
+    return requests;
+}
+
+TEST(push_survives_each_refused_request_for_memory)
+{
+    static const struct {
+        const char *name;
+        bool known;
+        bool gone;
+    } cases[] = {
+        {"new series", false, false}, {"known series", true, false}, {"gone series", true, true}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        u32 refusals = 0;
+        u32 parts = 0;
+        const u64 requests = course(0, cases[i].known, cases[i].gone, &refusals, &parts);
+        assert_int_equal(refusals, 0);
+        for (u64 n = 1; n <= requests; n++) {
+            (void)course(n, cases[i].known, cases[i].gone, &refusals, &parts);
+        }
+        printf("# %s: %llu requests refused, %u errors, %u of them of a part\n", cases[i].name,
+               (unsigned long long)requests, refusals, parts);
+        assert_int_equal(refusals, requests);
+        assert_true(cases[i].gone == (parts > 0));
+    }
+}
