@@ -525,11 +525,11 @@ struct expo_place expo_place(const struct expo *x)
 // ---- labels ----
 
 // 1 → 1.0, as OpenMetrics writes bucket bounds and quantiles.
-static str float_text(str value, struct arena *a)
+static bool float_text(str *value, struct arena *a)
 {
     f64 v;
-    if (!number(value, &v)) {
-        return value;
+    if (!number(*value, &v)) {
+        return true;
     }
     char text[NUM_TEXT_MAX + 2];
     size_t len = num_go(text, v);
@@ -541,7 +541,12 @@ static str float_text(str value, struct arena *a)
         text[len++] = '.';
         text[len++] = '0';
     }
-    return arena_str(a, str_make(text, len));
+    char *copy = arena_try(a, len, 1);
+    if (copy) {
+        memcpy(copy, text, len);
+        *value = str_make(copy, len);
+    }
+    return copy;
 }
 
 bool expo_labels(struct expo *x, const struct expo_entry *entry, struct arena *a,
@@ -555,9 +560,13 @@ bool expo_labels(struct expo *x, const struct expo_entry *entry, struct arena *a
                                                   : STR_EMPTY;
     for (u32 i = 0; bound.len && i < out->count; i++) {
         if (str_eq(out->items[i].name, bound)) {
-            struct label *items = ARENA_NEW_N(a, struct label, out->count);
-            memcpy(items, out->items, out->count * sizeof(*items));
-            items[i].value = float_text(items[i].value, a);
+            struct label *items = arena_try(a, out->count, sizeof(*items));
+            if (items) {
+                memcpy(items, out->items, out->count * sizeof(*items));
+            }
+            if (!items || !float_text(&items[i].value, a)) {
+                return labels_full_tell(e) || err_in(e, "line %u", entry->line);
+            }
             out->items = items;
             break;
         }

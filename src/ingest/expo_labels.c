@@ -103,11 +103,20 @@ str series_name(str series)
     return close && !escaped ? str_sub(series, at + 1, close - 1) : STR_EMPTY;
 }
 
-// The text between the quotes, escapes undone: \\ \" \n; any other escape stands as it is.
-static str unescape(str quoted, struct arena *a)
+bool labels_full_tell(struct error *e)
 {
-    char *out = ARENA_NEW_N(a, char, quoted.len + 1);
+    return err_set(e, ERR_LIMIT, "the labels of one series need more memory than is left");
+}
+
+// The text between the quotes, escapes undone: \\ \" \n; any other escape stands as it is. A line
+// may be of any length, so that the arena may have no room for it.
+static bool unescape(str quoted, struct arena *a, str *text, struct error *e)
+{
+    char *out = arena_try(a, quoted.len + 1, 1);
     size_t len = 0;
+    if (!out) {
+        return labels_full_tell(e);
+    }
     for (size_t i = 0; i < quoted.len; i++) {
         char c = quoted.ptr[i];
         if (c == '\\' && i + 1 < quoted.len) {
@@ -119,7 +128,8 @@ static str unescape(str quoted, struct arena *a)
         }
         out[len++] = c;
     }
-    return str_make(out, len);
+    *text = str_make(out, len);
+    return true;
 }
 
 struct pair_list {
@@ -131,24 +141,39 @@ struct pair_list {
     u32 blank_cap;
 };
 
+// Room for one more of count.
+static bool pairs_grow(struct label **items, u32 count, u32 *cap, struct arena *a, struct error *e)
+{
+    if (count < *cap) {
+        return true;
+    }
+    const u32 more = MAX(8, *cap * 2);
+    struct label *grown = arena_try(a, more, sizeof(*grown));
+    if (!grown) {
+        return labels_full_tell(e);
+    }
+    if (count > 0) {
+        memcpy(grown, *items, count * sizeof(*grown));
+    }
+    *items = grown;
+    *cap = more;
+    return true;
+}
+
 static bool pair_add(struct pair_list *l, struct arena *a, struct label pair, struct error *e)
 {
     if (l->count + l->blank_count == EXPO_LABELS_MAX) {
         return err_set(e, ERR_LIMIT, "more than %d labels in one series", EXPO_LABELS_MAX);
     }
     if (pair.value.len == 0) {
-        if (l->blank_count == l->blank_cap) {
-            const u32 cap = l->blank_cap ? l->blank_cap * 2 : 4;
-            l->blanks = arena_grow(a, l->blanks, l->blank_cap, cap, sizeof(struct label));
-            l->blank_cap = cap;
+        if (!pairs_grow(&l->blanks, l->blank_count, &l->blank_cap, a, e)) {
+            return false;
         }
         l->blanks[l->blank_count++] = pair;
         return true;
     }
-    if (l->count == l->cap) {
-        const u32 cap = l->cap ? l->cap * 2 : 16;
-        l->items = arena_grow(a, l->items, l->cap, cap, sizeof(struct label));
-        l->cap = cap;
+    if (!pairs_grow(&l->items, l->count, &l->cap, a, e)) {
+        return false;
     }
     l->items[l->count++] = pair;
     return true;
@@ -186,9 +211,9 @@ static bool quoted_read(str s, size_t *at, struct arena *a, str *out, struct err
     if (!utf8_valid(inner)) {
         return err_set(e, ERR_INVALID, "invalid UTF-8 label value");
     }
-    *out = escaped ? unescape(inner, a) : inner;
     *at = end;
-    return true;
+    *out = inner;
+    return !escaped || unescape(inner, a, out, e);
 }
 
 // name = "value", or "quoted.name" = "value", or the metric name alone in quotes.

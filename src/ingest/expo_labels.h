@@ -21,6 +21,7 @@ str series_name(str series);
 // blank (may be NULL) gets the labels that the page spells with an empty value; out has none.
 bool series_parse(str series, struct arena *a, struct labels *out, struct labels *blank,
                   struct error *e) MUST_USE;
+bool labels_full_tell(struct error *e); // Yields false, as err_set.
 // A label block {…} alone, as exemplars have it; returns its length, 0 on error.
 size_t label_block_parse(str s, struct arena *a, struct labels *out, struct error *e);
 

@@ -18,10 +18,12 @@ static const char body_before[] = "# HELP c One.\n# TYPE c counter\n"
                                   "# TYPE gone gauge\ngone 1\n# EOF\n";
 static const char body_refused[] = "# HELP c Two.\n# TYPE c counter\n"
                                    "c_total{x=\"1\"} 2 # {trace=\"b\"} 2\nc_total{x=\"2\"} 2\n"
-                                   "# TYPE new gauge\nnew{a=\"b\"} 2\nnew{a=\"c\"} 2\n# EOF\n";
+                                   "# TYPE new histogram\nnew_bucket{le=\"1\"} 2\n"
+                                   "new_bucket{le=\"+Inf\",p=\"a\\\\b\",q=\"\"} 2\n# EOF\n";
 static const char body_after[] = "# HELP c Two.\n# TYPE c counter\n"
                                  "c_total{x=\"1\"} 3 # {trace=\"c\"} 3\nc_total{x=\"2\"} 3\n"
-                                 "# TYPE new gauge\nnew{a=\"b\"} 3\nnew{a=\"c\"} 3\n# EOF\n";
+                                 "# TYPE new histogram\nnew_bucket{le=\"1\"} 3\n"
+                                 "new_bucket{le=\"+Inf\",p=\"a\\\\b\",q=\"\"} 3\n# EOF\n";
 static const char body_broken[] = "c_total{x=\"1\"} 2\nc_total{x=\n# EOF\n";
 
 // How the page of the second scrape ended.
@@ -117,7 +119,7 @@ static void stored_expect(struct rig *r, u64 samples)
 
 static void course_run(u64 request, const char *second, struct course *out)
 {
-    static const char *const names[] = {"c_total", "gone", "new", "up"};
+    static const char *const names[] = {"c_total", "gone", "new_bucket", "up"};
     struct error e = {0};
     struct rig r;
     rig_init(&r, 0);
@@ -151,12 +153,13 @@ static void course_run(u64 request, const char *second, struct course *out)
 }
 
 // Of a page that was whole and could not be stored: what it had goes on behind it.
-static const char samples_unstored[] = "c_total{instance=\"h:1\", job=\"j\", x=\"1\"} 0=1 20=3\n"
-                                       "c_total{instance=\"h:1\", job=\"j\", x=\"2\"} 0=1 20=3\n"
-                                       "gone{instance=\"h:1\", job=\"j\"} 0=1 10=stale\n"
-                                       "new{a=\"b\", instance=\"h:1\", job=\"j\"} 20=3\n"
-                                       "new{a=\"c\", instance=\"h:1\", job=\"j\"} 20=3\n"
-                                       "up{instance=\"h:1\", job=\"j\"} 0=1 10=0 20=1\n";
+static const char samples_unstored[] =
+    "c_total{instance=\"h:1\", job=\"j\", x=\"1\"} 0=1 20=3\n"
+    "c_total{instance=\"h:1\", job=\"j\", x=\"2\"} 0=1 20=3\n"
+    "gone{instance=\"h:1\", job=\"j\"} 0=1 10=stale\n"
+    "new_bucket{instance=\"h:1\", job=\"j\", le=\"+Inf\", p=\"a\\\\b\"} 20=3\n"
+    "new_bucket{instance=\"h:1\", job=\"j\", le=\"1.0\"} 20=3\n"
+    "up{instance=\"h:1\", job=\"j\"} 0=1 10=0 20=1\n";
 
 TEST(scrape_survives_each_refused_request_for_memory)
 {
