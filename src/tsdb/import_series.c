@@ -1,5 +1,6 @@
 #include "tsdb/import_series.h"
 
+#include "base/alloc_fault.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -74,7 +75,7 @@ static bool fits(const struct import_series *t, struct error *e)
     const u64 bytes = arena_bytes(t->arena) + symtab_bytes(t->symbols) + map_bytes(&t->by_text) +
                       map_bytes(&t->by_pairs) + (u64)t->text_cap * sizeof(*t->texts) +
                       (u64)t->cap * sizeof(*t->rows);
-    return bytes <= t->bytes_max ||
+    return (bytes <= t->bytes_max && !alloc_refused()) ||
            err_set(e, ERR_LIMIT, "the series need more than %llu bytes of memory",
                    (unsigned long long)t->bytes_max);
 }

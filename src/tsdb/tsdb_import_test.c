@@ -1,3 +1,4 @@
+#include "base/alloc_fault.h"
 #include "base/arena.h"
 #include "base/bits.h"
 #include "base/error.h"
@@ -324,4 +325,48 @@ TEST(import_lists_nothing_when_it_fails)
         nth++;
     }
     assert_true(nth > 15);
+}
+
+// An import with a request for memory refused, and the same again. How many requests there were.
+static u64 import_refused(u64 request, const struct rig_sample *samples, u32 *errors)
+{
+    struct fixture f;
+    struct import_rig r;
+    struct error e = {0};
+    fixture_init(&f, 302);
+    import_rig_init(&r, &f, samples, RANDOM_SAMPLES);
+    r.opts.sample_bytes_max = (u64)40 * 2 * 32; // By ranges and by series of one.
+    alloc_fault_arm(request);
+    const bool ok = import_rig_run(&r, &e);
+    alloc_fault_disarm();
+    const u64 requests = alloc_fault_calls();
+    if (!ok) {
+        assert_int_equal(e.code, ERR_LIMIT);
+        assert_non_null(strstr(e.text, "memory"));
+        assert_int_equal(blocks_listed(&f), 0);
+        *errors += 1;
+        import_rig_init(&r, &f, samples, RANDOM_SAMPLES);
+        ASSERT_OK(import_rig_run(&r, &e), e);
+    }
+    assert_int_equal(r.done.samples, RANDOM_SAMPLES);
+    assert_int_equal(blocks_listed(&f), 10);
+    fixture_open(&f);
+    stands(&f, samples, RANDOM_SAMPLES);
+    fixture_fini(&f);
+    return requests;
+}
+
+TEST(import_survives_each_refused_request_for_memory)
+{
+    struct rig_sample samples[RANDOM_SAMPLES];
+    u32 errors = 0;
+    random_make(samples, 6);
+    const u64 requests = import_refused(0, samples, &errors);
+    const u64 stride = fixture_env("TIDEMARK_STRIDE", 3);
+    assert_int_equal(errors, 0);
+    for (u64 n = 1; n <= requests; n += stride) {
+        (void)import_refused(n, samples, &errors);
+    }
+    printf("# %llu requests, %u errors\n", (unsigned long long)requests, errors);
+    assert_true(errors > 4);
 }
