@@ -333,8 +333,10 @@ static bool glob_add(struct config *c, struct fs *fs, const struct yaml_node *no
     }
     struct fs_info *infos = NULL;
     size_t count = 0;
-    if (!fs_list(fs, arena_cstr(c->memory, dir), c->memory, &infos, &count, NULL)) {
-        return true;
+    struct error why = {0};
+    if (!fs_list(fs, arena_cstr(c->memory, dir), c->memory, &infos, &count, &why)) {
+        return why.code == ERR_NOT_FOUND || // Else it may have files that nobody may leave out.
+               err_set(e, why.code, "%.*s: %s", STR_ARG(c->path), why.text);
     }
     const char *glob = arena_cstr(c->memory, last);
     for (size_t i = 0; i < count; i++) {

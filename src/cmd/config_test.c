@@ -1,9 +1,12 @@
+#include "base/alloc_fault.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "base/test.h"
 #include "cmd/config.h"
 #include "os/fs.h"
+
+#include <stdio.h>
 
 static const char *test_env(const char *name)
 {
@@ -258,5 +261,67 @@ TEST(config_without_a_file_scrapes_itself)
     assert_true(str_contains(config_page(c, a), STR("127.0.0.1:9191")));
     arena_free(a);
     config_free(c);
+    fs_mem_free(fs);
+}
+
+static const char config_of_all[] =
+    "global:\n  scrape_interval: 15s\n  external_labels: {region: '${REGION}'}\n"
+    "rule_files: ['rules*.yml', one.yml]\n"
+    "scrape_config_files: ['more*.yml']\n"
+    "storage: {tsdb: {retention: {time: 30d, classes: [{match: '{a=~\"b.*\"}', keep: 6h}]}}}\n"
+    "scrape_configs:\n"
+    "  - job_name: a\n"
+    "    static_configs: [{targets: ['x:1'], labels: {k: v}}]\n"
+    "    relabel_configs: [{source_labels: [a, b], regex: '(.*)', target_label: c}]\n";
+
+// The page of the configuration and its files, as text; NULL: it was refused.
+static const char *loaded_text(struct fs *fs, struct arena *a, struct error *e)
+{
+    struct config *c = config_load(fs, STR("/c/prometheus.yml"), STR(":9090"), test_env, e);
+    if (!c) {
+        return NULL;
+    }
+    str text = config_page(c, a);
+    for (u32 i = 0; i < c->rule_file_count; i++) {
+        text = arena_printf(a, "%.*s%.*s\n", STR_ARG(text), STR_ARG(c->rule_files[i].path));
+    }
+    text = arena_printf(a, "%.*s%u\n", STR_ARG(text), c->scrape_config_count);
+    config_free(c);
+    return text.ptr;
+}
+
+// A file that is left out, or half a list, would be a configuration that nobody wrote.
+TEST(config_survives_each_refused_request_for_memory)
+{
+    struct fs *fs = fs_mem_new(1 << 20);
+    struct error e = {0};
+    struct arena *a = arena_new(16 << 20);
+    u64 refused = 0;
+    file_put(fs, "/c/rules-1.yml", "groups: []\n");
+    file_put(fs, "/c/rules-2.yml", "groups: []\n");
+    file_put(fs, "/c/one.yml", "groups: []\n");
+    file_put(fs, "/c/more-1.yml", "scrape_configs: [{job_name: elsewhere}]\n");
+    file_put(fs, "/c/prometheus.yml", config_of_all);
+    alloc_fault_arm(0);
+    const char *want = loaded_text(fs, a, &e);
+    const u64 requests = alloc_fault_calls();
+    ASSERT_OK(want != NULL, e);
+    for (u64 n = 1; n <= requests; n++) {
+        alloc_fault_arm(n);
+        const char *got = loaded_text(fs, a, &e);
+        alloc_fault_disarm();
+        if (got && strncmp(got, "# ", 2) != 0) { // A page that has no room says so.
+            assert_string_equal(got, want);
+        } else if (!got) {
+            assert_int_equal(e.code, ERR_LIMIT);
+            assert_true(strstr(e.text, "memory") || strstr(e.text, "bytes"));
+        }
+        refused += !got;
+    }
+    printf("# %llu requests, %llu errors\n", (unsigned long long)requests,
+           (unsigned long long)refused);
+    assert_true(refused > 50);
+    assert_string_equal(loaded_text(fs, a, &e), want);
+    arena_free(a);
     fs_mem_free(fs);
 }

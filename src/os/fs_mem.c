@@ -389,6 +389,28 @@ static struct fs_info info_of(const struct mem_node *n)
         .bytes = n->seen.len, .mtime_ms = n->mtime_ms, .inode = n->inode, .is_dir = n->is_dir};
 }
 
+// Under the lock. false: the arena has no room.
+static bool names_list(const struct mem_node *dir, struct arena *a, struct fs_info **infos,
+                       size_t *count)
+{
+    const size_t n = dir->names_seen.count;
+    struct fs_info *all = arena_try(a, MAX(n, 1), sizeof(*all));
+    for (size_t i = 0; all && i < n; i++) {
+        const struct mem_name *name = &dir->names_seen.items[i];
+        const size_t len = strlen(name->name);
+        char *copy = arena_try(a, len + 1, 1);
+        if (!copy) {
+            return false;
+        }
+        memcpy(copy, name->name, len + 1);
+        all[i] = info_of(name->node);
+        all[i].name = (str){copy, len};
+    }
+    *infos = all;
+    *count = n;
+    return all;
+}
+
 static bool mem_list(struct fs *fs, const char *path, struct arena *a, struct fs_info **infos,
                      size_t *count, struct error *e)
 {
@@ -396,16 +418,11 @@ static bool mem_list(struct fs *fs, const char *path, struct arena *a, struct fs
     lock_take(&m->lock);
     struct mem_node *dir = NULL;
     int status = find_dir(&m->tree, path, &dir);
-    if (status == 0) {
-        *count = dir->names_seen.count;
-        *infos = ARENA_NEW_N(a, struct fs_info, *count);
-        for (size_t i = 0; i < *count; i++) {
-            const struct mem_name *name = &dir->names_seen.items[i];
-            (*infos)[i] = info_of(name->node);
-            (*infos)[i].name = arena_str(a, str_c(name->name));
-        }
-    }
+    const bool fits = status != 0 || names_list(dir, a, infos, count);
     lock_drop(&m->lock);
+    if (!fits) {
+        return err_set(e, ERR_LIMIT, "listing %s: its names pass this run's memory", path);
+    }
     return status == 0 || fs_fail(e, status, "listing", path);
 }
 
