@@ -273,22 +273,22 @@ void blocks_retry(struct tsdb *db)
     }
 }
 
-static void quarantine_list(struct tsdb *db, struct arena *a)
+// What was set aside before is missing from answers still, and is not to be passed over unread.
+static bool quarantine_list(struct tsdb *db, struct arena *a, struct error *e)
 {
     char path[512];
-    struct fs_info *infos;
-    size_t n;
-    struct error why = {0};
+    struct fs_info *infos = NULL;
+    size_t n = 0;
     tsdb_path(db, "quarantine", path);
-    if (!fs_list(db->opts.fs, path, a, &infos, &n, &why)) {
-        LOGF(db->opts.log, LOG_WARN, "quarantine: %s", why.text);
-        return;
+    if (!fs_list(db->opts.fs, path, a, &infos, &n, e)) {
+        return false;
     }
     for (size_t i = 0; i < n; i++) {
         if (infos[i].is_dir) {
             gap_add(db, infos[i].name, false);
         }
     }
+    return true;
 }
 
 // A folder that may be a block. Threads: owned by open.
@@ -352,8 +352,7 @@ bool blocks_open(struct tsdb *db, struct error *e)
     u32 count = 0;
     struct arena *a = arena_new(LIST_BYTES_MAX);
     tsdb_path(db, "blocks", path);
-    bool ok = fs_list(db->opts.fs, path, a, &infos, &n, e);
-    quarantine_list(db, a);
+    const bool ok = fs_list(db->opts.fs, path, a, &infos, &n, e) && quarantine_list(db, a, e);
     struct found_block *found = ok ? ARENA_NEW_N(a, struct found_block, n + 1) : NULL;
     for (size_t i = 0; ok && i < n; i++) {
         str name = infos[i].name;

@@ -275,3 +275,61 @@ TEST(reading_the_head_alone_survives_each_refused_request_for_memory)
     world_fini(w);
     mem_free(w);
 }
+
+// Whether an answer over all times says that it is partial.
+static bool says_partial(struct tsdb *db)
+{
+    struct error e = {0};
+    struct storage_warnings w = {0};
+    const struct select_hints h = {.start_ms = INT64_MIN, .end_ms = INT64_MAX};
+    struct storage_querier *q =
+        storage_querier_open(tsdb_storage(db), TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
+    struct series_cursor *c = q->ops->select(q, NULL, 0, &h, NULL, &e);
+    ASSERT_OK(c != NULL, e);
+    while (c->ops->next(c)) {
+    }
+    ASSERT_OK(c->ops->close(c, &w, &e), e);
+    storage_querier_close(q);
+    return w.partial;
+}
+
+// What was set aside once stays missing: a start that cannot list it must not pass it over.
+TEST(tsdb_start_forgets_no_block_that_was_set_aside)
+{
+    struct world *w = MEM_NEW(struct world);
+    struct error e = {0};
+    struct fs_info *blocks = NULL;
+    size_t n = 0;
+    char path[300];
+    u64 requests = 1;
+    u32 refused = 0;
+    struct arena *a = arena_new((size_t)1 << 20);
+    world_init(w, 11);
+    fs_faulty_arm(w->faulty, 0, FS_FAULT_EIO, false);
+    assert_true(world_open(w));
+    for (u32 i = 0; i < 3; i++) {
+        world_work(w, 60);
+    }
+    world_close(w);
+    ASSERT_OK(fs_list(w->mem, "/data/blocks", a, &blocks, &n, &e), e);
+    assert_true(n > 0);
+    (void)snprintf(path, sizeof(path), "/data/blocks/%.*s/meta", STR_ARG(blocks[0].name));
+    ASSERT_OK(fs_replace_file(w->mem, path, STR("damaged"), &e), e);
+    for (u64 at = 0; at <= requests; at++) {
+        alloc_fault_arm(at);
+        struct tsdb *db = tsdb_open(&w->f.opts, &e);
+        alloc_fault_disarm();
+        requests = at == 0 ? alloc_fault_calls() : requests;
+        refused += !db;
+        if (!db) {
+            assert_refused(&e);
+            continue;
+        }
+        assert_true(says_partial(db));
+        ASSERT_OK(tsdb_close(db, &e), e);
+    }
+    assert_true(refused > 0);
+    arena_free(a);
+    world_fini(w);
+    mem_free(w);
+}
