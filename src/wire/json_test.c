@@ -38,6 +38,82 @@ TEST(json_quote_replaces_what_is_not_utf8)
     expect_quote(STR("\xc3\"x"), "\"\xef\xbf\xbd\\\"x\"");
 }
 
+// Byte after byte, for texts of ASCII.
+static void quote_slowly(struct buf *out, str s)
+{
+    static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+    buf_byte(out, '"');
+    for (size_t i = 0; i < s.len; i++) {
+        const u8 c = (u8)s.ptr[i];
+        const char *as = NULL;
+        for (size_t k = 0; k + 1 < sizeof(shorts); k += 2) {
+            as = (u8)shorts[k] == c ? &shorts[k + 1] : as;
+        }
+        if (as) {
+            buf_printf(out, "\\%c", *as);
+        } else if (c < 0x20) {
+            buf_printf(out, "\\u%04x", c);
+        } else {
+            buf_byte(out, c);
+        }
+    }
+    buf_byte(out, '"');
+}
+
+TEST(json_quote_sees_every_byte_at_every_place)
+{
+    char text[40];
+    struct buf want;
+    struct buf got;
+    buf_init(&want, 4096);
+    buf_init(&got, 4096);
+    for (size_t len = 1; len < sizeof(text); len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (u32 c = 0; c < 0x80; c++) {
+                for (size_t i = 0; i < len; i++) {
+                    text[i] = (char)(i % 2 == 0 ? ' ' : 0x7f); // The least and the greatest.
+                }
+                text[at] = (char)c;
+                buf_clear(&want);
+                buf_clear(&got);
+                quote_slowly(&want, str_make(text, len));
+                json_quote(&got, str_make(text, len));
+                ASSERT_STR_EQ(buf_get(&got), buf_get(&want));
+            }
+            text[at] = (char)0xe9; // Not UTF-8.
+            buf_clear(&got);
+            json_quote(&got, str_make(text, len));
+            assert_int_equal(got.len, len + 4);
+        }
+    }
+    buf_fini(&want);
+    buf_fini(&got);
+}
+
+TEST(jsonw_fills_a_buffer_to_its_last_byte)
+{
+    static const char whole[] = "{\"a\":\"12\",\"b\":[\"\",\"345678901\"]}";
+    for (size_t max = 1; max < sizeof(whole) + 2; max++) {
+        struct buf b;
+        struct jsonw w;
+        buf_init(&b, max);
+        jsonw_init(&w, &b);
+        jsonw_object(&w);
+        jsonw_pair_str(&w, STR("a"), STR("12"));
+        jsonw_key(&w, STR("b"));
+        jsonw_array(&w);
+        jsonw_str(&w, STR_EMPTY);
+        jsonw_str(&w, STR("345678901"));
+        jsonw_array_end(&w);
+        jsonw_object_end(&w);
+        assert_int_equal(buf_ok(&b), max >= sizeof(whole) - 1);
+        if (buf_ok(&b)) {
+            ASSERT_STR_EQ(buf_get(&b), str_c(whole));
+        }
+        buf_fini(&b);
+    }
+}
+
 TEST(jsonw_writes_commas_where_they_belong)
 {
     struct buf b;

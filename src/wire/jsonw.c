@@ -1,5 +1,6 @@
 // jsonw.c: the streaming JSON writer.
 
+#include "base/bits.h"
 #include "base/buf.h"
 #include "base/num.h"
 #include "base/utf8.h"
@@ -25,8 +26,78 @@ static void escape_ascii(struct buf *out, u8 c)
     buf_printf(out, "\\u%04x", c);
 }
 
+#define EACH_BYTE 0x0101010101010101ULL
+#define HIGH_BITS (0x80 * EACH_BYTE)
+
+// Not 0 if one of eight bytes is not plain: too large, too small, a quote or a backslash. What a
+// byte borrows from the next one is of no account: then it is itself not plain.
+static u64 odd_bytes(u64 eight)
+{
+    const u64 quote = eight ^ ('"' * EACH_BYTE);
+    const u64 slash = eight ^ ('\\' * EACH_BYTE);
+    return (eight | ((eight - 0x20 * EACH_BYTE) & ~eight) | ((quote - EACH_BYTE) & ~quote) |
+            ((slash - EACH_BYTE) & ~slash)) &
+           HIGH_BITS;
+}
+
+static bool all_plain(str s)
+{
+    u64 odd = 0;
+    if (s.len >= 8) {
+        for (size_t i = 0; i + 8 < s.len; i += 8) {
+            odd |= odd_bytes(load_le64(s.ptr + i));
+        }
+        return (odd | odd_bytes(load_le64(s.ptr + s.len - 8))) == 0;
+    }
+    if (s.len >= 4) {
+        return odd_bytes((u64)load_le32(s.ptr) << 32 | load_le32(s.ptr + s.len - 4)) == 0;
+    }
+    for (size_t i = 0; i < s.len; i++) {
+        odd |= !is_plain((u8)s.ptr[i]);
+    }
+    return odd == 0;
+}
+
+// Most names and values are short.
+static char *copy_short(char *to, str s)
+{
+    if (s.len >= 8 && s.len <= 16) {
+        const u64 begin = load_le64(s.ptr);
+        const u64 end = load_le64(s.ptr + s.len - 8);
+        memcpy(to, &begin, sizeof(begin));
+        memcpy(to + s.len - 8, &end, sizeof(end));
+    } else if (s.len > 0) {
+        memcpy(to, s.ptr, s.len);
+    }
+    return to + s.len;
+}
+
+// In quotes, behind a comma and before a colon if there is to be one: in one piece, if all of it
+// stands for itself.
+static bool plain_put(struct buf *out, bool comma, str s, bool colon)
+{
+    char *at = all_plain(s) ? buf_room(out, s.len + 2 + comma + colon) : NULL;
+    if (!at) {
+        return false;
+    }
+    if (comma) {
+        *at++ = ',';
+    }
+    *at++ = '"';
+    at = copy_short(at, s);
+    *at++ = '"';
+    if (colon) {
+        *at = ':';
+    }
+    buf_commit(out, s.len + 2 + comma + colon);
+    return true;
+}
+
 void json_quote(struct buf *out, str s)
 {
+    if (plain_put(out, false, s, false)) {
+        return;
+    }
     buf_byte(out, '"');
     size_t plain_from = 0;
     size_t pos = 0;
@@ -61,16 +132,37 @@ void jsonw_init(struct jsonw *w, struct buf *out)
     *w = (struct jsonw){.out = out};
 }
 
-// A value comes: a comma, unless it is the first of its place or stands behind its key.
-static void value_begins(struct jsonw *w)
+// A value comes: whether behind a comma, unless it is the first of its place or stands behind its
+// key.
+static bool value_comes(struct jsonw *w)
 {
     const u64 bit = 1ULL << w->depth;
-    if (w->after_key) {
-        w->after_key = false;
-    } else if (w->filled & bit) {
+    const bool comma = !w->after_key && (w->filled & bit);
+    w->after_key = false;
+    w->filled |= bit;
+    return comma;
+}
+
+static void value_begins(struct jsonw *w)
+{
+    if (value_comes(w)) {
         buf_byte(w->out, ',');
     }
-    w->filled |= bit;
+}
+
+static void text_put(struct jsonw *w, str s, bool colon)
+{
+    const bool comma = value_comes(w);
+    if (plain_put(w->out, comma, s, colon)) {
+        return;
+    }
+    if (comma) {
+        buf_byte(w->out, ',');
+    }
+    json_quote(w->out, s);
+    if (colon) {
+        buf_byte(w->out, ':');
+    }
 }
 
 static void open_at(struct jsonw *w, u8 bracket)
@@ -112,16 +204,13 @@ void jsonw_array_end(struct jsonw *w)
 void jsonw_key(struct jsonw *w, str key)
 {
     CHECK(!w->after_key);
-    value_begins(w);
-    json_quote(w->out, key);
-    buf_byte(w->out, ':');
+    text_put(w, key, true);
     w->after_key = true;
 }
 
 void jsonw_str(struct jsonw *w, str s)
 {
-    value_begins(w);
-    json_quote(w->out, s);
+    text_put(w, s, false);
 }
 
 void jsonw_bool(struct jsonw *w, bool v)
