@@ -1,11 +1,15 @@
 // eval_limit_test.c: what stops a query, what it costs, and what storage's troubles become.
+#include "base/alloc_fault.h"
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "base/test.h"
+#include "model/hist.h"
 #include "os/clk.h"
 #include "promql/eval_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static void load_many(struct fixture *f, int count)
 {
@@ -132,6 +136,92 @@ TEST(every_memory_limit_is_survived)
         arena_reset(f.arena);
     }
     fixture_down(&f);
+}
+
+static void load_some_hists(struct fixture *f)
+{
+    static const struct hist_span span = {0, 2};
+    for (i64 t = 0; t < 10; t++) {
+        const f64 buckets[2] = {(f64)t, 1};
+        const struct hist h = {.count = (f64)t + 1, .sum = 2, .positive = {&span, 1, buckets, 2}};
+        fixture_load_hist(f, "h{i=\"0\"}", t * 10000, &h);
+        fixture_load_hist(f, "h{i=\"1\"}", t * 10000, &h);
+    }
+}
+
+// Asks with a request for memory refused: the right answer, or an error that names the limit.
+static bool answers_refused(struct fixture *f, const char *text, u64 request, str want)
+{
+    struct query_budget budget = {.bytes_max = (u64)64 << 20};
+    alloc_fault_arm(request);
+    const enum err code = fixture_budgeted(f, text, &budget);
+    alloc_fault_disarm();
+    if (code == ERR_NONE) {
+        ASSERT_STR_EQ(fixture_text(f), want);
+        return true;
+    }
+    assert_int_equal(code, ERR_LIMIT);
+    assert_true(str_contains(str_c(f->error.text), STR("memory")));
+    return false;
+}
+
+// Each request of a query refused once: TIDEMARK_STRIDE=n refuses every n-th, 1 each. A run that
+// may share parts is made again when memory runs out, and then has the right answer.
+static void refuse_each(const char *name, bool no_sharing)
+{
+    static const char *const texts[] = {
+        "sum by (i) (rate(x[1m]))",
+        "avg without (i) (h) + on () group_right histogram_count(h)",
+        "x * on(i) group_left x",
+        "x + on(i) fill (0) h",
+        "topk(3, x) or count_values(\"v\", x)",
+        "label_replace(x, \"j\", \"$1\", \"i\", \"(.*)\") unless quantile(0.5, x)",
+        "label_join(x, \"j\", \"-\", \"i\", \"i\") and x",
+        "sort(max_over_time(x[1m:10s]) + 1)",
+        "histogram_quantile(0.5, x) or histogram_quantile(0.9, rate(h[1m]))",
+        "info(x) and absent(y)",
+        "scalar(x) + time() + vector(1)",
+        "quantile_over_time(0.5, x[1m]) > bool on (i) stddev by (i) (x offset 10s)",
+        "limit_ratio(0.5, x) or sort_by_label(x, \"i\")",
+        "absent_over_time(y[1m]) or resets(x[1m] anchored)",
+        "sum(x) / sum(x) + count(x)",
+    };
+    struct fixture f;
+    const char *stride_text = getenv("TIDEMARK_STRIDE");
+    const u64 stride = stride_text ? strtoull(stride_text, NULL, 10) : 3;
+    u64 tried = 0;
+    u64 failed = 0;
+    fixture_up(&f, (struct promql_engine_opts){.no_sharing = no_sharing});
+    load_many(&f, 3);
+    load_some_hists(&f);
+    for (u32 i = 0; i < ARRAY_LEN(texts); i++) {
+        struct query_budget budget = {.bytes_max = (u64)64 << 20};
+        alloc_fault_arm(0);
+        ASSERT_OK(fixture_budgeted(&f, texts[i], &budget) == ERR_NONE, f.error);
+        const u64 requests = alloc_fault_calls();
+        alloc_fault_disarm();
+        struct buf want;
+        buf_init(&want, 1 << 20);
+        buf_str(&want, fixture_text(&f));
+        const u64 failed_before = failed;
+        for (u64 n = 1; n <= requests; n += stride, tried++) {
+            arena_reset(f.arena);
+            failed += !answers_refused(&f, texts[i], n, buf_get(&want));
+        }
+        assert_true(failed > failed_before);
+        assert_true(answers_refused(&f, texts[i], 0, buf_get(&want)));
+        buf_fini(&want);
+    }
+    printf("# %s: %llu requests refused, %llu errors\n", name, (unsigned long long)tried,
+           (unsigned long long)failed);
+    assert_true(!no_sharing || failed == tried);
+    fixture_down(&f);
+}
+
+TEST(every_operator_survives_each_refused_request_for_memory)
+{
+    refuse_each("made again", false);
+    refuse_each("as it is", true);
 }
 
 // Its selector outlives the function that planned it: whoever closes it must still find it.

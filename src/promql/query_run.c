@@ -1,6 +1,7 @@
 // query_run.c: see query_run.h.
 #include "promql/query_run.h"
 
+#include "base/alloc_fault.h"
 #include "base/arena.h"
 #include "os/clk.h"
 
@@ -78,7 +79,7 @@ static bool fail_memory(struct run *r)
 bool run_room(struct run *r, u64 bytes)
 {
     u64 held = run_bytes(r);
-    if (bytes > r->bytes_limit || held > r->bytes_limit - bytes) {
+    if (bytes > r->bytes_limit || held > r->bytes_limit - bytes || alloc_refused()) {
         return fail_memory(r);
     }
     return !r->failed;
