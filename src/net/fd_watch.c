@@ -1,6 +1,8 @@
 // fd_watch.c: see fd_watch.h. Over epoll, woken by an eventfd.
 #include "net/fd_watch.h"
 
+#include "base/alloc_fault.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -44,15 +46,23 @@ void fd_watch_free(struct fd_watch *w)
     mem_free(w);
 }
 
-void fd_watch_set(struct fd_watch *w, int fd, bool known, u32 what)
+bool fd_watch_set(struct fd_watch *w, int fd, bool known, u32 what, struct error *e)
 {
     struct epoll_event ev = {.data.fd = fd};
     ev.events = (what & FD_READ ? (u32)EPOLLIN : 0) | (what & FD_WRITE ? (u32)EPOLLOUT : 0);
     if (what == 0) {
         (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, &ev);
-    } else {
-        (void)epoll_ctl(w->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev);
+        return true;
     }
+    int failed = 0;
+    if (!known && alloc_refused()) {
+        failed = ENOSPC;
+    } else if (epoll_ctl(w->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) != 0) {
+        failed = errno;
+    }
+    return failed == 0 ||
+           err_set(e, ERR_UNAVAILABLE, "the kernel watches no more sockets: %s%s",
+                   strerrordesc_np(failed), failed == ENOSPC ? " (fs.epoll.max_user_watches)" : "");
 }
 
 void fd_watch_wake(struct fd_watch *w)

@@ -1,4 +1,5 @@
 // http_client_test.c: the client against the server, against peers that misbehave, and its fake.
+#include "base/alloc_fault.h"
 #include "base/arena.h"
 #include "base/str.h"
 #include "base/test.h"
@@ -205,6 +206,27 @@ TEST(client_says_why_it_failed)
     assert_false(http_fetch_wait(t, &f, b.arena, &r, &e));
     assert_int_equal(r.failure, HTTP_FAIL_TIMEOUT);
     assert_int_equal(e.code, ERR_TIMEOUT);
+    http_target_free(t);
+    bench_close(&b);
+}
+
+// It used to pass its whole time and tell of that alone.
+TEST(client_says_at_once_that_the_kernel_watches_no_more_sockets)
+{
+    struct bench b = bench_open();
+    struct http_target *t = target(&b, (struct http_target_opts){0});
+    const struct http_fetch f = {
+        .method = HTTP_GET, .path_query = STR("/hello"), .timeout_ms = 600000};
+    struct http_reply r = {0};
+    struct error e = {0};
+    alloc_fault_arm(1);
+    assert_false(http_fetch_wait(t, &f, b.arena, &r, &e));
+    alloc_fault_disarm();
+    assert_int_equal(r.failure, HTTP_FAIL_INTERNAL);
+    assert_int_equal(e.code, ERR_UNAVAILABLE);
+    expect(str_c(e.text), "the kernel watches no more sockets: No space left on device");
+    assert_int_equal(get(&b, t, "/hello").status, 200);
+    assert_int_equal(get(&b, t, "/hello").phases.connect, 0); // The connection is kept again.
     http_target_free(t);
     bench_close(&b);
 }

@@ -65,6 +65,8 @@ struct curl_target {
     u64 bytes_body;
     bool too_big;
     bool sink_refused;
+    bool is_unwatched; // Its socket; then it is in the shard's list.
+    struct curl_target *next_unwatched;
 };
 
 // Threads: lock guards queue, targets and stopping; watch takes wakes from all; the rest is the
@@ -77,7 +79,9 @@ struct shard {
     bool stopping;
     CURLM *multi;
     struct fd_watch *watch;
-    i64 timer_ms; // When the library wants to be called, by the monotonic clock.
+    i64 timer_ms;                  // When the library wants to be called, by the monotonic clock.
+    struct curl_target *unwatched; // Running, and to be ended.
+    struct error unwatched_why;    // Of the newest of them.
     struct thr *thr;
     struct buf spares[SPARES_MAX];
     u32 spare_count;
@@ -503,9 +507,22 @@ static bool redirect_follow(struct curl_target *t, struct http_reply *reply)
     return true;
 }
 
+static void unwatched_drop(struct curl_target *t)
+{
+    struct curl_target **at = &t->shard->unwatched;
+    while (t->is_unwatched && *at != t) {
+        at = &(*at)->next_unwatched;
+    }
+    if (t->is_unwatched) {
+        *at = t->next_unwatched;
+        t->is_unwatched = false;
+    }
+}
+
 static void transfer_end(struct curl_target *t, CURLcode code)
 {
     struct http_reply reply = {0};
+    unwatched_drop(t);
     reply_fill(t, code, &reply);
     CHECK(curl_multi_remove_handle(t->shard->multi, t->easy) == CURLM_OK);
     if (code != CURLE_OK || !redirect_follow(t, &reply)) {
@@ -517,10 +534,23 @@ static void transfer_cancel(struct curl_target *t, bool running)
 {
     struct http_reply reply = {.failure = HTTP_FAIL_CANCELLED};
     (void)err_set(&reply.error, ERR_CANCELLED, "cancelled");
+    unwatched_drop(t);
     if (running) {
         CHECK(curl_multi_remove_handle(t->shard->multi, t->easy) == CURLM_OK);
     }
     target_end(t, &reply);
+}
+
+// Ends those whose sockets would never get ready, instead of letting their time pass.
+static void unwatched_end(struct shard *s)
+{
+    while (s->unwatched != NULL) {
+        struct curl_target *t = s->unwatched;
+        struct http_reply reply = {.failure = HTTP_FAIL_INTERNAL, .error = s->unwatched_why};
+        unwatched_drop(t);
+        CHECK(curl_multi_remove_handle(s->multi, t->easy) == CURLM_OK);
+        target_end(t, &reply);
+    }
 }
 
 static void transfer_start(struct curl_target *t)
@@ -581,18 +611,35 @@ static void wish_grant(const struct wish *w)
     }
 }
 
-// What the library waits for. It says so while it runs, on the shard's thread.
-static int on_socket(UNUSED CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
+// The transfer of a handle cannot go on. A handle of the library's own has no target.
+static void unwatched_add(struct shard *s, CURL *easy, const struct error *why)
+{
+    char *private = NULL;
+    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    struct curl_target *t = (struct curl_target *)(void *)private;
+    if (t != NULL && !t->is_unwatched) {
+        t->is_unwatched = true;
+        t->next_unwatched = s->unwatched;
+        s->unwatched = t;
+        s->unwatched_why = *why;
+    }
+}
+
+// What the library waits for. It says so while it runs, on the shard's thread, and must not be told
+// of a failure then: it would give up every transfer.
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
 {
     struct shard *s = ctx;
+    struct error why = {0};
     const u32 wanted =
         (what & CURL_POLL_IN ? FD_READ : 0U) | (what & CURL_POLL_OUT ? FD_WRITE : 0U);
     if (what == CURL_POLL_REMOVE) {
-        fd_watch_set(s->watch, fd, true, 0);
-        return 0;
+        (void)fd_watch_set(s->watch, fd, true, 0, NULL);
+    } else if (fd_watch_set(s->watch, fd, known != NULL, wanted, &why)) {
+        (void)curl_multi_assign(s->multi, fd, s); // Not NULL from now on.
+    } else {
+        unwatched_add(s, easy, &why);
     }
-    fd_watch_set(s->watch, fd, known != NULL, wanted);
-    (void)curl_multi_assign(s->multi, fd, s); // Not NULL from now on.
     return 0;
 }
 
@@ -653,6 +700,7 @@ static void shard_run(void *arg)
         if (!stop) {
             shard_wait(s);
             transfers_end(s);
+            unwatched_end(s);
         }
     }
 }
