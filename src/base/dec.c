@@ -31,12 +31,6 @@ static const u8 *take(struct dec *d, u64 len)
     return at;
 }
 
-u8 dec_u8(struct dec *d)
-{
-    const u8 *at = take(d, 1);
-    return at ? *at : 0;
-}
-
 u16 dec_le16(struct dec *d)
 {
     u16 v = 0;

@@ -18,7 +18,6 @@ struct dec {
 };
 
 struct dec dec_of(str bytes);
-u8 dec_u8(struct dec *d);
 u16 dec_le16(struct dec *d);
 u32 dec_le32(struct dec *d);
 u64 dec_le64(struct dec *d);
@@ -37,17 +36,25 @@ static inline size_t dec_left(const struct dec *d)
 {
     return d->bad ? 0 : (size_t)(d->end - d->at);
 }
+static inline u8 dec_u8(struct dec *d)
+{
+    if (d->bad || d->at == d->end) {
+        dec_fail(d);
+        return 0;
+    }
+    return *d->at++;
+}
 // dec_varint and dec_varsint, but for what is below 2^14 in place: where nearly all of them are.
 static inline u64 dec_varint_short(struct dec *d)
 {
-    if (!d->bad && d->end - d->at >= 2) {
+    if (!d->bad && d->at < d->end) {
         const u32 first = d->at[0];
-        const u32 second = d->at[1];
         if (first < 0x80) {
             d->at += 1;
             return first;
         }
-        if (second < 0x80) {
+        if (d->end - d->at >= 2 && d->at[1] < 0x80) {
+            const u32 second = d->at[1];
             d->at += 2;
             return (first & 0x7f) | second << 7;
         }

@@ -299,6 +299,76 @@ TEST(chunk_unpack_divides_as_a_division_does)
     }
 }
 
+// ts_pack_decode of all bytes by every way there is: all give the same times, those of the plain
+// reader, or all refuse.
+static bool times_all_ways(str bytes, u32 n, i64 *t)
+{
+    i64 other[INT_PACK_MAX];
+    const bool right = ts_plain_decode(bytes, n, t);
+    for (u32 way = 0; way < 2; way++) {
+        struct dec d = dec_of(bytes);
+        column_unpack_portable(way == 1);
+        const bool read = ts_pack_decode(&d, n, other) && dec_left(&d) == 0;
+        column_unpack_portable(false);
+        assert_int_equal(read, right);
+        if (right) {
+            assert_memory_equal(t, other, n * sizeof(*t));
+        }
+    }
+    return right;
+}
+
+// Offsets, steps or steps of steps of so many bits, times a factor, either signed or from a base.
+static u32 random_times(struct rng *r, u32 width, i64 *t)
+{
+    static const u64 factors[] = {1, 1, 1000, 1ULL << 28, (1ULL << 28) + 1, 1ULL << 40};
+    const u32 n = 3 + (u32)rng_below(r, rng_below(r, 4) ? 90 : INT_PACK_MAX - 3);
+    const u64 factor = factors[rng_below(r, ARRAY_LEN(factors))];
+    const u64 low = rng_below(r, 2) ? 0 : rng_u64(r) >> rng_below(r, 64);
+    const u64 kind = rng_below(r, 3);
+    u64 step = 0;
+    u64 x = rng_u64(r) >> rng_below(r, 64);
+    for (u32 i = 0; i < n; i++) {
+        const u64 v = ((rng_u64(r) >> (64 - width)) + low) * factor;
+        step = kind == 2 ? step + v : v;
+        x = kind == 0 ? x : x + step;
+        t[i] = (i64)(kind == 0 ? x + v : x);
+    }
+    return n;
+}
+
+TEST(int_pack_is_read_alike_by_every_way)
+{
+    struct rng r;
+    rng_init(&r, number_from("TIDEMARK_TEST_SEED", 17));
+    const u64 rounds = number_from("TIDEMARK_TEST_CHUNKS", 20000) / 500;
+    for (u64 c = 0; c < rounds * 64; c++) {
+        i64 t[INT_PACK_MAX];
+        i64 back[INT_PACK_MAX];
+        const u32 n = random_times(&r, 1 + (u32)c % 64, t);
+        struct buf b;
+        buf_init(&b, 1 << 16);
+        ts_pack_encode(t, n, &b);
+        for (u32 flips = 0; flips < 8; flips++) {
+            // Of the exact length, so that the address sanitizer sees every byte too far.
+            const size_t bytes = flips < 6 ? b.len : rng_below(&r, b.len);
+            char *copy = mem_new(MAX(bytes, (size_t)1), 1);
+            memcpy(copy, b.bytes, bytes);
+            if (flips > 0 && bytes > 0) {
+                copy[rng_below(&r, rng_below(&r, 2) ? bytes : MIN(bytes, 12))] ^=
+                    (char)(1U << rng_below(&r, 8));
+            }
+            const bool right = times_all_ways(str_make(copy, bytes), n, back);
+            if (flips == 0) {
+                assert_true(right);
+                assert_memory_equal(t, back, n * sizeof(*t));
+            }
+            mem_free(copy);
+        }
+        buf_fini(&b);
+    }
+}
+
 TEST(int_pack_round_trips_any_integers)
 {
     struct rng r;

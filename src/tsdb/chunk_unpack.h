@@ -1,6 +1,6 @@
-// chunk_unpack.h: integer columns of a chunk, read in one pass: unpack, unfold, sum, multiply,
-// convert, divide, store, 8 values at a time, with no array between the steps.
-// Residuals go eight at a time where the machine can (chunk_unpack_avx2.c), told once a column.
+// chunk_unpack.h: integer columns of a chunk, read: unpack, unfold, multiply, sum, convert, divide,
+// store, 8 values at a time.
+// Residuals go eight at a time where the machine can (chunk_residuals_avx2.c), told once a column.
 //
 // Threads: pure functions, but for column_unpack_portable, which may be called at any time.
 #ifndef TSDB_CHUNK_UNPACK_H

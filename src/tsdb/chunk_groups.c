@@ -1,0 +1,202 @@
+#include "tsdb/chunk_groups.h"
+
+#include "base/dec.h"
+
+#include <math.h>
+
+#define EXACT_LIMIT 0x1p51
+
+enum {
+    CODE_BYTES_MAX = INT_PACK_MAX / GROUP * 4 / 8,
+    WIDTH_EASY = 15, // Up to here all are read the same way.
+};
+
+// How eight codes of 1, 2 or 4 bits become the low bits of eight bytes: the upper half of what is
+// left moves up, three times. Threads: constants.
+static const struct spread {
+    u64 all;
+    u32 shift[3];
+    u64 mask[3];
+} spreads[CODE_LOG_MAX + 1] = {
+    {0xFF, {28, 14, 7}, {0x0000000F0000000F, 0x0003000300030003, 0x0101010101010101}},
+    {0xFFFF, {24, 12, 6}, {0x000000FF000000FF, 0x000F000F000F000F, 0x0303030303030303}},
+    {0xFFFFFFFF, {16, 8, 4}, {0x0000FFFF0000FFFF, 0x00FF00FF00FF00FF, 0x0F0F0F0F0F0F0F0F}},
+};
+
+static inline u64 codes_spread(u64 v, const struct spread *s)
+{
+    v &= s->all;
+    v = (v | v << s->shift[0]) & s->mask[0];
+    v = (v | v << s->shift[1]) & s->mask[1];
+    return (v | v << s->shift[2]) & s->mask[2];
+}
+
+// Eight widths at a time, as bytes of one word: none carries into the next, since no width is
+// above WIDTH_DIRECT_MAX. Up to 4 bytes at codes may be read for each eight.
+static void widths_narrow(struct groups *r, const u8 *codes, u32 code_log, u32 width_min, u32 step)
+{
+    const struct spread *s = &spreads[code_log];
+    const u64 low = 0x0101010101010101ULL * width_min;
+    for (u32 g = 0; g < group_count(r->count); g += 8, codes += 1ULL << code_log) {
+        const u64 widths = codes_spread(load_le32(codes), s) * step + low;
+        memcpy(r->widths + g, &widths, sizeof(widths));
+    }
+}
+
+static void widths_wide(struct groups *r, const u8 *codes, u32 code_log, u32 width_min, u32 step)
+{
+    for (u32 g = 0; g < group_count(r->count); g++) {
+        const u32 bit = g << code_log;
+        const u32 code = (u32)codes[bit / 8] >> (bit % 8) & ((1U << (1U << code_log)) - 1);
+        r->widths[g] = (u8)width_stored(width_min + code * step);
+    }
+}
+
+// The larger of each two bytes, all below 128.
+static inline u64 bytes_max(u64 a, u64 b)
+{
+    const u64 tops = 0x8080808080808080ULL;
+    const u64 not_less = ((((a | tops) - b) & tops) >> 7) * 0xFF; // Where a is.
+    return (a & not_less) | (b & ~not_less);
+}
+
+// Codes could tell of more than there are: what a way is chosen by is what they do tell.
+static u32 widths_max(struct groups *r)
+{
+    u64 most = 0;
+    memset(r->widths + group_count(r->count), 0, sizeof(most));
+    for (u32 g = 0; g < group_count(r->count); g += sizeof(most)) {
+        most = bytes_max(most, load_le64(r->widths + g));
+    }
+    most = bytes_max(most, most >> 32);
+    most = bytes_max(most, most >> 16);
+    most = bytes_max(most, most >> 8);
+    return (u32)(most & 0xFF);
+}
+
+static bool widths_read(struct groups *r, struct dec *d, u32 width_min, u8 second)
+{
+    UNINIT u8 copy[CODE_BYTES_MAX + sizeof(u32)];
+    const u32 step = 1 + (second & ((1U << STEP_BITS) - 1));
+    const u32 code_log = (u32)second >> STEP_BITS;
+    if (code_log > CODE_LOG_MAX) {
+        return false;
+    }
+    const str codes = dec_bytes(d, (((u64)group_count(r->count) << code_log) + 7) / 8);
+    const u8 *from = (const u8 *)codes.ptr;
+    if (!dec_ok(d)) {
+        return false;
+    }
+    if (dec_left(d) < sizeof(u32)) {
+        CHECK(codes.len <= CODE_BYTES_MAX);
+        memcpy(copy, from, codes.len);
+        memset(copy + codes.len, 0, sizeof(u32));
+        from = copy;
+    }
+    r->width_max = width_min + ((1U << (1U << code_log)) - 1) * step;
+    if (r->width_max <= WIDTH_DIRECT_MAX) {
+        widths_narrow(r, from, code_log, width_min, step);
+    } else {
+        widths_wide(r, from, code_log, width_min, step);
+    }
+    if (r->width_max > WIDTH_EASY) {
+        r->width_max = widths_max(r);
+    }
+    return true;
+}
+
+bool groups_open(struct groups *r, struct dec *d, bool mb, u32 count)
+{
+    const u8 first = dec_u8(d);
+    const u8 second = mb ? dec_u8(d) : 0;
+    const u32 width_min = first & (RESIDUAL_BASED - 1U);
+    r->count = count;
+    r->room = false;
+    r->based = (first & RESIDUAL_BASED) != 0;
+    r->base = r->based ? (u64)dec_varsint_short(d) : 0;
+    if (width_min > WIDTH_MAX) {
+        return false;
+    }
+    if (!mb) {
+        r->width_max = width_min;
+        memset(r->widths, (int)width_min, sizeof(r->widths));
+        if (width_min != width_stored(width_min)) {
+            return false;
+        }
+    } else if (!widths_read(r, d, width_min, second)) {
+        return false;
+    }
+    r->at = d->at;
+    r->end = d->end;
+    return dec_ok(d);
+}
+
+// The last group, of fewer values than a group has, to where only those have room.
+static void last_run(struct group_span *p, groups_fn *run, void *state, u32 count, u8 *out)
+{
+    UNINIT u8 last[GROUP * 8];
+    p->to = p->widths + 1;
+    p->out = last;
+    run(p, state);
+    memcpy(out, last, (size_t)count * 8);
+}
+
+bool groups_walk(struct groups *r, groups_fn *run, void *state, u32 reach, u8 *out)
+{
+    UNINIT u8 copy[2 * REACH_MAX];
+    const u32 rest = r->count % GROUP;
+    const u32 whole = r->count / GROUP;
+    const u8 *end = r->widths + group_count(r->count);
+    struct group_span p = {
+        .at = r->at, .widths = r->widths, .to = r->room ? end : r->widths + whole, .out = out};
+    if ((size_t)(r->end - p.at) >= reach) {
+        p.limit = r->end - reach;
+        run(&p, state);
+    }
+    const u8 *from = p.at;
+    const size_t left = (size_t)(r->end - from);
+    const bool copied = left < reach && p.widths < end;
+    if (copied) {
+        memcpy(copy, from, left);
+        memset(copy + left, 0, reach);
+        p.at = copy;
+        p.limit = copy + left; // One may begin where nothing is left: of no bytes.
+        run(&p, state);
+    }
+    if (p.widths < p.to || (p.widths < end && p.at > p.limit)) {
+        return false;
+    }
+    if (p.widths < end) {
+        last_run(&p, run, state, rest, out + (size_t)whole * GROUP * 8);
+    }
+    const size_t used = (size_t)(p.at - (copied ? copy : from));
+    // The last one takes only what its values do.
+    const size_t beyond = rest > 0 ? end[-1] - (end[-1] * rest + 7) / 8 : 0;
+    if (used > left + beyond) {
+        return false;
+    }
+    r->at = from + used - beyond;
+    return true;
+}
+
+bool sums_exact(const struct groups *r, const struct sums *s)
+{
+    if (r->width_max > WIDTH_DIRECT_MAX) {
+        return false;
+    }
+    const f64 n = r->count + (f64)GROUP; // The last group has lanes that nobody asked for.
+    const f64 step = ((f64)(1ULL << r->width_max) + fabs((f64)(i64)r->base)) * (f64)s->gcd;
+    const f64 x = fabs((f64)(i64)s->x);
+    const f64 delta = fabs((f64)(i64)s->delta);
+    switch (s->steps) {
+    case STEPS_NONE:
+        return x + step < EXACT_LIMIT;
+    case STEPS_SUM:
+        return x + n * step < EXACT_LIMIT;
+    case STEPS_SUM2:
+        return x + n * (delta + n * step) < EXACT_LIMIT;
+    case STEPS_UNFOLD:
+        break;
+    }
+    return false;
+}

@@ -1,0 +1,84 @@
+// chunk_ranks_avx2.c: constants and sparse columns, four values at a time.
+#include "tsdb/chunk_groups.h"
+
+#if defined(__x86_64__)
+#    include <immintrin.h>
+
+#    define AVX2 __attribute__((target("avx2,fma,popcnt")))
+
+static AVX2 ALWAYS_INLINE __m256i lanes_load(const void *p)
+{
+    return _mm256_loadu_si256((const __m256i_u *)p);
+}
+
+static AVX2 ALWAYS_INLINE void lanes_store(__m256i v, u8 *out)
+{
+    _mm256_storeu_si256((__m256i_u *)(void *)out, v);
+}
+
+static AVX2 ALWAYS_INLINE void constants_store(__m256i v, u8 *out)
+{
+    lanes_store(v, out);
+    lanes_store(v, out + 32);
+    lanes_store(v, out + 64);
+    lanes_store(v, out + 96);
+    lanes_store(v, out + 128);
+    lanes_store(v, out + 160);
+    lanes_store(v, out + 192);
+    lanes_store(v, out + 224);
+}
+
+AVX2 void constant_store_avx2(u64 word, u32 count, u8 *out)
+{
+    const __m256i v = _mm256_set1_epi64x((long long)word);
+    u8 *last = out + (size_t)(count - CONSTANTS_MIN) * sizeof(word);
+    CHECK(count >= CONSTANTS_MIN);
+    for (; out < last; out += CONSTANTS_MIN * sizeof(word)) {
+        constants_store(v, out);
+    }
+    constants_store(v, last); // Over some of them once more.
+}
+
+// Which of four values, as pairs of 32 bits, follow the first one, if these bits say where the next
+// ones begin. The lowest bit says nothing here: it chose the first.
+static const u32 rank_forms[2 * GROUP][GROUP] = {
+    {0, 1, 0, 1, 0, 1, 0, 1}, {0, 1, 0, 1, 0, 1, 0, 1}, {0, 1, 2, 3, 2, 3, 2, 3},
+    {0, 1, 2, 3, 2, 3, 2, 3}, {0, 1, 0, 1, 2, 3, 2, 3}, {0, 1, 0, 1, 2, 3, 2, 3},
+    {0, 1, 2, 3, 4, 5, 4, 5}, {0, 1, 2, 3, 4, 5, 4, 5}, {0, 1, 0, 1, 0, 1, 2, 3},
+    {0, 1, 0, 1, 0, 1, 2, 3}, {0, 1, 2, 3, 2, 3, 4, 5}, {0, 1, 2, 3, 2, 3, 4, 5},
+    {0, 1, 0, 1, 2, 3, 4, 5}, {0, 1, 0, 1, 2, 3, 4, 5}, {0, 1, 2, 3, 4, 5, 6, 7},
+    {0, 1, 2, 3, 4, 5, 6, 7},
+};
+
+static AVX2 ALWAYS_INLINE void ranks_quad(const u64 *values, u64 bits, u8 *out)
+{
+    const __m256i v = lanes_load(values + (bits & 1));
+    lanes_store(_mm256_permutevar8x32_epi32(v, lanes_load(rank_forms[bits])), out);
+}
+
+AVX2 const u64 *ranks_store_avx2(const u8 *bitmap, const u64 *values, u32 count, u8 *out)
+{
+    for (const u8 *end = bitmap + count / GROUP; bitmap != end; bitmap++, out += 64) {
+        const u64 bits = *bitmap;
+        ranks_quad(values, bits & 15, out);
+        ranks_quad(values + __builtin_popcountll(bits & 15), bits >> 4, out + 32);
+        values += __builtin_popcountll(bits);
+    }
+    return values;
+}
+
+#else
+
+void constant_store_avx2(UNUSED u64 word, UNUSED u32 count, UNUSED u8 *out)
+{
+    CHECK(!"there is no such machine");
+}
+
+const u64 *ranks_store_avx2(UNUSED const u8 *bitmap, const u64 *values, UNUSED u32 count,
+                            UNUSED u8 *out)
+{
+    CHECK(!"there is no such machine");
+    return values;
+}
+
+#endif
