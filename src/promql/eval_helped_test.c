@@ -187,6 +187,62 @@ TEST(helped_queries_answer_count_and_note_alike)
     pair_down(&p);
 }
 
+// Counters of buckets of exponential widths, and of two sorts of custom ones.
+static void load_hists(struct fixture *f)
+{
+    static const struct hist_span span = {.offset = -1, .length = 3};
+    static const f64 bounds[] = {1, 2, 5};
+    for (u32 i = 0; i < SERIES; i++) {
+        const char *kind = i % 3 == 0 ? "exponential" : "custom";
+        const str name = arena_printf(f->arena, "%s{n=\"%u\"}", kind, i);
+        for (u32 k = 0; k < 30; k++) {
+            const u32 grown = k % 17 * (i + 1); // Falls once.
+            f64 buckets[] = {1 + grown, 2 + grown * 2, 3 + grown / 7}; // Whole numbers.
+            struct hist h = {.count = buckets[0] + buckets[1] + buckets[2],
+                             .sum = (f64)grown / 3,
+                             .positive = {&span, 1, buckets, 3}};
+            struct hist_span from_first = {.offset = 0, .length = 2};
+            if (i % 3 != 0) {
+                h.schema = HIST_SCHEMA_CUSTOM;
+                h.count = buckets[0] + buckets[1];
+                h.custom_bounds = bounds + (i % 3 == 1);
+                h.custom_bound_count = 2;
+                h.positive = (struct hist_side){&from_first, 1, buckets, 2};
+            }
+            fixture_load_hist(f, arena_cstr(f->arena, name), k * STEP_MS, &h);
+        }
+    }
+}
+
+// What is made of windows goes with its tile once it is added up: nothing of the sums may be in it.
+TEST(streamed_histograms_go_once_they_are_added)
+{
+    static const char *const texts[] = {
+        "sum(rate(exponential[2m]))",
+        "sum(rate(custom[2m]))",
+        "avg by (n) (increase(custom[1m]))",
+        "avg(sum_over_time(custom[2m]))",
+        "sum(last_over_time(custom[1m]))",
+        "avg(avg_over_time(exponential[1m]))",
+        "count(delta(exponential[2m]))",
+        "max(irate(custom[2m]))",
+        "sum(rate({__name__=~\"custom|exponential\"}[2m]))",
+        "sum(last_over_time({__name__=~\"custom|exponential\"}[2m]))",
+        "histogram_quantile(0.9, sum(rate(custom[2m])))",
+    };
+    struct pair p;
+    pair_up(&p, (struct promql_engine_opts){.samples_max = 0});
+    load_hists(&p.f);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        const struct outcome a = ask(&p, p.alone, texts[i], (struct query_budget){.bytes = 0});
+        const struct outcome b = ask(&p, p.helped, texts[i], (struct query_budget){.bytes = 0});
+        check_same(&a, &b);
+        assert_true(a.ok);
+        assert_true(a.result.series_count + a.result.warning_count + a.result.info_count > 0);
+    }
+    pair_down(&p);
+}
+
 // Of one name, but told apart by what goes with it: one thread that keeps columns must notice.
 TEST(streamed_series_that_become_equal_are_refused)
 {

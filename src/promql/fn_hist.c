@@ -60,7 +60,7 @@ static struct range_value take(const struct range_call *c, const struct hist_sum
     u64 buckets = (u64)s->positive.n + s->negative.n + s->bound_count;
     if (run_room(c->run, buckets * 2 * sizeof(f64) + sizeof(struct hist))) {
         v.kind = RANGE_HIST;
-        v.hist = hist_sum_take(s, c->run->arena);
+        v.hist = hist_sum_take(s, run_made(c->run));
     }
     return v;
 }
@@ -267,5 +267,5 @@ struct range_value hist_fold_window(const struct range_call *c, const struct win
     if (!run_room(c->run, buckets * 2 * sizeof(f64) + sizeof(struct hist))) {
         return range_nothing();
     }
-    return (struct range_value){.kind = RANGE_HIST, .hist = hist_fold_take(&f, c->run->arena)};
+    return (struct range_value){.kind = RANGE_HIST, .hist = hist_fold_take(&f, run_made(c->run))};
 }

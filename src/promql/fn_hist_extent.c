@@ -111,5 +111,5 @@ struct range_value hist_extended_rate(const struct range_call *c, const struct w
     if (!run_room(c->run, hist_sum_need(&s, right))) {
         return range_nothing();
     }
-    return (struct range_value){.kind = RANGE_HIST, .hist = hist_sum_take(&s, c->run->arena)};
+    return (struct range_value){.kind = RANGE_HIST, .hist = hist_sum_take(&s, run_made(c->run))};
 }

@@ -31,7 +31,8 @@ bool run_fail_with(struct run *r, const struct error *e)
 
 u64 run_bytes(const struct run *r)
 {
-    return arena_bytes(r->arena) + arena_bytes(r->scratch) + r->helper_bytes + r->passing_bytes;
+    return arena_bytes(r->arena) + arena_bytes(r->scratch) + r->helper_bytes + r->passing_bytes +
+           (r->made ? arena_bytes(r->made) : 0);
 }
 
 static void progress_tell(const struct run *r)

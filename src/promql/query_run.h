@@ -30,6 +30,7 @@ struct run {
     i64 lookback_ms;
     struct arena *arena;
     struct arena *scratch;
+    struct arena *made; // Histograms of columns that go before the run does; NULL: they do not.
     u64 bytes_limit;
     struct query_budget budget; // The one that storage charges.
     struct storage_querier *querier;
@@ -76,6 +77,11 @@ bool query_tick(struct run *r) MUST_USE;
 bool run_work(struct run *r, u64 units) MUST_USE;
 
 u64 run_bytes(const struct run *r); // Held now.
+// Where histograms of columns go, guarded by run_room.
+static inline struct arena *run_made(const struct run *r)
+{
+    return r->made ? r->made : r->arena;
+}
 // Zeroed memory of the run; NULL and the run failed beyond the limit.
 void *run_alloc(struct run *r, u64 count, u64 size) MUST_USE;
 // The same, not zeroed: for what is read only where it was written.

@@ -191,7 +191,7 @@ static const struct hist *hist_to_keep(struct range_eval *x, struct run *r, cons
         return h;
     }
     if (x->kept_of != h && run_room(r, hist_bytes(h))) {
-        x->kept = hist_copy(r->arena, h);
+        x->kept = hist_copy(run_made(r), h);
         x->kept_of = h;
     }
     return r->failed ? NULL : x->kept;

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/checked.h"
+#include "model/hist_bucket.h"
 #include "os/crew.h"
 #include "os/thr.h"
 #include "promql/query_run.h"
@@ -29,6 +30,7 @@ struct tile {
     struct series_cursor *slice;
     struct op_series *series; // In the hand's memory, as are the next.
     struct column *columns;
+    struct arena *made; // Histograms of columns that are streamed.
     struct notes notes;
     struct storage_warnings warnings;
     u32 count;
@@ -138,6 +140,37 @@ static bool tile_take(const struct turn *w, struct run *r, const struct tile *x)
     return ok;
 }
 
+static void free_arena(void *arg)
+{
+    arena_free(arg);
+}
+
+// Whoever adds histograms up may borrow the bounds of the first.
+static bool has_bounds(const struct tile *x)
+{
+    for (u32 i = 0; i < x->count; i++) {
+        const struct column *c = &x->columns[i];
+        for (u32 step = 0; c->hists && step < c->steps; step++) {
+            if (c->hists[step] && hist_is_custom(c->hists[step])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// The histograms of a tile that has been taken go, unless something of them is borrowed.
+static void made_drop(struct hand *h, struct tile *x)
+{
+    if (x->made && h->is_ready && has_bounds(x)) {
+        h->run.helper_bytes += arena_bytes(x->made);
+        arena_on_free(h->run.arena, free_arena, x->made);
+    } else {
+        arena_free(x->made);
+    }
+    x->made = NULL;
+}
+
 static void columns_give(struct turn *w, const struct tile *x)
 {
     if (w->spare_count + x->count > w->spare_cap) {
@@ -162,12 +195,13 @@ static void turn_take(struct tiles *t, u32 at)
     const bool mine = !w->is_taking;
     w->is_taking = true;
     while (mine && w->next < t->count && t->items[w->next].is_done) {
-        const struct tile *x = &t->items[w->next];
+        struct tile *x = &t->items[w->next];
         lock_drop(&w->lock);
         if (!atomic_load(&t->failed) &&
             ((!h->is_ready && !hand_begin(h, t)) || !tile_take(w, &h->run, x))) {
             atomic_store(&t->failed, true);
         }
+        made_drop(h, x);
         lock_take(&w->lock);
         columns_give(w, x);
         w->next++;
@@ -220,10 +254,17 @@ static void tile_do(void *arg, u32 helper, u32 at)
               (h->is_ready || (hand_begin(h, t) && range_eval_init(&h->eval, &h->run, t->task)));
     const u64 held = h->run.arena ? arena_bytes(h->run.arena) : 0;
     h->feed.cursor = x->slice;
+    if (ok && t->turn.taker) {
+        x->made = arena_new(h->run.bytes_limit + RUN_SLACK_BYTES);
+        h->run.made = x->made;
+    }
     while (ok && x->slice->ops->next(x->slice)) {
         ok = tile_series(x, h, t) && !atomic_load_explicit(&t->failed, memory_order_relaxed);
     }
     ok = x->slice->ops->close(x->slice, &x->warnings, NULL) && ok;
+    // From here on it waits for its turn: it counts as if it stayed.
+    h->run.helper_bytes += x->made ? arena_bytes(x->made) : 0;
+    h->run.made = NULL;
     x->notes = h->run.notes;
     h->run.notes = (struct notes){.count = 0};
     if (h->run.arena) {
@@ -238,11 +279,6 @@ static void tile_do(void *arg, u32 helper, u32 at)
 }
 
 // ---- what they came to -------------------------------------------------------------------------
-
-static void free_arena(void *arg)
-{
-    arena_free(arg);
-}
 
 // All that was counted fits into what the run may use: it does not, if tiles together pass a limit.
 static bool add_counts(struct tiles *t)
@@ -284,6 +320,7 @@ static void take_hands(struct tiles *t)
         take_hand(t, &t->hands[i]);
     }
     take_hand(t, &t->turn.hand);
+    t->run->helper_bytes += t->turn.hand.run.helper_bytes; // What made_drop kept.
     t->run->helped++;
 }
 
