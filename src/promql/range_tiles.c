@@ -15,6 +15,7 @@
 #define TILES_PER_HAND    4U
 #define TILES_LEAST       16U // That the least work worth help may be cut into.
 #define HELPERS_MAX       15U
+#define TAKEN_EARLY       16U // Series that a tile whose turn it is has ready.
 
 // One thread's part. Threads: owned by the thread that has its number, then by the run's.
 struct hand {
@@ -33,7 +34,8 @@ struct tile {
     struct arena *made; // Histograms of columns that are streamed.
     struct notes notes;
     struct storage_warnings warnings;
-    u32 count;
+    u32 count; // That stand here,
+    u32 given; // and that were taken already.
     u32 cap;
     bool is_done; // Guarded by the turn's lock.
 };
@@ -159,6 +161,12 @@ static bool has_bounds(const struct tile *x)
     return false;
 }
 
+static void made_begin(struct hand *h, struct tile *x)
+{
+    x->made = arena_new(h->run.bytes_limit + RUN_SLACK_BYTES);
+    h->run.made = x->made;
+}
+
 // The histograms of a tile that has been taken go, unless something of them is borrowed.
 static void made_drop(struct hand *h, struct tile *x)
 {
@@ -184,12 +192,30 @@ static void columns_give(struct turn *w, const struct tile *x)
     }
 }
 
+// Without the lock, by whoever is taking: what stands in a tile.
+static void tile_hand_over(struct tiles *t, struct tile *x)
+{
+    struct hand *h = &t->turn.hand;
+    if (!atomic_load(&t->failed) &&
+        ((!h->is_ready && !hand_begin(h, t)) || !tile_take(&t->turn, &h->run, x))) {
+        atomic_store(&t->failed, true);
+    }
+    made_drop(h, x);
+}
+
+// With the lock.
+static void tile_empty(struct turn *w, struct tile *x)
+{
+    columns_give(w, x);
+    x->given += x->count;
+    x->count = 0;
+}
+
 // A tile is done: it is taken, and those behind it that are done too, unless one before it is not,
 // or somebody is at it, who will then find this one.
 static void turn_take(struct tiles *t, u32 at)
 {
     struct turn *w = &t->turn;
-    struct hand *h = &w->hand;
     lock_take(&w->lock);
     t->items[at].is_done = true;
     const bool mine = !w->is_taking;
@@ -197,16 +223,33 @@ static void turn_take(struct tiles *t, u32 at)
     while (mine && w->next < t->count && t->items[w->next].is_done) {
         struct tile *x = &t->items[w->next];
         lock_drop(&w->lock);
-        if (!atomic_load(&t->failed) &&
-            ((!h->is_ready && !hand_begin(h, t)) || !tile_take(w, &h->run, x))) {
-            atomic_store(&t->failed, true);
-        }
-        made_drop(h, x);
+        tile_hand_over(t, x);
         lock_take(&w->lock);
-        columns_give(w, x);
+        tile_empty(w, x);
         w->next++;
     }
     w->is_taking = w->is_taking && !mine;
+    lock_drop(&w->lock);
+}
+
+// Of the tile whose turn it is anyway, what is there is taken before it is done: it need not wait,
+// and is still near.
+static void turn_take_some(struct tiles *t, struct hand *h, u32 at)
+{
+    struct turn *w = &t->turn;
+    struct tile *x = &t->items[at];
+    lock_take(&w->lock);
+    const bool mine = !w->is_taking && w->next == at;
+    w->is_taking = w->is_taking || mine;
+    lock_drop(&w->lock);
+    if (!mine) {
+        return;
+    }
+    tile_hand_over(t, x);
+    made_begin(h, x);
+    lock_take(&w->lock);
+    tile_empty(w, x);
+    w->is_taking = false; // Those behind it that are done wait for this one.
     lock_drop(&w->lock);
 }
 
@@ -255,11 +298,13 @@ static void tile_do(void *arg, u32 helper, u32 at)
     const u64 held = h->run.arena ? arena_bytes(h->run.arena) : 0;
     h->feed.cursor = x->slice;
     if (ok && t->turn.taker) {
-        x->made = arena_new(h->run.bytes_limit + RUN_SLACK_BYTES);
-        h->run.made = x->made;
+        made_begin(h, x);
     }
     while (ok && x->slice->ops->next(x->slice)) {
         ok = tile_series(x, h, t) && !atomic_load_explicit(&t->failed, memory_order_relaxed);
+        if (ok && t->turn.taker && x->count % TAKEN_EARLY == 0) {
+            turn_take_some(t, h, at);
+        }
     }
     ok = x->slice->ops->close(x->slice, &x->warnings, NULL) && ok;
     // From here on it waits for its turn: it counts as if it stayed.
@@ -340,7 +385,7 @@ static u64 join_told(struct tiles *t)
     for (u32 i = 0; i < t->count; i++) {
         feed_warnings(t->run, &t->items[i].warnings);
         notes_again(t->run, &t->items[i].notes);
-        count += t->items[i].count;
+        count += t->items[i].given + t->items[i].count;
     }
     notes_again(t->run, &t->turn.hand.run.notes);
     return count;
