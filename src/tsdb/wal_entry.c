@@ -266,12 +266,45 @@ static void singles_of(const struct head_plan *plan, const struct head_write **s
     }
 }
 
-void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan, u64 place,
-                  u32 salt)
+// Of n writes in the order of the log: those of one group and time make a record.
+static void put_rows(struct buf *out, struct head *h, struct wal_writes rows, u32 n, u64 place,
+                     u32 salt)
 {
-    if (plan->n == 0) {
-        return;
+    u32 from = 0;
+    while (from < n) {
+        const struct wal_writes row = wal_writes_from(rows, from);
+        const struct head_write *first = wal_write_at(&row, 0);
+        const struct head_write *few[FRAGMENT_MIN] = {first};
+        u32 count = 1;
+        while (from + count < n && wal_write_at(&row, count)->group == first->group &&
+               wal_write_at(&row, count)->t == first->t) {
+            few[MIN(count, FRAGMENT_MIN - 1)] = wal_write_at(&row, count);
+            count++;
+        }
+        if (count < FRAGMENT_MIN) {
+            put_samples(out, h, few, count, salt);
+        } else {
+            wal_put_fragment(out, h, row, count, place, salt);
+        }
+        from += count;
     }
+}
+
+// Whether all writes have rows and stand in the order of the log.
+static bool plan_is_rows(const struct head_plan *plan)
+{
+    const struct head_write *w = plan->writes;
+    bool rows = plan->box_count == 0 && !is_single(w);
+    for (u32 i = 1; rows && i < plan->n; i++) {
+        rows = !is_single(&w[i]) && write_follows(&w[i - 1], &w[i]);
+    }
+    return rows;
+}
+
+// Singles, boxes, or an order that is not the log's: the writes are picked and sorted first.
+static void put_strewn(struct buf *out, struct head *h, const struct head_plan *plan, u64 place,
+                       u32 salt)
+{
     const struct head_write **rows = MEM_GROW(NULL, plan->n, const struct head_write *);
     u32 singles;
     const u32 total = rows_of(plan, rows, &singles);
@@ -279,25 +312,24 @@ void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan,
         singles_of(plan, rows + total);
         put_samples(out, h, rows + total, singles, salt);
     }
-    u32 from = 0;
-    while (from < total) {
-        const u32 group = rows[from]->group;
-        const i64 t = rows[from]->t;
-        u32 to = from + 1;
-        while (to < total && rows[to]->group == group && rows[to]->t == t) {
-            to++;
-        }
-        if (to - from < FRAGMENT_MIN) {
-            put_samples(out, h, rows + from, to - from, salt);
-        } else {
-            wal_put_fragment(out, h, rows + from, to - from, place, salt);
-        }
-        from = to;
-    }
+    put_rows(out, h, (struct wal_writes){.order = rows}, total, place, salt);
     if (total + singles < plan->n) {
         put_boxes(out, plan, salt);
     }
     mem_free(rows);
+}
+
+void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan, u64 place,
+                  u32 salt)
+{
+    if (plan->n == 0) {
+        return;
+    }
+    if (plan_is_rows(plan)) {
+        put_rows(out, h, (struct wal_writes){.first = plan->writes}, plan->n, place, salt);
+    } else {
+        put_strewn(out, h, plan, place, salt);
+    }
 }
 
 void wal_decoder_init(struct wal_decoder *d, struct wal_sink sink, u32 slots_max)

@@ -49,55 +49,64 @@ static bool whole_number(f64 v, i64 *out)
     return true;
 }
 
-// The tag and the bits to store; known: the reader knows `last`.
-static enum value_tag value_tag(f64 v, f64 last, bool known, u64 *bits)
+#define NOT_A_DELTA 0xffU
+
+// Of a difference of so many bytes.
+static const u8 delta_tags[] = {TAG_DELTA_1, TAG_DELTA_1, TAG_DELTA_2, TAG_DELTA_3, TAG_DELTA_4,
+                                TAG_DELTA_6, TAG_DELTA_6, NOT_A_DELTA, NOT_A_DELTA};
+
+// The tag and the bits to store of a value whose last one, another one, the reader knows. Both ways
+// are worked out, since nobody can guess which of them a value takes.
+static inline enum value_tag value_tag_known(f64 v, f64 last, u64 *bits)
+{
+    i64 i = 0;
+    i64 before = 0;
+    const bool whole = whole_number(v, &i) & whole_number(last, &before);
+    const u64 z = bits_zigzag(i - before);
+    const u8 delta = whole ? delta_tags[(bits_width(z) + 7) / 8] : NOT_A_DELTA;
+    const u64 x = bits_of_f64(v) ^ bits_of_f64(last);
+    const u32 low = (u32)__builtin_ctzll(x) / 8;
+    const u64 told = low == 0 ? bits_of_f64(v) : x >> (low * 8);
+    static_assert(TAG_XOR_1 + 7 == TAG_RAW, "no byte of it is equal");
+    *bits = delta == NOT_A_DELTA ? told : z;
+    return (enum value_tag)(delta == NOT_A_DELTA ? TAG_XOR_1 + 7 - low : delta);
+}
+
+// The same if the reader knows nothing.
+static enum value_tag value_tag_new(f64 v, u64 *bits)
 {
     i64 i;
-    i64 before;
-    u64 raw = bits_of_f64(v);
-    bool whole = whole_number(v, &i);
-    if (known && whole && whole_number(last, &before)) {
-        u64 z = bits_zigzag(i - before);
-        u32 width = bits_width(z);
-        *bits = z;
-        if (width <= 32) {
-            return (enum value_tag)(TAG_DELTA_1 + (width <= 8 ? 0 : (width - 1) / 8));
-        }
-        if (width <= 48) {
-            return TAG_DELTA_6;
-        }
-    }
-    if (!known && whole && bits_width(bits_zigzag(i)) <= 48) {
+    if (whole_number(v, &i) && bits_width(bits_zigzag(i)) <= 48) {
         *bits = bits_zigzag(i);
         u32 width = bits_width(*bits);
         return width <= 8 ? TAG_INT_1 : width <= 24 ? TAG_INT_3 : TAG_INT_6;
     }
-    u64 x = known ? raw ^ bits_of_f64(last) : raw;
-    u32 low = x ? (u32)__builtin_ctzll(x) / 8 : 7;
-    if (!known || low == 0) {
-        *bits = raw;
-        return TAG_RAW;
-    }
-    *bits = x >> (low * 8);
-    return (enum value_tag)(TAG_XOR_1 + 7 - low);
+    *bits = bits_of_f64(v);
+    return TAG_RAW;
 }
 
 // A row's writes, and how their ordinals lie. Threads: a value.
 struct row {
-    const struct head_write *const *writes;
+    struct wal_writes writes;
     u32 n;
     u32 first;
     u32 span;
     bool bitmap; // Is smaller than runs.
 };
 
-static struct row row_of(const struct head_write *const *writes, u32 n)
+static inline u32 ordinal_at(const struct row *r, u32 i)
 {
-    struct row r = {.writes = writes, .n = n, .first = writes[0]->ordinal};
-    r.span = writes[n - 1]->ordinal - r.first + 1;
+    return wal_write_at(&r->writes, i)->ordinal;
+}
+
+static struct row row_of(struct wal_writes writes, u32 n)
+{
+    struct row r = {.writes = writes, .n = n};
+    r.first = ordinal_at(&r, 0);
+    r.span = ordinal_at(&r, n - 1) - r.first + 1;
     u64 runs = 1;
     for (u32 i = 1; r.span > n && i < n; i++) {
-        runs += writes[i]->ordinal != writes[i - 1]->ordinal + 1;
+        runs += ordinal_at(&r, i) != ordinal_at(&r, i - 1) + 1;
     }
     r.bitmap = r.span / 8 + 3ULL < runs * 2;
     return r;
@@ -112,7 +121,7 @@ static void put_bitmap(struct buf *out, const struct row *r)
     }
     memset(room, 0, bytes);
     for (u32 i = 0; i < r->n; i++) {
-        u32 at = r->writes[i]->ordinal - r->first;
+        u32 at = ordinal_at(r, i) - r->first;
         room[at / 8] = (char)((u8)room[at / 8] | 1U << (at % 8));
     }
     buf_commit(out, bytes);
@@ -130,12 +139,12 @@ static void put_presence(struct buf *out, const struct row *r)
     u32 i = 0;
     while (i < r->n) { // Runs: length, then the gap to the next.
         u32 to = r->span == r->n ? r->n : i + 1;
-        while (to < r->n && r->writes[to]->ordinal == r->writes[to - 1]->ordinal + 1) {
+        while (to < r->n && ordinal_at(r, to) == ordinal_at(r, to - 1) + 1) {
             to++;
         }
         buf_varint(out, to - i);
         if (to < r->n) {
-            buf_varint(out, r->writes[to]->ordinal - r->writes[to - 1]->ordinal - 1);
+            buf_varint(out, ordinal_at(r, to) - ordinal_at(r, to - 1) - 1);
         }
         i = to;
     }
@@ -155,7 +164,7 @@ static void put_values(struct buf *out, struct head *h, const struct row *r, u32
     u32 tag_count = 0;
     memset(changed, 0, changed_bytes + tags_max);
     for (u32 i = 0; i < r->n; i++) {
-        const struct head_write *w = r->writes[i];
+        const struct head_write *w = wal_write_at(&r->writes, i);
         u32 *told = &h->rows[w->ordinal].wal_epoch;
         // A box is told elsewhere: the chain does not know it.
         bool known = *told == epoch && !is_box(w->v_was);
@@ -164,7 +173,8 @@ static void put_values(struct buf *out, struct head *h, const struct row *r, u32
             continue;
         }
         u64 bits = 0;
-        enum value_tag tag = value_tag(w->value, w->v_was, known, &bits);
+        const enum value_tag tag =
+            known ? value_tag_known(w->value, w->v_was, &bits) : value_tag_new(w->value, &bits);
         changed[i / 8] |= (u8)(1U << (i % 8));
         tags[tag_count / 2] |= (u8)((u32)tag << (tag_count % 2 * 4));
         tag_count++;
@@ -176,11 +186,12 @@ static void put_values(struct buf *out, struct head *h, const struct row *r, u32
     buf_commit(out, changed_bytes + tags_bytes + (size_t)(at - body));
 }
 
-void wal_put_fragment(struct buf *out, struct head *h, const struct head_write *const *writes,
-                      u32 n, u64 place, u32 salt)
+void wal_put_fragment(struct buf *out, struct head *h, struct wal_writes writes, u32 n, u64 place,
+                      u32 salt)
 {
-    struct head_group *g = &h->groups[writes[0]->group - 1];
-    i64 t = writes[0]->t;
+    const struct row r = row_of(writes, n);
+    struct head_group *g = &h->groups[wal_write_at(&writes, 0)->group - 1];
+    const i64 t = wal_write_at(&writes, 0)->t;
     bool base = g->base_place != place || g->rows >= WAL_ROWS_PER_BASE || g->sequence == UINT32_MAX;
     if (base) {
         g->base_place = place;
@@ -191,10 +202,9 @@ void wal_put_fragment(struct buf *out, struct head *h, const struct head_write *
     if (base || t != g->t_row) {
         g->rows++;
     }
-    const struct row r = row_of(writes, n);
     g->sequence = g->sequence == UINT32_MAX ? 1 : g->sequence + 1;
     size_t mark = wal_record_begin(out);
-    buf_varint(out, writes[0]->group - 1);
+    buf_varint(out, wal_write_at(&writes, 0)->group - 1);
     buf_byte(out, (u8)((base ? FLAG_BASE : 0U) | (r.bitmap ? FLAG_BITMAP : 0U)));
     buf_varint(out, g->sequence);
     buf_varsint(out, (i64)((u64)t - (u64)g->t_row));
