@@ -422,15 +422,20 @@ void open_chunk_reset(struct open_cells *c, struct open_chunk *o)
 void open_chunk_copy(const struct open_cells *c, const struct open_chunk *o, u8 *out)
 {
     u32 at = o->bytes;
-    u32 part = o->used;
     CHECK(at <= OPEN_BYTES_MAX);
     if (o->repeats > 0) {
         out[--at] = (u8)(o->repeats - 1U);
     }
-    for (u32 cell = o->tail; at > 0; cell = cell_at(c, cell)->previous) {
-        at -= part;
-        memcpy(out + at, cell_at(c, cell)->bytes, part);
-        part = CELL_BYTES;
+    if (at == 0) {
+        return;
+    }
+    const struct open_cell *cell = cell_at(c, o->tail);
+    at -= o->used;
+    memcpy(out + at, cell->bytes, o->used);
+    while (at > 0) { // Those before are full.
+        cell = cell_at(c, cell->previous);
+        at -= CELL_BYTES;
+        memcpy(out + at, cell->bytes, CELL_BYTES);
     }
 }
 

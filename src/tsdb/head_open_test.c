@@ -81,6 +81,9 @@ TEST(head_open_chunks_give_back_what_went_in)
             open_tokens_decode((str){(const char *)tokens, o.bytes}, n, out, seen, o.first);
             assert_memory_equal(in, out, n * sizeof(f64));
             assert_memory_equal(present, seen, sizeof(seen));
+            memset(out, 0, sizeof(out));
+            open_tokens_decode((str){(const char *)tokens, o.bytes}, n, out, NULL, o.first);
+            assert_memory_equal(in, out, n * sizeof(f64));
         }
         open_chunk_reset(&c, &o);
         assert_int_equal(o.flags, 2);

@@ -179,13 +179,15 @@ struct open_values {
     u8 present[PRESENCE_BYTES];
 };
 
-static void open_values_get(const struct head *h, const struct open_chunk *o, struct open_values *v)
+// present: or only the values, which is quicker.
+static void open_values_get(const struct head *h, const struct open_chunk *o, bool present,
+                            struct open_values *v)
 {
     UNINIT u8 tokens[OPEN_BYTES_MAX];
     memset(v->present, 0, sizeof(v->present));
     open_chunk_copy(&h->cells, o, tokens);
-    open_tokens_decode((str){(const char *)tokens, o->bytes}, o->n, v->values, v->present,
-                       o->first);
+    open_tokens_decode((str){(const char *)tokens, o->bytes}, o->n, v->values,
+                       present ? v->present : NULL, o->first);
 }
 
 static bool open_find(const struct head *h, u32 ordinal, i64 t, f64 *value)
@@ -196,7 +198,7 @@ static bool open_find(const struct head *h, u32 ordinal, i64 t, f64 *value)
     if (row < 0) {
         return false;
     }
-    open_values_get(h, o, &v);
+    open_values_get(h, o, true, &v);
     return rows_value(v.present, o->first, o->last, v.values, (u32)row, value);
 }
 
@@ -382,10 +384,11 @@ void head_seal(struct head *h, u32 ordinal)
     struct open_chunk *o = &h->rows[ordinal].open;
     if (o->segment && o->n > 0) {
         UNINIT struct open_values v;
-        open_values_get(h, o, &v);
+        const bool gaps = open_chunk_gaps(o);
+        open_values_get(h, o, gaps, &v);
         struct window_values w = {.segment = o->segment,
                                   .values = v.values,
-                                  .present = open_chunk_gaps(o) ? v.present : NULL,
+                                  .present = gaps ? v.present : NULL,
                                   .n = o->n,
                                   .first = o->first,
                                   .last = o->last};
