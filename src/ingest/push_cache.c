@@ -19,6 +19,7 @@
 #define FIND_SLICE  512U // Keys looked for in one hold of the lock.
 #define AHEAD       16U  // Keys whose memory is fetched before the first is compared.
 #define WALK_AHEAD  768U // Bytes of records, which mostly stand in the order of the walk.
+#define WALK_LINES  4U   // Of the cache, which the usual record has.
 #define KEY_LABEL   0x0a // Begins one more label.
 
 // Threads: written with the cache's lock; walks read without it.
@@ -352,7 +353,9 @@ size_t push_walk_next(struct push_walk *w, const u8 *at, size_t len, struct seri
         return 0;
     }
     const struct record *r = record_at(w->in, w->expected);
-    __builtin_prefetch((const char *)r + WALK_AHEAD);
+    for (u32 line = 0; line < WALK_LINES; line++) {
+        __builtin_prefetch((const char *)r + WALK_AHEAD + (size_t)line * 64);
+    }
     if (r->len >= len || at[r->len] == KEY_LABEL || r->tenant != w->tenant.v ||
         memcmp(r + 1, at, r->len) != 0) {
         return 0;
