@@ -2,7 +2,8 @@
 //
 // Chosen by a heap that grows as upstream's does, so that of equal values the same ones stay; 64
 // steps side by side, where there is room for their heaps. In an instant query the result is
-// ordered by rank; in a range it is not.
+// ordered by rank; in a range it is not. Ranks of an instant whose values stand in one array are
+// told from that: no column is made but of those that were chosen.
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/hash.h"
@@ -35,7 +36,8 @@ struct op_rank {
     struct op *param_op;
     struct column param;
     struct grouping grouping;
-    struct column *columns;  // The child's.
+    struct instants at_once; // The child's values; values NULL: they are in
+    struct column *columns;  // its columns.
     struct column *chosen;   // What is left of them.
     struct rank_heap *heaps; // By group, then by step of those that are chosen at a time:
     u32 width;               // so many, a power of two.
@@ -185,6 +187,20 @@ static void choose(struct op_rank *o, struct run *r, u32 from)
     for (u32 i = 0; i < groups * o->width; i++) {
         for (u32 k = 0; k < o->heaps[i].count; k++) {
             bits_set(o->chosen[o->heaps[i].items[k].series].present, from + i % o->width);
+        }
+    }
+}
+
+// The only step, of values that stand in one array.
+static void choose_at_once(struct op_rank *o, struct run *r)
+{
+    const struct instants *x = &o->at_once;
+    const u32 k = k_at(o, 0);
+    for (u32 s = 0; s < o->child->series_count; s++) {
+        if (x->hists && x->hists[s]) {
+            note_ignored_hist_in_aggregation(r, o->expr->span, aggregate_op_text(o->op));
+        } else {
+            offer(&o->heaps[o->grouping.group_of[s]], k, (struct ranked){x->values[s], s});
         }
     }
 }
@@ -347,6 +363,14 @@ static bool order_instant(struct op_rank *o, struct run *r)
 {
     u32 n = 0;
     for (u32 g = 0; g < o->grouping.slots.count; g++) {
+        n += o->heaps[(u64)g * o->width].count;
+    }
+    o->order = RUN_NEW_N(r, u32, MAX(n, 1U));
+    if (!o->order) {
+        return false;
+    }
+    n = 0;
+    for (u32 g = 0; g < o->grouping.slots.count; g++) {
         struct rank_heap *h = &o->heaps[(u64)g * o->width];
         if (o->op == AGG_TOPK || o->op == AGG_BOTTOMK) {
             heap_sort(h);
@@ -364,13 +388,42 @@ static bool order_instant(struct op_rank *o, struct run *r)
     return true;
 }
 
+// Of either the values or the columns, the child's.
+static bool child_take(struct op_rank *o, struct run *r)
+{
+    const bool by_value = o->op == AGG_TOPK || o->op == AGG_BOTTOMK;
+    if (by_value && grid_is_instant(&o->base.grid) && op_instants(o->child, &o->at_once)) {
+        return run_hold(r, o->child->series_count);
+    }
+    return op_collect(o->child, r, &o->columns);
+}
+
+static bool steps_choose(struct op_rank *o, struct run *r)
+{
+    if (o->at_once.values) {
+        choose_at_once(o, r);
+        return query_tick(r) && order_instant(o, r);
+    }
+    if (!make_chosen(o, r)) {
+        return false;
+    }
+    for (u32 i = 0; i < o->base.grid.steps; i += o->width) {
+        choose(o, r, i);
+        if (i % 64 == 0 && !query_tick(r)) {
+            return false;
+        }
+    }
+    return grid_is_instant(&o->base.grid) ? order_instant(o, r)
+                                          : op_keep_labels(&o->base, r, o->child);
+}
+
 static bool rank_open(struct op *base, struct run *r)
 {
     struct op_rank *o = rank_of(base);
     const struct expr_aggregate *x = &o->expr->aggregate;
     bool nothing;
     if (!op_collect_scalar(o->param_op, r, &o->param) || !op_open(o->child, r) ||
-        !op_collect(o->child, r, &o->columns) || !check_param(o, r, &nothing)) {
+        !child_take(o, r) || !check_param(o, r, &nothing)) {
         return false;
     }
     if (nothing) {
@@ -379,21 +432,19 @@ static bool rank_open(struct op *base, struct run *r)
     if (!label_rule_make(r, x->labels, x->label_count, x->without ? LABEL_NAME : STR_EMPTY,
                          !x->without, &o->grouping.rule) ||
         !grouping_make(&o->grouping, r, o->child->series, o->child->series_count) ||
-        !make_heaps(o, r) || !make_chosen(o, r)) {
+        !make_heaps(o, r)) {
         return false;
     }
-    for (u32 i = 0; i < base->grid.steps; i += o->width) {
-        choose(o, r, i);
-        if (i % 64 == 0 && !query_tick(r)) {
-            return false;
-        }
-    }
-    return grid_is_instant(&base->grid) ? order_instant(o, r) : op_keep_labels(base, r, o->child);
+    return steps_choose(o, r);
 }
 
 static bool rank_next(struct op *base, struct run *r, struct column *out)
 {
     struct op_rank *o = rank_of(base);
+    if (o->at_once.values) {
+        column_set(out, 0, o->at_once.values[o->order[base->at]]);
+        return true;
+    }
     return column_copy(r, out, &o->chosen[o->order[base->at]]);
 }
 
