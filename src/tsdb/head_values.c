@@ -49,9 +49,10 @@ static void firsts_find(struct head *h, struct head_order *o)
     }
 }
 
-// With the lock: all values of a name, or of none, sorted if an order is kept.
+// With the lock: all values of a name, sorted if an order is kept.
 static void order_fill(const struct head *h, const struct head_name *n, struct head_order *o)
 {
+    o->removed = h->removed_total;
     for (u32 i = 0; i < o->count; i++) {
         const u32 pair = n->pairs[i];
         o->items[i] = n->order ? n->order->items[i]
@@ -82,8 +83,7 @@ static struct order_made order_begin(struct head *h, str name)
         m.name = (u32)(n - h->index.names);
         m.changes = n->changes;
     }
-    if (!m.ready) {
-        m.order->removed = h->removed_total;
+    if (n && !m.ready) {
         order_fill(h, n, m.order);
     }
     lock_drop(&h->lock);
