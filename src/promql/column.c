@@ -1,7 +1,6 @@
 // column.c: see column.h.
 #include "promql/column.h"
 
-#include "base/arena.h"
 #include "promql/query_run.h"
 
 bool column_init(struct run *r, struct column *c, u32 steps)
@@ -20,10 +19,10 @@ bool column_init(struct run *r, struct column *c, u32 steps)
 bool column_set_hist(struct run *r, struct column *c, u32 i, const struct hist *h)
 {
     if (!c->hists) {
-        if (!run_room(r, c->steps * sizeof(void *))) {
+        c->hists = run_alloc_made(r, c->steps, sizeof(void *));
+        if (!c->hists) {
             return false;
         }
-        c->hists = arena_alloc(run_made(r), c->steps, sizeof(void *));
     }
     c->hists[i] = h;
     bits_set(c->present, i);

@@ -98,14 +98,24 @@ static u64 array_count(struct run *r, u64 count, u64 size)
     return count;
 }
 
-void *run_alloc(struct run *r, u64 count, u64 size)
+static void *alloc_in(struct run *r, struct arena *a, u64 count, u64 size)
 {
     count = array_count(r, count, size);
-    void *p = count > 0 ? arena_try(r->arena, count, size) : NULL;
+    void *p = count > 0 ? arena_try(a, count, size) : NULL;
     if (!p) {
         fail_memory(r);
     }
     return p;
+}
+
+void *run_alloc(struct run *r, u64 count, u64 size)
+{
+    return alloc_in(r, r->arena, count, size);
+}
+
+void *run_alloc_made(struct run *r, u64 count, u64 size)
+{
+    return alloc_in(r, run_made(r), count, size);
 }
 
 void *run_alloc_raw(struct run *r, u64 count, u64 size)

@@ -77,15 +77,16 @@ bool query_tick(struct run *r) MUST_USE;
 bool run_work(struct run *r, u64 units) MUST_USE;
 
 u64 run_bytes(const struct run *r); // Held now.
-// Where histograms of columns go, guarded by run_room.
-static inline struct arena *run_made(const struct run *r)
-{
-    return r->made ? r->made : r->arena;
-}
 // Zeroed memory of the run; NULL and the run failed beyond the limit.
 void *run_alloc(struct run *r, u64 count, u64 size) MUST_USE;
 // The same, not zeroed: for what is read only where it was written.
 void *run_alloc_raw(struct run *r, u64 count, u64 size) MUST_USE;
+// Where histograms of columns go, guarded by run_room; and zeroed memory there.
+static inline struct arena *run_made(const struct run *r)
+{
+    return r->made ? r->made : r->arena;
+}
+void *run_alloc_made(struct run *r, u64 count, u64 size) MUST_USE;
 #define RUN_NEW(r, type)      ((type *)run_alloc((r), 1, sizeof(type)))
 #define RUN_NEW_N(r, type, n) ((type *)run_alloc((r), (n), sizeof(type)))
 // May so many more bytes be made by functions that take an arena?
