@@ -56,6 +56,7 @@ void head_parts_init(struct head_parts *p, struct head_index *index)
 {
     *p = (struct head_parts){.index = index, .free = PART_NONE, .match_part = PART_NONE};
     p->match_texts = MEM_NEW_N(struct label, PART_BITS);
+    p->after = MEM_NEW_N(u32, PART_GUESSES);
     map_init(&p->by_text, &part_ops, p);
 }
 
@@ -64,6 +65,7 @@ void head_parts_fini(struct head_parts *p)
     mem_free(p->parts);
     mem_free(p->pool);
     mem_free(p->match_texts);
+    mem_free(p->after);
     map_fini(&p->by_text);
     *p = (struct head_parts){0};
 }
@@ -71,7 +73,7 @@ void head_parts_fini(struct head_parts *p)
 u64 head_parts_bytes(const struct head_parts *p)
 {
     return (u64)p->cap * sizeof(struct label_part) + (u64)p->pool_cap * sizeof(u32) +
-           map_bytes(&p->by_text);
+           PART_GUESSES * sizeof(u32) + map_bytes(&p->by_text);
 }
 
 static u32 part_take(struct head_parts *p)
@@ -151,11 +153,21 @@ static u64 part_hash(const struct part_key *k, u32 *count)
     return hash;
 }
 
-u32 head_part_find(struct head_parts *p, const struct label_texts *set, u64 mask, bool target)
+u32 head_part_find(struct head_parts *p, const struct label_texts *set, u64 mask)
 {
-    const struct part_key k = {.set = set, .mask = mask, .target = target};
+    const struct part_key k = {.set = set, .mask = mask};
+    u32 *guess = &p->after[p->own_last % PART_GUESSES];
+    u32 part = *guess;
     u32 count;
-    return map_get(&p->by_text, part_hash(&k, &count), &k);
+    // Compared as any other: a part that left, or is another one now, is only a wrong guess.
+    if (part >= p->count || p->parts[part].refs == 0 || !part_eq(p, part, &k)) {
+        part = map_get(&p->by_text, part_hash(&k, &count), &k);
+    }
+    if (part != MAP_NONE) {
+        *guess = part;
+        p->own_last = part;
+    }
+    return part;
 }
 
 u32 head_part_get(struct head_parts *p, const struct label_texts *set, u64 mask, bool target)

@@ -19,8 +19,9 @@
 
 struct head_index;
 
-#define PART_NONE UINT32_MAX
-#define PART_BITS 64U
+#define PART_NONE    UINT32_MAX
+#define PART_BITS    64U
+#define PART_GUESSES 4096U
 
 // A set as it comes from outside, the hidden label of the tenant first. Threads: owned by one
 // look-up.
@@ -55,6 +56,10 @@ struct head_parts {
     struct label *match_texts;
     u32 match_part;
     u64 match_mask;
+    // By own part, of which the remainder counts: the one that came after it last. Targets of one
+    // kind tell their series in the same order.
+    u32 *after;
+    u32 own_last;
 };
 void head_parts_init(struct head_parts *p, struct head_index *index);
 void head_parts_fini(struct head_parts *p);
@@ -63,8 +68,9 @@ u64 head_parts_bytes(const struct head_parts *p);
 // The part of the positions that are (target) or are not in mask, found or made, with one more
 // reference; PART_NONE if there is no room for its symbols.
 u32 head_part_get(struct head_parts *p, const struct label_texts *set, u64 mask, bool target);
-// The same, if it is there, with no reference.
-u32 head_part_find(struct head_parts *p, const struct label_texts *set, u64 mask, bool target);
+// The same of an own part, if it is there, with no reference. Quick for the one that came after the
+// one before when that was asked for last.
+u32 head_part_find(struct head_parts *p, const struct label_texts *set, u64 mask);
 void head_part_ref(struct head_parts *p, u32 part);
 void head_part_unref(struct head_parts *p, u32 part);
 // Which positions of a set a target part holds; *all: every pair of the part is among them.

@@ -88,3 +88,39 @@ TEST(head_bytes_follow_births_and_removals)
     assert_true(h->index.sets_bytes == empty);
     head_free(h);
 }
+
+TEST(head_labels_guessed_are_compared)
+{
+    struct head_limits limits = {.series_max = 1000};
+    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 20);
+    struct head_parts *p = &h->parts;
+    const u64 mask = 1; // The first is the target's.
+    const struct label texts[][2] = {{{STR_EMPTY, STR("0")}, {LABEL_NAME, STR("a")}},
+                                     {{STR_EMPTY, STR("0")}, {LABEL_NAME, STR("b")}},
+                                     {{STR_EMPTY, STR("0")}, {LABEL_NAME, STR("c")}}};
+    struct label_texts sets[3];
+    u32 parts[3];
+    for (u32 i = 0; i < 3; i++) {
+        sets[i] = (struct label_texts){.items = texts[i], .n = 2};
+        assert_int_equal(head_part_find(p, &sets[i], mask), MAP_NONE);
+    }
+    for (u32 i = 0; i < 2; i++) {
+        parts[i] = head_part_get(p, &sets[i], mask, false);
+    }
+    for (u32 i = 0; i < 6; i++) { // From the third on each is what the guess says.
+        assert_int_equal(head_part_find(p, &sets[i % 2], mask), parts[i % 2]);
+    }
+    assert_int_equal(head_part_find(p, &sets[1], mask), parts[1]); // Not after itself.
+    assert_int_equal(head_part_find(p, &sets[0], mask), parts[0]);
+    assert_int_equal(head_part_find(p, &sets[1], mask | 2), MAP_NONE);
+    assert_int_equal(head_part_find(p, &sets[2], mask), MAP_NONE);
+    head_part_unref(p, parts[1]);
+    assert_int_equal(head_part_find(p, &sets[1], mask), MAP_NONE);
+    parts[2] = head_part_get(p, &sets[2], mask, false);
+    assert_int_equal(parts[2], parts[1]); // Its slot, or this test looks at nothing.
+    assert_int_equal(head_part_find(p, &sets[1], mask), MAP_NONE);
+    assert_int_equal(head_part_find(p, &sets[2], mask), parts[2]);
+    head_part_unref(p, parts[0]);
+    head_part_unref(p, parts[2]);
+    head_free(h);
+}

@@ -423,7 +423,7 @@ bool head_parts_known(struct head *h, const struct head_key *k, struct head_seri
     if (out->target == PART_NONE || !head_part_again(&h->parts, out->target, &set, &mask)) {
         return false;
     }
-    out->own = head_part_find(&h->parts, &set, mask, false);
+    out->own = head_part_find(&h->parts, &set, mask);
     return out->own != MAP_NONE && names_rise(k->labels);
 }
 
