@@ -111,13 +111,11 @@ static bool twin_find(struct data_writer *w, u32 offset, u32 rows, u32 *column)
     return false;
 }
 
-u32 data_writer_column(struct data_writer *w, const i64 *t_ms, u32 n)
+// The bytes from `before` on, at the end of the page at hand, are a column.
+static u32 column_end(struct data_writer *w, size_t before, u32 n)
 {
-    CHECK(n > 0 && n <= COLUMN_ROWS_MAX);
     struct page_builder *p = &w->times;
-    const size_t before = p->body.len;
     u32 column;
-    ts_pack_encode(t_ms, n, &p->body);
     if (twin_find(w, (u32)before, n, &column)) {
         p->body.len = before;
         return column;
@@ -134,6 +132,22 @@ u32 data_writer_column(struct data_writer *w, const i64 *t_ms, u32 n)
         page_flush(w, p, PAGE_TIMES);
     }
     return column;
+}
+
+u32 data_writer_column(struct data_writer *w, const i64 *t_ms, u32 n)
+{
+    CHECK(n > 0 && n <= COLUMN_ROWS_MAX);
+    const size_t before = w->times.body.len;
+    ts_pack_encode(t_ms, n, &w->times.body);
+    return column_end(w, before, n);
+}
+
+u32 data_writer_column_copy(struct data_writer *w, str packed, u32 n)
+{
+    CHECK(n > 0 && n <= COLUMN_ROWS_MAX);
+    const size_t before = w->times.body.len;
+    buf_add(&w->times.body, packed.ptr, packed.len);
+    return column_end(w, before, n);
 }
 
 void data_writer_copy(struct data_writer *w, u32 series, const struct chunk_rows *rows, str packed)

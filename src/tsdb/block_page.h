@@ -103,6 +103,8 @@ bool data_writer_open(struct data_writer *w, struct fs *fs, const char *path, in
                       struct error *e) MUST_USE;
 // Its number: that of a column of the same times, if the page at hand has one.
 u32 data_writer_column(struct data_writer *w, const i64 *t_ms, u32 n);
+// The same for n times that are packed already and were read once without fault.
+u32 data_writer_column_copy(struct data_writer *w, str packed, u32 n);
 // Series rise; chunks of one series rise by time. What values refer to is in the list; their
 // weights are at most BOX_WEIGHT_MAX, or there is one.
 void data_writer_chunk(struct data_writer *w, u32 series, struct chunk_rows *rows,

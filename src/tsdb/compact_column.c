@@ -122,6 +122,7 @@ bool compact_series_add(struct compact_columns *c, u32 source, u32 series, struc
         if (!times) {
             return false;
         }
+        p.times = times;
         p.t = times->t_ms;
         p.rows = times->n;
         bool whole = p.entry.rows.whole;
@@ -149,9 +150,8 @@ static u32 *column_of(const struct compact_columns *c, const struct compact_part
     return &c->sources[p->source].column_at[p->entry.rows.column];
 }
 
-u32 compact_column_write(struct compact_columns *c, const i64 *times, u32 n)
+static u32 column_note(struct compact_columns *c, u32 column, u32 n)
 {
-    u32 column = data_writer_column(c->data, times, n);
     if (column >= c->rows_cap) {
         c->rows_cap = MAX(1024U, c->rows_cap * 2);
         c->rows = MEM_GROW(c->rows, c->rows_cap, u16);
@@ -160,8 +160,13 @@ u32 compact_column_write(struct compact_columns *c, const i64 *times, u32 n)
     return column;
 }
 
-// Writes the columns of parts [from, to) as one.
-static void columns_join(struct compact_columns *c, u32 from, u32 to)
+u32 compact_column_write(struct compact_columns *c, const i64 *times, u32 n)
+{
+    return column_note(c, data_writer_column(c->data, times, n), n);
+}
+
+// Writes the columns of parts [from, to), two at least, as one; its number.
+static u32 columns_join(struct compact_columns *c, u32 from, u32 to)
 {
     i64 times[COLUMN_ROWS_MAX] = {0};
     u32 n = 0;
@@ -171,10 +176,15 @@ static void columns_join(struct compact_columns *c, u32 from, u32 to)
         c->sources[p->source].column_row[p->entry.rows.column] = n;
         n += p->rows;
     }
-    u32 column = compact_column_write(c, times, n);
-    for (u32 i = from; i < to; i++) {
-        *column_of(c, &c->parts[i]) = column + 1;
-    }
+    return compact_column_write(c, times, n);
+}
+
+// One that stays by itself: packing its times again would give bytes as good as those.
+static u32 column_copy(struct compact_columns *c, u32 at)
+{
+    const struct compact_part *p = &c->parts[at];
+    c->sources[p->source].column_row[p->entry.rows.column] = 0;
+    return column_note(c, data_writer_column_copy(c->data, p->times->body, p->rows), p->rows);
 }
 
 static void columns_map(struct compact_columns *c)
@@ -190,7 +200,10 @@ static void columns_map(struct compact_columns *c)
                    c->parts[to].t[0] > c->parts[to - 1].t[c->parts[to - 1].rows - 1]) {
                 rows += c->parts[to++].rows;
             }
-            columns_join(c, i, to);
+            const u32 column = to == i + 1 ? column_copy(c, i) : columns_join(c, i, to);
+            for (u32 k = i; k < to; k++) {
+                *column_of(c, &c->parts[k]) = column + 1;
+            }
         }
         p->column = *column_of(c, p) - 1;
         p->row = c->sources[p->source].column_row[p->entry.rows.column];

@@ -1,7 +1,8 @@
 // compact_column.h: writes one series of a compaction: its chunks, and the columns they need.
 //
 // A source's column is written when the first chunk over it comes. If that series' next chunks are
-// over columns that are new too, follow in time and fit beside it, they become one column.
+// over columns that are new too, follow in time and fit beside it, they become one column; a column
+// that stays by itself is copied as it is packed.
 // Memory: 8 bytes for each column of a source, 2 for each one written; of one series the packed
 // bytes, of one chunk at a time the histograms.
 // Threads: owned by the compaction.
@@ -26,11 +27,12 @@ struct compact_cut {
 struct compact_part {
     struct chunk_entry entry; // rows are those of the source.
     u32 source;
-    u32 n;        // Values.
-    u32 span;     // Rows from first.
-    const i64 *t; // Of the source's column.
-    u32 rows;     // Of the source's column.
-    u32 column;   // What it became, and where it begins there.
+    u32 n;                            // Values.
+    u32 span;                         // Rows from first.
+    const struct column_times *times; // Of the source's column.
+    const i64 *t;                     // The same.
+    u32 rows;                         // The same.
+    u32 column;                       // What it became, and where it begins there.
     u32 row;
     bool is_cut; // Samples of it are left out.
 };

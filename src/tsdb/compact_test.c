@@ -108,6 +108,44 @@ TEST(compact_joins_blocks_up_the_ranges)
     fixture_fini(&f);
 }
 
+// Of one series alone: so many in a range that no two ranges fit one column.
+static i64 dense_time(i64 start, i64 k)
+{
+    return start + k * (FIXTURE_RANGE / 300) + (i64)(hash_mix(7, (u64)k) % 150);
+}
+
+TEST(compact_copies_columns_that_stay_by_themselves)
+{
+    struct fixture f;
+    struct tsdb_block_info *infos;
+    struct arena *a = arena_new((size_t)1 << 22);
+    const i64 start = start_of(12);
+    const i64 samples = 6 * 300;
+    fixture_init(&f, 52);
+    f.opts.compact_first = 3;
+    f.opts.compact_second = 4;
+    fixture_open(&f);
+    for (i64 k = 0; k < samples; k++) {
+        const i64 t = dense_time(start, k);
+        assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "alone,k=v", t, value_at(1, t)),
+                         APPEND_STORED);
+    }
+    const i64 later = start + 13 * FIXTURE_RANGE;
+    assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "alone,k=v", later, 1), APPEND_STORED);
+    fixture_steps(&f);
+    assert_true(blocks_of(&f, a, &infos) >= 1);
+    assert_true(infos[0].level >= 2);
+    assert_int_equal(fixture_count(&f, INT64_MIN, INT64_MAX), samples + 1);
+    for (i64 k = 0; k < samples; k++) {
+        f64 v = 0;
+        const i64 t = dense_time(start, k);
+        assert_true(fixture_get(&f, "alone,k=v", t, &v, NULL));
+        assert_true(bits_of_f64(v) == bits_of_f64(value_at(1, t)));
+    }
+    arena_free(a);
+    fixture_fini(&f);
+}
+
 TEST(compact_waits_until_a_range_is_over)
 {
     struct fixture f;
