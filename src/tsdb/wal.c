@@ -40,6 +40,9 @@ struct wal {
     u64 resume_offset;
     bool tail_dirty; // A failed write may have left bytes behind the end.
     bool leave;      // The file refuses writes for another reason than a full disk.
+    // Owned by the sync that runs: a handle of its own on the segment it synced last.
+    struct file *sync_handle; // NULL = none.
+    u64 sync_number;
 
     struct lock lock;
     // Guarded by lock from here on.
@@ -100,6 +103,14 @@ void wal_keep(struct wal *w, struct wal_kept segment)
                                             .continues = segment.continues};
 }
 
+static void sync_handle_close(struct wal *w)
+{
+    if (w->sync_handle) {
+        fs_close(w->opts.fs, w->sync_handle);
+        w->sync_handle = NULL;
+    }
+}
+
 void wal_free(struct wal *w)
 {
     if (!w) {
@@ -109,6 +120,7 @@ void wal_free(struct wal *w)
     if (w->file) {
         fs_close(w->opts.fs, w->file);
     }
+    sync_handle_close(w);
     buf_fini(&w->unsynced);
     mem_free(w->segments);
     mem_free(w->waiters);
@@ -370,17 +382,21 @@ bool wal_poisoned(struct wal *w)
     return poisoned;
 }
 
+// Mostly it is the segment of the last time.
 static bool sync_file(struct wal *w, u64 number, struct error *e)
 {
-    char path[512];
-    wal_path(w->dir, "seg", number, path);
-    struct file *f = fs_open(w->opts.fs, path, FS_WRITE, e);
-    if (!f) {
-        return false;
+    if (!w->sync_handle || w->sync_number != number) {
+        char path[512];
+        sync_handle_close(w);
+        wal_path(w->dir, "seg", number, path);
+        w->sync_handle = fs_open(w->opts.fs, path, FS_WRITE, e);
+        w->sync_number = number;
     }
-    bool ok = fs_sync(w->opts.fs, f, e);
-    fs_close(w->opts.fs, f);
-    return ok;
+    if (w->sync_handle && fs_sync(w->opts.fs, w->sync_handle, e)) {
+        return true;
+    }
+    sync_handle_close(w); // (I3)
+    return false;
 }
 
 // What one sync covers, copied under the lock. Threads: owned by the sync.
