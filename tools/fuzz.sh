@@ -13,7 +13,7 @@ PLANTED_RUNS=500000 # From the fixed seed: whether it is found must not depend o
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 # Or it would only be written down.
 seeds_of() { # $1 a target's name
     if [ -d "tests/corpus/$1" ]; then echo "tests/corpus/$1"
-    else echo "tests/corpus/$1" | sed 's/_\(index_\|meta_\|\)planted//'; fi
+    else echo "tests/corpus/$1" | sed 's/_\(index_\|meta_\|tree_\|\)planted//'; fi
 }
 seeds_pass() { # $1 the program
     seeds=$(seeds_of "$(basename "$1")")

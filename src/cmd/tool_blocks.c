@@ -4,10 +4,10 @@
 #include "base/error.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "cmd/import_page.h"
 #include "cmd/server.h"
 #include "cmd/tool_args.h"
 #include "cmd/tool_tsdb.h"
-#include "ingest/ingest.h"
 #include "os/clk.h"
 #include "os/fs.h"
 #include "os/rng.h"
@@ -47,92 +47,19 @@ void tool_blocks_line(const struct tsdb_block_info *b)
 
 // ---- create-blocks-from openmetrics ----
 
-// A file of OpenMetrics as a source of samples: mapped, and read anew for each pass.
-// Threads: owned.
-struct page_source {
-    struct tsdb_import_source base;
-    struct fs_map map;
-    struct expo *x;
-    struct expo_entry entry;
-    u32 timeless; // The line of a sample without a time; 0 = none so far.
+// What is told of an import while it runs. Threads: owned.
+struct making {
     bool quiet;
     u32 blocks;
 };
 
-static struct page_source *page_of(struct tsdb_import_source *s)
-{
-    return CONTAINER_OF(s, struct page_source, base);
-}
-
-// What a parser says of a line ("line 7: why"), as "file:7: why".
-static bool place_tell(const struct page_source *p, u32 line, const struct error *why,
-                       struct error *e)
-{
-    char prefix[32];
-    const int n = snprintf(prefix, sizeof(prefix), "line %u: ", line);
-    const bool has = strncmp(why->text, prefix, (size_t)n) == 0;
-    return err_set(e, why->code, "%s:%u: %s", p->base.name, line, why->text + (has ? n : 0));
-}
-
-static void page_begin(struct tsdb_import_source *s)
-{
-    struct page_source *p = page_of(s);
-    p->timeless = 0;
-    p->x = expo_open((str){(const char *)p->map.bytes, p->map.len}, EXPO_OPENMETRICS);
-}
-
-static bool page_next(struct tsdb_import_source *s, struct tsdb_import_sample *out)
-{
-    struct page_source *p = page_of(s);
-    while (p->timeless == 0 && expo_next(p->x, &p->entry)) {
-        if (p->entry.kind != EXPO_SAMPLE) {
-            continue;
-        }
-        if (!p->entry.has_t) {
-            p->timeless = p->entry.line;
-            continue;
-        }
-        *out = (struct tsdb_import_sample){.series = p->entry.series,
-                                           .t_ms = p->entry.t_ms,
-                                           .value = p->entry.value,
-                                           .line = p->entry.line};
-        return true;
-    }
-    return false;
-}
-
-static bool page_labels(struct tsdb_import_source *s, struct arena *a, struct labels *out,
-                        struct error *e)
-{
-    struct page_source *p = page_of(s);
-    struct error why = {0};
-    return expo_labels(p->x, &p->entry, a, out, NULL, &why) ||
-           place_tell(p, p->entry.line, &why, e);
-}
-
-static bool page_end(struct tsdb_import_source *s, struct error *e)
-{
-    struct page_source *p = page_of(s);
-    struct error why = {0};
-    u32 line = 0;
-    const bool ok = expo_close(p->x, &line, &why);
-    p->x = NULL;
-    if (fs_map_holes(&p->map) > 0) {
-        return err_set(e, ERR_IO, "%s cannot be read to its end any more", p->base.name);
-    }
-    if (p->timeless > 0) {
-        return err_set(e, ERR_INVALID, "%s:%u: the sample has no time", p->base.name, p->timeless);
-    }
-    return ok || place_tell(p, line, &why, e);
-}
-
 static void block_made(void *ctx, const struct tsdb_block_info *b)
 {
-    struct page_source *p = ctx;
-    if (!p->quiet && p->blocks++ == 0) {
+    struct making *m = ctx;
+    if (!m->quiet && m->blocks++ == 0) {
         tool_blocks_head();
     }
-    if (!p->quiet) {
+    if (!m->quiet) {
         tool_blocks_line(b);
     }
 }
@@ -150,8 +77,10 @@ static bool size_read(str text, const char *flag, u64 *out, struct error *e)
     return true;
 }
 
-static int create_run(struct fs *fs, struct page_source *p, struct tsdb_import_opts opts)
+static int create_run(struct fs *fs, const char *file, bool quiet, struct tsdb_import_opts opts)
 {
+    struct import_page p;
+    struct making making = {.quiet = quiet};
     struct error e = {0};
     struct tsdb_imported done;
     struct rng rng;
@@ -160,16 +89,16 @@ static int create_run(struct fs *fs, struct page_source *p, struct tsdb_import_o
     opts.clk = clk_real();
     opts.rng = &rng;
     opts.made = block_made;
-    opts.ctx = p;
-    if (!fs_map_open(fs, p->base.name, &p->map, &e)) {
+    opts.ctx = &making;
+    if (!import_page_open(&p, fs, file, &e)) {
         return run_fail(&e);
     }
-    const bool ok = tsdb_import(&opts, &p->base, &done, &e);
-    fs_map_close(fs, &p->map);
+    const bool ok = tsdb_import(&opts, &p.base, &done, &e);
+    import_page_close(&p);
     if (!ok) {
         return run_fail(&e);
     }
-    if (!p->quiet) {
+    if (!quiet) {
         (void)printf("%llu samples of %llu series in %u blocks\n", (unsigned long long)done.samples,
                      (unsigned long long)done.series, done.blocks);
     }
@@ -178,14 +107,12 @@ static int create_run(struct fs *fs, struct page_source *p, struct tsdb_import_o
 
 int tool_blocks_create(struct fs *fs, int argc, char **argv)
 {
-    static const struct tsdb_import_ops ops = {
-        .begin = page_begin, .next = page_next, .labels = page_labels, .end = page_end};
-    struct page_source p = {.base = {.ops = &ops}};
+    bool quiet = false;
     struct tsdb_import_opts opts = {0};
     struct error e = {0};
     struct tool_words words = {0};
     str memory = STR_EMPTY;
-    const struct tool_flag flags[] = {{.name = "quiet", .letter = 'q', .is_set = &p.quiet},
+    const struct tool_flag flags[] = {{.name = "quiet", .letter = 'q', .is_set = &quiet},
                                       {.name = "memory", .value = &memory}};
     if (!tool_args_parse(argc, argv, flags, ARRAY_LEN(flags), &words, &e) ||
         !size_read(memory, "memory", &opts.sample_bytes_max, &e)) {
@@ -195,9 +122,8 @@ int tool_blocks_create(struct fs *fs, int argc, char **argv)
         (void)err_set(&e, ERR_INVALID, "create-blocks-from wants: openmetrics FILE DIR");
         return words_fail(&e);
     }
-    p.base.name = words.items[1].ptr; // Words of the command line end in a NUL.
-    opts.dir = words.items[2].ptr;
-    return create_run(fs, &p, opts);
+    opts.dir = words.items[2].ptr; // Words of the command line end in a NUL.
+    return create_run(fs, words.items[1].ptr, quiet, opts);
 }
 
 // ---- analyze ----

@@ -3,8 +3,9 @@
 // selectors several threads read and, as its canonical text, on one without fast paths and without
 // shared parts.
 //
-// promql_plan_planted_fuzz is this file with a reader that believes answers to have three series: a
-// run that does not find it has not looked deep enough to count.
+// promql_plan_planted_fuzz is this file with a reader that believes answers to have three series,
+// promql_plan_tree_planted_fuzz, which only plans, with one that believes plans to be at most four
+// levels high: a run that does not find it has not looked deep enough to count.
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"
@@ -276,8 +277,47 @@ static void answer_keep(const struct answer *a)
 #endif
 }
 
+// What a careless caller would do with a plan; level: of its node.
+// NOLINTNEXTLINE(misc-no-recursion): as high as the tree, which the grammar here bounds
+static void plan_keep(const struct promql_plan *p, const struct promql_plan **path, u32 level)
+{
+#ifdef TIDEMARK_PLANTED_PLAN
+    path[level] = p;
+    CHECK(path[0]->op.len > 0);
+#else
+    CHECK(path[0] == NULL);
+    CHECK(p->op.len > 0 && (p->child_count == 0 || p->children));
+#endif
+    for (u32 i = 0; i < p->child_count; i++) {
+        plan_keep(&p->children[i], path, level + 1);
+    }
+}
+
+// The plan alone, before anything is read.
+static void plan_look(const struct promql_query *q)
+{
+    const struct promql_request r = {.storage = eval_fuzz_store(),
+                                     .query = q,
+                                     .start_ms = 300000,
+                                     .end_ms = 600000,
+                                     .step_ms = 60000};
+    const struct promql_plan *path[4] = {NULL};
+    struct promql_plan *plan;
+    struct error e;
+    struct arena *a = arena_new((size_t)16 << 20);
+    if (promql_explain(plain, &r, a, &plan, &e)) {
+        plan_keep(plan, path, 0);
+    }
+    arena_free(a);
+}
+
 static void compare(const struct promql_query *q, const struct promql_query *other)
 {
+#ifdef TIDEMARK_PLANTED_PLAN
+    if (q != other) {
+        return;
+    }
+#endif
     struct promql_request r = {.storage = eval_fuzz_store(),
                                .query = q,
                                .start_ms = 300000,
@@ -327,6 +367,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
         promql_query_print(&printed, q);
         struct promql_query *again = promql_query_new(slow, buf_get(&printed), NULL, &e);
         CHECK(again != NULL);
+        plan_look(q);
         compare(q, again);
         promql_query_free(again);
         buf_fini(&printed);
