@@ -196,7 +196,7 @@ static void load_hists(struct fixture *f)
         const char *kind = i % 3 == 0 ? "exponential" : "custom";
         const str name = arena_printf(f->arena, "%s{n=\"%u\"}", kind, i);
         for (u32 k = 0; k < 30; k++) {
-            const u32 grown = k % 17 * (i + 1); // Falls once.
+            const u32 grown = k % 17 * (i + 1);                        // Falls once.
             f64 buckets[] = {1 + grown, 2 + grown * 2, 3 + grown / 7}; // Whole numbers.
             struct hist h = {.count = buckets[0] + buckets[1] + buckets[2],
                              .sum = (f64)grown / 3,

@@ -7,7 +7,8 @@
 // and does not tell who did what.
 // Who streams has the columns of each tile taken as soon as all tiles before it are: by the thread
 // that has done the tile, unless another is just at it, which goes on with this one then. Nobody
-// waits for that; a tile that is early waits.
+// waits for that; a tile that is early waits. Of the tile whose turn it is, a few series are taken
+// at a time, and histograms go with the columns.
 // Whatever goes wrong in a tile, a limit for instance, nothing of any tile is kept, and the run's
 // own thread begins again alone: what it says is what is told.
 // Memory: all columns, an eighth of the run's limit at most, or, streamed, those of tiles that are
