@@ -401,12 +401,11 @@ static inline bool value_moves(struct open_cells *c, struct open_chunk *o, f64 b
 void open_chunk_add(struct open_cells *c, struct open_chunk *o, u32 row, f64 before, f64 value)
 {
     DCHECK(row < ROWS_MAX && (o->n == 0 || row > o->last));
-    if (UNLIKELY(o->n == 0 || row != o->last + 1U)) {
-        value_put(c, o, row, before, value);
-    } else if (bits_of_f64(before) == bits_of_f64(value)) {
+    const bool next = o->n > 0 && row == o->last + 1U;
+    if (next && bits_of_f64(before) == bits_of_f64(value)) {
         o->bytes = (u16)(o->bytes + (o->repeats == 0));
         o->repeats++; // Of rows, of which there are few enough.
-    } else if (!value_moves(c, o, before, value)) {
+    } else if (!next || !value_moves(c, o, before, value)) {
         value_put(c, o, row, before, value);
     }
     o->n++;
