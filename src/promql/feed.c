@@ -10,6 +10,9 @@
 #include "promql/plan_share.h"
 #include "promql/query_run.h"
 
+// Samples of one run, mostly: there is room for so many before it is asked for.
+#define RUN_USUAL 512U
+
 static struct series_cursor *feed_select(struct feed *f, struct run *r, bool no_data)
 {
     struct select_hints h = {
@@ -183,7 +186,11 @@ static bool copy_run(struct feed *f, struct run *r, u32 from, const struct serie
         memset(f->values + from, 0, run->n * sizeof(f64));
         return copy_hists(f, r, from, run);
     }
-    values_take(f->values, from, run->values, run->n, &f->scan);
+    if (!run->rises) {
+        values_take(f->values, from, run->values, run->n, &f->scan);
+    } else {
+        values_take_rising(f->values, from, run->values, run->n, &f->scan);
+    }
     if (f->hists) {
         memset(f->hists + from, 0, run->n * sizeof(void *));
     }
@@ -225,6 +232,18 @@ static bool detect_resets(struct feed *f, struct run *r, u32 count)
     return true;
 }
 
+// The next run of the series at hand, its values where they will stay if they must be written
+// anyway. n: samples before it.
+static bool run_next(struct feed *f, struct run *r, u32 n, struct series_run *run)
+{
+    if (!make_room(f, r, n, RUN_USUAL)) {
+        return false;
+    }
+    f->cursor->room = f->values + n;
+    f->cursor->room_count = f->cap - n;
+    return f->cursor->ops->run(f->cursor, run);
+}
+
 // pins: the timestamp column stays, for the samples will be hoarded.
 static bool copy_series(struct feed *f, struct run *r, bool pins, struct feed_samples *out)
 {
@@ -236,7 +255,7 @@ static bool copy_series(struct feed *f, struct run *r, bool pins, struct feed_sa
     hists_drop(f, r);
     time_columns_begin(&f->columns);
     f->scan = (struct values_scan){.falls = false};
-    while (f->cursor->ops->run(f->cursor, &run)) {
+    while (run_next(f, r, n, &run)) {
         if (run.n > UINT32_MAX / 2 - n) {
             return run_fail(r, ERR_LIMIT, "a series has more samples than a query can hold");
         }

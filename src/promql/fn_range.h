@@ -68,6 +68,8 @@ struct values_scan {
 };
 // Copies n values behind the first `at` of a series, to to[at], and adds what they are to x.
 void values_take(f64 *to, u32 at, const f64 *from, u32 n, struct values_scan *x);
+// The same of values that are known to be numbers that never fall; they may be where they go.
+void values_take_rising(f64 *to, u32 at, const f64 *from, u32 n, struct values_scan *x);
 
 // fn_rate.c
 range_fn fn_rate, fn_increase, fn_delta, fn_irate, fn_idelta;

@@ -20,6 +20,16 @@ static bool has_marker(const f64 *values, u32 count)
     return found;
 }
 
+void values_take_rising(f64 *to, u32 at, const f64 *from, u32 n, struct values_scan *x)
+{
+    if (n > 0) {
+        x->falls = x->falls || (at > 0 && from[0] < to[at - 1]);
+    }
+    if (n > 0 && from != to + at) {
+        memcpy(to + at, from, n * sizeof(*to));
+    }
+}
+
 void values_take(f64 *to, u32 at, const f64 *from, u32 n, struct values_scan *x)
 {
     i64_pair nan = {0, 0}; // Counted, for a comparison that holds is -1.

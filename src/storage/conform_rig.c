@@ -87,6 +87,9 @@ static void read_run(struct rig *r, struct rig_read *out, const struct series_ru
 {
     assert_true(run->n > 0);
     assert_true(out->count + run->n <= READ_MAX);
+    for (u32 i = 0; run->rises && i < run->n; i++) {
+        assert_true(run->values[i] >= run->values[i == 0 ? 0 : i - 1]); // No NaN is.
+    }
     for (u32 i = 0; i < run->n; i++) {
         u32 at = out->count++;
         out->t_ms[at] = run->t_ms[i];
@@ -105,9 +108,12 @@ struct rig_read *rig_read(struct rig *r, struct storage_querier *q, const struct
 {
     struct rig_read *out = ARENA_NEW(r->arena, struct rig_read);
     struct series_cursor *c = q->ops->select(q, m, 1, h, NULL, &r->error);
+    f64 room[512];
     assert_non_null(c);
     while (c->ops->next(c)) {
         assert_true(out->series_count < ARRAY_LEN(out->labels));
+        c->room = room; // Enough of it, too little, none.
+        c->room_count = out->series_count % 3 == 0 ? 512 : out->series_count % 3 == 1 ? 2 : 0;
         out->starts[out->series_count] = out->count;
         out->labels[out->series_count] = labels_copy(r->arena, c->ops->labels(c));
         struct series_run run;

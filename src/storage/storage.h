@@ -92,6 +92,7 @@ struct series_run {
     const struct hist *const *hists; // For SAMPLE_HIST runs.
     enum sample_kind kind;
     u32 n;
+    bool rises; // Known of values: each is a number, and none is less than the one before it.
 };
 
 struct select_hints {
@@ -138,6 +139,10 @@ struct series_cursor_ops {
 struct series_cursor {
     const struct series_cursor_ops *ops;
     u64 series_about; // What the source with the most has of them; 0 = unknown.
+    // Where the reader wants the values of the next run, if run has to write them anyway: room for
+    // so many. What is written there and not told is garbage. NULL: anywhere.
+    f64 *room;
+    u32 room_count;
 };
 struct exemplar_series {
     struct labels labels;

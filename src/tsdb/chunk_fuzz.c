@@ -9,6 +9,7 @@
 #include "tsdb/chunk_form.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/chunk_plain.h"
+#include "tsdb/chunk_rise.h"
 #include "tsdb/chunk_unpack.h"
 #include "tsdb/int_pack.h"
 
@@ -43,6 +44,10 @@ static void chunk_try(str bytes, u32 n)
         return;
     }
     CHECK(memcmp(values, plain, n * sizeof(f64)) == 0);
+    const bool rises = chunk_rises(bytes, n);
+    for (u32 i = 0; rises && i < n; i++) {
+        CHECK(values[i] >= values[i == 0 ? 0 : i - 1]); // No NaN is.
+    }
     struct buf b;
     buf_init(&b, 1 << 16);
     chunk_pack_encode(values, n, &b);

@@ -8,13 +8,24 @@
 #include "tsdb/chunk_form.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/chunk_plain.h"
+#include "tsdb/chunk_rise.h"
 #include "tsdb/chunk_unpack.h"
 #include "tsdb/int_pack.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-// chunk_pack_decode by every way there is: all give the same bits, or all refuse.
+static bool values_rise(const f64 *values, u32 n)
+{
+    bool rise = !isnan(values[0]);
+    for (u32 i = 1; i < n; i++) {
+        rise = rise && values[i] >= values[i - 1];
+    }
+    return rise;
+}
+
+// chunk_pack_decode by every way there is: all give the same bits, or all refuse. What a head says
+// of the values is true.
 static bool decode_all_ways(str bytes, u32 n, f64 *values, struct error *e)
 {
     f64 portable[CHUNK_VALUES_MAX];
@@ -24,6 +35,7 @@ static bool decode_all_ways(str bytes, u32 n, f64 *values, struct error *e)
     assert_int_equal(chunk_pack_decode(bytes, n, values, e), right);
     if (right) {
         assert_memory_equal(values, portable, n * sizeof(f64));
+        assert_true(!chunk_rises(bytes, n) || values_rise(values, n));
     }
     return right;
 }
@@ -54,6 +66,42 @@ static size_t round_trip_kind(const f64 *values, u32 n, u32 *kind)
     }
     mem_free(copy);
     return bytes;
+}
+
+// Does a chunk of these values say that they never fall?
+static bool says_it_rises(const f64 *values, u32 n)
+{
+    f64 back[CHUNK_VALUES_MAX];
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    chunk_pack_encode(values, n, &b);
+    assert_true(decode_all_ways(buf_get(&b), n, back, NULL));
+    const bool says = chunk_rises(buf_get(&b), n);
+    buf_fini(&b);
+    return says;
+}
+
+TEST(chunks_of_counters_say_that_they_rise)
+{
+    f64 v[CHUNK_VALUES_MAX];
+    for (u32 kind = 0; kind < 5; kind++) {
+        u64 sum = 1000;
+        for (u32 i = 0; i < CHUNK_VALUES_MAX; i++) {
+            const u64 noise = (u64)i * i * 2654435761U % 1000;
+            const u64 steps[] = {noise, noise < 30 ? noise : 0, 7, 0, 500 + noise};
+            sum += steps[kind];
+            v[i] = kind == 4 ? (f64)sum / 1000 : (f64)sum;
+        }
+        assert_true(says_it_rises(v, CHUNK_VALUES_MAX));
+        f64 before = v[200];
+        v[200] = 0; // A reset.
+        assert_false(says_it_rises(v, CHUNK_VALUES_MAX));
+        v[200] = stale_nan();
+        assert_false(says_it_rises(v, CHUNK_VALUES_MAX));
+        v[200] = before;
+        v[CHUNK_VALUES_MAX - 1] = v[0] - 1;
+        assert_false(says_it_rises(v, CHUNK_VALUES_MAX));
+    }
 }
 
 static size_t round_trip(const f64 *values, u32 n)

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "os/clk.h"
 #include "os/fs.h"
+#include "tsdb/chunk_pack.h"
 #include "tsdb/golden_fixture.h"
 
 #include <stdio.h>
@@ -59,7 +60,10 @@ static void store_look(const struct fixture *f, const struct golden *g, struct g
         storage_querier_open(f->s, TENANT_DEFAULT, INT64_MIN, INT64_MAX, &e);
     assert_non_null(q);
     struct series_cursor *c = q->ops->select(q, NULL, 0, &hints, NULL, &e);
+    f64 room[CHUNK_VALUES_MAX];
     assert_non_null(c);
+    c->room = room;
+    c->room_count = CHUNK_VALUES_MAX;
     while (c->ops->next(c)) {
         struct series_run run;
         u32 series = golden_series(c->ops->labels(c));

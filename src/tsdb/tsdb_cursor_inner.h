@@ -83,6 +83,7 @@ struct tsdb_cursor {
     u32 part_at;
     bool merged; // One run was made of all parts.
     f64 decoded[CHUNK_VALUES_MAX];
+    bool decoded_rises;     // The chunk that was decoded last, as series_run has it.
     struct box_list boxes;  // Of one series, in its arena.
     bool any_boxed;         // A part of the series may have some.
     struct series_run rest; // Of the part at hand: what has not been given.
@@ -134,6 +135,8 @@ void cursor_boxes_charge(struct tsdb_cursor *c, u32 from); // Those from that on
 // All values of a part's chunk, decoded; what is a reference refers to the cursor's boxes. NULL:
 // damaged, or the cursor has failed.
 const f64 *cursor_part_values(struct tsdb_cursor *c, const struct part *p);
+// The same of a part that is bytes and has no boxes, at `to`, which has room for the whole chunk.
+const f64 *cursor_part_unpack(struct tsdb_cursor *c, const struct part *p, f64 *to);
 // Copies the wanted rows of a part; returns how many.
 u32 cursor_part_copy(struct tsdb_cursor *c, const struct part *p, i64 *t, f64 *values);
 // Parts in order of time, none overlapping: as they are, or made into one.

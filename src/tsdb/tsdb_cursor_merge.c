@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "os/map_guard.h"
 #include "tsdb/box_chunk.h"
+#include "tsdb/chunk_rise.h"
 #include "tsdb/head.h"
 #include "tsdb/tsdb_cursor_inner.h"
 
@@ -24,19 +25,20 @@ void cursor_boxes_charge(struct tsdb_cursor *c, u32 from)
     (void)cursor_charge(c, 0, 0, bytes);
 }
 
-// All values of a part's chunk, decoded; NULL: damaged, or the budget is spent.
-static const f64 *part_decode(struct tsdb_cursor *c, const struct part *p)
+// All values of a part's chunk, decoded, at `to`; NULL: damaged, or the budget is spent.
+static const f64 *part_decode(struct tsdb_cursor *c, const struct part *p, f64 *to)
 {
     UNINIT struct error why;
     if (p->tokens) {
-        open_tokens_decode(p->bytes, p->chunk_n, c->decoded, NULL, 0);
-        return c->decoded;
+        open_tokens_decode(p->bytes, p->chunk_n, to, NULL, 0);
+        return to;
     }
     bool ok = p->chunk_n <= CHUNK_VALUES_MAX || err_set(&why, ERR_CORRUPT, "a chunk is too long");
     if (p->box_chunk) {
-        ok = ok && box_chunk_decode(p->bytes, p->chunk_n, &c->boxes, c->decoded, &why);
+        ok = ok && box_chunk_decode(p->bytes, p->chunk_n, &c->boxes, to, &why);
     } else {
-        ok = ok && chunk_pack_decode(p->bytes, p->chunk_n, c->decoded, &why);
+        ok = ok && chunk_pack_decode(p->bytes, p->chunk_n, to, &why);
+        c->decoded_rises = ok && chunk_rises(p->bytes, p->chunk_n); // Before holes are looked at.
     }
     if (!ok) {
         cursor_miss(c, &why);
@@ -46,7 +48,12 @@ static const f64 *part_decode(struct tsdb_cursor *c, const struct part *p)
         cursor_warn_partial(c, "pages of mapped files went away while they were read");
         return NULL;
     }
-    return c->decoded;
+    return to;
+}
+
+const f64 *cursor_part_unpack(struct tsdb_cursor *c, const struct part *p, f64 *to)
+{
+    return c->failed ? NULL : part_decode(c, p, to);
 }
 
 const f64 *cursor_part_values(struct tsdb_cursor *c, const struct part *p)
@@ -58,7 +65,7 @@ const f64 *cursor_part_values(struct tsdb_cursor *c, const struct part *p)
     if (p->values && (!p->boxes || !box_any(p->values, p->chunk_n))) {
         return p->values;
     }
-    const f64 *values = p->values ? p->values : part_decode(c, p);
+    const f64 *values = p->values ? p->values : part_decode(c, p, c->decoded);
     if (values && p->boxes) {
         if (values != c->decoded) {
             memcpy(c->decoded, values, p->chunk_n * sizeof(f64));

@@ -58,6 +58,14 @@ static void rest_run(struct tsdb_cursor *c, struct series_run *out)
     rest->n -= n;
 }
 
+// Can its chunk be decoded to where the reader wants the values? Not if he would get some that are
+// not asked for, before those.
+static bool has_room(const struct tsdb_cursor *c, const struct part *p)
+{
+    return c->base.room && c->base.room_count >= p->chunk_n && !p->values && !p->boxed &&
+           p->low == p->first;
+}
+
 // The next part as a run of values; false: nothing of it can be read.
 static bool part_run(struct tsdb_cursor *c, const struct part *p, struct series_run *out)
 {
@@ -72,10 +80,13 @@ static bool part_run(struct tsdb_cursor *c, const struct part *p, struct series_
         out->values = values;
         return out->n > 0;
     }
-    const f64 *all = cursor_part_values(c, p);
+    c->decoded_rises = false;
+    const f64 *all =
+        has_room(c, p) ? cursor_part_unpack(c, p, c->base.room) : cursor_part_values(c, p);
     if (!all) {
         return false;
     }
+    out->rises = c->decoded_rises;
     out->t_ms = p->t + p->low;
     out->values = all + (p->low - p->first);
     if (p->column_id != 0) {

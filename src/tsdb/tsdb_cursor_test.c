@@ -26,6 +26,9 @@ static struct series_cursor *cursor_of(struct storage_querier *q, bool sorted, b
 static void cursor_print(struct series_cursor *c, struct buf *b)
 {
     struct error e = {0};
+    f64 room[CHUNK_VALUES_MAX];
+    c->room = room;
+    c->room_count = CHUNK_VALUES_MAX;
     while (c->ops->next(c)) {
         struct series_run run;
         buf_printf(b, "%.*s:", STR_ARG(labels_get(c->ops->labels(c), STR("a"))));
