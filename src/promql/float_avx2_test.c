@@ -155,6 +155,7 @@ static void take_check(struct rng *rng, u32 n, u32 chance)
         const bool is_odd = rng_below(rng, 100) < chance;
         from[i] = !is_odd ? (f64)i : rng_below(rng, 6) == 0 ? stale_nan() : odd_value(rng);
         wanted.has_stale = wanted.has_stale || is_stale_nan(from[i]);
+        wanted.has_nan = wanted.has_nan || isnan(from[i]);
         wanted.falls = wanted.falls || (i > 0 && from[i] < from[i - 1]);
     }
     for (u32 at = 0; at < n;) {
@@ -165,6 +166,10 @@ static void take_check(struct rng *rng, u32 n, u32 chance)
     assert_memory_equal(to, from, n * sizeof(f64));
     assert_int_equal(got.has_stale, wanted.has_stale);
     assert_int_equal(got.falls, wanted.falls);
+    assert_int_equal(got.has_nan, wanted.has_nan);
+    for (u32 i = 1; i < n; i++) {
+        assert_true(!(from[i] < from[i - 1]) || (i >= got.falls_from && i < got.falls_to));
+    }
 }
 
 static void check_takes(void)
@@ -197,6 +202,15 @@ static bool counter_make(struct rng *rng, f64 *values, u32 count)
     return may_reset;
 }
 
+static bool has_nan(const f64 *values, u32 count)
+{
+    bool found = false;
+    for (u32 i = 0; i < count; i++) {
+        found = found || isnan(values[i]);
+    }
+    return found;
+}
+
 // All steps at once, against a step at a time.
 static void increase_check(struct run *r, struct rng *rng, enum fn_id id)
 {
@@ -216,7 +230,9 @@ static void increase_check(struct run *r, struct rng *rng, enum fn_id id)
     const struct series_fn_row *row = series_fn_get(id);
     const struct range_call c = {.fn = function_get(id),
                                  .range_seconds = (f64)source.range_ms / 1000,
-                                 .may_reset = counter_make(rng, values, count)};
+                                 .may_reset = counter_make(rng, values, count),
+                                 .falls_to = count,
+                                 .has_nan = has_nan(values, count)};
     struct range_frame f;
     assert_true(range_frame_init(&f, r, &g, &source, (struct range_frame_need){2, true}));
     range_frame_fill(&f, t_ms, count);

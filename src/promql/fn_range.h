@@ -35,7 +35,10 @@ struct range_call {
     f64 range_seconds;
     bool anchored;
     bool smoothed;
-    bool may_reset;            // Somewhere in the series a value is less than the one before.
+    bool may_reset; // Somewhere in the series a value is less than the one before:
+    u32 falls_from; // in [falls_from, falls_to).
+    u32 falls_to;
+    bool has_nan;              // Or it might have.
     struct text_span arg_span; // Of the function's first argument.
     str metric;
     f64 params[2]; // The scalar arguments at this step.
@@ -64,8 +67,18 @@ bool range_fn_needs_scratch(enum fn_id id);
 // fn_scan.c: what must be known of a series as a whole.
 struct values_scan {
     bool has_stale; // A staleness marker.
-    bool falls;     // A value less than the one before.
+    bool has_nan;
+    bool falls;     // A value less than the one before: some of [falls_from, falls_to) are,
+    u32 falls_from; // and no others.
+    u32 falls_to;
 };
+// Some of n values from `at` on are less than the one before.
+static inline void values_see_falls(struct values_scan *x, u32 at, u32 n)
+{
+    x->falls_from = x->falls ? x->falls_from : at;
+    x->falls_to = at + n;
+    x->falls = true;
+}
 // Copies n values behind the first `at` of a series, to to[at], and adds what they are to x.
 void values_take(f64 *to, u32 at, const f64 *from, u32 n, struct values_scan *x);
 // The same of values that are known to be numbers that never fall; they may be where they go.

@@ -22,8 +22,8 @@ static bool has_marker(const f64 *values, u32 count)
 
 void values_take_rising(f64 *to, u32 at, const f64 *from, u32 n, struct values_scan *x)
 {
-    if (n > 0) {
-        x->falls = x->falls || (at > 0 && from[0] < to[at - 1]);
+    if (n > 0 && at > 0 && from[0] < to[at - 1]) {
+        values_see_falls(x, at, 1);
     }
     if (n > 0 && from != to + at) {
         memcpy(to + at, from, n * sizeof(*to));
@@ -54,5 +54,8 @@ void values_take(f64 *to, u32 at, const f64 *from, u32 n, struct values_scan *x)
     }
     met.nan = met.nan || nan[0] != 0 || nan[1] != 0;
     x->has_stale = x->has_stale || (met.nan && has_marker(from, n));
-    x->falls = x->falls || met.fall || falls[0] != 0 || falls[1] != 0;
+    x->has_nan = x->has_nan || met.nan;
+    if (met.fall || falls[0] != 0 || falls[1] != 0) {
+        values_see_falls(x, at, n);
+    }
 }

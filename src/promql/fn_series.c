@@ -44,7 +44,8 @@ static void series_delta(struct series_call *c, u32 from, u32 to, f64 *out)
 
 static void find_falls(struct series_call *c)
 {
-    for (u32 i = 1; c->call->may_reset && i < c->count; i++) {
+    const u32 to = c->call->may_reset ? c->call->falls_to : 0;
+    for (u32 i = MAX(c->call->falls_from, 1U); i < to; i++) {
         c->places[c->place_count] = i;
         c->place_count += c->values[i] < c->values[i - 1];
     }

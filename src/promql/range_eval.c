@@ -9,6 +9,8 @@
 #include "promql/query_run.h"
 #include "promql/tally.h"
 
+#include <math.h>
+
 // Samples looked at between two looks at the clock.
 #define SLICE_SAMPLES ((u64)1 << 18)
 // Frames kept for timestamp columns that may come again.
@@ -27,7 +29,7 @@ struct split {
     u32 hist_count;
     u32 column; // Whose times those of the floats are; COLUMN_NONE: nobody else's.
     u32 version;
-    bool falls; // One of the floats is less than the one before.
+    struct values_scan scan; // Of the floats.
 };
 
 // Can series of floats be calculated at once? Not where each window may have something to tell.
@@ -87,7 +89,10 @@ static bool split_make_room(struct range_split_room *room, struct run *r, u32 co
 
 static void split_put(f64 *values, struct split *s, f64 v)
 {
-    s->falls = s->falls || (s->count > 0 && v < values[s->count - 1]);
+    if (s->count > 0 && v < values[s->count - 1]) {
+        values_see_falls(&s->scan, s->count, 1);
+    }
+    s->scan.has_nan = s->scan.has_nan || isnan(v);
     values[s->count++] = v;
 }
 
@@ -95,7 +100,7 @@ static bool split(struct range_eval *x, struct run *r, const struct feed_samples
                   struct split *out)
 {
     if (!s->hists && !s->scan.has_stale) {
-        *out = (struct split){.falls = s->scan.falls,
+        *out = (struct split){.scan = s->scan,
                               .t_ms = s->t_ms,
                               .values = s->values,
                               .starts = s->starts,
@@ -415,7 +420,10 @@ static bool eval_split(struct range_eval *x, struct run *r, struct labels ls, co
                            .range_seconds = seconds_of_range(o->source.range_ms),
                            .anchored = o->source.anchored,
                            .smoothed = o->source.smoothed,
-                           .may_reset = s->falls,
+                           .may_reset = s->scan.falls,
+                           .falls_from = s->scan.falls_from,
+                           .falls_to = s->scan.falls_to,
+                           .has_nan = s->scan.has_nan,
                            .arg_span = o->call.arg_span,
                            .metric = labels_get(ls, LABEL_NAME),
                            .scratch = x->scratch};

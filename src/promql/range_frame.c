@@ -22,6 +22,7 @@ bool range_frame_init(struct range_frame *f, struct run *r, const struct grid *g
         .first = RUN_NEW_N(r, u32, pairs),
         .last = RUN_NEW_N(r, u32, pairs),
         .present = RUN_NEW_N(r, u64, column_words(steps)),
+        .strides = RUN_NEW_N(r, u32, column_words(steps)),
         .factor = need.has_factors ? RUN_NEW_N(r, f64, pairs) : NULL,
         .limit = need.has_factors ? RUN_NEW_N(r, f64, pairs) : NULL,
         .sampled = need.has_factors ? RUN_NEW_N(r, f64, pairs) : NULL,
@@ -113,6 +114,18 @@ static u64 settle_word(struct range_frame *f, u32 begin, u32 end)
     return present;
 }
 
+// By how much the first and last samples of steps [begin, end) go on; 0 if not by the same each.
+static u32 stride_of(const struct range_frame *f, u32 begin, u32 end)
+{
+    const u32 stride = begin + 1 < end ? f->last[begin + 1] - f->last[begin] : 0;
+    u32 odd = 0;
+    for (u32 step = begin + 1; step < end; step++) {
+        odd |= (f->first[step] - f->first[step - 1]) ^ stride;
+        odd |= (f->last[step] - f->last[step - 1]) ^ stride;
+    }
+    return odd == 0 ? stride : 0;
+}
+
 void range_frame_fill(struct range_frame *f, const i64 *t_ms, u32 count)
 {
     const u32 steps = f->grid.steps;
@@ -120,7 +133,9 @@ void range_frame_fill(struct range_frame *f, const i64 *t_ms, u32 count)
     find_starts(f, t_ms, count);
     f->samples = 0;
     for (u32 step = 0; step < steps; step += 64) {
-        f->present[step / 64] = settle_word(f, step, MIN(steps, step + 64));
+        const u32 end = MIN(steps, step + 64);
+        f->present[step / 64] = settle_word(f, step, end);
+        f->strides[step / 64] = f->factor ? stride_of(f, step, end) : 0;
     }
 }
 
@@ -142,6 +157,17 @@ static f64_pair stretch_pair(f64_pair distance, f64_pair average)
 static f64_pair pair_seconds(i64_pair ms)
 {
     return __builtin_convertvector(ms, f64_pair) / 1000;
+}
+
+static void find_limit_max(struct range_frame *f)
+{
+    f64 most = 0;
+    bool odd = false;
+    for (u32 step = 0; step < f->grid.steps; step++) {
+        odd |= !(f->limit[step] >= 0);
+        most = f->limit[step] > most ? f->limit[step] : most;
+    }
+    f->limit_max = odd ? INFINITY : most;
 }
 
 // As stretch_factor and what it calls, two steps at a time. What comes out where there is no window
@@ -180,4 +206,5 @@ void range_frame_stretch(struct range_frame *f, const struct range_call *c, cons
         // A little more than what rounding could take away again.
         pair_store(f->limit + step, pair_choose(enough, to_start * (1 + 0x1p-40) / sampled, zero));
     }
+    find_limit_max(f);
 }

@@ -30,8 +30,10 @@ struct range_frame {
     u32 *last; // to - 1; where a window has not enough samples, first and last are sample 0.
     u32 *first;
     u64 *present; // Steps whose window has at least so many.
+    u32 *strides; // Of 64 steps: by how much first and last go on from step to step; 0: unevenly.
     // Of rate, increase and delta only:
-    f64 *factor; // By what a change is multiplied unless its counter would begin below zero,
+    f64 *factor;   // By what a change is multiplied unless its counter would begin below zero,
+    f64 limit_max; // Of all steps that are present.
     f64 *limit; // which it does not where first value ≥ limit × change. If it would: seconds from
     f64 *sampled;  // the first sample to the last,
     f64 *to_start; // before the first, if no counter is in the way,

@@ -139,10 +139,8 @@ struct series_cursor_ops {
 struct series_cursor {
     const struct series_cursor_ops *ops;
     u64 series_about; // What the source with the most has of them; 0 = unknown.
-    // Where the reader wants the values of the next run, if run has to write them anyway: room for
-    // so many. What is written there and not told is garbage. NULL: anywhere.
-    f64 *room;
-    u32 room_count;
+    f64 *room;        // Where run puts values that it must write anyway; NULL: where it likes.
+    u32 room_count;   // So many; what it does not tell of is garbage.
 };
 struct exemplar_series {
     struct labels labels;
