@@ -166,6 +166,7 @@ static bool sum_hist(struct op_aggregate *o, struct run *r, struct cell *c,
         return false;
     }
     if (!hist_fold_add(c->hists, h)) {
+        CHECK(s); // Who has histograms has labels.
         note_mixed_schemas(r, inner_span(o), labels_get(s->labels, LABEL_NAME));
         c->mixes_schemas = true;
     }
