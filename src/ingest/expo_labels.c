@@ -141,23 +141,23 @@ struct pair_list {
     u32 blank_cap;
 };
 
-// Room for one more of count.
-static bool pairs_grow(struct label **items, u32 count, u32 *cap, struct arena *a, struct error *e)
+// The place of one more of count; NULL: there is no room.
+static struct label *pair_place(struct label **items, u32 count, u32 *cap, struct arena *a)
 {
     if (count < *cap) {
-        return true;
+        return *items + count;
     }
     const u32 more = MAX(8, *cap * 2);
     struct label *grown = arena_try(a, more, sizeof(*grown));
     if (!grown) {
-        return labels_full_tell(e);
+        return NULL;
     }
     if (count > 0) {
         memcpy(grown, *items, count * sizeof(*grown));
     }
     *items = grown;
     *cap = more;
-    return true;
+    return grown + count;
 }
 
 static bool pair_add(struct pair_list *l, struct arena *a, struct label pair, struct error *e)
@@ -165,17 +165,15 @@ static bool pair_add(struct pair_list *l, struct arena *a, struct label pair, st
     if (l->count + l->blank_count == EXPO_LABELS_MAX) {
         return err_set(e, ERR_LIMIT, "more than %d labels in one series", EXPO_LABELS_MAX);
     }
-    if (pair.value.len == 0) {
-        if (!pairs_grow(&l->blanks, l->blank_count, &l->blank_cap, a, e)) {
-            return false;
-        }
-        l->blanks[l->blank_count++] = pair;
-        return true;
+    const bool blank = pair.value.len == 0;
+    struct label *place = blank ? pair_place(&l->blanks, l->blank_count, &l->blank_cap, a)
+                                : pair_place(&l->items, l->count, &l->cap, a);
+    if (!place) {
+        return labels_full_tell(e);
     }
-    if (!pairs_grow(&l->items, l->count, &l->cap, a, e)) {
-        return false;
-    }
-    l->items[l->count++] = pair;
+    *place = pair;
+    l->blank_count += blank;
+    l->count += !blank;
     return true;
 }
 
