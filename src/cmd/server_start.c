@@ -121,6 +121,7 @@ bool server_start_storage(struct server *s, struct error *e)
         .memory_max = memory_pool_bytes(server_memory_limit(o), POOL_HEAD),
         .box_bytes_max = memory_pool_bytes(server_memory_limit(o), POOL_HISTOGRAMS),
         .exemplar_bytes_max = memory_pool_bytes(server_memory_limit(o), POOL_EXEMPLARS),
+        .log_bytes_max = memory_pool_bytes(server_memory_limit(o), POOL_LOG),
         .ballast_bytes = BALLAST_BYTES,
         .wal_thread = true};
     s->db = tsdb_open(&db, e);

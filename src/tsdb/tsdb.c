@@ -20,6 +20,7 @@
 #define DEFAULT_RANGE_MS       ((i64)2 * 3600 * 1000)
 #define DEFAULT_TOO_NEW_MS     ((i64)5 * 60 * 1000)
 #define DEFAULT_SERIES_MAX     10000000U
+#define DEFAULT_LOG_BYTES      ((u64)128 << 20)
 #define DEFAULT_SYMBOL_BYTES   ((u64)1 << 30)
 #define DEFAULT_QUERIERS       4096U
 #define DEFAULT_IMAGE_MS       ((i64)5 * 60 * 1000)
@@ -45,6 +46,7 @@ static void opts_default(struct tsdb_opts *o)
     o->wal_segment_bytes = o->wal_segment_bytes ? o->wal_segment_bytes : DEFAULT_SEGMENT_BYTES;
     o->series_max = o->series_max ? o->series_max : DEFAULT_SERIES_MAX;
     o->exemplar_bytes_max = o->exemplar_bytes_max ? o->exemplar_bytes_max : EXEMPLAR_BYTES_MAX;
+    o->log_bytes_max = o->log_bytes_max ? o->log_bytes_max : DEFAULT_LOG_BYTES;
     o->symbol_bytes_max = o->symbol_bytes_max ? o->symbol_bytes_max : DEFAULT_SYMBOL_BYTES;
     o->compact_first = o->compact_first ? o->compact_first : DEFAULT_COMPACT_FIRST;
     o->compact_second = o->compact_second ? o->compact_second : DEFAULT_COMPACT_SECOND;

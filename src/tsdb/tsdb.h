@@ -64,6 +64,7 @@ struct tsdb_opts {
     u64 memory_max;         // New series are refused beyond it, an eighth likewise; 0 = no limit
     u64 box_bytes_max;      // Histograms in memory, an eighth likewise; 0 = no limit
     u64 exemplar_bytes_max; // 16 MiB
+    u64 log_bytes_max;      // 128 MiB at most: what the disk has not taken; 16 MiB at least
     u64 symbol_bytes_max;   // 1 GiB
     u32 queriers_max;       // 4096
     u64 ballast_bytes;      // Disk kept back so that a full disk can be recovered; 0 = none

@@ -18,6 +18,8 @@
 
 #include <stdio.h>
 
+// Of each log, however little memory there is, or much.
+#define UNSYNCED_MIN     ((u64)8 << 20)
 #define UNSYNCED_MAX     ((u64)64 << 20)
 #define REPLAY_BYTES_MAX ((size_t)256 << 20)
 
@@ -228,18 +230,18 @@ static void segment_done(void *ctx, UNUSED struct wal_decoder *d)
 
 static void log_open(struct tsdb *db, u32 shard, const char *dir, const struct wal_replayed *got)
 {
-    struct wal_opts wo = {.fs = db->opts.fs,
-                          .clk = db->opts.clk,
-                          .rng = db->opts.rng,
-                          .log = db->opts.log,
-                          .dir = dir,
-                          .stream = shard,
-                          .segment_bytes = shard == SHARD_MAIN
-                                               ? db->opts.wal_segment_bytes
-                                               : MAX(db->opts.wal_segment_bytes / 4, 4096U),
-                          .unsynced_max = UNSYNCED_MAX,
-                          .synced = sync_observed,
-                          .synced_ctx = db};
+    struct wal_opts wo = {
+        .fs = db->opts.fs,
+        .clk = db->opts.clk,
+        .rng = db->opts.rng,
+        .log = db->opts.log,
+        .dir = dir,
+        .stream = shard,
+        .segment_bytes = shard == SHARD_MAIN ? db->opts.wal_segment_bytes
+                                             : MAX(db->opts.wal_segment_bytes / 4, 4096U),
+        .unsynced_max = MIN(MAX(db->opts.log_bytes_max / SHARDS, UNSYNCED_MIN), UNSYNCED_MAX),
+        .synced = sync_observed,
+        .synced_ctx = db};
     db->wals[shard] = wal_new(wo, got->next_number, got->resume_segment, got->resume_offset);
     for (u32 i = 0; i < got->kept_count; i++) {
         wal_keep(db->wals[shard], got->kept[i]);

@@ -174,7 +174,7 @@ u64 tsdb_memory(struct tsdb *db, enum tsdb_pool pool)
             bytes += atomic_load(&db->limits.box_bytes[i]);
             break;
         case TSDB_POOL_LOG:
-            bytes += db->wals[i] ? wal_unsynced(db->wals[i]) : 0;
+            bytes += db->wals[i] ? wal_memory(db->wals[i]) : 0;
             break;
         case TSDB_POOL_EXEMPLARS:
             break;

@@ -21,6 +21,8 @@ struct wal_segment {
     bool continues;
 };
 
+#define UNSYNCED_KEPT ((size_t)1 << 20) // Room that stays when nothing is unsynced.
+
 // Threads: guarded by the log's lock.
 struct wal_waiter {
     u64 position;
@@ -448,6 +450,11 @@ static void job_done(struct wal *w, const struct sync_job *job)
         memmove(w->unsynced.bytes, w->unsynced.bytes + done, w->unsynced.len - done);
         w->unsynced.len -= done;
     }
+    if (w->unsynced.len == 0 && w->unsynced.cap > UNSYNCED_KEPT) {
+        const size_t max = w->unsynced.max;
+        buf_fini(&w->unsynced);
+        buf_init(&w->unsynced, max);
+    }
 }
 
 // Takes the waiters up to limit out of the list and calls them without the lock.
@@ -625,10 +632,10 @@ u64 wal_segment_next(struct wal *w)
     return w->next_number;
 }
 
-u64 wal_unsynced(struct wal *w)
+u64 wal_memory(struct wal *w)
 {
     lock_take(&w->lock);
-    u64 bytes = w->unsynced.len;
+    u64 bytes = w->unsynced.cap;
     lock_drop(&w->lock);
     return bytes;
 }

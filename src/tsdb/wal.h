@@ -11,7 +11,8 @@
 //   (I1) What write answered true for is in the kernel; what a callback said is durable is on disk.
 //   (I2) Segments are numbered in rising order, and only the last is written.
 //   (I3) A failed sync is never repeated on the same file.
-// Memory: the unsynced bytes, at most unsynced_max; beyond it write fails with ERR_UNAVAILABLE.
+// Memory: the unsynced bytes, at most unsynced_max and one commit; beyond it write fails with
+// ERR_UNAVAILABLE. What a burst took goes back with the sync that covers it.
 // Threads: begin, write, truncate and repair need the shard's turn; sync may run beside them, one
 // at a time; the fields that both sides use are guarded by `lock`.
 // Bytes: docs/format/wal.md
@@ -97,7 +98,7 @@ u64 wal_segment_now(struct wal *w);           // 0 before the first write.
 u64 wal_segment_next(struct wal *w);          // The number a new segment would get.
 u64 wal_bytes(struct wal *w);                 // Of all segments.
 u64 wal_bytes_from(struct wal *w, u64 first); // Of those from this one on.
-u64 wal_unsynced(struct wal *w);              // What is kept in memory.
+u64 wal_memory(struct wal *w);                // For what is not synced.
 void wal_path(const char *dir, const char *kind, u64 number, char out[512]); // kind: "seg", "ckpt"
 
 #endif
