@@ -72,24 +72,24 @@ struct tsdb_cursor {
     struct arena *series_arena; // Of one series.
     struct source *sources;
     u32 source_count;
-    bool in_order; // Of labels; else source after source.
     u32 given;
     u64 unlooked; // Work since the last look at the clock.
     struct labels labels;
     u32 label_at;
+    u32 part_at;
     struct part *parts;
     u32 part_count;
     u32 part_cap;
-    u32 part_at;
-    bool merged; // One run was made of all parts.
+    bool in_order;      // Of labels; else source after source.
+    bool merged;        // One run was made of all parts.
+    bool decoded_rises; // The chunk that was decoded last, as series_run has it.
+    bool any_boxed;     // A part of the series may have some.
+    bool failed;
     f64 decoded[CHUNK_VALUES_MAX];
-    bool decoded_rises;     // The chunk that was decoded last, as series_run has it.
     struct box_list boxes;  // Of one series, in its arena.
-    bool any_boxed;         // A part of the series may have some.
     struct series_run rest; // Of the part at hand: what has not been given.
     struct storage_warnings warnings;
     u64 holes; // When it was opened.
-    bool failed;
     struct error error;
 };
 
