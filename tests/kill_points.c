@@ -24,6 +24,7 @@
 
 #define RANGE_MS   250
 #define ROUND_MS   20
+#define COLD_MS    50
 #define SEEN_MAX   128U
 #define POINT_SIZE 64U
 
@@ -104,6 +105,9 @@ static const char *work_of(const char *path, const char *call)
     }
     if (strncmp(name, "deleted", 7) == 0 || (has(name, "/tombstones") && !has(name, ".tmp/"))) {
         return "delete";
+    }
+    if (has(name, "blocks/c+")) { // Of series that were silent for some rounds.
+        return "cold";
     }
     if (has(name, "blocks/b+")) {
         return block_work(name + strlen("blocks/"));
@@ -308,6 +312,9 @@ struct tsdb *open_small(const struct tsdb_opts *opts, struct error *e)
     small.compact_second = 3;
     small.image_every_ms = 300; // Long enough for a kill to need the log.
     small.image_log_bytes = 1;
+    small.settle_every_ms = ROUND_MS;
+    small.cold_every_ms = COLD_MS;
+    small.cold_min = 1;
     struct tsdb *db = open_real(&small, e);
     atomic_store(&is_open, db != NULL);
     return db;

@@ -31,10 +31,11 @@ def expected(name, n, ms):
 class Sender(threading.Thread):
     """Pushes without end, and remembers what was acknowledged: {(series, ms)}."""
 
-    def __init__(self, server, name, seed, pause_s=0.03, may_be_late=False):
+    def __init__(self, server, name, seed, pause_s=0.03, may_be_late=False, asleep_s=0):
         super().__init__(daemon=True)
         self.server, self.name, self.rng = server, name, random.Random(seed)
         self.pause_s, self.may_be_late, self.count = pause_s, may_be_late, 0
+        self.asleep_s = asleep_s  # So long a fourth of the series is silent, then the next one; 0: none is.
         self.acknowledged, self.sent, self.refused = set(), set(), []
         self.last = [0] * SERIES
         self.told = [0] * SERIES  # Of each the last time that was acknowledged.
@@ -48,6 +49,8 @@ class Sender(threading.Thread):
         now = int(time.time() * 1000)
         batch = []
         for n in self.rng.sample(range(SERIES), self.rng.randint(1, SERIES)):
+            if self.asleep_s and now // (1000 * self.asleep_s) % 4 == n % 4:
+                continue
             # A few samples each, between the last one and now: order is not what is tried here.
             room = range(max(self.last[n] + 1, now - 40), now + 1)
             if room:

@@ -1,6 +1,7 @@
 """kill -9 at named points: the server is `killable` (kill_points.c), which dies at the n-th call of a kind.
 
-Beside the senders somebody deletes samples all the time. A point is tried in turn with each of its
+Beside the senders somebody deletes samples all the time, and a fourth of the series is silent in turn, so
+that they leave memory and come back. A point is tried in turn with each of its
 phases, between kills at random moments; one that is never reached is a failure, and so is a call of
 the storage that stands in no row here."""
 import collections
@@ -27,6 +28,7 @@ POINTS = {
     "rotation": {"create": CALL, "reserve": CALL, "begin": WRITE, "sync_dir": CALL},
     "image": FILE,
     "cut": {**FILE, "make_dir": CALL},
+    "cold": {**FILE, "make_dir": CALL},
     "checkpoint": {**FILE, "unlink": CALL},
     "compaction": {**FILE, "make_dir": CALL, "unlink": CALL},
     "retention": {**FILE, "unlink": CALL},
@@ -75,7 +77,7 @@ class Deleter(threading.Thread):
 
 class PointLoop(Loop):
     def __init__(self, seed):
-        super().__init__(seed, keep_s=KEEP_S, sender={"pause_s": 0.1, "may_be_late": True}, binary=os.path.join(BUILD, "killable"))
+        super().__init__(seed, keep_s=KEEP_S, sender={"pause_s": 0.1, "may_be_late": True, "asleep_s": 2}, binary=os.path.join(BUILD, "killable"))
         self.file, self.seen_file = (os.path.join(self.server.folder, name) for name in ("kill", "seen"))
         self.server.env = {"KILL_FILE": self.file, "KILL_SEEN": self.seen_file}
         self.hits, self.misses = collections.Counter(), collections.Counter()

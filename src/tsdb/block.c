@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "os/fs.h"
+#include "tsdb/head_limits.h"
 #include "tsdb/stored_file.h"
 #include "tsdb/tombstone.h"
 
@@ -26,7 +27,7 @@ bool block_meta_write(struct fs *fs, const char *path, const struct block_meta *
     buf_init(&b, META_BYTES_MAX);
     CHECK(m->source_count <= BLOCK_SOURCES_MAX);
     buf_add(&b, meta_magic, sizeof(meta_magic));
-    buf_le32(&b, META_VERSION);
+    buf_le32(&b, m->cold ? META_VERSION_COLD : META_VERSION);
     buf_le32(&b, m->level);
     buf_add(&b, m->id, BLOCK_ID_LEN);
     while (b.len < 48) {
@@ -38,6 +39,7 @@ bool block_meta_write(struct fs *fs, const char *path, const struct block_meta *
         buf_le64(&b, words[i]);
     }
     buf_le32(&b, m->source_count);
+    buf_le32(&b, m->cold);
     while (b.len < META_BYTES - 4) {
         buf_byte(&b, 0);
     }
@@ -81,15 +83,17 @@ bool block_meta_read(struct fs *fs, const char *path, struct block_meta *m, stru
     got.data_bytes = dec_le64(&d);
     got.index_bytes = dec_le64(&d);
     got.source_count = dec_le32(&d);
+    got.cold = dec_le32(&d);
     u64 bytes = META_BYTES + (u64)got.source_count * BLOCK_ID_LEN;
     if (!dec_ok(&d) || memcmp(magic.ptr, meta_magic, sizeof(meta_magic)) != 0) {
         ok = err_set(e, ERR_CORRUPT, "%s is no block description", path);
-    } else if (version != META_VERSION) {
-        ok = err_set(e, ERR_UNSUPPORTED, "%s has format version %u; this release reads %u", path,
-                     version, META_VERSION);
+    } else if (version < META_VERSION || version > META_VERSION_COLD) {
+        ok = err_set(e, ERR_UNSUPPORTED, "%s has format version %u; this release reads %u to %u",
+                     path, version, META_VERSION, META_VERSION_COLD);
     } else if (got.source_count > BLOCK_SOURCES_MAX || file.len != bytes ||
                crc32c(0, file.ptr, bytes - 4) != load_le32(file.ptr + bytes - 4) ||
-               got.min_ms >= got.max_ms) {
+               got.min_ms >= got.max_ms || got.cold > HEADS_MAX ||
+               (got.cold != 0) != (version == META_VERSION_COLD)) {
         ok = err_set(e, ERR_CORRUPT, "%s is damaged", path);
     } else {
         memcpy(got.id, id.ptr, BLOCK_ID_LEN);
@@ -115,8 +119,8 @@ bool block_meta_has_source(const struct block_meta *m, const char *id)
 
 void block_name(const struct block_meta *m, char out[BLOCK_NAME])
 {
-    (void)snprintf(out, BLOCK_NAME, "b%+lld%+lld-%s", (long long)m->min_ms, (long long)m->max_ms,
-                   m->id);
+    (void)snprintf(out, BLOCK_NAME, "%c%+lld%+lld-%s", m->cold ? 'c' : 'b', (long long)m->min_ms,
+                   (long long)m->max_ms, m->id);
 }
 
 // A signed number that begins with its sign.
@@ -138,8 +142,8 @@ static bool number_next(str *rest, i64 *out)
 bool block_name_parse(str name, struct block_meta *m)
 {
     str rest = str_sub(name, 1, name.len);
-    struct block_meta got = {0};
-    if (!str_starts(name, STR("b")) || !number_next(&rest, &got.min_ms) ||
+    struct block_meta got = {.cold = str_starts(name, STR("c"))};
+    if ((!got.cold && !str_starts(name, STR("b"))) || !number_next(&rest, &got.min_ms) ||
         !number_next(&rest, &got.max_ms) || rest.len != BLOCK_ID_LEN + 1 || rest.ptr[0] != '-' ||
         got.min_ms >= got.max_ms) {
         return false;

@@ -2,6 +2,7 @@
 //
 //   blocks/b-<min>-<max>-<id>/{data,index,meta}     the name alone tells the range of a damaged one
 //                             {exemplars,tombstones}  where there are any
+//   blocks/c-…                a cold one: of series that left the head before their window was cut
 //
 // open maps both files and checks meta, index and page table; a page's checksum is looked at each
 // time that it is read. A page that fails is bad from then on: reads over it say ERR_CORRUPT and
@@ -27,6 +28,7 @@ struct tombstones;
 
 #define BLOCK_ID_LEN      26
 #define META_VERSION      1U
+#define META_VERSION_COLD 2U   // Of cold ones, which older releases would take for a cut.
 #define META_BYTES        160U // Without sources.
 #define BLOCK_NAME        128
 #define BLOCK_SOURCES_MAX 128U
@@ -44,6 +46,7 @@ struct block_meta {
     u64 data_bytes;
     u64 index_bytes;
     u32 level; // 1 = cut from the head; one more than the highest of its sources.
+    u32 cold;  // The shard that its series left, + 1; 0 = the head has nothing below max_ms.
     // The blocks it was made of: where it is listed, they count for nothing (they were about to be
     // removed).
     u32 source_count;
@@ -55,7 +58,7 @@ bool block_meta_write(struct fs *fs, const char *path, const struct block_meta *
 bool block_meta_read(struct fs *fs, const char *path, struct block_meta *m,
                      struct error *e) MUST_USE;
 void block_name(const struct block_meta *m, char out[BLOCK_NAME]);
-// The range and id that a folder's name tells; false if it is none of ours.
+// The range and id that a folder's name tells, and whether it is cold; false if it is none of ours.
 bool block_name_parse(str name, struct block_meta *m);
 
 struct block {

@@ -52,29 +52,63 @@ static void column_join(struct column_writer *w, struct segment **segments, u32 
     i64 times[COLUMN_ROWS_MAX] = {0};
     u32 n = 0;
     for (u32 i = from; i < to; i++) {
-        memcpy(times + n, segments[i]->t, segments[i]->n * sizeof(i64));
-        n += segments[i]->n;
+        memcpy(times + n, segments[i]->t, segments[i]->mark * sizeof(i64));
+        n += segments[i]->mark;
     }
     u32 column = data_writer_column(w->data, times, n);
     u32 row = 0;
     for (u32 i = from; i < to; i++) {
+        const u32 rows = segments[i]->mark;
         segments[i]->mark =
             place_add(w, (struct column_place){.column = column, .row = row, .rows = n});
-        row += segments[i]->n;
+        row += rows;
     }
 }
 
-void column_writer_groups(struct column_writer *w, struct head_window *window)
+void column_rows_all(struct segment *newest)
+{
+    for (struct segment *s = newest; s; s = s->older) {
+        s->mark = s->group != 0 ? s->n : 0;
+    }
+}
+
+void column_rows_none(struct segment *newest)
+{
+    for (struct segment *s = newest; s; s = s->older) {
+        s->mark = 0;
+    }
+}
+
+bool column_rows_want(const struct cut_source *s, i64 *min_ms, i64 *max_ms)
+{
+    const struct sealed *c;
+    for (u32 at = s->newest; at != SEALED_NONE; at = c->older) {
+        c = sealed_at(&s->window->sealed, at);
+        if (!c) {
+            return false;
+        }
+        struct segment *segment = window_segment_at(s->window, c->segment);
+        segment->mark = segment->group != 0 ? MAX(segment->mark, c->last + 1U) : 0;
+        *min_ms = MIN(*min_ms, segment->t[c->first]);
+        *max_ms = MAX(*max_ms, segment->t[c->last]);
+    }
+    if (s->late && s->late->n > 0) {
+        *min_ms = MIN(*min_ms, s->late->t[0]);
+        *max_ms = MAX(*max_ms, s->late->t[s->late->n - 1]);
+    }
+    return true;
+}
+
+void column_writer_groups(struct column_writer *w, struct segment *newest)
 {
     u32 n = 0;
-    for (struct segment *s = window ? window->segments : NULL; s; s = s->older) {
-        s->mark = 0;
-        n += s->group != 0 && s->n > 0;
+    for (struct segment *s = newest; s; s = s->older) {
+        n += s->mark > 0;
     }
     struct segment **segments = ARENA_NEW_N(w->arena, struct segment *, (size_t)n + 1);
     n = 0;
-    for (struct segment *s = window ? window->segments : NULL; s; s = s->older) {
-        if (s->group != 0 && s->n > 0) {
+    for (struct segment *s = newest; s; s = s->older) {
+        if (s->mark > 0) {
             segments[n++] = s;
         }
     }
@@ -84,12 +118,12 @@ void column_writer_groups(struct column_writer *w, struct head_window *window)
     u32 from = 0;
     while (from < n) {
         u32 to = from + 1;
-        u32 rows = segments[from]->n;
+        u32 rows = segments[from]->mark;
         // Segments of a group follow each other in time; a reused slot's may not.
         while (to < n && segments[to]->group == segments[from]->group &&
-               segments[to]->t[0] > segments[to - 1]->t[segments[to - 1]->n - 1] &&
-               rows + segments[to]->n <= COLUMN_ROWS_MAX) {
-            rows += segments[to++]->n;
+               segments[to]->t[0] > segments[to - 1]->t[segments[to - 1]->mark - 1] &&
+               rows + segments[to]->mark <= COLUMN_ROWS_MAX) {
+            rows += segments[to++]->mark;
         }
         column_join(w, segments, from, to);
         from = to;
@@ -206,7 +240,7 @@ static const struct sealed **chunks_of(struct column_writer *w, const struct cut
 {
     const struct sealed *c;
     u32 count = 0;
-    for (u32 at = window_chunk(s->window, s->ordinal); at != SEALED_NONE; at = c->older) {
+    for (u32 at = s->newest; at != SEALED_NONE; at = c->older) {
         c = sealed_at(&s->window->sealed, at);
         CHECK(c);
         count++;
@@ -214,7 +248,7 @@ static const struct sealed **chunks_of(struct column_writer *w, const struct cut
     const struct sealed **chunks =
         ARENA_NEW_N(w->scratch, const struct sealed *, (size_t)count + 1);
     *n = count;
-    for (u32 at = window_chunk(s->window, s->ordinal); at != SEALED_NONE; at = c->older) {
+    for (u32 at = s->newest; at != SEALED_NONE; at = c->older) {
         c = sealed_at(&s->window->sealed, at);
         CHECK(c);
         chunks[--count] = c;
@@ -292,10 +326,9 @@ static u64 loose_collect(struct column_writer *w, const struct cut_source *s, u3
             }
         }
     }
-    const struct late_run *late = window_late(s->window, s->ordinal);
-    for (u32 i = 0; late && i < late->n; i++, n++) {
+    for (u32 i = 0; s->late && i < s->late->n; i++, n++) {
         if (out) {
-            out[n] = (struct loose_sample){late->t[i], late->values[i], rank};
+            out[n] = (struct loose_sample){s->late->t[i], s->late->values[i], rank};
         }
     }
     return n;
@@ -306,12 +339,12 @@ static bool series_merged(struct collected *out, const struct cut_source *source
 {
     u64 total = 0;
     for (u32 i = 0; i < n; i++) {
-        total += sources[i].window ? loose_collect(out->w, &sources[i], i, NULL) : 0;
+        total += loose_collect(out->w, &sources[i], i, NULL);
     }
     struct loose_sample *all = ARENA_NEW_N(out->w->scratch, struct loose_sample, total + 1);
     u64 at = 0;
     for (u32 i = 0; i < n; i++) {
-        at += sources[i].window ? loose_collect(out->w, &sources[i], i, all + at) : 0;
+        at += loose_collect(out->w, &sources[i], i, all + at);
     }
     CHECK(at == total);
     if (total > 1) {
@@ -337,7 +370,7 @@ bool column_writer_series(struct column_writer *w, u32 ordinal, const struct cut
     c.weight = 0;
     arena_reset(w->scratch);
     boxes_forget(w);
-    bool plain = n == 1 && !window_late(sources[0].window, sources[0].ordinal);
+    bool plain = n == 1 && !sources[0].late;
     if (!(plain ? series_plain(&c, &sources[0], e) : series_merged(&c, sources, n, e))) {
         return false;
     }

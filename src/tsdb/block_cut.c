@@ -9,18 +9,20 @@
 #include "tsdb/block_columns.h"
 #include "tsdb/block_dir.h"
 #include "tsdb/head.h"
+#include "tsdb/head_cold.h"
 #include "tsdb/tombstone.h"
 
 #include <stdlib.h>
 
 #define CUT_BYTES_MAX ((size_t)64 << 30)
-#define HEADS_MAX     2U
 
 // A series to write: its labels as numbers of the block's symbols.
 struct cut_series {
     u32 *pairs;
     u32 count;
     u32 ordinal;
+    u32 newest; // Of what it has in the window, as struct cut_source.
+    const struct late_run *late;
     u8 shard;
 };
 
@@ -29,6 +31,9 @@ struct cut {
     const struct block_cut *opts;
     struct arena *arena;
     struct head_window *windows[HEADS_MAX];
+    struct segment *segments[HEADS_MAX]; // The newest of each window.
+    i64 min_ms;                          // Of the block.
+    i64 max_ms;
     struct cut_series *series;
     u32 series_count;
     u32 series_cap;
@@ -51,6 +56,19 @@ static void series_add(struct cut *c, struct cut_series s)
     c->series[c->series_count++] = s;
 }
 
+// With the lock, of a series that has something in the window.
+static void series_gather(struct cut *c, u8 shard, u32 ordinal, const struct late_run *late)
+{
+    const struct head *h = c->opts->heads[shard];
+    u32 *pairs = ARENA_NEW_N(c->arena, u32, ((size_t)head_label_count(h, ordinal) + 1) * 2);
+    series_add(c, (struct cut_series){.pairs = pairs,
+                                      .count = head_label_symbols(h, ordinal, pairs),
+                                      .ordinal = ordinal,
+                                      .newest = window_chunk(c->windows[shard], ordinal),
+                                      .late = late,
+                                      .shard = shard});
+}
+
 static void shard_gather(struct cut *c, u8 shard)
 {
     struct head *h = c->opts->heads[shard];
@@ -59,15 +77,44 @@ static void shard_gather(struct cut *c, u8 shard)
     for (u32 from = 0; more; from += HEAD_SLICE) {
         lock_take(&h->lock);
         for (u32 i = from; i < h->count && i < from + HEAD_SLICE; i++) {
-            if (!head_live(h, i) || (window_chunk(w, i) == SEALED_NONE && !window_late(w, i))) {
-                continue;
+            if (head_live(h, i) && (window_chunk(w, i) != SEALED_NONE || window_late(w, i))) {
+                series_gather(c, shard, i, window_late(w, i));
             }
-            u32 *pairs = ARENA_NEW_N(c->arena, u32, ((size_t)head_label_count(h, i) + 1) * 2);
-            u32 count = head_label_symbols(h, i, pairs);
-            series_add(c, (struct cut_series){
-                              .pairs = pairs, .count = count, .ordinal = i, .shard = shard});
         }
         more = from + HEAD_SLICE < h->count;
+        lock_drop(&h->lock);
+    }
+}
+
+static struct late_run *late_copy(struct cut *c, const struct late_run *late)
+{
+    struct late_run *copy = ARENA_NEW(c->arena, struct late_run);
+    *copy = (struct late_run){.t = ARENA_NEW_N(c->arena, i64, (size_t)late->n + 1),
+                              .values = ARENA_NEW_N(c->arena, f64, (size_t)late->n + 1),
+                              .n = late->n};
+    memcpy(copy->t, late->t, late->n * sizeof(i64));
+    memcpy(copy->values, late->values, late->n * sizeof(f64));
+    return copy;
+}
+
+static void cold_gather(struct cut *c)
+{
+    struct head *h = c->opts->heads[0];
+    struct cold_list *l = c->opts->cold;
+    const struct head_window *w = c->windows[0];
+    for (u32 from = 0; w && from < l->n; from += HEAD_SLICE) {
+        lock_take(&h->lock);
+        for (u32 i = from; i < l->n && i < from + HEAD_SLICE; i++) {
+            const u32 ordinal = l->items[i].ordinal;
+            if (!head_cold_still(h, &l->items[i])) {
+                l->items[i].ordinal = MAP_NONE;
+                continue;
+            }
+            const struct late_run *late = window_late(w, ordinal);
+            if (late || window_chunk(w, ordinal) != SEALED_NONE) {
+                series_gather(c, 0, ordinal, late ? late_copy(c, late) : NULL);
+            }
+        }
         lock_drop(&h->lock);
     }
 }
@@ -161,8 +208,8 @@ static bool dead_move(struct cut *c, const struct cut_series *s, u32 ordinal, st
     for (u32 i = 0; i < n; i++) {
         struct tombstone t = dead[i];
         t.series = ordinal;
-        t.min_ms = MAX(t.min_ms, c->opts->min_ms);
-        t.max_ms = MIN(t.max_ms, c->opts->max_ms - 1);
+        t.min_ms = MAX(t.min_ms, c->min_ms);
+        t.max_ms = MIN(t.max_ms, c->max_ms - 1);
         if (t.min_ms <= t.max_ms && !tombstone_add(&c->dead, t, e)) {
             return false;
         }
@@ -170,21 +217,25 @@ static bool dead_move(struct cut *c, const struct cut_series *s, u32 ordinal, st
     return true;
 }
 
+static struct cut_source source_of(const struct cut *c, const struct cut_series *s)
+{
+    return (struct cut_source){
+        .window = c->windows[s->shard], .newest = s->newest, .late = s->late};
+}
+
 static bool series_write(struct cut *c, struct error *e)
 {
     u32 ordinal = 0;
     for (u32 i = 0; i < c->series_count; i++) {
         const struct cut_series *s = &c->series[i];
-        struct cut_source sources[HEADS_MAX] = {
-            {.window = c->windows[s->shard], .ordinal = s->ordinal}};
+        struct cut_source sources[HEADS_MAX] = {source_of(c, s)};
         u32 n = 1;
         if (!dead_move(c, s, ordinal, e)) {
             return false;
         }
         if (i + 1 < c->series_count && pairs_cmp(s, &c->series[i + 1]) == 0) {
             const struct cut_series *twin = &c->series[++i];
-            sources[n++] =
-                (struct cut_source){.window = c->windows[twin->shard], .ordinal = twin->ordinal};
+            sources[n++] = source_of(c, twin);
             if (!dead_move(c, twin, ordinal, e)) {
                 return false;
             }
@@ -222,7 +273,7 @@ static bool files_write(struct cut *c, const struct block_dir *d, struct block_m
     }
     column_writer_init(&c->columns, &c->data, c->arena);
     for (u32 s = 0; s < c->opts->head_count; s++) {
-        column_writer_groups(&c->columns, c->windows[s]);
+        column_writer_groups(&c->columns, c->segments[s]);
     }
     return series_write(c, e) && block_dir_dead(d, &c->dead, e) &&
            block_dir_exemplars(d, c->opts->exemplars, c->opts->exemplar_count, e) &&
@@ -250,28 +301,66 @@ static bool block_publish(struct cut *c, struct block_meta *m, struct error *e)
     return block_dir_list(&d, e);
 }
 
-bool block_cut_run(const struct block_cut *o, struct block_meta *meta, bool *made, struct error *e)
+// All of the windows, which are frozen.
+static bool windows_take(struct cut *c, struct error *e)
 {
-    CHECK(o->head_count <= HEADS_MAX);
-    struct cut c = {.opts = o, .arena = arena_new(CUT_BYTES_MAX)};
+    const struct block_cut *o = c->opts;
+    c->min_ms = o->min_ms;
+    c->max_ms = o->max_ms;
     for (u32 s = 0; s < o->head_count; s++) {
-        lock_take(&o->heads[s]->lock);
-        c.windows[s] = head_window_at(o->heads[s], o->min_ms);
-        CHECK(!c.windows[s] || (c.windows[s]->frozen && c.windows[s]->end_ms == o->max_ms));
-        lock_drop(&o->heads[s]->lock);
-        if (c.windows[s] && !sealed_check(&c.windows[s]->sealed, e)) {
-            arena_free(c.arena);
+        const struct head_window *w = c->windows[s];
+        CHECK(!w || (w->frozen && w->end_ms == o->max_ms));
+        if (w && !sealed_check(&w->sealed, e)) {
             return false;
         }
-        shard_gather(&c, (u8)s);
+        column_rows_all(c->segments[s]);
+        shard_gather(c, (u8)s);
     }
-    bool ok = true;
-    *made = c.series_count > 0;
+    return true;
+}
+
+static bool cold_take(struct cut *c, struct error *e)
+{
+    c->min_ms = INT64_MAX;
+    c->max_ms = INT64_MIN;
+    column_rows_none(c->segments[0]);
+    cold_gather(c);
+    for (u32 i = 0; i < c->series_count; i++) {
+        const struct cut_source s = source_of(c, &c->series[i]);
+        if (!column_rows_want(&s, &c->min_ms, &c->max_ms)) {
+            return sealed_damaged(e);
+        }
+    }
+    c->max_ms += c->series_count > 0; // It is exclusive.
+    return true;
+}
+
+static void windows_find(struct cut *c)
+{
+    const struct block_cut *o = c->opts;
+    for (u32 s = 0; s < o->head_count; s++) {
+        lock_take(&o->heads[s]->lock);
+        c->windows[s] = head_window_at(o->heads[s], o->min_ms);
+        c->segments[s] = c->windows[s] ? c->windows[s]->segments : NULL;
+        lock_drop(&o->heads[s]->lock);
+    }
+}
+
+bool block_cut_run(const struct block_cut *o, struct block_meta *meta, bool *made, struct error *e)
+{
+    CHECK(o->head_count <= (o->cold ? 1U : HEADS_MAX));
+    struct cut c = {.opts = o, .arena = arena_new(CUT_BYTES_MAX)};
+    windows_find(&c);
+    bool ok = o->cold ? cold_take(&c, e) : windows_take(&c, e);
+    *made = ok && c.series_count > 0;
     if (*made) {
         symbols_number(&c);
         qsort(c.series, c.series_count, sizeof(*c.series), by_labels);
-        struct block_meta m = {
-            .min_ms = o->min_ms, .max_ms = o->max_ms, .made_ms = clk_wall_ms(o->clk), .level = 1};
+        struct block_meta m = {.min_ms = c.min_ms,
+                               .max_ms = c.max_ms,
+                               .made_ms = clk_wall_ms(o->clk),
+                               .level = 1,
+                               .cold = o->cold ? o->heads[0]->id + 1 : 0};
         block_id_make(o->clk, o->rng, m.id);
         ok = block_publish(&c, &m, e);
         if (ok) {

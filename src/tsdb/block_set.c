@@ -157,6 +157,11 @@ static void block_set_aside(struct tsdb *db, str name, const struct error *why)
     gap_add(db, name, false);
 }
 
+bool block_is_of_head(const struct tsdb *db, const struct block *b)
+{
+    return b->meta.cold && b->meta.max_ms > db->head_min;
+}
+
 void block_path(const struct tsdb *db, str name, char out[512])
 {
     char relative[300];
@@ -233,13 +238,16 @@ static void superseded_drop(struct tsdb *db, struct block *b)
         struct error ignored;
         (void)!block_forget(db, &drops[i]->meta, &ignored);
     }
-    block_set_publish(db, block_set_with(db->blocks, b, drops, n), b->meta.max_ms);
+    block_set_publish(db, block_set_with(db->blocks, b, drops, n),
+                      b->meta.cold ? INT64_MIN : b->meta.max_ms);
 }
 
-// verify: what it was made of is still there, and better if it is damaged itself.
-static void block_load(struct tsdb *db, str name, bool verify)
+// verify: what it was made of is still there, and better if it is damaged itself. false: it is a
+// cold one, which is a part of the log, and the system refuses it or it is of a newer format.
+static bool block_load(struct tsdb *db, str name, bool verify, struct error *e)
 {
     char path[512];
+    struct block_meta m = {0};
     struct error why = {0};
     block_path(db, name, path);
     struct block *b = block_open(db->opts.fs, path, ++db->block_uid, &why);
@@ -251,10 +259,13 @@ static void block_load(struct tsdb *db, str name, bool verify)
         superseded_drop(db, b);
     } else if (why.code == ERR_CORRUPT || why.code == ERR_NOT_FOUND) {
         block_set_aside(db, name, &why);
+    } else if (block_name_parse(name, &m) && m.cold) {
+        return err_set(e, why.code, "block %.*s: %s", STR_ARG(name), why.text);
     } else { // A newer format, or the system refused: untouched, but not silently missing.
         LOGF(db->opts.log, LOG_ERROR, "block %.*s is not read: %s", STR_ARG(name), why.text);
         gap_add(db, name, why.code != ERR_UNSUPPORTED);
     }
+    return true;
 }
 
 void blocks_retry(struct tsdb *db)
@@ -269,7 +280,7 @@ void blocks_retry(struct tsdb *db)
     }
     lock_drop(&db->lock);
     if (name[0]) { // One each round; if it is refused again, it is noted again.
-        block_load(db, str_c(name), false);
+        (void)!block_load(db, str_c(name), false, NULL); // No cold one: those are read at open.
     }
 }
 
@@ -326,7 +337,8 @@ static void found_look(struct tsdb *db, str name, struct arena *a, struct found_
 }
 
 // Those that were made of others first, so that what they replaced is not even opened.
-static void found_load(struct tsdb *db, const struct found_block *all, u32 n, u32 at)
+static bool found_load(struct tsdb *db, const struct found_block *all, u32 n, u32 at,
+                       struct error *e)
 {
     const struct found_block *f = &all[at];
     for (u32 i = 0; i < db->blocks->n; i++) {
@@ -334,14 +346,14 @@ static void found_load(struct tsdb *db, const struct found_block *all, u32 n, u3
         if (f->id[0] && block_meta_has_source(m, f->id)) {
             struct error ignored; // Kept in mind and tried again.
             (void)!folder_forget(db, f->name, &ignored);
-            return;
+            return true;
         }
     }
     bool sources_left = false;
     for (u32 i = 0; f->meta && i < n && !sources_left; i++) {
         sources_left = all[i].id[0] && block_meta_has_source(f->meta, all[i].id);
     }
-    block_load(db, f->name, sources_left);
+    return block_load(db, f->name, sources_left, e);
 }
 
 bool blocks_open(struct tsdb *db, struct error *e)
@@ -352,7 +364,7 @@ bool blocks_open(struct tsdb *db, struct error *e)
     u32 count = 0;
     struct arena *a = arena_new(LIST_BYTES_MAX);
     tsdb_path(db, "blocks", path);
-    const bool ok = fs_list(db->opts.fs, path, a, &infos, &n, e) && quarantine_list(db, a, e);
+    bool ok = fs_list(db->opts.fs, path, a, &infos, &n, e) && quarantine_list(db, a, e);
     struct found_block *found = ok ? ARENA_NEW_N(a, struct found_block, n + 1) : NULL;
     for (size_t i = 0; ok && i < n; i++) {
         str name = infos[i].name;
@@ -370,8 +382,8 @@ bool blocks_open(struct tsdb *db, struct error *e)
     if (count > 1) {
         qsort(found, count, sizeof(*found), by_level_down);
     }
-    for (u32 i = 0; i < count; i++) {
-        found_load(db, found, count, i);
+    for (u32 i = 0; ok && i < count; i++) {
+        ok = found_load(db, found, count, i, e);
     }
     arena_free(a);
     return ok;

@@ -25,6 +25,9 @@ bool blocks_open(struct tsdb *db, struct error *e) MUST_USE;
 bool tsdb_floor_read(struct tsdb *db, struct error *e) MUST_USE;
 bool tsdb_floor_decode(str file, i64 *floor, struct error *e) MUST_USE;
 bool tsdb_floor_write(struct tsdb *db, i64 floor, struct error *e) MUST_USE;
+// A cold one in the range that the head answers for: it stays as it is until its window is cut, for
+// what its description says of it holds for the log as well (tsdb_cold.h).
+bool block_is_of_head(const struct tsdb *db, const struct block *b); // With the lock or work turn.
 void block_path(const struct tsdb *db, str name, char out[512]);
 // Unlists a block's folder and removes it; if that fails, blocks_sweep tries again.
 bool block_forget(struct tsdb *db, const struct block_meta *m, struct error *e) MUST_USE;

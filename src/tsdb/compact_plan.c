@@ -31,6 +31,7 @@ struct compact_plan {
     u32 level;
     u64 bytes;
     bool vertical; // Some overlap.
+    bool cold;     // Some are cold.
 };
 
 static bool is_skipped(const struct tsdb *db, i64 start)
@@ -79,6 +80,7 @@ static bool window_due(const struct tsdb *db, i64 start, i64 range, struct compa
     p->level = 0;
     p->bytes = 0;
     p->vertical = false;
+    p->cold = false;
     p->start_ms = start;
     if (db->head_min < end || is_skipped(db, start) || has_gap(db, start, end)) {
         return false;
@@ -93,6 +95,7 @@ static bool window_due(const struct tsdb *db, i64 start, i64 range, struct compa
             return false;
         }
         p->vertical = p->vertical || b->meta.min_ms < reached;
+        p->cold = p->cold || b->meta.cold;
         reached = MAX(reached, b->meta.max_ms);
         p->level = MAX(p->level, b->meta.level + 1);
         p->bytes += block_bytes(b);
@@ -102,23 +105,32 @@ static bool window_due(const struct tsdb *db, i64 start, i64 range, struct compa
     return p->count >= 2 && !(p->vertical && has_young(p));
 }
 
+// With the db's lock. cold_only: ranges with cold blocks.
+static bool range_pick(const struct tsdb *db, i64 range, bool cold_only, struct compact_plan *p)
+{
+    bool found = false;
+    i64 last = INT64_MIN;
+    for (u32 i = 0; i < db->blocks->n && !found; i++) {
+        i64 start = window_floor(db->blocks->blocks[i]->meta.min_ms, range);
+        found = start != last && window_due(db, start, range, p) && (p->cold || !cold_only);
+        last = start;
+    }
+    return found;
+}
+
+// The cold blocks of a window join what was cut of it, so that queries soon meet one block again.
 static bool pick(struct tsdb *db, struct compact_plan *p)
 {
     i64 range = db->opts.block_range_ms;
     const u32 factors[] = {db->opts.compact_first, db->opts.compact_second};
-    bool found = false;
     lock_take(&db->lock);
+    bool found = range_pick(db, range, true, p);
     for (u32 k = 0; k < ARRAY_LEN(factors) && !found; k++) {
         range *= factors[k];
         if (db->retention_ms > 0 && range > db->retention_ms / 10) {
             break;
         }
-        i64 last = INT64_MIN;
-        for (u32 i = 0; i < db->blocks->n && !found; i++) {
-            i64 start = window_floor(db->blocks->blocks[i]->meta.min_ms, range);
-            found = start != last && window_due(db, start, range, p);
-            last = start;
-        }
+        found = range_pick(db, range, false, p);
     }
     if (found) {
         p->set = db->blocks;
@@ -255,7 +267,7 @@ bool compact_clean(struct tsdb *db, u32 per_mille, bool *did, struct error *e)
     for (u32 i = 0; i < s->n && !p.set && !wait; i++) {
         struct block *b = s->blocks[i];
         u32 due = tombstones_due(s->dead[i], p.dead_ms);
-        if (due == 0 || (u64)due * 1000 < b->meta.series * per_mille ||
+        if (due == 0 || (u64)due * 1000 < b->meta.series * per_mille || block_is_of_head(db, b) ||
             atomic_load(&b->bad_pages) > 0 || is_skipped(db, b->meta.min_ms)) {
             continue;
         }
@@ -278,7 +290,7 @@ static bool is_over(struct tsdb *db, struct block *b, i64 newest)
     struct retention_cuts c;
     struct error why;
     if (atomic_load(&b->bad_pages) > 0 || is_skipped(db, b->meta.min_ms) ||
-        !retention_cuts_init(&c, &db->classes, b, newest, &why)) {
+        block_is_of_head(db, b) || !retention_cuts_init(&c, &db->classes, b, newest, &why)) {
         return false; // A damaged index was told where it was met.
     }
     u64 whole = retention_cuts_whole(&c, b);

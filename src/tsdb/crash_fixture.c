@@ -10,6 +10,7 @@
 #include "model/sample.h"
 #include "os/clk.h"
 #include "os/fs.h"
+#include "tsdb/head_settle.h"
 #include "tsdb/tsdb_inner.h"
 
 #include <stdio.h>
@@ -75,6 +76,8 @@ void world_init(struct world *w, u64 seed)
     w->f.opts.compact_second = 3;
     w->f.opts.image_every_ms = 2000;
     w->f.opts.image_log_bytes = 1;
+    w->f.opts.cold_every_ms = 1;
+    w->f.opts.cold_min = 1;
     w->now = FIXTURE_NOW;
     w->forgotten = INT64_MIN;
 }
@@ -242,12 +245,22 @@ void world_delete(struct world *w)
     arena_free(a);
 }
 
+void world_settle(struct world *w)
+{
+    for (u32 i = 0; i < (SETTLE_IDLE + 1) * SHARDS; i++) {
+        head_settle(w->f.db->heads[i % SHARDS]);
+    }
+}
+
 void world_work(struct world *w, u32 rounds)
 {
     for (u32 i = 0; i < rounds; i++) {
         struct error e;
         bool did;
         world_write(w, rng_below(&w->f.rng, 4) == 0, rng_below(&w->f.rng, 3) == 0);
+        if (rng_below(&w->f.rng, 5) == 0) {
+            world_settle(w);
+        }
         if (rng_below(&w->f.rng, 10) == 0) {
             (void)noted(w, tsdb_step(w->f.db, &did, &e), &e);
         }

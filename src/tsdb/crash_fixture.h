@@ -45,7 +45,8 @@ void world_close(struct world *w);
 void world_write(struct world *w, bool rules, bool sync);
 // Deletes some time of some series.
 void world_delete(struct world *w);
-void world_work(struct world *w, u32 rounds); // Writes, steps, deletions, cleans.
+void world_settle(struct world *w);           // All series are found to be silent for long.
+void world_work(struct world *w, u32 rounds); // Writes, silence, steps, deletions, cleans.
 // Looks at everything: right values, nothing that was not sent, a prefix of each series, all that
 // was acked (after_crash) or committed. Forgets what was lost.
 void world_check(struct world *w, bool after_crash);

@@ -76,6 +76,24 @@ static void cut_prepare(struct world *w)
     writes(w, 80);
 }
 
+static void cold_prepare(struct world *w)
+{
+    while (step_did(w)) {
+    }
+    writes(w, 30);
+    world_delete(w);
+    world_settle(w);
+    clk_manual_advance(w->f.clk, 10);
+}
+
+// Those that left come back, so that a start meets both.
+static void cold(struct world *w)
+{
+    (void)step_did(w);
+    writes(w, 3);
+    (void)step_did(w);
+}
+
 // Up to the step that joins blocks: the first that cuts none, since all windows are cut.
 static void compaction_prepare(struct world *w)
 {
@@ -133,6 +151,11 @@ static u64 cuts_now(struct world *w)
     return w->f.db->blocks->n;
 }
 
+static u64 colds_now(struct world *w)
+{
+    return counted(w, COUNT_COLD_BLOCKS) + counted(w, COUNT_COLD_SERIES);
+}
+
 static u64 joins_now(struct world *w)
 {
     return counted(w, COUNT_COMPACTIONS);
@@ -170,6 +193,7 @@ static const struct work {
     {"rotation", NULL, rotation, segments_now},
     {"image", image_prepare, one_step, images_now},
     {"cut", cut_prepare, one_step, cuts_now},
+    {"cold", cold_prepare, cold, colds_now},
     {"compaction", compaction_prepare, one_step, joins_now},
     {"retention", retention_prepare, retention, retained_now},
     {"delete", cut_prepare, deletion, deleted_now},

@@ -18,9 +18,11 @@ struct head *head_new(u32 id, i64 range_ms, struct head_limits *limits, u64 symb
     h->room = UINT64_MAX;
     h->t_floor = INT64_MIN;
     h->t_max = T_NEVER;
+    h->generation_top = 2 | id;
     lock_init(&h->lock, LOCK_HEAD, "head");
     cond_init(&h->turn_free);
     map_init(&h->by_labels, &head_series_ops, h);
+    head_ends_init(&h->ends);
     map_init(&h->by_group, &head_group_ops, h);
     head_index_init(&h->index, symbol_bytes_max);
     head_quotas_init(&h->quotas, h->index.symbols);
@@ -57,6 +59,8 @@ void head_free(struct head *h)
     head_parts_fini(&h->parts);
     head_index_fini(&h->index);
     map_fini(&h->by_labels);
+    head_ends_fini(&h->ends);
+    head_gone_fini(&h->gone);
     map_fini(&h->by_group);
     cond_fini(&h->turn_free);
     lock_fini(&h->lock);

@@ -19,9 +19,10 @@
 
 #include "base/map.h"
 #include "model/labels.h"
-#include "model/sample.h"
 #include "os/thr.h"
 #include "storage/storage.h"
+#include "tsdb/head_ends.h"
+#include "tsdb/head_gone.h"
 #include "tsdb/head_group.h"
 #include "tsdb/head_index.h"
 #include "tsdb/head_labels.h"
@@ -75,28 +76,27 @@ struct head {
     str tenant_text;
     char tenant_bytes[16];
     struct map by_labels;
+    struct head_ends ends; // Of series that left for cold blocks (head_cold.h).
     struct head_index index;
 
     struct head_group *groups;
-    u32 group_count;
-    u32 group_cap;
+    u32 group_count, group_cap;
     struct map by_group;
     u32 *free_groups;
-    u32 free_group_count;
-    u32 free_group_cap;
+    u32 free_group_count, free_group_cap;
 
     u32 *free_ordinals;
-    u32 free_count;
-    u32 free_cap;
+    u32 free_count, free_cap;
     struct head_freed *freed;
-    u32 freed_count;
-    u32 freed_cap;
+    u32 freed_count, freed_cap;
+    struct head_gone gone;
+    u64 slots_dropped;  // Bytes of the table that went back to the system.
+    u32 generation_top; // Of all ever given out: a slot that went back begins above it.
 
     u64 alias_segment; // The log is not truncated within segments up to it. Of the replay.
 
     u32 *pending; // Series the log does not know yet. Owned by the turn.
-    u32 pending_count;
-    u32 pending_cap;
+    u32 pending_count, pending_cap;
 
     struct head_window **windows; // Rising by time.
     u32 window_count;

@@ -11,6 +11,7 @@ static void windows_drop(struct head *h, i64 floor)
         gone[n] = h->windows[n];
         n++;
     }
+    head_ends_prune(&h->ends, floor); // What is older than the floor is refused for that.
     memmove(h->windows, h->windows + n, (h->window_count - n) * sizeof(struct head_window *));
     h->window_count -= n;
     for (u32 i = 0; n > 0 && i < h->group_count; i++) { // No segment outlives its window.

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/head.h"
+#include "tsdb/head_cold.h"
 #include "tsdb/head_image_form.h"
 #include "tsdb/head_image_parts.h"
 #include "tsdb/outfile.h"
@@ -125,8 +126,10 @@ static bool row_copy(struct image_writer *w, u32 ordinal, struct row_copy *out)
 {
     const struct head *h = w->head;
     const struct head_row *r = &h->rows[ordinal];
-    *out = (struct row_copy){
-        .ordinal = ordinal, .t_last = r->t_last, .v_last = r->v_last, .open = r->open};
+    *out = (struct row_copy){.ordinal = ordinal,
+                             .t_last = head_row_bare(r) ? T_NEVER : r->t_last,
+                             .v_last = r->v_last,
+                             .open = r->open};
     out->parts = arena_try(w->arena, h->window_count + 1, sizeof(struct row_part));
     if (!out->parts) {
         return false;
@@ -279,6 +282,24 @@ static bool series_put(struct image_writer *w, struct error *e)
     return true;
 }
 
+// The log behind the image says nothing of them; that before it may be asked again.
+static void gone_put(struct image_writer *w)
+{
+    u32 ordinals[WAL_GONE_MAX];
+    u32 from = 0;
+    bool more = true;
+    while (more) {
+        lock_take(&w->head->lock);
+        const u32 n = head_gone_list(w->head, &from, ordinals, WAL_GONE_MAX);
+        more = from < w->head->count;
+        lock_drop(&w->head->lock);
+        if (n > 0) {
+            wal_put_gone(&w->out, ordinals, n, w->job->salt);
+            out_flush(w);
+        }
+    }
+}
+
 // A window as it was once all series were copied: what they speak of is in it. Threads: owned by
 // one call.
 struct window_copy {
@@ -418,6 +439,7 @@ static bool image_put(struct image_writer *w, struct error *e)
     if (!series_put(w, e)) {
         return false;
     }
+    gone_put(w);
     windows_put(w);
     rest_put(w);
     return outfile_finish(&w->file, e);

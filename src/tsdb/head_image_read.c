@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/head.h"
+#include "tsdb/head_cold.h"
 #include "tsdb/head_image.h"
 #include "tsdb/head_image_form.h"
 #include "tsdb/head_image_parts.h"
@@ -494,6 +495,10 @@ static bool late_get(struct image_reader *r, str payload)
 static bool on_series(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal)
 {
     struct image_reader *r = ctx;
+    if (set.count == 0) {
+        head_gone_set(r->head, ordinal);
+        return true;
+    }
     return head_restore(r->head, tenant, set, ordinal) == ordinal;
 }
 

@@ -69,7 +69,7 @@ static inline enum newest_state head_newest_state(const struct newest_look *l, u
     if (!head_row_newest(&l->rows[ordinal], &at, &v) || at > l->max_ms) {
         return NEWEST_READ;
     }
-    if (at == T_NEVER || at < l->min_ms) {
+    if (at == T_NEVER || at < l->min_ms || (l->rows[ordinal].open.flags & ROW_COLD)) {
         return NEWEST_NONE;
     }
     if (!l->all_plain && !head_newest_there(l, ordinal, at)) {

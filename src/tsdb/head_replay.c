@@ -30,7 +30,7 @@ static inline void replay_value(struct head *h, u32 ordinal, i64 t, f64 value, s
                            (struct head_sample){t, value}, at);
         }
         h->t_max = MAX(h->t_max, t);
-    } else {
+    } else if (!(r->open.flags & ROW_COLD)) { // Else a block holds it.
         f64 there;
         if (!head_stored_find(h, NULL, ordinal, t, &there)) {
             (void)window_late_add(head_window_at(h, t), ordinal, t, value);
@@ -45,8 +45,9 @@ void head_replay_box(struct head *h, u32 ordinal, i64 t, str bytes)
         return;
     }
     struct box_store *boxes = &head_window_at(h, t)->boxes;
-    bool known = h->rows[ordinal].t_last != T_NEVER && t <= h->rows[ordinal].t_last &&
-                 head_stored_find(h, NULL, ordinal, t, &there);
+    const struct head_row *r = &h->rows[ordinal];
+    bool known = r->t_last != T_NEVER && t <= r->t_last &&
+                 ((r->open.flags & ROW_COLD) || head_stored_find(h, NULL, ordinal, t, &there));
     if (known || bytes.len > BOX_BYTES_MAX || boxes->count == BOX_EXTENTS_MAX) {
         return; // Twice in the log: the same place is not taken up twice.
     }
@@ -99,7 +100,7 @@ u32 head_replay_row(struct head *h, const struct wal_row *row)
         const u32 ordinal = row->ordinals[i];
         replay_prefetch(h, row, i);
         if (!head_live(h, ordinal)) {
-            lost++;
+            lost += !head_gone_is(h, ordinal);
         } else if (UNLIKELY(is_box(row->values[i]))) {
             lock_drop(&h->lock);
             head_replay(h, ordinal, row->t, row->values[i]);
@@ -211,7 +212,7 @@ static u32 block_replay(struct head *h, const struct replay_block *b)
     for (u32 i = 0; i < rows->n; i++) {
         replay_prefetch(h, &ahead, i);
         if (!head_live(h, rows->ordinals[i])) {
-            lost += b->n;
+            lost += head_gone_is(h, rows->ordinals[i]) ? 0 : b->n;
             continue;
         }
         for (u32 k = 0; k < b->n; k++) {

@@ -150,7 +150,12 @@ bool head_set_valid(struct labels set)
     return set.count > 0 && set.count <= HEAD_LABELS_MAX && labels_check(set, &no_limits, NULL);
 }
 
-// With the turn: those of a batch that are not known yet.
+static bool is_idle(const struct head *h, struct series_ref ref)
+{
+    return h->rows[ref.ordinal].open.flags & ROW_IDLE;
+}
+
+// With the turn: those of a batch that are not known yet. Those that are idle do not leave now.
 static void batch_make(struct head *h, const struct resolve_batch *b, u8 *outcomes)
 {
     for (u32 from = 0; from < b->n; from += HEAD_BIRTHS) {
@@ -159,8 +164,12 @@ static void batch_make(struct head *h, const struct resolve_batch *b, u8 *outcom
         lock_take(&h->lock);
         for (u32 i = from; i < to; i++) {
             const struct head_key k = {b->asker->tenant, b->sets[i], b->hashes[i]};
-            if (b->refs[i].generation == 0) {
+            if (b->refs[i].generation == 0 ||
+                !head_ref_alive(h, b->asker->tenant, b->refs[i])) { // Or it left meanwhile.
                 outcomes[i] = (u8)resolve_new(h, b->asker, &k, &b->refs[i], &births);
+            }
+            if (b->refs[i].generation != 0 && is_idle(h, b->refs[i])) {
+                h->rows[b->refs[i].ordinal].open.flags |= ROW_ASKED;
             }
         }
         head_births_end(h, &births);
@@ -168,7 +177,7 @@ static void batch_make(struct head *h, const struct resolve_batch *b, u8 *outcom
     }
 }
 
-// How many are not known yet.
+// How many are not known yet, or idle.
 static u32 batch_find(struct head *h, const struct resolve_batch *b, u8 *outcomes)
 {
     u32 missing = 0;
@@ -181,7 +190,7 @@ static u32 batch_find(struct head *h, const struct resolve_batch *b, u8 *outcome
             b->refs[i] = (struct series_ref){0, 0};
             bool known = head_series_known(h, &k, &b->refs[i]);
             outcomes[i] = known ? APPEND_STORED : APPEND_INVALID;
-            missing += !known;
+            missing += !known || is_idle(h, b->refs[i]);
         }
         lock_drop(&h->lock);
     }

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "tsdb/head.h"
+#include "tsdb/head_cold.h"
 #include "tsdb/head_series.h"
 #include "tsdb/postings.h"
 
@@ -16,13 +17,16 @@ u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32
     const struct head_key k = {tenant, set, head_key_hash(tenant, set)};
     if (head_series_known(h, &k, &ref)) {
         // The same word twice (checkpoint and segment), or a series that left and came back.
-        if (ref.ordinal == ordinal || h->rows[ref.ordinal].t_last != T_NEVER) {
+        if (ref.ordinal == ordinal || !head_row_bare(&h->rows[ref.ordinal])) {
             return ref.ordinal;
         }
+        const bool cold = h->rows[ref.ordinal].open.flags & ROW_COLD;
         lock_take(&h->lock);
-        head_series_forget(h, ref.ordinal, UINT64_MAX);
-        h->freed_count--; // head_restored sees to all free ordinals.
+        head_series_leave(h, ref.ordinal); // head_restored sees to all free ordinals.
         lock_drop(&h->lock);
+        if (cold) {
+            head_gone_set(h, ref.ordinal);
+        }
     }
     if (ordinal < h->count && h->rows[ordinal].own != 0) {
         return MAP_NONE;
@@ -160,13 +164,20 @@ bool head_restore_run(struct head *h, const struct head_restored_run *run)
 
 void head_restored(struct head *h, u64 segment)
 {
-    lock_take(&h->lock);
     for (u32 i = 0; i < h->count; i++) {
-        if (h->rows[i].own == 0) {
+        const bool cold = head_live(h, i) && (h->rows[i].open.flags & ROW_COLD);
+        lock_take(&h->lock);
+        if (head_live(h, i) && head_row_bare(&h->rows[i])) {
+            head_series_leave(h, i);
+        }
+        lock_drop(&h->lock);
+        if (cold) {
+            head_gone_set(h, i);
+        } else if (!head_live(h, i) && !head_gone_is(h, i)) {
             head_freed_add(h, (struct head_freed){.ordinal = i, .segment = segment});
-        } else if (h->rows[i].t_last == T_NEVER) {
-            head_series_forget(h, i, segment);
         }
     }
+    lock_take(&h->lock);
+    head_gone_restored(h, segment);
     lock_drop(&h->lock);
 }

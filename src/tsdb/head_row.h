@@ -11,7 +11,7 @@
 // Owned by the turn, but for `open` and `own`; of t_last and v_last, readers see what is committed
 // (head_row_newest). Threads: as struct head.
 struct head_row {
-    i64 t_last; // Of what is stored and planned. T_NEVER = nothing yet.
+    i64 t_last; // Of what is stored and planned. T_NEVER = nothing yet. See ROW_COLD.
     f64 v_last;
     struct open_chunk open;
     u32 generation; // 0 = free. Low bit: the shard.
@@ -49,6 +49,8 @@ static inline bool head_row_newest(const struct head_row *r, i64 *t, f64 *v)
 #define ROW_YOUNG 1U  // Not yet old enough to be collected when empty.
 #define ROW_ALONE 2U  // Has missed its group's rows: rows of its own until the window ends.
 #define ROW_IDLE  4U  // Has had no sample for long (head_settle.h).
+#define ROW_COLD  8U  // t_last is of a cold block, and nothing came since (head_cold.h).
 #define ROW_AGE   16U // And from here on: passes since its newest sample.
+#define ROW_ASKED (15U * ROW_AGE) // All of that of an idle one: somebody is about to write to it.
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "tsdb/head.h"
+#include "tsdb/head_cold.h"
 #include "tsdb/index_select.h"
 #include "tsdb/postings.h"
 
@@ -181,6 +182,7 @@ void head_table_reserve(struct head *h, u32 cap)
     h->note = MEM_GROW(h->note, cap, u32);
     h->target = MEM_GROW(h->target, cap, u32);
     h->cap = cap;
+    h->slots_dropped = 0; // What moved was touched.
 }
 
 // Slots up to count exist afterwards, free.
@@ -193,6 +195,11 @@ static void table_grow(struct head *h, u32 count)
         h->rows[i] = (struct head_row){.generation = 2 | h->id};
     }
     h->count = MAX(h->count, count);
+}
+
+void head_slot_reserve(struct head *h, u32 ordinal)
+{
+    table_grow(h, ordinal + 1);
 }
 
 // The group's index + 1. A slot that is used again goes on counting its fragments, so that nothing
@@ -339,8 +346,9 @@ static bool parts_get(struct head *h, u32 group, const struct label_texts *set, 
 // All but the sets of the index and the windows: O(1).
 u64 head_bytes_base(const struct head *h)
 {
-    return (u64)h->cap * SLOT_BYTES + head_parts_bytes(&h->parts) + map_bytes(&h->by_labels) +
-           head_index_bytes_base(&h->index) + (u64)h->group_cap * sizeof(struct head_group);
+    return (u64)h->cap * SLOT_BYTES - h->slots_dropped + head_parts_bytes(&h->parts) +
+           map_bytes(&h->by_labels) + head_index_bytes_base(&h->index) +
+           (u64)h->group_cap * sizeof(struct head_group) + head_ends_bytes(&h->ends);
 }
 
 // What a series takes beside: its first sample, with times of its own if it has no group; its
@@ -361,6 +369,15 @@ void head_room_charge(struct head *h, struct head_room was, u32 ordinal)
     h->room -= h->room == UINT64_MAX ? 0 : MIN(h->room, cost);
 }
 
+static u32 generation_take(struct head *h, u32 ordinal)
+{
+    if (h->rows[ordinal].generation == 0) { // Its memory went back, and came anew.
+        h->slots_dropped -= MIN(h->slots_dropped, SLOT_BYTES);
+        h->rows[ordinal].generation = h->generation_top += 2;
+    }
+    return h->rows[ordinal].generation;
+}
+
 // Into the table and the map; into no set yet.
 void head_series_enter(struct head *h, const struct head_series_new *s, u32 ordinal)
 {
@@ -372,7 +389,7 @@ void head_series_enter(struct head *h, const struct head_series_new *s, u32 ordi
     h->note[ordinal] = 0;
     h->target[ordinal] = s->target;
     h->rows[ordinal] = (struct head_row){.t_last = T_NEVER,
-                                         .generation = h->rows[ordinal].generation,
+                                         .generation = generation_take(h, ordinal),
                                          .own = s->own + 1,
                                          .tenant = s->tenant.v,
                                          .group = s->group,
@@ -449,6 +466,7 @@ static void series_begin(struct head *h, const struct head_key *k,
                       ordinal);
     postings_enter(h, ordinal, births);
     head_quotas_add(&h->quotas, k->tenant, k->labels);
+    head_end_take(h, ordinal);
 }
 
 bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal,
@@ -496,7 +514,7 @@ void head_freed_add(struct head *h, struct head_freed f)
 }
 
 // With the turn and the lock.
-void head_series_forget(struct head *h, u32 ordinal, u64 segment)
+void head_series_leave(struct head *h, u32 ordinal)
 {
     struct head_row *r = &h->rows[ordinal];
     struct head_key k = {.tenant = {r->tenant},
@@ -520,14 +538,33 @@ void head_series_forget(struct head *h, u32 ordinal, u64 segment)
     }
     r->own = 0;
     r->generation += 2;
-    head_freed_add(h, (struct head_freed){.ordinal = ordinal, .segment = segment});
+    h->generation_top = MAX(h->generation_top, r->generation);
     h->live--;
     h->removed_total++;
+}
+
+void head_series_forget(struct head *h, u32 ordinal, u64 segment)
+{
+    head_series_leave(h, ordinal);
+    head_freed_add(h, (struct head_freed){.ordinal = ordinal, .segment = segment});
+}
+
+static void gone_release(struct head *h, u64 segment_first)
+{
+    u32 n;
+    u32 *ordinals;
+    while ((ordinals = head_gone_release(h, segment_first, &n)) != NULL) {
+        for (u32 i = n; i > 0; i--) { // The lowest is taken first, so that others stay away.
+            list_add(&h->free_ordinals, &h->free_count, &h->free_cap, ordinals[i - 1]);
+        }
+        mem_free(ordinals);
+    }
 }
 
 void head_release(struct head *h, u64 segment_first)
 {
     u32 kept = 0;
+    gone_release(h, segment_first);
     for (u32 i = 0; i < h->freed_count; i++) {
         struct head_freed f = h->freed[i];
         if (f.segment >= segment_first) {

@@ -47,6 +47,8 @@ bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal,
 void head_births_end(struct head *h, struct head_births *births);
 // Its open chunk is sealed.
 void head_series_forget(struct head *h, u32 ordinal, u64 segment);
+void head_series_leave(struct head *h, u32 ordinal); // The same, but nobody may use its slot yet.
+void head_slot_reserve(struct head *h, u32 ordinal); // It exists afterwards, free if it did not.
 // Whether limits let one more be active, at this ordinal: APPEND_STORED, or the one that does not.
 enum append_outcome head_room_judge(const struct head *h, const struct head_asker *asker,
                                     struct labels set, u32 ordinal);

@@ -1,6 +1,7 @@
 #include "tsdb/head_settle.h"
 
 #include "tsdb/head.h"
+#include "tsdb/head_cold.h"
 #include "tsdb/head_series.h"
 
 static u32 row_age(const struct head_row *r)
@@ -24,7 +25,7 @@ static void row_idle(struct head *h, u32 ordinal)
 static void row_settle(struct head *h, u32 ordinal)
 {
     struct head_row *r = &h->rows[ordinal];
-    if (r->own == 0 || r->t_last == T_NEVER || (r->open.flags & ROW_IDLE)) {
+    if (r->own == 0 || head_row_bare(r) || (r->open.flags & ROW_IDLE)) {
         return;
     }
     r->open.flags = (u8)(r->open.flags + ROW_AGE);

@@ -150,6 +150,18 @@ struct late_run *window_late(const struct head_window *w, u32 ordinal)
     return w->late[page][ordinal % WINDOW_PAGE];
 }
 
+void window_late_drop(struct head_window *w, u32 ordinal)
+{
+    struct late_run *r = window_late(w, ordinal);
+    if (r) {
+        w->late_bytes -= (u64)r->cap * 16;
+        w->late[ordinal / WINDOW_PAGE][ordinal % WINDOW_PAGE] = NULL;
+        mem_free(r->t);
+        mem_free(r->values);
+        mem_free(r);
+    }
+}
+
 static struct late_run *late_make(struct head_window *w, u32 ordinal)
 {
     u32 page = ordinal / WINDOW_PAGE;

@@ -105,6 +105,7 @@ struct window_values {
 void window_seal(struct head_window *w, u32 ordinal, const struct window_values *v);
 
 struct late_run *window_late(const struct head_window *w, u32 ordinal); // NULL if none.
+void window_late_drop(struct head_window *w, u32 ordinal);              // Its late samples.
 // Inserts by time; false if the time is there already.
 bool window_late_add(struct head_window *w, u32 ordinal, i64 t, f64 value);
 

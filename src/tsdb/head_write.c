@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/head.h"
+#include "tsdb/head_cold.h"
 #include "tsdb/head_settle.h"
 
 #define STAGED_WALK_MAX  4096U // How far back in one commit an equal late sample is looked for.
@@ -274,7 +275,13 @@ static enum append_outcome late_check(const struct head *h, const struct head_pl
         struct value_at place = {h, plan, t};
         return value_same(&place, there, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
     }
-    return APPEND_STORED_OOO;
+    return head_end_covers(h, at, t) ? APPEND_TOO_OLD : APPEND_STORED_OOO;
+}
+
+// Whether its newest sample is one of a cold block, of which only the time is known.
+static bool is_ended(const struct head_row *r)
+{
+    return (r->open.flags & ROW_COLD) && r->staged == 0;
 }
 
 enum append_outcome head_check(struct head *h, struct head_plan *plan,
@@ -290,11 +297,11 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     u32 at = ref.ordinal;
     i64 last = h->rows[at].t_last;
     enum append_outcome outcome = APPEND_STORED;
-    if (last != T_NEVER && t == last) {
+    if (last != T_NEVER && t == last && !is_ended(&h->rows[at])) {
         struct value_at place = {h, plan, t};
         return value_same(&place, h->rows[at].v_last, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
     }
-    if (last != T_NEVER && t < last) {
+    if (last != T_NEVER && t <= last) {
         outcome = late_check(h, plan, rules->ooo_window_ms, at, t, value);
     }
     if (!append_is_stored(outcome)) {

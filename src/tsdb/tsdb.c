@@ -10,6 +10,7 @@
 #include "os/rng.h"
 #include "tsdb/block.h"
 #include "tsdb/head.h"
+#include "tsdb/head_settle.h"
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/tsdb_restart.h"
@@ -25,6 +26,7 @@
 #define DEFAULT_QUERIERS       4096U
 #define DEFAULT_IMAGE_MS       ((i64)5 * 60 * 1000)
 #define DEFAULT_IMAGE_LOG      ((u64)1 << 20)
+#define DEFAULT_COLD_MIN       1000U
 #define DEFAULT_COMPACT_FIRST  12U
 #define DEFAULT_COMPACT_SECOND 9U
 #define SYNC_PERIOD_MS         500 // So that with a slow disk, too, a second is kept.
@@ -51,6 +53,8 @@ static void opts_default(struct tsdb_opts *o)
     o->compact_first = o->compact_first ? o->compact_first : DEFAULT_COMPACT_FIRST;
     o->compact_second = o->compact_second ? o->compact_second : DEFAULT_COMPACT_SECOND;
     o->queriers_max = o->queriers_max ? o->queriers_max : DEFAULT_QUERIERS;
+    o->settle_every_ms = o->settle_every_ms ? o->settle_every_ms : SETTLE_EVERY_MS;
+    o->cold_min = o->cold_min ? o->cold_min : DEFAULT_COLD_MIN;
     o->image_every_ms = o->image_every_ms ? o->image_every_ms : DEFAULT_IMAGE_MS;
     o->image_log_bytes = o->image_log_bytes ? o->image_log_bytes : DEFAULT_IMAGE_LOG;
 }
@@ -239,6 +243,7 @@ static void db_free(struct tsdb *db)
     for (u32 i = 0; i < SHARDS; i++) {
         wal_free(db->wals[i]);
         head_free(db->heads[i]);
+        cold_list_fini(&db->cold[i]);
     }
     block_set_unref(db, db->blocks);
     meta_table_fini(&db->metadata);
@@ -320,6 +325,7 @@ struct tsdb *tsdb_open(const struct tsdb_opts *opts, struct error *e)
     tsdb_disk_look(db);
     db->image_at = clk_mono_ms(db->opts.clk);
     db->settle_at = db->image_at;
+    db->cold_at = db->image_at;
     if (opts->progress) {
         opts->progress->done = true;
     }

@@ -68,11 +68,12 @@ struct tsdb_opts {
     u64 symbol_bytes_max;   // 1 GiB
     u32 queriers_max;       // 4096
     u64 ballast_bytes;      // Disk kept back so that a full disk can be recovered; 0 = none
-    bool wal_thread;
+    bool wal_thread, compact_off;
     // Blocks of block_range_ms become one of compact_first ranges, those one of compact_second.
-    u32 compact_first;  // 12: a day
-    u32 compact_second; // 9: nine days
-    bool compact_off;
+    u32 compact_first, compact_second; // 12: a day; 9: nine days
+    i64 settle_every_ms;               // 1 min: how often series are looked at for silence
+    i64 cold_every_ms;      // How often idle ones may leave for a cold block (ADR 9); 0 = never
+    u32 cold_min;           // 1000: fewer of a shard make no block
     i64 image_every_ms;     // 5 min: how often the head is copied beside the log; < 0 = never
     u64 image_log_bytes;    // 1 MiB: not before the log has grown by so much
     u32 unclean_starts_max; // So many within 10 minutes: new series are refused; 0 = never
@@ -157,8 +158,7 @@ struct tsdb_status {
     u32 blocks;
     u64 block_bytes;
     u32 quarantined;
-    u64 disk_free_bytes;
-    u64 disk_total_bytes;
+    u64 disk_free_bytes, disk_total_bytes;
     bool writes_failing; // The last write of the log failed (disk full or broken).
     struct tsdb_stat *series_by_metric;
     struct tsdb_stat *values_by_label;

@@ -265,6 +265,7 @@ TEST(reading_the_head_alone_survives_each_refused_request_for_memory)
     world_init(w, 9);
     fs_faulty_arm(w->faulty, 0, FS_FAULT_EIO, false);
     w->f.opts.block_range_ms = 7200000;
+    w->f.opts.cold_every_ms = 0;
     assert_true(world_open(w));
     world_work(w, 60);
     assert_int_equal(w->f.db->blocks->n, 0);

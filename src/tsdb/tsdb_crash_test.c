@@ -15,12 +15,14 @@ TEST(tsdb_loses_nothing_acknowledged_over_power_cuts)
     struct world *w = MEM_NEW(struct world);
     u64 cuts = fixture_env("TIDEMARK_CUTS", 400);
     u64 seed = fixture_env("TIDEMARK_SEED", 1);
+    u64 colds = 0;
     world_init(w, seed);
     assert_true(world_open(w));
     for (u64 cut = 0; cut < cuts; cut++) {
         struct rng *r = &w->f.rng;
         fs_faulty_arm(w->faulty, 1 + rng_below(r, 200), FS_FAULT_EIO, true);
         world_work(w, 1 + (u32)rng_below(r, 40));
+        colds += atomic_load(&w->f.db->counts[COUNT_COLD_SERIES]);
         world_close(w);
         fs_mem_crash(w->mem, r);
         while (rng_below(r, 4) == 0) { // And once more during recovery.
@@ -34,8 +36,11 @@ TEST(tsdb_loses_nothing_acknowledged_over_power_cuts)
         assert_true(world_open(w));
         world_check(w, true);
     }
-    printf("# seed %llu: %llu power cuts, %llu samples looked at\n", (unsigned long long)seed,
-           (unsigned long long)cuts, (unsigned long long)w->checked);
+    printf("# seed %llu: %llu power cuts, %llu samples looked at, %llu times a series left for a "
+           "cold block\n",
+           (unsigned long long)seed, (unsigned long long)cuts, (unsigned long long)w->checked,
+           (unsigned long long)colds);
+    assert_true(colds * 8 > cuts);
     world_close(w);
     world_fini(w);
     mem_free(w);

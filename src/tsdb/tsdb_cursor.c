@@ -252,8 +252,8 @@ struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct er
     for (u32 i = 0; ok && i < blocks->n; i++) {
         const struct block_meta *m = &blocks->blocks[i]->meta;
         if (m->min_ms <= s->max_ms && m->max_ms > s->min_ms) {
-            c->in_order = true; // As blocks are.
             ok = block_select(c, i);
+            c->in_order = c->in_order || c->source_count > 0; // As blocks are.
         }
     }
     for (u32 i = 0; ok && i < SHARDS; i++) {

@@ -191,27 +191,32 @@ bool head_deleted_read(struct tsdb *db, struct error *e)
 }
 
 // Those of a set that are wanted; *dropped counts the others.
-typedef bool tombstone_want(const struct tombstone *t, u64 id, i64 floor);
+typedef bool tombstone_want(const struct tombstone *t, const void *ctx);
 
-static bool not_of(const struct tombstone *t, u64 id, i64 floor)
+static bool not_of(const struct tombstone *t, const void *ctx)
 {
-    (void)floor;
-    return t->id != id;
+    return t->id != *(const u64 *)ctx;
 }
 
-static bool not_below(const struct tombstone *t, u64 id, i64 floor)
+// Of a shard. Threads: owned by the call.
+struct still {
+    struct head *head;
+    i64 floor;
+};
+
+static bool still_of_head(const struct tombstone *t, const void *ctx)
 {
-    (void)id;
-    return t->max_ms >= floor;
+    const struct still *s = ctx;
+    return t->max_ms >= s->floor && is_live(s->head, t->series);
 }
 
-static struct tombstones *filtered(const struct tombstones *t, tombstone_want *want, u64 id,
-                                   i64 floor, u32 *dropped)
+static struct tombstones *filtered(const struct tombstones *t, tombstone_want *want,
+                                   const void *ctx, u32 *dropped)
 {
     struct tombstone_list l = {0};
     for (u32 i = 0; t && i < t->n; i++) {
         struct error never; // Not more than there were.
-        if (want(&t->items[i], id, floor)) {
+        if (want(&t->items[i], ctx)) {
             CHECK(tombstone_add(&l, t->items[i], &never));
         } else {
             (*dropped)++;
@@ -228,7 +233,8 @@ void head_deleted_prune(struct tsdb *db)
     struct error why;
     struct block_set *s = block_set_with(db->blocks, NULL, NULL, 0);
     for (u32 i = 0; i < SHARDS; i++) {
-        struct tombstones *kept = filtered(s->heads[i], not_below, 0, db->head_min, &dropped);
+        const struct still still = {db->heads[i], db->head_min};
+        struct tombstones *kept = filtered(s->heads[i], still_of_head, &still, &dropped);
         tombstones_unref(s->heads[i]);
         s->heads[i] = kept;
     }
@@ -440,7 +446,7 @@ bool tsdb_undelete(struct tsdb *db, u64 id, struct error *e)
     for (u32 i = 0; i < fresh->n + SHARDS; i++) {
         struct tombstones **at = i < fresh->n ? &fresh->dead[i] : &fresh->heads[i - fresh->n];
         u32 before = dropped;
-        struct tombstones *kept = filtered(*at, not_of, id, 0, &dropped);
+        struct tombstones *kept = filtered(*at, not_of, &id, &dropped);
         if (dropped == before) {
             tombstones_unref(kept);
             continue;

@@ -15,7 +15,7 @@ struct tsdb;
 bool head_deleted_check(str file, struct error *e) MUST_USE; // Frame and checksum of its file.
 #define DELETED_BYTES_MAX ((size_t)512 << 20)
 bool head_deleted_read(struct tsdb *db, struct error *e) MUST_USE;
-// Forgets what lies wholly before head_min: blocks have it.
+// Forgets what lies wholly before head_min, and what is of series that left: blocks have it.
 void head_deleted_prune(struct tsdb *db);
 
 #endif

@@ -159,7 +159,7 @@ static bool folder_is_free(struct import *m, struct arena *a, struct error *e)
     }
     for (size_t i = 0; i < n; i++) {
         struct block_meta meta;
-        if (infos[i].is_dir && block_name_parse(infos[i].name, &meta)) {
+        if (infos[i].is_dir && block_name_parse(infos[i].name, &meta) && !meta.cold) {
             newest = MAX(newest, meta.max_ms);
         }
     }

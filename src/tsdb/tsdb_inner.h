@@ -11,10 +11,12 @@
 #include "storage/storage.h"
 #include "tsdb/block_set.h"
 #include "tsdb/exemplar_ring.h"
+#include "tsdb/head_cold.h"
 #include "tsdb/head_limits.h"
 #include "tsdb/meta_table.h"
 #include "tsdb/retention.h"
 #include "tsdb/tsdb.h"
+#include "tsdb/tsdb_counters.h"
 
 #include <stdatomic.h>
 
@@ -56,37 +58,6 @@ struct block_gap {
 // A folder of a block that was replaced and could not be removed yet. Threads: owned by the step.
 struct block_leftover {
     char name[128];
-};
-
-enum tsdb_counter {
-    COUNT_APPENDED,
-    COUNT_OUT_OF_ORDER,
-    COUNT_TOO_OLD,
-    COUNT_TOO_NEW,
-    COUNT_DUPLICATE,
-    COUNT_CONFLICT,
-    COUNT_HIST_APPENDED,
-    COUNT_EXEMPLARS_APPENDED,
-    COUNT_EXEMPLARS_DROPPED,
-    COUNT_WAL_CORRUPTIONS,
-    COUNT_WAL_WRITES_FAILED,
-    COUNT_WAL_SYNCS_FAILED,
-    COUNT_WAL_TRUNCATE_FAILED,
-    COUNT_CHECKPOINT_FAILED,
-    COUNT_REPLAY_LOST,
-    COUNT_IMAGES_WRITTEN,
-    COUNT_IMAGES_FAILED,
-    COUNT_IMAGES_READ,
-    COUNT_IMAGES_REFUSED,
-    COUNT_COMPACTIONS,
-    COUNT_COMPACTIONS_FAILED,
-    COUNT_COMPACTIONS_TRIGGERED,
-    COUNT_COMPACTIONS_POSTPONED,
-    COUNT_VERTICAL_COMPACTIONS,
-    COUNT_CLASS_RETENTIONS,
-    COUNT_TIME_RETENTIONS,
-    COUNT_SIZE_RETENTIONS,
-    COUNT_TOTAL
 };
 
 // What a querier pins. Threads: guarded by the db's lock.
@@ -147,7 +118,11 @@ struct tsdb {
     bool ballast_held;
     bool spill_waits; // Memory of what was moved to files is to be freed.
     bool spill_failing;
-    i64 settle_at;           // When series were last looked at for silence.
+    i64 settle_at; // When series were last looked at for silence.
+    i64 cold_at;   // And for whether enough are idle (tsdb_cold.h).
+    struct cold_list
+        cold[SHARDS]; // Those that blocks hold, until no reader is left that lacks them.
+    u64 cold_publish[SHARDS];
     i64 image_at;            // When images were last written, or tried, or the store was opened.
     u64 image_first[SHARDS]; // The segment from which on the newest does not hold the log.
     bool image_failing;

@@ -7,9 +7,11 @@
 #include "client/tidemark.h"
 #include "os/fs.h"
 #include "tsdb/head.h"
+#include "tsdb/head_cold.h"
 #include "tsdb/head_image.h"
 #include "tsdb/head_replay.h"
 #include "tsdb/head_spill.h"
+#include "tsdb/tsdb_cold.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/tsdb_restart.h"
 #include "tsdb/wal.h"
@@ -30,6 +32,9 @@ struct replay_target {
     u32 *alias; // Where the samples of an ordinal go instead, + 1; 0 = nowhere else.
     u32 alias_count;
     bool aliased;
+    bool ended;       // The head knows where series of cold blocks ended,
+    bool ends_failed; // or that cannot be known.
+    struct error ends_error;
     u64 lost;
     struct wal_gather gather;
     u32 shard;
@@ -60,10 +65,28 @@ static void gathered_apply(struct replay_target *r)
     }
 }
 
+// Once an image is loaded, or is not.
+static void ends_know(struct replay_target *r)
+{
+    if (!r->ended) {
+        r->ends_failed = !tsdb_cold_ends(r->db, r->shard, &r->ends_error);
+        head_ends_take(r->head);
+        r->ended = true;
+    }
+}
+
 static bool replay_series(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal)
 {
     struct replay_target *r = ctx;
     gathered_apply(r);
+    ends_know(r);
+    if (set.count == 0) {
+        if (ordinal < r->alias_count) {
+            alias_set(r, ordinal, ordinal);
+        }
+        head_gone_set(r->head, ordinal);
+        return true;
+    }
     u32 place = head_restore(r->head, tenant, set, ordinal);
     if (place == MAP_NONE) {
         return false;
@@ -85,7 +108,7 @@ static bool replay_place(struct replay_target *r, u32 *ordinal, i64 t)
         *ordinal = r->alias[*ordinal] - 1;
     }
     if (!head_live(r->head, *ordinal)) {
-        r->lost++; // Its definition was damaged.
+        r->lost += !head_gone_is(r->head, *ordinal); // Its definition was damaged.
         return false;
     }
     return true;
@@ -204,6 +227,7 @@ static bool image_load(void *ctx)
         LOGF(db->opts.log, LOG_INFO,
              "head image of stream %u read: %u series; it stands for the log before segment %llu",
              r->shard, r->image.series, (unsigned long long)r->image.first);
+        ends_know(r);
         return true;
     }
     why.code = why.code == ERR_NOT_FOUND ? ERR_CORRUPT : why.code; // A file of chunks.
@@ -269,6 +293,10 @@ static bool shard_replay(struct replay_target *r, struct wal_decoder *decoder, s
     ok = ok && head_spill_sweep(r->head, db->opts.fs, r->spill_dir, e);
     if (!ok) {
         return false;
+    }
+    ends_know(r);
+    if (r->ends_failed) {
+        return err_set(e, r->ends_error.code, "%s", r->ends_error.text);
     }
     head_restored(r->head, got.next_number - 1);
     // Records under an alias are told apart by definitions in the log itself, so it stays whole

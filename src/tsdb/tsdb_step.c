@@ -18,6 +18,7 @@
 #include "tsdb/head.h"
 #include "tsdb/head_settle.h"
 #include "tsdb/head_spill.h"
+#include "tsdb/tsdb_cold.h"
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_exemplars.h"
 #include "tsdb/tsdb_inner.h"
@@ -308,7 +309,7 @@ static void collect(struct tsdb *db)
 static void settle(struct tsdb *db)
 {
     const i64 now = clk_mono_ms(db->opts.clk);
-    if (now - db->settle_at < SETTLE_EVERY_MS) {
+    if (now - db->settle_at < db->opts.settle_every_ms) {
         return;
     }
     db->settle_at = now;
@@ -344,7 +345,7 @@ static struct block *retention_pick(struct tsdb *db, enum tsdb_counter *why)
     u64 bytes = 0;
     lock_take(&db->lock);
     const struct block_set *s = db->blocks;
-    struct block *oldest = s->n > 0 ? s->blocks[0] : NULL;
+    struct block *oldest = s->n > 0 && !block_is_of_head(db, s->blocks[0]) ? s->blocks[0] : NULL;
     for (u32 i = 0; i < s->n; i++) {
         bytes += block_bytes(s->blocks[i]);
     }
@@ -445,6 +446,7 @@ bool tsdb_step(struct tsdb *db, bool *did, struct error *e)
     }
     collect(db);
     settle(db);
+    ok = ok && tsdb_cold_step(db, e);
     spill(db);
     for (u32 i = 0; ok && i < SHARDS; i++) {
         ok = log_truncate(db, i, e);

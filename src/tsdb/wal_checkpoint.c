@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "os/fs.h"
 #include "tsdb/head.h"
+#include "tsdb/head_cold.h"
 #include "tsdb/outfile.h"
 #include "tsdb/wal.h"
 #include "tsdb/wal_entry.h"
@@ -31,6 +32,25 @@ static u32 slice_take(const struct head *h, u32 *from, u32 ordinals[HEAD_SLICE])
     return n;
 }
 
+static void gone_write(const struct wal_checkpoint *c, struct outfile *file, struct buf *records)
+{
+    u32 ordinals[WAL_GONE_MAX];
+    u32 from = 0;
+    bool more = true;
+    while (more) {
+        buf_clear(records);
+        lock_take(&c->head->lock);
+        const u32 n = head_gone_list(c->head, &from, ordinals, WAL_GONE_MAX);
+        more = from < c->head->count;
+        lock_drop(&c->head->lock);
+        if (n > 0) {
+            wal_put_gone(records, ordinals, n, c->salt);
+            CHECK(buf_ok(records));
+            outfile_add(file, records->bytes, records->len);
+        }
+    }
+}
+
 static void series_write(const struct wal_checkpoint *c, struct outfile *file)
 {
     struct buf records;
@@ -48,6 +68,7 @@ static void series_write(const struct wal_checkpoint *c, struct outfile *file)
         CHECK(buf_ok(&records));
         outfile_add(file, records.bytes, records.len);
     }
+    gone_write(c, file, &records);
     u64 place = 0;
     more = c->extra != NULL;
     while (more) {

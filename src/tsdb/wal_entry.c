@@ -83,6 +83,19 @@ void wal_put_series(struct buf *out, const struct head *h, const u32 *ordinals, 
     mem_free(strings);
 }
 
+void wal_put_gone(struct buf *out, const u32 *ordinals, u32 n, u32 salt)
+{
+    CHECK(n <= WAL_GONE_MAX);
+    size_t mark = wal_record_begin(out);
+    buf_varint(out, n);
+    for (u32 i = 0; i < n; i++) {
+        buf_varint(out, ordinals[i]);
+        buf_varint(out, 0); // Tenant.
+        buf_varint(out, 0); // Pairs.
+    }
+    wal_record_end(out, mark, WAL_SERIES, salt);
+}
+
 void wal_put_metadata(struct buf *out, struct tenant_id tenant, const struct metadata *m, u32 n,
                       u32 salt)
 {

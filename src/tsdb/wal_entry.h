@@ -23,6 +23,9 @@ struct head_plan;
 
 // Adds records for the series the log does not know yet.
 void wal_put_series(struct buf *out, const struct head *h, const u32 *ordinals, u32 n, u32 salt);
+// Adds a record for ordinals whose series left for cold blocks: what the log says of them is there.
+#define WAL_GONE_MAX 4096U
+void wal_put_gone(struct buf *out, const u32 *ordinals, u32 n, u32 salt);
 // Adds records for a plan. place: the log's restatement period; a group's first fragment in it is
 // a base.
 void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan, u64 place,
@@ -54,7 +57,7 @@ struct wal_rows {
 // What the decoders hand out. Threads: owned by the replay.
 struct wal_sink {
     void *ctx;
-    // false: the definition cannot be used (its ordinal is taken).
+    // false: the definition cannot be used (its ordinal is taken). An empty set: see wal_put_gone.
     bool (*series)(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal);
     void (*sample)(void *ctx, u32 ordinal, i64 t, f64 value);
     void (*row)(void *ctx, const struct wal_row *row);
