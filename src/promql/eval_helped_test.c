@@ -283,21 +283,123 @@ TEST(helped_queries_fail_alike)
     pair_down(&p);
 }
 
-// What helpers take too much memory for is done again by one thread.
-TEST(helped_queries_survive_every_memory_limit)
+static void check_memory_limits(struct pair *p, const char *text)
 {
-    struct pair p;
     u32 failed = 0;
-    pair_up(&p, (struct promql_engine_opts){.no_estimate = true});
     for (u64 most = 4096; most < (u64)4 << 20; most = most * 3 / 2) {
         const struct query_budget budget = {.bytes_max = most};
-        const struct outcome a = ask(&p, p.alone, queries[1], budget);
-        const struct outcome b = ask(&p, p.helped, queries[1], budget);
+        const struct outcome a = ask(p, p->alone, text, budget);
+        const struct outcome b = ask(p, p->helped, text, budget);
         assert_int_equal(a.ok, b.ok);
         assert_true(a.ok || a.e.code == b.e.code);
         failed += !a.ok;
     }
     assert_true(failed > 3);
+}
+
+// What helpers take too much memory for is done again by one thread.
+TEST(helped_queries_survive_every_memory_limit)
+{
+    struct pair p;
+    pair_up(&p, (struct promql_engine_opts){.no_estimate = true});
+    check_memory_limits(&p, "rate({n=~\".+\"}[2m])");
+    check_memory_limits(&p, "sum(rate(a_total[2m]))");
+    check_memory_limits(&p, "sum by (n) (last_over_time({n=~\".+\"}[2m]))");
+    pair_down(&p);
+}
+
+// ---- cursors that stay open --------------------------------------------------------------------
+
+// Answers as the real one, and counts its open cursors. Threads: owned by the test.
+struct counting {
+    struct storage base;
+    struct storage *inner;
+    struct storage_querier querier;
+    struct storage_querier *inner_querier;
+    struct series_cursor_ops cursor_ops;
+    const struct series_cursor_ops *real_ops;
+    u32 opened;
+    u32 closed;
+};
+static struct counting *counting; // The one of the running test.
+
+static bool counting_close(struct series_cursor *c, struct storage_warnings *w, struct error *e)
+{
+    counting->closed++;
+    return counting->real_ops->close(c, w, e);
+}
+
+static struct series_cursor *counting_select(UNUSED struct storage_querier *q,
+                                             const struct matcher *ms, u32 count,
+                                             const struct select_hints *h,
+                                             struct query_budget *budget, struct error *e)
+{
+    struct storage_querier *inner = counting->inner_querier;
+    struct series_cursor *c = inner->ops->select(inner, ms, count, h, budget, e);
+    if (c) {
+        counting->opened++;
+        counting->real_ops = c->ops;
+        counting->cursor_ops = *c->ops;
+        counting->cursor_ops.close = counting_close;
+        c->ops = &counting->cursor_ops;
+    }
+    return c;
+}
+
+static void counting_querier_close(UNUSED struct storage_querier *q)
+{
+    storage_querier_close(counting->inner_querier);
+}
+
+static const struct storage_querier_ops counting_querier_ops = {.select = counting_select,
+                                                                .close = counting_querier_close};
+
+static struct storage_querier *counting_querier(UNUSED struct storage *s, struct tenant_id tenant,
+                                                i64 min_ms, i64 max_ms, struct error *e)
+{
+    counting->inner_querier = storage_querier_open(counting->inner, tenant, min_ms, max_ms, e);
+    counting->querier.ops = &counting_querier_ops;
+    return counting->inner_querier ? &counting->querier : NULL;
+}
+
+static const struct storage_ops counting_ops = {.querier = counting_querier};
+
+static void check_closed(struct pair *p, struct promql_engine *g, const char *text)
+{
+    u32 failed = 0;
+    counting->opened = 0;
+    counting->closed = 0;
+    for (u64 most = 4096; most < (u64)1 << 20; most = most * 9 / 8) {
+        const struct outcome o = ask(p, g, text, (struct query_budget){.bytes_max = most});
+        assert_true(o.ok || o.e.code == ERR_LIMIT);
+        failed += !o.ok;
+        assert_int_equal(counting->opened, counting->closed);
+    }
+    assert_true(failed > 3);
+    assert_true(counting->opened > 10);
+}
+
+// Whatever stops a query, also between the attempt to stream and what is done instead.
+TEST(cursors_are_closed_at_every_memory_limit)
+{
+    struct pair p;
+    pair_up(&p, (struct promql_engine_opts){.no_estimate = true});
+    struct promql_engine *never = promql_engine_new(
+        (struct promql_engine_opts){.no_estimate = true,
+                                    .clk = p.f.clk,
+                                    .pool = p.pool,
+                                    .helpers_max = HELPERS,
+                                    .helped_samples = 1000000000}); // Nothing is worth help.
+    struct counting c = {.base = {&counting_ops}, .inner = p.f.store};
+    counting = &c;
+    p.f.store = &c.base;
+    for (u32 i = 0; i < ARRAY_LEN(queries); i++) {
+        check_closed(&p, never, queries[i]);
+        check_closed(&p, p.helped, queries[i]);
+        arena_reset(p.f.arena);
+    }
+    p.f.store = c.inner;
+    promql_engine_free(never);
     pair_down(&p);
 }
 

@@ -6,6 +6,7 @@
 #include "base/test.h"
 #include "model/hist.h"
 #include "os/clk.h"
+#include "os/thr.h"
 #include "promql/eval_fixture.h"
 
 #include <stdio.h>
@@ -167,7 +168,7 @@ static bool answers_refused(struct fixture *f, const char *text, u64 request, st
 
 // Each request of a query refused once: TIDEMARK_STRIDE=n refuses every n-th, 1 each. A run that
 // may share parts is made again when memory runs out, and then has the right answer.
-static void refuse_each(const char *name, bool no_sharing)
+static void refuse_each(const char *name, struct promql_engine_opts opts)
 {
     static const char *const texts[] = {
         "sum by (i) (rate(x[1m]))",
@@ -191,7 +192,7 @@ static void refuse_each(const char *name, bool no_sharing)
     const u64 stride = stride_text ? strtoull(stride_text, NULL, 10) : 3;
     u64 tried = 0;
     u64 failed = 0;
-    fixture_up(&f, (struct promql_engine_opts){.no_sharing = no_sharing});
+    fixture_up(&f, opts);
     load_many(&f, 3);
     load_some_hists(&f);
     for (u32 i = 0; i < ARRAY_LEN(texts); i++) {
@@ -214,14 +215,27 @@ static void refuse_each(const char *name, bool no_sharing)
     }
     printf("# %s: %llu requests refused, %llu errors\n", name, (unsigned long long)tried,
            (unsigned long long)failed);
-    assert_true(!no_sharing || failed == tried);
+    assert_true(!opts.no_sharing || failed == tried);
     fixture_down(&f);
 }
 
 TEST(every_operator_survives_each_refused_request_for_memory)
 {
-    refuse_each("made again", false);
-    refuse_each("as it is", true);
+    refuse_each("made again", (struct promql_engine_opts){.no_sharing = false});
+    refuse_each("as it is", (struct promql_engine_opts){.no_sharing = true});
+}
+
+// The engine asks whether it pays to have help, and goes on alone.
+TEST(operators_that_might_be_helped_survive_each_refused_request_for_memory)
+{
+    struct error e = {.code = ERR_NONE};
+    struct pool *pool = pool_new("limits", 1, 4, &e);
+    ASSERT_OK(pool != NULL, e);
+    struct promql_engine_opts opts = {.pool = pool, .helpers_max = 1, .helped_samples = 1000000000};
+    refuse_each("made again, unhelped", opts);
+    opts.no_sharing = true;
+    refuse_each("as it is, unhelped", opts);
+    pool_free(pool);
 }
 
 // Its selector outlives the function that planned it: whoever closes it must still find it.

@@ -291,6 +291,16 @@ struct series_cursor *feed_cursor(struct feed *f, struct run *r)
     return feed_select(f, r, false);
 }
 
+void feed_hold(struct feed *f, struct run *r, struct series_cursor *c)
+{
+    f->cursor = c;
+    if (!f->is_listed) {
+        f->next = r->feeds;
+        r->feeds = f;
+        f->is_listed = true;
+    }
+}
+
 bool feed_read(struct feed *f, struct run *r, struct feed_samples *out)
 {
     return copy_series(f, r, false, out);
@@ -409,8 +419,7 @@ static bool open_hoarding(struct feed *f, struct run *r, bool *whole)
         f->held = s;
         f->is_held = true;
         f->has_pending = true;
-        f->next = r->feeds;
-        r->feeds = f;
+        feed_hold(f, r, f->cursor);
         return true;
     }
     struct series_cursor *c = f->cursor;
@@ -530,12 +539,11 @@ bool feed_open(struct feed *f, struct run *r)
 // Nothing was hoarded: the pass that reads samples begins.
 static bool open_samples(struct feed *f, struct run *r)
 {
-    f->cursor = feed_select(f, r, false);
-    if (!f->cursor) {
+    struct series_cursor *c = feed_select(f, r, false);
+    if (!c) {
         return false;
     }
-    f->next = r->feeds;
-    r->feeds = f;
+    feed_hold(f, r, c);
     f->has_pending = f->cursor->ops->next(f->cursor);
     return true;
 }

@@ -96,7 +96,8 @@ struct feed {
     const struct hist **hists;
     struct arena *hist_arena; // Those of the series at hand, if they pass.
     u32 cap;
-    struct feed *next;         // All feeds of the run, for feed_close_all.
+    struct feed *next;         // All feeds of the run, for feed_close_all:
+    bool is_listed;            // this is one of them.
     struct feed *next_whole;   // All that were read in one pass.
     struct feed *next_planned; // All of the plan.
 };
@@ -110,6 +111,9 @@ bool feed_is_alone(const struct feed *f, const struct run *r);
 // the run has failed; the samples of the series that f->cursor stands on; and what a cursor's close
 // had to say.
 struct series_cursor *feed_cursor(struct feed *f, struct run *r);
+// Whoever does not walk it after all gives it back: feed_open goes on with it, and it is closed
+// even if the run never comes that far.
+void feed_hold(struct feed *f, struct run *r, struct series_cursor *c);
 bool feed_read(struct feed *f, struct run *r, struct feed_samples *out) MUST_USE;
 void feed_warnings(struct run *r, const struct storage_warnings *w);
 bool feed_finish(struct run *r, struct series_cursor *c) MUST_USE; // Closes it, with feed_warnings.

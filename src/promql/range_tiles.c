@@ -504,7 +504,7 @@ static bool tiles_begin(struct tiles *t, struct feed *f, u64 kept, struct series
         return false;
     }
     if (!*begun) {
-        f->cursor = *c; // feed_open goes on with it.
+        feed_hold(f, r, *c);
     }
     return true;
 }
