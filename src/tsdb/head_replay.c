@@ -132,7 +132,9 @@ static bool common_find(const struct head *h, const struct wal_rows *rows,
     for (u32 i = 0; i < rows->n; i++) {
         const u32 ahead = rows->ordinals[MIN(i + REPLAY_AHEAD, rows->n - 1)];
         const u32 ordinal = rows->ordinals[i];
-        __builtin_prefetch(&h->rows[MIN(ahead, h->count)], 1);
+        if (ahead < h->count) { // A head that never had a series has no table.
+            __builtin_prefetch(&h->rows[ahead], 1);
+        }
         if (!head_live(h, ordinal)) {
             continue;
         }

@@ -320,3 +320,17 @@ TEST(head_replay_of_rows_at_once_passes_over_rows_of_others)
     head_free(heads[0]);
     head_free(heads[1]);
 }
+
+// As when every definition of a log was damaged.
+TEST(head_replay_of_rows_at_once_tells_what_nobody_has)
+{
+    const u32 ordinals[] = {3, 4};
+    const i64 t[] = {START, START + STEP};
+    const f64 values[] = {1, 2, 3, 4};
+    struct head_limits limits = {.series_max = 1000};
+    struct head *h = head_new(0, RANGE, &limits, (u64)1 << 24);
+    const struct wal_rows rows = {
+        .t = t, .rows = 2, .ordinals = ordinals, .n = 2, .values = values, .stride = 2};
+    assert_int_equal(head_replay_rows(h, &rows), 4);
+    head_free(h);
+}
