@@ -392,20 +392,34 @@ static void markers_add(struct rows *r)
     }
 }
 
-static void outcomes_take(struct rows *r, u32 rows)
+// Counts what became of the rows. Those whose series storage no longer had stay as the rows if they
+// are to be tried again.
+static void outcomes_take(struct rows *r, bool again)
 {
+    u32 lost = 0;
     for (u32 i = 0; i < r->count; i++) {
         struct row_series *s = &r->series[r->slots[i]];
         const u8 outcome = r->outcomes[i];
-        const bool refless = series_ref_is_none(s->ref);
-        r->counts.outcomes[outcome] += !refless; // else counted when resolving
-        if (outcome == APPEND_INVALID) {
-            s->ref = (struct series_ref){0, 0}; // dead: resolve again next time
-        }
-        if (append_is_stored(outcome) && i < rows) {
+        const bool refless = series_ref_is_none(s->ref); // Counted when resolving.
+        if (append_is_stored(outcome) && s->seen == r->number) {
             s->committed = true;
         }
+        if (outcome == APPEND_INVALID) {
+            s->ref = (struct series_ref){0, 0}; // Dead: to be asked for again.
+        }
+        if (again && outcome == APPEND_INVALID && !refless) {
+            r->slots[lost] = r->slots[i];
+            r->values[lost++] = r->values[i];
+        } else {
+            r->counts.outcomes[outcome] += !refless;
+        }
     }
+    r->count = lost;
+}
+
+// Frees the series without a row: they have had their marker.
+static void gone_drop(struct rows *r)
+{
     for (u32 i = 0; i < r->slot_count; i++) {
         if (r->series[i].items && r->series[i].seen != r->number) {
             series_drop(r, i);
@@ -413,12 +427,10 @@ static void outcomes_take(struct rows *r, u32 rows)
     }
 }
 
-bool rows_commit(struct rows *r, struct error *e)
+// Stages and commits the rows; those that are to be tried again stay.
+static bool batch_commit(struct rows *r, bool again, struct error *e)
 {
-    const u32 rows = r->count;
     u64 position = 0;
-    metadata_send(r);
-    markers_add(r);
     refs_resolve(r);
     for (u32 i = 0; i < r->count; i++) {
         r->times[i] = r->t_ms;
@@ -429,18 +441,45 @@ bool rows_commit(struct rows *r, struct error *e)
                                        .values = r->values,
                                        .n = r->count,
                                        .outcomes = r->outcomes};
-    if (r->count == 0) {
-        return true;
-    }
     if (!r->appender->ops->append(r->appender, &batch, e) ||
         !r->appender->ops->commit(r->appender, DURABILITY_PERIODIC, &position, e)) {
         r->appender->ops->rollback(r->appender);
+        return false;
+    }
+    outcomes_take(r, again);
+    return true;
+}
+
+// The rows whose series storage no longer had, a second time. What cannot be stored now is counted
+// as refused, and not the collection with it: its first commit stands.
+static void lost_commit(struct rows *r)
+{
+    struct error ignored = {0};
+    if (!batch_commit(r, false, &ignored)) {
+        for (u32 i = 0; i < r->count; i++) { // Without a ref: counted when resolving.
+            r->counts.outcomes[APPEND_INVALID] += !series_ref_is_none(r->refs[i]);
+        }
+    }
+}
+
+bool rows_commit(struct rows *r, struct error *e)
+{
+    const u32 rows = r->count;
+    metadata_send(r);
+    markers_add(r);
+    if (r->count == 0) {
+        return true;
+    }
+    if (!batch_commit(r, true, e)) {
         // Not committed is as not seen: the next collection decides anew who is gone.
         for (u32 i = 0; i < rows; i++) {
             r->series[r->slots[i]].announced = false;
         }
         return err_in(e, "writing the host's samples");
     }
-    outcomes_take(r, rows);
+    if (r->count > 0) {
+        lost_commit(r);
+    }
+    gone_drop(r);
     return true;
 }

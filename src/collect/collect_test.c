@@ -6,6 +6,7 @@
 #include "client/tidemark.h"
 #include "collect/collect_test_host.h"
 #include "os/clk.h"
+#include "storage/memstore.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -480,6 +481,47 @@ TEST(collect_counts_itself)
     assert_null(strstr(page.text, "tidemark_collect_samples_total{outcome=\"duplicate\"} 0\n"));
     assert_non_null(strstr(page.text, "tidemark_collect_failures_total{collector=\"vmstat\"} 2\n"));
     assert_non_null(strstr(page.text, "tidemark_collect_mounts_skipped 2\n"));
+    test_host_fini(&host);
+}
+
+static u32 lines_count(i64 t_ms)
+{
+    u32 n = 0;
+    for (const char *at = test_host_page(&host, t_ms); *at; at++) {
+        n += *at == '\n';
+    }
+    return n - 1; // It begins with one.
+}
+
+TEST(collect_stores_rows_whose_series_storage_forgot)
+{
+    static struct caught page;
+    char want[128];
+    struct collect_status s;
+    memset(&page, 0, sizeof(page));
+    host_up();
+    test_host_collect(&host, T1);
+    collect_status(host.collect, &s);
+    assert_int_equal(lines_count(T1), s.rows);
+    memstore_forget(host.store);
+    test_host_collect(&host, T2);
+    assert_int_equal(lines_count(T2), s.rows);
+    assert_line(T2, "up", "", "1");
+    assert_line(T2, "scrape_series_added", "", "0");
+    test_host_put(&host, "/p/loadavg", NULL);
+    memstore_forget(host.store);
+    test_host_collect(&host, T3);
+    assert_line(T3, "node_load1", "", "stale");
+    assert_int_equal(test_host_stale(&host, T3), 3);
+    assert_int_equal(lines_count(T3), s.rows);
+    test_host_collect(&host, T3 + 5000);
+    assert_int_equal(test_host_stale(&host, T3 + 5000), 0);
+    assert_int_equal(lines_count(T3 + 5000), s.rows - 3);
+    assert_true(tmk_expose(host.registry, TMK_TEXT, caught_write, &page));
+    snprintf(want, sizeof(want), "tidemark_collect_samples_total{outcome=\"stored\"} %u\n",
+             s.rows * 4 - 3);
+    assert_non_null(strstr(page.text, want));
+    assert_non_null(strstr(page.text, "tidemark_collect_samples_total{outcome=\"invalid\"} 0\n"));
     test_host_fini(&host);
 }
 

@@ -76,6 +76,12 @@ static void order_set(struct scrape_cache *c, u32 what)
     c->order_count = MAX(c->order_count, c->position);
 }
 
+struct cache_entry *scrape_cache_find(const struct scrape_cache *c, str text)
+{
+    const u32 index = map_get(&c->map, hash_str(text), &text);
+    return index == MAP_NONE ? NULL : &c->entries[index];
+}
+
 struct cache_entry *scrape_cache_get(struct scrape_cache *c, str text)
 {
     if (c->position < c->order_count) {
@@ -86,12 +92,11 @@ struct cache_entry *scrape_cache_get(struct scrape_cache *c, str text)
             return e;
         }
     }
-    const u32 index = map_get(&c->map, hash_str(text), &text);
-    if (index == MAP_NONE) {
-        return NULL;
+    struct cache_entry *e = scrape_cache_find(c, text);
+    if (e) {
+        order_set(c, scrape_cache_index(c, e));
     }
-    order_set(c, index);
-    return &c->entries[index];
+    return e;
 }
 
 static str lines_text(const struct scrape_cache *c, const struct cache_lines *l)

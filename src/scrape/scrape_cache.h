@@ -67,6 +67,8 @@ void scrape_cache_begin(struct scrape_cache *c); // A new page.
 void scrape_cache_forget(struct scrape_cache *c);
 // The entry of this series text, or NULL. Moves the position.
 struct cache_entry *scrape_cache_get(struct scrape_cache *c, str text);
+// The same, and moves nothing.
+struct cache_entry *scrape_cache_find(const struct scrape_cache *c, str text);
 // What the page before had from this position on, up to the first that has to be looked at: a
 // series that storage does not know (and relabelling does not drop), lines that are not trusted.
 // At most CACHE_AHEAD; returns how many. scrape_cache_pass moves on behind some of them.

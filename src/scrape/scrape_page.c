@@ -210,6 +210,36 @@ static bool samples_known(struct page *p, struct expo *x, struct error *e)
     return true;
 }
 
+// Whether the page under way has yet to have it resolved.
+static bool is_unresolved(const struct scrape_cache *c, const struct cache_entry *known)
+{
+    return !known->dropped && series_ref_is_none(known->ref) && known->staged != c->iteration;
+}
+
+// Puts a series among the fresh ones, unless relabelling drops it. *known NULL: into the cache too.
+static bool series_stage(struct page *p, struct expo *x, const struct expo_entry *entry,
+                         struct cache_entry **known, struct error *e)
+{
+    struct scrape_cache *c = &p->t->cache;
+    struct labels set = {0};
+    bool dropped = false;
+    if (!labels_final(p, x, entry, &set, &dropped, e)) {
+        p->error_line = entry->line;
+        return false;
+    }
+    *known = *known ? *known : scrape_cache_add(c, entry->series);
+    if (!*known) {
+        p->reason = "memory";
+        return err_set(e, ERR_LIMIT, "the target has more series than its cache may hold");
+    }
+    (*known)->dropped = dropped;
+    (*known)->staged = c->iteration;
+    if (!dropped) {
+        fresh_add(p, set, scrape_cache_index(c, *known));
+    }
+    return true;
+}
+
 static bool sample_add(struct page *p, struct expo *x, const struct expo_entry *entry,
                        struct error *e)
 {
@@ -219,24 +249,8 @@ static bool sample_add(struct page *p, struct expo *x, const struct expo_entry *
     if (!has_room(p, e)) {
         return false;
     }
-    const bool resolve = !known || (!known->dropped && series_ref_is_none(known->ref));
-    if (resolve && !(known && known->staged == c->iteration)) {
-        struct labels set = {0};
-        bool dropped = false;
-        if (!labels_final(p, x, entry, &set, &dropped, e)) {
-            p->error_line = entry->line;
-            return false;
-        }
-        known = known ? known : scrape_cache_add(c, entry->series);
-        if (!known) {
-            p->reason = "memory";
-            return err_set(e, ERR_LIMIT, "the target has more series than its cache may hold");
-        }
-        known->dropped = dropped;
-        known->staged = c->iteration;
-        if (!dropped) {
-            fresh_add(p, set, scrape_cache_index(c, known));
-        }
+    if ((!known || is_unresolved(c, known)) && !series_stage(p, x, entry, &known, e)) {
+        return false;
     }
     const bool own_time = entry->has_t && p->t->pool->config->honor_timestamps;
     sample_take(p, known, own_time ? &entry->t_ms : NULL, entry->value);
@@ -403,6 +417,8 @@ bool page_read(struct page *p, str body, enum expo_format format, struct error *
     struct expo *x = expo_open(body, format);
     struct error parse = {0};
     u32 line = 0;
+    p->body = body;
+    p->format = format;
     if (p->t->cache_format != format) { // A line may be good in one alone, and say other things.
         scrape_cache_forget(&p->t->cache);
         p->t->cache_format = format;
@@ -428,6 +444,24 @@ bool page_read(struct page *p, str body, enum expo_format format, struct error *
         ok = metadata_reread(p, body, format, e);
     }
     return ok;
+}
+
+bool page_read_lost(struct page *p, struct error *e)
+{
+    struct scrape_cache *c = &p->t->cache;
+    struct expo *x = expo_open(p->body, p->format);
+    struct expo_entry entry;
+    bool ok = true;
+    while (ok && expo_next(x, &entry)) {
+        if (entry.kind != EXPO_SAMPLE || entry.is_created) {
+            continue;
+        }
+        struct cache_entry *known = scrape_cache_find(c, entry.series);
+        if (known && is_unresolved(c, known)) {
+            ok = has_room(p, e) && series_stage(p, x, &entry, &known, e);
+        }
+    }
+    return expo_close(x, NULL, e) && ok;
 }
 
 void page_init(struct page *p, struct scrape_target *t, i64 t_ms)

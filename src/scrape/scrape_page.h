@@ -34,6 +34,8 @@ struct page_fresh {
 struct page {
     struct scrape_target *t;
     struct arena *a;
+    str body; // Once it is read, as it was.
+    enum expo_format format;
     i64 scrape_t_ms;
     struct page_rows rows;
     struct page_fresh fresh;
@@ -58,6 +60,9 @@ struct page {
 void page_init(struct page *p, struct scrape_target *t, i64 t_ms);
 // The whole body into rows. false: the page fails, for reason and, mostly, at error_line.
 bool page_read(struct page *p, str body, enum expo_format format, struct error *e) MUST_USE;
+// Reads a good page again for those of its series that have no ref and were not tried yet: they are
+// the fresh ones then. Nothing is counted twice. false: only some of them could be read.
+bool page_read_lost(struct page *p, struct error *e) MUST_USE;
 // One more row, of an entry of the cache or ENTRY_NONE.
 void page_row(struct page *p, u32 entry, f64 value, bool tracked);
 

@@ -2,8 +2,9 @@
 //
 // The page is walked once into rows (cache entry, time, value); only when the whole of it was read
 // are new series resolved and everything is staged and committed, with up and the scrape_* series
-// and the markers of what vanished. A page that fails leaves nothing behind but up = 0 and a marker
-// for every series of the page before.
+// and the markers of what vanished. Rows whose series storage has forgotten since the page before
+// follow in a second commit, resolved anew. A page that fails leaves nothing behind but up = 0 and
+// a marker for every series of the page before.
 // Threads: runs on the HTTP shard's thread; a target has one scrape at a time.
 #include "base/error.h"
 #include "base/log.h"
@@ -56,7 +57,16 @@ static u64 fresh_resolve(struct page *p, struct storage_appender *app)
     return added;
 }
 
-// Rows of refused series are not staged: they are counted here, once per sample (W4).
+static void row_move(struct page_rows *r, u32 to, u32 from)
+{
+    r->refs[to] = r->refs[from];
+    r->t_ms[to] = r->t_ms[from];
+    r->values[to] = r->values[from];
+    r->entries[to] = r->entries[from];
+}
+
+// Rows of refused series are not staged: they are counted here, once per sample (W4). Those of
+// reports are counted when they are resolved.
 static void refused_drop(struct page *p)
 {
     struct scrape_cache *c = &p->t->cache;
@@ -64,14 +74,12 @@ static void refused_drop(struct page *p)
     u64 refused[APPEND_OUTCOME_COUNT] = {0};
     u32 kept = 0;
     for (u32 i = 0; i < r->count; i++) {
-        r->refs[kept] = c->entries[r->entries[i]].ref;
-        r->t_ms[kept] = r->t_ms[i];
-        r->values[kept] = r->values[i];
-        r->entries[kept] = r->entries[i];
-        if (series_ref_is_none(r->refs[kept])) {
+        const bool report = r->entries[i] == ENTRY_NONE;
+        r->refs[i] = report ? r->refs[i] : c->entries[r->entries[i]].ref;
+        if (!series_ref_is_none(r->refs[i])) {
+            row_move(r, kept++, i);
+        } else if (!report) {
             refused[c->entries[r->entries[i]].refusal]++;
-        } else {
-            kept++;
         }
     }
     r->count = kept;
@@ -217,25 +225,45 @@ static void reports_add(struct page *p, const f64 *values)
     }
 }
 
-static void outcomes_count(struct page *p)
+// Its ref is dead: it must be asked for again.
+static void series_forget(struct page *p, u32 entry)
+{
+    if (entry == ENTRY_NONE) {
+        p->t->report_known = false;
+        return;
+    }
+    struct cache_entry *e = &p->t->cache.entries[entry];
+    e->ref = (struct series_ref){0};
+    e->refusal = APPEND_INVALID;
+    e->staged = 0;
+}
+
+// Counts what became of the rows. Those of the page and of reports whose series storage no longer
+// had stay as the rows, to be tried again. A marker is not: it would make the series that it ends.
+static void outcomes_count(struct page *p, bool again)
 {
     u64 counts[APPEND_OUTCOME_COUNT] = {0};
+    const struct scrape_cache *c = &p->t->cache;
     struct page_rows *r = &p->rows;
-    for (u32 i = 0; i < r->count; i++) {
-        counts[r->outcomes[i]]++;
-        if (r->outcomes[i] == APPEND_INVALID) { // A dead ref: resolve again next time.
-            if (r->entries[i] == ENTRY_NONE) {
-                p->t->report_known = false;
-            } else {
-                p->t->cache.entries[r->entries[i]].ref = (struct series_ref){0};
-            }
+    u32 lost = 0;
+    append_outcomes_add(r->outcomes, r->count, counts);
+    for (u32 i = 0; counts[APPEND_INVALID] > 0 && i < r->count; i++) {
+        const u32 entry = r->entries[i];
+        if (r->outcomes[i] != APPEND_INVALID) {
+            continue;
+        }
+        series_forget(p, entry);
+        if (again && (entry == ENTRY_NONE || c->entries[entry].seen == c->iteration)) {
+            row_move(r, lost++, i);
         }
     }
+    counts[APPEND_INVALID] -= lost;
+    r->count = lost;
     page_count(p, counts);
 }
 
-// Stages and commits what the page holds.
-static bool rows_commit(struct page *p, struct storage_appender *app, struct error *e)
+// Stages and commits the rows; those that are to be tried again stay.
+static bool rows_commit(struct page *p, struct storage_appender *app, bool again, struct error *e)
 {
     struct page_rows *r = &p->rows;
     r->outcomes = ARENA_NEW_N(p->a, u8, r->count + 1);
@@ -249,8 +277,67 @@ static bool rows_commit(struct page *p, struct storage_appender *app, struct err
         !app->ops->commit(app, DURABILITY_PERIODIC, &position, e)) {
         return false;
     }
-    outcomes_count(p);
+    outcomes_count(p, again);
     return true;
+}
+
+// Reports that storage no longer knew get new refs; a report that is refused now gets none.
+static void reports_renew(struct page *p)
+{
+    struct series_ref before[SCRAPE_REPORT_SERIES];
+    struct page_rows *r = &p->rows;
+    memcpy(before, p->t->report_refs, sizeof(before));
+    reports_resolve(p);
+    for (u32 i = 0; i < r->count; i++) {
+        for (u32 k = 0; r->entries[i] == ENTRY_NONE && k < SCRAPE_REPORT_SERIES; k++) {
+            if (r->refs[i].ordinal == before[k].ordinal &&
+                r->refs[i].generation == before[k].generation) {
+                r->refs[i] = p->t->report_refs[k];
+                break;
+            }
+        }
+    }
+}
+
+// Exemplars of series that are asked for again are tried again with the samples.
+static void exemplars_keep_lost(struct page *p)
+{
+    u32 kept = 0;
+    for (u32 i = 0; i < p->kept_count; i++) {
+        if (series_ref_is_none(p->t->cache.entries[p->kept_entries[i]].ref)) {
+            p->kept_entries[kept] = p->kept_entries[i];
+            p->kept[kept++] = p->kept[i];
+        }
+    }
+    p->kept_count = kept;
+}
+
+// The rows whose series storage no longer had, a second time. What cannot be stored now is counted
+// as refused, and not the page with it: its first commit stands, and says that the target is up.
+static void lost_commit(struct page *p, struct storage_appender *app)
+{
+    const struct scrape_target *t = p->t;
+    struct page_rows *r = &p->rows;
+    struct error e = {0};
+    exemplars_keep_lost(p);
+    p->fresh.count = 0;
+    // Reports stand behind all others.
+    bool ok = r->entries[0] == ENTRY_NONE || page_read_lost(p, &e);
+    (void)fresh_resolve(p, app); // To the target they are not new.
+    if (r->entries[r->count - 1] == ENTRY_NONE) {
+        reports_renew(p);
+    }
+    refused_drop(p);
+    if (!exemplars_stage(p, app, &e) || !rows_commit(p, app, false, &e)) {
+        page_count(p, (u64[APPEND_OUTCOME_COUNT]){[APPEND_INVALID] = r->count});
+        ok = false;
+    }
+    if (!ok) {
+        LOGF(t->pool->owner->deps.log, LOG_WARN,
+             "target %.*s of job %.*s: samples of series that storage had forgotten were not "
+             "stored: %s",
+             STR_ARG(t->url), STR_ARG(t->pool->config->job_name), e.text);
+    }
 }
 
 // Everything of one scrape into storage. On failure of the page ok is false and only reports and
@@ -287,7 +374,10 @@ static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error 
     const f64 values[SCRAPE_REPORT_SERIES] = {ok ? 1 : 0, duration_s, (f64)p->samples,
                                               (f64)p->samples_post, (f64)series_added};
     reports_add(p, values);
-    const bool committed = rows_commit(p, app, e);
+    const bool committed = rows_commit(p, app, true, e);
+    if (committed && p->rows.count > 0) {
+        lost_commit(p, app);
+    }
     storage_appender_close(app);
     if (committed && metadata) {
         scrape_metadata_keep(t, p->metadata, p->metadata_count);
@@ -457,7 +547,7 @@ void scrape_store_end(struct scrape_target *t, i64 t_ms)
         values[i] = stale_nan();
     }
     reports_add(&p, values);
-    if (!rows_commit(&p, app, &ignored)) {
+    if (!rows_commit(&p, app, false, &ignored)) {
         scrape_count_failure(t->pool->owner->metrics, t->pool->config->job_name, STR("markers"));
     }
     storage_appender_close(app);

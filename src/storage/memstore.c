@@ -59,10 +59,19 @@ struct storage *memstore_new(struct memstore_opts opts)
     struct memstore *m = MEM_NEW(struct memstore);
     m->base.ops = &memstore_ops;
     m->opts = opts;
+    m->generation = 1;
     m->arena = arena_new(MEMSTORE_BYTES_MAX);
     lock_init(&m->lock, 0, "memstore");
     map_init(&m->by_labels, &series_map_ops, m);
     return &m->base;
+}
+
+void memstore_forget(struct storage *s)
+{
+    struct memstore *m = memstore_of(s);
+    lock_take(&m->lock);
+    m->generation++;
+    lock_drop(&m->lock);
 }
 
 void memstore_free(struct storage *s)

@@ -17,5 +17,7 @@ struct memstore_opts {
 };
 struct storage *memstore_new(struct memstore_opts opts);
 void memstore_free(struct storage *s);
+// Every ref given so far is dead from now on, as when a head forgets its series; the samples stay.
+void memstore_forget(struct storage *s);
 
 #endif

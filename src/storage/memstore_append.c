@@ -74,7 +74,7 @@ static enum append_outcome resolve_one(struct memstore *m, struct tenant_id tena
         m->series[index] = s;
         map_put(&m->by_labels, hash, index);
     }
-    *ref = (struct series_ref){.ordinal = index, .generation = 1};
+    *ref = (struct series_ref){.ordinal = index, .generation = m->generation};
     return APPEND_STORED;
 }
 
@@ -155,7 +155,7 @@ static bool mem_metadata(struct storage_appender *base, const struct metadata *m
 static struct mem_series *series_of(struct mem_appender *a, struct series_ref ref)
 {
     struct memstore *m = a->store;
-    if (ref.generation != 1 || ref.ordinal >= m->series_count) {
+    if (ref.generation != m->generation || ref.ordinal >= m->series_count) {
         return NULL;
     }
     struct mem_series *s = m->series[ref.ordinal];

@@ -56,6 +56,7 @@ struct memstore {
     struct mem_metadata *metadata;
     u32 metadata_count;
     u32 metadata_cap;
+    u32 generation;   // Of the refs that are alive.
     u64 commit;       // The number of the last commit; also the log position.
     u64 column_count; // Column ids given out, so that equal ids mean equal times for ever.
 };
