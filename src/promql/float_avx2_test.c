@@ -211,8 +211,39 @@ static bool has_nan(const f64 *values, u32 count)
     return found;
 }
 
-// All steps at once, against a step at a time.
-static void increase_check(struct run *r, struct rng *rng, enum fn_id id)
+// Where values fall, no wider than need be.
+static void falls_narrow(struct range_call *c, const f64 *values, u32 count)
+{
+    u32 from = count;
+    u32 to = 0;
+    for (u32 i = 1; i < count; i++) {
+        if (values[i] < values[i - 1]) {
+            from = MIN(from, i);
+            to = i + 1;
+        }
+    }
+    c->falls_from = MIN(from, to);
+    c->falls_to = to;
+}
+
+// How many words of steps go on evenly, and how many do not.
+struct paces {
+    u32 even;
+    u32 uneven;
+};
+
+static void paces_count(struct paces *p, const struct range_frame *f, u32 steps)
+{
+    for (u32 step = 0; step < steps; step += 64) {
+        const bool is_even = f->strides[step / 64] != 0;
+        p->even += is_even;
+        p->uneven += !is_even;
+    }
+}
+
+// All steps at once, against a step at a time. is_regular: samples and steps keep pace.
+static void increase_check(struct run *r, struct rng *rng, enum fn_id id, bool is_regular,
+                           struct paces *seen)
 {
     i64 t_ms[SAMPLES];
     f64 values[SAMPLES];
@@ -220,22 +251,25 @@ static void increase_check(struct run *r, struct rng *rng, enum fn_id id)
     const u32 count = 1 + (u32)rng_below(rng, SAMPLES);
     const i64 apart = 1000 + (i64)rng_below(rng, 20000);
     for (u32 i = 0; i < count; i++) {
-        t_ms[i] = (i64)i * apart + (i64)rng_below(rng, 900) + (i > count / 2 ? 600000 : 0);
+        const i64 odd = (i64)rng_below(rng, 900) + (i > count / 2 ? 600000 : 0);
+        t_ms[i] = (i64)i * apart + (is_regular ? 0 : odd);
     }
+    const i64 step_ms = 1000 + (i64)rng_below(rng, 60000);
     struct grid g = {.start_ms = (i64)rng_below(rng, 300000) - 100000,
-                     .step_ms = 1000 + (i64)rng_below(rng, 60000),
+                     .step_ms = is_regular ? apart * (1 + step_ms % 3) : step_ms,
                      .steps = 1 + (u32)rng_below(rng, 200)};
     g.end_ms = g.start_ms + g.step_ms * (g.steps - 1);
     const struct range_source source = {.range_ms = 1000 + (i64)rng_below(rng, 300000)};
     const struct series_fn_row *row = series_fn_get(id);
-    const struct range_call c = {.fn = function_get(id),
-                                 .range_seconds = (f64)source.range_ms / 1000,
-                                 .may_reset = counter_make(rng, values, count),
-                                 .falls_to = count,
-                                 .has_nan = has_nan(values, count)};
+    struct range_call c = {.fn = function_get(id),
+                           .range_seconds = (f64)source.range_ms / 1000,
+                           .may_reset = counter_make(rng, values, count),
+                           .has_nan = has_nan(values, count)};
+    falls_narrow(&c, values, count);
     struct range_frame f;
     assert_true(range_frame_init(&f, r, &g, &source, (struct range_frame_need){2, true}));
     range_frame_fill(&f, t_ms, count);
+    paces_count(seen, &f, g.steps);
     range_frame_stretch(&f, &c, t_ms, row->kind);
     struct series_call whole = {
         .call = &c, .frame = &f, .t_ms = t_ms, .values = values, .count = count};
@@ -258,12 +292,14 @@ static void check_increases(void)
     struct rng rng;
     struct error e = {.code = ERR_NONE};
     rng_init(&rng, 20261122);
+    struct paces seen = {0};
     for (u32 round = 0; round < ROUNDS * 4; round++) {
         struct run r;
         run_up(&r, &e);
-        increase_check(&r, &rng, round % 2 == 0 ? FN_RATE : FN_INCREASE);
+        increase_check(&r, &rng, round % 2 == 0 ? FN_RATE : FN_INCREASE, round % 3 == 0, &seen);
         arena_free(r.arena);
     }
+    assert_true(seen.even > 100 && seen.uneven > 100);
 }
 
 TEST(increase_of_many_steps_is_that_of_each)
