@@ -12,7 +12,8 @@
 // Whatever goes wrong in a tile, a limit for instance, nothing of any tile is kept, and the run's
 // own thread begins again alone: what it says is what is told.
 // Memory: all columns, an eighth of the run's limit at most, or, streamed, those of tiles that are
-// early; and frames and buffers by thread.
+// early; labels of all series, also of those that were taken, until the run ends; and frames and
+// buffers by thread.
 // Threads: called by the run's; see above.
 #ifndef PROMQL_RANGE_TILES_H
 #define PROMQL_RANGE_TILES_H
