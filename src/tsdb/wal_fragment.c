@@ -61,7 +61,7 @@ static inline enum value_tag value_tag_known(f64 v, f64 last, u64 *bits)
 {
     i64 i = 0;
     i64 before = 0;
-    const bool whole = whole_number(v, &i) & whole_number(last, &before);
+    const u32 whole = (u32)whole_number(v, &i) & (u32)whole_number(last, &before);
     const u64 z = bits_zigzag(i - before);
     const u8 delta = whole ? delta_tags[(bits_width(z) + 7) / 8] : NOT_A_DELTA;
     const u64 x = bits_of_f64(v) ^ bits_of_f64(last);
