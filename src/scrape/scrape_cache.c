@@ -50,12 +50,29 @@ void scrape_cache_fini(struct scrape_cache *c)
 void scrape_cache_begin(struct scrape_cache *c)
 {
     c->iteration++;
+    scrape_cache_unread(c);
     c->position = 0;
     c->full = false;
     c->lines_seen = 0;
     c->lines_passed = 0;
     c->lines_lost = false;
-    c->entries_seen = 0;
+}
+
+void scrape_cache_unread(struct scrape_cache *c)
+{
+    c->stamp++;
+    c->entries_read = 0;
+}
+
+void scrape_cache_seen(struct scrape_cache *c)
+{
+    for (u32 i = 0; i < c->count; i++) {
+        struct cache_entry *e = &c->entries[i];
+        if (scrape_cache_is_read(c, e)) {
+            e->seen = c->iteration;
+            e->tracked = e->read_tracked;
+        }
+    }
 }
 
 void scrape_cache_forget(struct scrape_cache *c)
@@ -233,6 +250,7 @@ static void rebuild(struct scrape_cache *c, bool good)
         e->tracked = old->tracked;
     }
     fresh.iteration = c->iteration;
+    fresh.stamp = c->stamp;
     scrape_cache_fini(c);
     *c = fresh;
     c->map.ctx = c;
@@ -252,7 +270,7 @@ void scrape_cache_sweep(struct scrape_cache *c, bool good)
         if (c->lines_lost || c->lines_count > 2 * c->lines_seen + 16) {
             lines_compact(c);
         }
-        if (c->entries_seen == c->count) {
+        if (c->entries_read == c->count) {
             return; // All are alive.
         }
     } else {

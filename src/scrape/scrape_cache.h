@@ -16,11 +16,13 @@ struct cache_entry {
     u32 text_at; // In texts.
     u32 text_len;
     struct series_ref ref; // Zero: refused, resolved again next time.
-    u32 seen;              // The iteration that saw it last.
+    u32 seen;              // The iteration of the last page that had it and was stored.
+    u32 read;              // The stamp of the last page that had it.
     u32 staged;            // The iteration that is to resolve it: a page may hold it twice.
     u8 refusal;            // enum append_outcome of the last resolve.
     bool dropped;          // By metric relabelling.
-    bool tracked;          // Gets a staleness marker when it vanishes.
+    bool tracked;          // Gets a staleness marker when it vanishes,
+    bool read_tracked;     // and when the page under way is stored.
 };
 
 // A run of # lines as they stood between two samples. Threads: with its cache.
@@ -47,13 +49,14 @@ struct scrape_cache {
     u32 order_cap;
     u32 position;
     u32 iteration;
+    u32 stamp;          // Of what was read: of the page under way, or of none.
     bool full;          // The page under way found no room.
     bool lines_lost;    // Nor for its # lines.
     bool lines_trusted; // What the lines say was understood and stored.
     u32 lines_seen;     // Runs of lines of the page under way,
     u32 lines_passed;   // known by position,
     u32 lines_before;   // and all of the last good page.
-    u32 entries_seen;   // Of the page under way, once it is known to be good.
+    u32 entries_read;   // Of the page under way.
     struct cache_lines *lines;
     u32 lines_count;
     u32 lines_cap;
@@ -81,6 +84,21 @@ static inline struct cache_entry *scrape_cache_at(const struct scrape_cache *c, 
     const u32 at = c->order[position];
     return at & CACHE_LINES ? NULL : &c->entries[at];
 }
+// The page under way has this series.
+static inline void scrape_cache_read(struct scrape_cache *c, struct cache_entry *e, bool tracked)
+{
+    c->entries_read += e->read != c->stamp;
+    e->read = c->stamp;
+    e->read_tracked = tracked;
+}
+static inline bool scrape_cache_is_read(const struct scrape_cache *c, const struct cache_entry *e)
+{
+    return e->read == c->stamp;
+}
+// The page under way failed: it has no series.
+void scrape_cache_unread(struct scrape_cache *c);
+// The page under way is stored: what was read of it is what the next one is compared with.
+void scrape_cache_seen(struct scrape_cache *c);
 // A run of lines that stands here. As far as there is room.
 void scrape_cache_lines(struct scrape_cache *c, const struct expo_piece *run);
 // Whether all lines were passed, and no others stood in the page before.

@@ -12,7 +12,7 @@ static void page_take(struct scrape_cache *c)
     struct cache_entry *e = scrape_cache_get(c, STR("a"));
     e = e ? e : scrape_cache_add(c, STR("a"));
     e->dropped = true; // By relabelling: no reference is needed.
-    e->seen = c->iteration;
+    scrape_cache_read(c, e, false);
 }
 
 TEST(scrape_cache_expects_nothing_of_a_target_that_failed)
@@ -21,6 +21,7 @@ TEST(scrape_cache_expects_nothing_of_a_target_that_failed)
     struct expo_piece pieces[CACHE_AHEAD];
     scrape_cache_init(&c);
     page_take(&c);
+    scrape_cache_seen(&c);
     scrape_cache_sweep(&c, true);
     c.lines_trusted = true;
     scrape_cache_begin(&c);

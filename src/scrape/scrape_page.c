@@ -21,7 +21,6 @@ static void rows_init(struct page *p)
     r->t_ms = arena_raw(p->a, r->cap, sizeof(*r->t_ms));
     r->values = arena_raw(p->a, r->cap, sizeof(*r->values));
     r->entries = arena_raw(p->a, r->cap, sizeof(*r->entries));
-    r->tracked = arena_raw(p->a, r->cap, sizeof(*r->tracked));
 }
 
 static void rows_grow(struct page *p)
@@ -32,11 +31,10 @@ static void rows_grow(struct page *p)
     r->t_ms = arena_grow(p->a, r->t_ms, r->cap, cap, sizeof(*r->t_ms));
     r->values = arena_grow(p->a, r->values, r->cap, cap, sizeof(*r->values));
     r->entries = arena_grow(p->a, r->entries, r->cap, cap, sizeof(*r->entries));
-    r->tracked = arena_grow(p->a, r->tracked, r->cap, cap, sizeof(*r->tracked));
     r->cap = cap;
 }
 
-static inline void row_add(struct page *p, u32 entry, i64 t_ms, f64 value, bool tracked)
+static inline void row_add(struct page *p, u32 entry, i64 t_ms, f64 value)
 {
     struct page_rows *r = &p->rows;
     if (UNLIKELY(r->count == r->cap)) {
@@ -47,12 +45,11 @@ static inline void row_add(struct page *p, u32 entry, i64 t_ms, f64 value, bool 
     r->t_ms[i] = t_ms;
     r->values[i] = value;
     r->entries[i] = entry;
-    r->tracked[i] = tracked;
 }
 
-void page_row(struct page *p, u32 entry, f64 value, bool tracked)
+void page_row(struct page *p, u32 entry, f64 value)
 {
-    row_add(p, entry, p->scrape_t_ms, value, tracked);
+    row_add(p, entry, p->scrape_t_ms, value);
 }
 
 static void fresh_add(struct page *p, struct labels set, u32 entry)
@@ -170,15 +167,16 @@ static inline void sample_take(struct page *p, struct cache_entry *known, const 
 {
     const struct scrape_pool *pool = p->t->pool;
     if (known->dropped) {
-        entry_seen(&p->t->cache, known);
+        scrape_cache_read(&p->t->cache, known, false);
         return;
     }
     p->samples_post++;
     if (pool->sample_limit > 0 && p->samples_post > pool->sample_limit) {
         return; // Counted on, so that the report says how many there are: see page_read.
     }
+    scrape_cache_read(&p->t->cache, known, !own_t_ms || pool->config->track_timestamps_staleness);
     row_add(p, scrape_cache_index(&p->t->cache, known), own_t_ms ? *own_t_ms : p->scrape_t_ms,
-            value, !own_t_ms || pool->config->track_timestamps_staleness);
+            value);
 }
 
 // The lines that stand where they stood in the page before.

@@ -17,7 +17,6 @@ struct page_rows {
     i64 *t_ms;
     f64 *values;
     u32 *entries; // Index into the cache; ENTRY_NONE for reports.
-    u8 *tracked;  // Gets a marker when it vanishes.
     u8 *outcomes;
     u32 count;
     u32 cap;
@@ -64,13 +63,6 @@ bool page_read(struct page *p, str body, enum expo_format format, struct error *
 // the fresh ones then. Nothing is counted twice. false: only some of them could be read.
 bool page_read_lost(struct page *p, struct error *e) MUST_USE;
 // One more row, of an entry of the cache or ENTRY_NONE.
-void page_row(struct page *p, u32 entry, f64 value, bool tracked);
-
-// Once in a page.
-static inline void entry_seen(struct scrape_cache *c, struct cache_entry *e)
-{
-    c->entries_seen += e->seen != c->iteration;
-    e->seen = c->iteration;
-}
+void page_row(struct page *p, u32 entry, f64 value);
 
 #endif

@@ -591,8 +591,9 @@ TEST(scrape_cache_survives_churn)
                 e->ref.ordinal = i + 1;
             }
             assert_int_equal(e->ref.ordinal, i + 1);
-            e->seen = c.iteration;
+            scrape_cache_read(&c, e, true);
         }
+        scrape_cache_seen(&c);
         scrape_cache_sweep(&c, true);
         assert_true(c.count <= 250); // The living, those of the page before, and a third dead.
     }

@@ -86,16 +86,6 @@ static void refused_drop(struct page *p)
     page_count(p, refused);
 }
 
-// Only now that the page is known to be whole do its series count as seen.
-static void rows_seen(struct page *p)
-{
-    for (u32 i = 0; i < p->rows.count; i++) {
-        struct cache_entry *e = &p->t->cache.entries[p->rows.entries[i]];
-        entry_seen(&p->t->cache, e);
-        e->tracked = p->rows.tracked[i];
-    }
-}
-
 // A series that the page before had under a text that this one has not.
 struct vanished {
     struct series_ref ref;
@@ -115,13 +105,13 @@ static u32 vanished_collect(const struct scrape_cache *c, struct arena *a, struc
 {
     u32 n = 0;
     u32 cap = 0;
-    if (c->entries_seen == c->count) {
+    if (c->entries_read == c->count) {
         return 0;
     }
     for (u32 i = 0; i < c->count; i++) {
         const struct cache_entry *e = &c->entries[i];
-        if (e->seen + 1 != c->iteration || !e->tracked || e->dropped ||
-            series_ref_is_none(e->ref)) {
+        if (e->seen + 1 != c->iteration || scrape_cache_is_read(c, e) || !e->tracked ||
+            e->dropped || series_ref_is_none(e->ref)) {
             continue;
         }
         if (n == cap) {
@@ -157,7 +147,7 @@ static void markers_add(struct page *p)
             is_there = is_there || gone[i].is_there;
         }
         if (!is_there) {
-            page_row(p, gone[first].entry, stale_nan(), false);
+            page_row(p, gone[first].entry, stale_nan());
         }
     }
 }
@@ -219,7 +209,7 @@ static void reports_add(struct page *p, const f64 *values)
     }
     for (u32 i = 0; i < SCRAPE_REPORT_SERIES; i++) {
         if (!series_ref_is_none(p->t->report_refs[i])) {
-            page_row(p, ENTRY_NONE, values[i], false);
+            page_row(p, ENTRY_NONE, values[i]);
             p->rows.refs[p->rows.count - 1] = p->t->report_refs[i];
         }
     }
@@ -253,7 +243,7 @@ static void outcomes_count(struct page *p, bool again)
             continue;
         }
         series_forget(p, entry);
-        if (again && (entry == ENTRY_NONE || c->entries[entry].seen == c->iteration)) {
+        if (again && (entry == ENTRY_NONE || scrape_cache_is_read(c, &c->entries[entry]))) {
             row_move(r, lost++, i);
         }
     }
@@ -363,18 +353,21 @@ static bool scrape_commit(struct page *p, bool ok, f64 duration_s, struct error 
             storage_appender_close(app);
             return false;
         }
-        rows_seen(p);
         if (p->fresh.count > 0) {
             refused_drop(p);
         }
     } else {
         p->rows.count = 0;
+        scrape_cache_unread(&t->cache);
     }
     markers_add(p);
     const f64 values[SCRAPE_REPORT_SERIES] = {ok ? 1 : 0, duration_s, (f64)p->samples,
                                               (f64)p->samples_post, (f64)series_added};
     reports_add(p, values);
     const bool committed = rows_commit(p, app, true, e);
+    if (committed) {
+        scrape_cache_seen(&t->cache); // Not before: what is not stored ends what was.
+    }
     if (committed && p->rows.count > 0) {
         lost_commit(p, app);
     }

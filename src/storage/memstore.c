@@ -74,6 +74,14 @@ void memstore_forget(struct storage *s)
     lock_drop(&m->lock);
 }
 
+void memstore_refuse(struct storage *s, u32 n)
+{
+    struct memstore *m = memstore_of(s);
+    lock_take(&m->lock);
+    m->refusals = n;
+    lock_drop(&m->lock);
+}
+
 void memstore_free(struct storage *s)
 {
     if (!s) {

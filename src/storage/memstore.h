@@ -19,5 +19,7 @@ struct storage *memstore_new(struct memstore_opts opts);
 void memstore_free(struct storage *s);
 // Every ref given so far is dead from now on, as when a head forgets its series; the samples stay.
 void memstore_forget(struct storage *s);
+// The next n commits are refused with ERR_LIMIT, as by a log that is full.
+void memstore_refuse(struct storage *s, u32 n);
 
 #endif

@@ -290,12 +290,18 @@ static void commit_piece(struct mem_appender *a, const struct mem_staged *p)
 }
 
 static bool mem_commit(struct storage_appender *base, UNUSED enum durability d, u64 *wal_position,
-                       UNUSED struct error *e)
+                       struct error *e)
 {
     struct mem_appender *a = appender_of(base);
     struct clk *clk = a->store->opts.clk; // Asked before the lock is taken: it may have its own.
     a->newest_ms = clk ? sat_add_i64(clk_wall_ms(clk), MEM_AHEAD_MAX_MS) : INT64_MAX;
     lock_take(&a->store->lock);
+    if (a->store->refusals > 0) {
+        a->store->refusals--;
+        lock_drop(&a->store->lock);
+        forget_staged(a);
+        return err_set(e, ERR_LIMIT, "this commit is to be refused");
+    }
     for (const struct mem_staged *p = a->first; p; p = p->next) {
         commit_piece(a, p);
     }

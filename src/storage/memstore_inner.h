@@ -57,6 +57,7 @@ struct memstore {
     u32 metadata_count;
     u32 metadata_cap;
     u32 generation;   // Of the refs that are alive.
+    u32 refusals;     // Of commits that are still to come.
     u64 commit;       // The number of the last commit; also the log position.
     u64 column_count; // Column ids given out, so that equal ids mean equal times for ever.
 };
