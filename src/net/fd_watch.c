@@ -46,6 +46,21 @@ void fd_watch_free(struct fd_watch *w)
     mem_free(w);
 }
 
+// What its user knows of a number may be of a descriptor that is closed: the kernel knows better.
+static int watch(const struct fd_watch *w, int fd, bool known, struct epoll_event *ev)
+{
+    if (!known && alloc_refused()) {
+        return ENOSPC;
+    }
+    if (epoll_ctl(w->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, ev) == 0) {
+        return 0;
+    }
+    if (errno != (known ? ENOENT : EEXIST)) {
+        return errno;
+    }
+    return epoll_ctl(w->epoll, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, ev) == 0 ? 0 : errno;
+}
+
 bool fd_watch_set(struct fd_watch *w, int fd, bool known, u32 what, struct error *e)
 {
     struct epoll_event ev = {.data.fd = fd};
@@ -54,12 +69,7 @@ bool fd_watch_set(struct fd_watch *w, int fd, bool known, u32 what, struct error
         (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, &ev);
         return true;
     }
-    int failed = 0;
-    if (!known && alloc_refused()) {
-        failed = ENOSPC;
-    } else if (epoll_ctl(w->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) != 0) {
-        failed = errno;
-    }
+    const int failed = watch(w, fd, known, &ev);
     return failed == 0 ||
            err_set(e, ERR_UNAVAILABLE, "the kernel watches no more sockets: %s%s",
                    strerrordesc_np(failed), failed == ENOSPC ? " (fs.epoll.max_user_watches)" : "");

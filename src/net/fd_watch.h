@@ -24,7 +24,8 @@ struct fd_event {
 struct fd_watch *fd_watch_new(struct error *e) MUST_USE;
 void fd_watch_free(struct fd_watch *w); // Accepts NULL.
 // Waits for FD_READ or FD_WRITE or both from now on; 0: for nothing any more, which never fails.
-// known: it is watched already. false: the kernel has no room for it, and it never gets ready.
+// known: it is watched already, as far as is known; where that is wrong it costs a second call.
+// false: the kernel has no room for it, and it never gets ready.
 bool fd_watch_set(struct fd_watch *w, int fd, bool known, u32 what, struct error *e);
 // The wait that is under way, else the next one, returns at once.
 void fd_watch_wake(struct fd_watch *w);

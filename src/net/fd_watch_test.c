@@ -90,3 +90,30 @@ TEST(fd_watch_says_what_the_kernel_refuses)
     (void)close(ends[1]);
     fd_watch_free(w);
 }
+
+// A number that was closed without a word, and is another descriptor's by now.
+TEST(fd_watch_follows_a_number_to_its_new_descriptor)
+{
+    struct fd_watch *w = watch_new();
+    struct fd_event ev[2];
+    struct error e = {0};
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    ASSERT_OK(fd_watch_set(w, ends[0], false, FD_READ, &e), e);
+    const int number = ends[0];
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(ends[0], number);
+    ASSERT_OK(fd_watch_set(w, ends[0], true, FD_READ, &e), e);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    assert_int_equal(fd_watch_wait(w, LONG_MS, ev, 2), 1);
+    assert_true(ev[0].fd == number && ev[0].what == FD_READ);
+    ASSERT_OK(fd_watch_set(w, ends[0], false, FD_READ, &e), e); // It was forgotten that it is.
+    assert_int_equal(fd_watch_wait(w, LONG_MS, ev, 2), 1);
+    assert_true(fd_watch_set(w, ends[0], true, 0, NULL));
+    assert_int_equal(fd_watch_wait(w, 0, ev, 2), 0);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    fd_watch_free(w);
+}
