@@ -1,7 +1,6 @@
 // collect_rows.c: see collect_rows.h.
 #include "collect/collect_rows.h"
 
-#include "base/arena.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/map.h"
@@ -13,7 +12,8 @@
 enum {
     LABELS_TOTAL_MAX = FAMILY_LABELS_MAX + 3,
     METADATA_BATCH = 256,
-    SCRATCH_BYTES_MAX = 8 << 20,
+    RESOLVE_BATCH = 256,
+    CLEAN_BYTES_MAX = 3, // Of a byte that is none of UTF-8.
     // A collection may write series_max rows and end as many series.
     COLUMN_FACTOR = 2
 };
@@ -55,7 +55,7 @@ struct rows {
     struct series_ref *refs;
     u8 *outcomes;
 
-    struct arena *scratch; // Reset each collection.
+    char clean[FAMILY_LABELS_MAX][ROW_VALUE_BYTES_MAX * CLEAN_BYTES_MAX]; // Of the row under way.
     struct rows_counts counts;
 };
 
@@ -92,7 +92,6 @@ struct rows *rows_new(struct storage *s, str job, str instance, u32 series_max, 
     r->instance = instance;
     r->series_max = series_max;
     r->free_first = MAP_NONE;
-    r->scratch = arena_new(SCRATCH_BYTES_MAX);
     map_init(&r->map, &row_map_ops, r);
     return r;
 }
@@ -107,7 +106,6 @@ void rows_free(struct rows *r)
     }
     storage_appender_close(r->appender);
     map_fini(&r->map);
-    arena_free(r->scratch);
     mem_free(r->series);
     mem_free(r->slots);
     mem_free(r->values);
@@ -124,7 +122,6 @@ void rows_limit(struct rows *r, u32 series_max)
 
 void rows_begin(struct rows *r, i64 t_ms)
 {
-    arena_reset(r->scratch);
     r->t_ms = t_ms;
     r->number++;
     r->count = 0;
@@ -169,16 +166,15 @@ static void row_push(struct rows *r, u32 slot, f64 v)
     r->values[r->count++] = v;
 }
 
-// The value itself, or a cleaned copy that lives as long as the collection.
-static str value_clean(struct rows *r, str v)
+// The value itself, or a cleaned copy in `out`.
+static str value_clean(str v, char out[ROW_VALUE_BYTES_MAX * CLEAN_BYTES_MAX])
 {
     str cut = str_sub(v, 0, ROW_VALUE_BYTES_MAX);
     if (utf8_valid(cut)) {
         return cut;
     }
-    char *out = arena_try(r->scratch, cut.len * 3 + 1, 1);
     size_t n = 0;
-    for (size_t i = 0; out && i < cut.len;) {
+    for (size_t i = 0; i < cut.len;) {
         u32 code_point = 0;
         const size_t from = i;
         bool good = utf8_next(cut, &i, &code_point);
@@ -189,7 +185,8 @@ static str value_clean(struct rows *r, str v)
     return str_make(out, n);
 }
 
-// Fills items with the row's labels, sorted, without empty ones; returns their number.
+// Fills items with the row's labels, sorted, without empty ones; returns their number. They live
+// until the next row.
 static u32 row_labels(struct rows *r, const struct family *f, const str *values,
                       struct label items[LABELS_TOTAL_MAX])
 {
@@ -198,7 +195,7 @@ static u32 row_labels(struct rows *r, const struct family *f, const str *values,
     items[n++] = (struct label){LABEL_INSTANCE, r->instance};
     items[n++] = (struct label){LABEL_JOB, r->job};
     for (u32 i = 0; i < FAMILY_LABELS_MAX && f->labels[i].len; i++) {
-        const str value = value_clean(r, values[i]);
+        const str value = value_clean(values[i], r->clean[i]);
         if (!value.len) {
             continue;
         }
@@ -315,33 +312,38 @@ void rows_cut(struct rows *r, u32 count)
     r->count = MIN(count, r->count);
 }
 
-// Gives every row without a ref one, all in one call.
-static void refs_resolve(struct rows *r)
+static void batch_resolve(struct rows *r, const u32 *slots, const struct labels *sets, u32 n)
 {
-    u32 n = 0;
-    u32 *rows = arena_alloc(r->scratch, r->count + 1, sizeof(u32));
-    for (u32 i = 0; i < r->count; i++) {
-        n += series_ref_is_none(r->series[r->slots[i]].ref);
-    }
-    if (n == 0) {
-        return;
-    }
-    struct labels *sets = ARENA_NEW_N(r->scratch, struct labels, n);
-    struct series_ref *refs = ARENA_NEW_N(r->scratch, struct series_ref, n);
-    u8 *outcomes = ARENA_NEW_N(r->scratch, u8, n);
-    n = 0;
-    for (u32 i = 0; i < r->count; i++) {
-        const struct row_series *s = &r->series[r->slots[i]];
-        if (series_ref_is_none(s->ref)) {
-            rows[n] = i;
-            sets[n++] = (struct labels){s->items, s->count};
-        }
-    }
+    struct series_ref refs[RESOLVE_BATCH];
+    u8 outcomes[RESOLVE_BATCH];
     r->appender->ops->resolve(r->appender, sets, n, refs, outcomes);
     for (u32 i = 0; i < n; i++) {
-        r->series[r->slots[rows[i]]].ref = refs[i];
+        r->series[slots[i]].ref = refs[i];
         // What was refused now is counted now; its row still goes along as invalid and is not.
         r->counts.outcomes[outcomes[i]] += outcomes[i] != APPEND_STORED;
+    }
+}
+
+// Gives every row without a ref one.
+static void refs_resolve(struct rows *r)
+{
+    struct labels sets[RESOLVE_BATCH];
+    u32 slots[RESOLVE_BATCH];
+    u32 n = 0;
+    for (u32 i = 0; i < r->count; i++) {
+        const struct row_series *s = &r->series[r->slots[i]];
+        if (!series_ref_is_none(s->ref)) {
+            continue;
+        }
+        slots[n] = r->slots[i];
+        sets[n++] = (struct labels){s->items, s->count};
+        if (n == RESOLVE_BATCH) {
+            batch_resolve(r, slots, sets, n);
+            n = 0;
+        }
+    }
+    if (n > 0) {
+        batch_resolve(r, slots, sets, n);
     }
 }
 
