@@ -335,8 +335,14 @@ static bool glob_add(struct config *c, struct fs *fs, const struct yaml_node *no
     size_t count = 0;
     struct error why = {0};
     if (!fs_list(fs, arena_cstr(c->memory, dir), c->memory, &infos, &count, &why)) {
-        return why.code == ERR_NOT_FOUND || // Else it may have files that nobody may leave out.
-               err_set(e, why.code, "%.*s: %s", STR_ARG(c->path), why.text);
+        if (why.code == ERR_NOT_FOUND) { // Else it may have files that nobody may leave out.
+            return true;
+        }
+        (void)conf_error(e, node, "%s", why.text);
+        if (e) {
+            e->code = why.code;
+        }
+        return false;
     }
     const char *glob = arena_cstr(c->memory, last);
     for (size_t i = 0; i < count; i++) {

@@ -264,6 +264,29 @@ TEST(config_without_a_file_scrapes_itself)
     fs_mem_free(fs);
 }
 
+// Each call of the file system fails once; a folder that cannot be listed is told at its pattern.
+TEST(config_tells_which_pattern_cannot_be_listed)
+{
+    struct fs *inner = fs_mem_new(1 << 20);
+    struct fs *fs = fs_faulty_new(inner);
+    struct config *c = NULL;
+    u32 told = 0;
+    file_put(fs, "/c/prometheus.yml", "rule_files:\n  - '*.rules'\nscrape_configs: []\n");
+    for (u32 n = 1; !c; n++) {
+        struct error e = {0};
+        assert_true(n < 20);
+        fs_faulty_arm(fs, n, FS_FAULT_EMFILE, false);
+        c = config_load(fs, STR("/c/prometheus.yml"), STR(":9090"), test_env, &e);
+        const bool pattern = strstr(e.text, "/c/prometheus.yml:2:5: ") != NULL;
+        told += pattern;
+        assert_true(!pattern || (e.code == ERR_IO && strstr(e.text, "list")));
+    }
+    assert_int_equal(told, 1);
+    config_free(c);
+    fs_faulty_free(fs);
+    fs_mem_free(inner);
+}
+
 static const char config_of_all[] =
     "global:\n  scrape_interval: 15s\n  external_labels: {region: '${REGION}'}\n"
     "rule_files: ['rules*.yml', one.yml]\n"
