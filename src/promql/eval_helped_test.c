@@ -416,3 +416,143 @@ TEST(helped_queries_are_cancelled)
     check_same(&a, &b);
     pair_down(&p);
 }
+
+// ---- tiles that are early ----------------------------------------------------------------------
+
+enum { MANY = 600, MANY_STEPS = 3000 };
+
+// The first tile of a selection: it begins when all others are done, or when they have not come on
+// for a while. Threads: guarded by lock.
+static struct {
+    struct lock lock;
+    struct cond moved;
+    u32 others; // Tiles that are not done.
+    u64 given;  // Series.
+    const struct series_cursor_ops *real;
+    struct series_cursor_ops first_ops;
+    struct series_cursor_ops other_ops;
+    bool has_begun;
+} lag;
+
+static bool lag_first_next(struct series_cursor *c)
+{
+    lock_take(&lag.lock);
+    while (!lag.has_begun && lag.others > 0) {
+        const u64 given = lag.given;
+        if (!cond_wait_ms(&lag.moved, &lag.lock, 200) && lag.given == given) {
+            break;
+        }
+    }
+    lag.has_begun = true;
+    lock_drop(&lag.lock);
+    return lag.real->next(c);
+}
+
+static bool lag_other_next(struct series_cursor *c)
+{
+    lock_take(&lag.lock);
+    lag.given++;
+    lock_drop(&lag.lock);
+    return lag.real->next(c);
+}
+
+static bool lag_other_close(struct series_cursor *c, struct storage_warnings *w, struct error *e)
+{
+    lock_take(&lag.lock);
+    lag.others--;
+    cond_signal(&lag.moved);
+    lock_drop(&lag.lock);
+    return lag.real->close(c, w, e);
+}
+
+static bool lag_slices(struct series_cursor *c, u32 count, struct query_budget *budgets,
+                       struct series_cursor **out)
+{
+    if (!counting->real_ops->slices(c, count, budgets, out)) {
+        return false;
+    }
+    lag.real = out[0]->ops;
+    lag.first_ops = *lag.real;
+    lag.first_ops.next = lag_first_next;
+    lag.other_ops = *lag.real;
+    lag.other_ops.next = lag_other_next;
+    lag.other_ops.close = lag_other_close;
+    lag.others = count - 1;
+    lag.has_begun = false;
+    out[0]->ops = &lag.first_ops;
+    for (u32 i = 1; i < count; i++) {
+        out[i]->ops = &lag.other_ops;
+    }
+    return true;
+}
+
+static struct series_cursor *lag_select(struct storage_querier *q, const struct matcher *ms,
+                                        u32 count, const struct select_hints *h,
+                                        struct query_budget *budget, struct error *e)
+{
+    struct series_cursor *c = counting_select(q, ms, count, h, budget, e);
+    counting->cursor_ops.slices = lag_slices;
+    return c;
+}
+
+static const struct storage_querier_ops lag_querier_ops = {.select = lag_select,
+                                                           .close = counting_querier_close};
+
+static struct storage_querier *lag_querier(struct storage *s, struct tenant_id tenant, i64 min_ms,
+                                           i64 max_ms, struct error *e)
+{
+    struct storage_querier *q = counting_querier(s, tenant, min_ms, max_ms, e);
+    counting->querier.ops = q ? &lag_querier_ops : NULL;
+    return q;
+}
+
+static const struct storage_ops lag_ops = {.querier = lag_querier};
+
+static struct outcome ask_steps(struct pair *p, struct promql_engine *g, const char *text,
+                                struct query_budget budget)
+{
+    struct outcome o = {.budget = budget};
+    struct promql_query *q = promql_query_new(g, str_c(text), NULL, &o.e);
+    ASSERT_OK(q != NULL, o.e);
+    const struct promql_request r = {.storage = p->f.store,
+                                     .query = q,
+                                     .end_ms = END_MS,
+                                     .step_ms = END_MS / MANY_STEPS,
+                                     .budget = &o.budget};
+    o.ok = promql_range(g, &r, p->f.arena, &o.result, &o.e);
+    promql_query_free(q);
+    return o;
+}
+
+// All columns together are more than the run may hold, and hists come on top of that. Tiles behind
+// one that takes its time must wait for it instead of giving up what was done.
+TEST(tiles_that_are_early_wait_for_memory)
+{
+    static const char *const texts[] = {"sum(rate(many_total[2m]))", "sum(rate(exponential[2m]))"};
+    const struct query_budget budget = {.bytes_max = (u64)18 << 20};
+    struct pair p;
+    pair_up(&p, (struct promql_engine_opts){.no_estimate = true});
+    for (u32 i = 0; i < MANY; i++) {
+        const str name = arena_printf(p.f.arena, "many_total{n=\"%u\"}", i);
+        fixture_load(&p.f, arena_cstr(p.f.arena, name), STEP_MS, "1 2 3 4 5 6 7 3 9 10");
+    }
+    load_hists(&p.f);
+    lock_init(&lag.lock, LOCK_LEAF, "lag");
+    cond_init(&lag.moved);
+    for (u32 i = 0; i < ARRAY_LEN(texts); i++) {
+        struct counting c = {.base = {&lag_ops}, .inner = p.f.store};
+        const struct outcome a = ask_steps(&p, p.alone, texts[i], budget);
+        counting = &c;
+        p.f.store = &c.base;
+        const struct outcome b = ask_steps(&p, p.helped, texts[i], budget);
+        p.f.store = c.inner;
+        ASSERT_OK(a.ok, a.e);
+        ASSERT_OK(b.ok, b.e);
+        check_series(&a.result, &b.result);
+        assert_int_equal(b.result.stats.helped, 1);
+        assert_int_equal(c.opened, 1); // Nothing was done twice.
+    }
+    cond_fini(&lag.moved);
+    lock_fini(&lag.lock);
+    pair_down(&p);
+}

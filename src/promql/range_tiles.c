@@ -3,79 +3,19 @@
 
 #include "base/arena.h"
 #include "base/checked.h"
-#include "model/hist_bucket.h"
 #include "os/crew.h"
-#include "os/thr.h"
-#include "promql/query_run.h"
+#include "promql/range_tiles_inner.h"
 #include "promql/tally.h"
 
-#include <stdatomic.h>
+#define USUAL_INTERVAL_MS  15000
+#define TILES_PER_HAND     4U
+#define TILES_LEAST        16U // That the least work worth help may be cut into.
+#define HELPERS_MAX        15U
+#define TILES_PER_HAND_MAX 16U // Where fewer would have columns of more than a hand may keep.
 
-#define USUAL_INTERVAL_MS 15000
-#define TILES_PER_HAND    4U
-#define TILES_LEAST       16U // That the least work worth help may be cut into.
-#define HELPERS_MAX       15U
-#define TAKEN_EARLY       16U // Series that a tile whose turn it is has ready.
-
-// One thread's part. Threads: owned by the thread that has its number, then by the run's.
-struct hand {
-    struct run run;
-    struct error error;
-    struct feed feed;
-    struct range_eval eval;
-    bool is_ready;
-};
-
-// Neighbouring series, and what they came to. Threads: owned by who takes it, then by the run's.
-struct tile {
-    struct series_cursor *slice;
-    struct op_series *series; // In the hand's memory, as are the next.
-    struct column *columns;
-    struct arena *made; // Histograms of columns that are streamed.
-    struct notes notes;
-    struct storage_warnings warnings;
-    u32 count; // That stand here,
-    u32 given; // and that were taken already.
-    u32 cap;
-    bool is_done; // Guarded by the turn's lock.
-};
-
-// Streamed tiles, taken in their order. Threads: guarded by lock; hand and taker are owned by who
-// has set is_taking.
-struct turn {
-    const struct op_taker *taker; // NULL: nothing is streamed.
-    struct hand hand;             // Of its run alone.
-    struct lock lock;
-    u32 next; // The first tile that has not been taken.
-    bool is_taking;
-    struct column *spare; // Columns that may be used again.
-    u32 spare_count;
-    u32 spare_cap;
-};
-
-// Threads: owned by the run's thread; frozen while others are at it, but for what is theirs.
-struct tiles {
-    struct run *run;
-    const struct feed *feed;
-    const struct range_task *task;
-    struct tile *items;
-    struct query_budget *budgets; // By tile.
-    struct hand *hands;
-    struct turn turn;
-    u32 count;
-    u32 hand_count;
-    _Atomic bool failed;
-    _Atomic u64 series_read; // By tiles that are done.
-    _Atomic u64 samples_read;
-    _Atomic u64 bytes_held;
-};
-
-// A run that counts, notes and fails for itself.
-static bool hand_begin(struct hand *h, const struct tiles *t)
+bool hand_begin(struct hand *h, const struct tiles *t, u64 limit)
 {
     const struct run *r = t->run;
-    const u32 shares = t->hand_count + (t->turn.taker ? 1 : 0);
-    const u64 limit = (r->bytes_limit - MIN(run_bytes(r), r->bytes_limit)) / shares;
     h->run = (struct run){.engine = r->engine,
                           .opts = r->opts,
                           .request = r->request,
@@ -114,161 +54,26 @@ static bool tile_grow(struct tile *x, struct run *r)
     return true;
 }
 
-// ---- streaming ---------------------------------------------------------------------------------
-
-// An empty column: one that has been taken, or a new one.
-static bool column_get(struct turn *w, struct run *r, u32 steps, struct column *c)
-{
-    bool found = false;
-    if (w->taker) {
-        lock_take(&w->lock);
-        found = w->spare_count > 0;
-        *c = found ? w->spare[--w->spare_count] : *c;
-        lock_drop(&w->lock);
-    }
-    if (!found) {
-        return column_init(r, c, steps);
-    }
-    column_clear(c);
-    return true;
-}
-
-static bool tile_take(const struct turn *w, struct run *r, const struct tile *x)
-{
-    bool ok = true;
-    for (u32 i = 0; ok && i < x->count; i++) {
-        ok = run_work(r, 0) && w->taker->take(w->taker->arg, r, &x->series[i], &x->columns[i]);
-    }
-    return ok;
-}
-
-static void free_arena(void *arg)
-{
-    arena_free(arg);
-}
-
-// Whoever adds histograms up may borrow the bounds of the first.
-static bool has_bounds(const struct tile *x)
-{
-    for (u32 i = 0; i < x->count; i++) {
-        const struct column *c = &x->columns[i];
-        for (u32 step = 0; c->hists && step < c->steps; step++) {
-            if (c->hists[step] && hist_is_custom(c->hists[step])) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static void made_begin(struct hand *h, struct tile *x)
-{
-    x->made = arena_new(h->run.bytes_limit + RUN_SLACK_BYTES);
-    h->run.made = x->made;
-}
-
-// The histograms of a tile that has been taken go, unless something of them is borrowed.
-static void made_drop(struct hand *h, struct tile *x)
-{
-    if (x->made && h->is_ready && has_bounds(x)) {
-        h->run.helper_bytes += arena_bytes(x->made);
-        arena_on_free(h->run.arena, free_arena, x->made);
-    } else {
-        arena_free(x->made);
-    }
-    x->made = NULL;
-}
-
-static void columns_give(struct turn *w, const struct tile *x)
-{
-    if (w->spare_count + x->count > w->spare_cap) {
-        w->spare_cap = MAX(w->spare_cap * 2, w->spare_count + x->count);
-        w->spare = MEM_GROW(w->spare, w->spare_cap, struct column);
-    }
-    for (u32 i = 0; i < x->count; i++) {
-        struct column c = x->columns[i];
-        c.hists = NULL;
-        w->spare[w->spare_count++] = c;
-    }
-}
-
-// Without the lock, by whoever is taking: what stands in a tile.
-static void tile_hand_over(struct tiles *t, struct tile *x)
-{
-    struct hand *h = &t->turn.hand;
-    if (!atomic_load(&t->failed) &&
-        ((!h->is_ready && !hand_begin(h, t)) || !tile_take(&t->turn, &h->run, x))) {
-        atomic_store(&t->failed, true);
-    }
-    made_drop(h, x);
-}
-
-// With the lock.
-static void tile_empty(struct turn *w, struct tile *x)
-{
-    columns_give(w, x);
-    x->given += x->count;
-    x->count = 0;
-}
-
-// A tile is done: it is taken, and those behind it that are done too, unless one before it is not,
-// or somebody is at it, who will then find this one.
-static void turn_take(struct tiles *t, u32 at)
-{
-    struct turn *w = &t->turn;
-    lock_take(&w->lock);
-    t->items[at].is_done = true;
-    const bool mine = !w->is_taking;
-    w->is_taking = true;
-    while (mine && w->next < t->count && t->items[w->next].is_done) {
-        struct tile *x = &t->items[w->next];
-        lock_drop(&w->lock);
-        tile_hand_over(t, x);
-        lock_take(&w->lock);
-        tile_empty(w, x);
-        w->next++;
-    }
-    w->is_taking = w->is_taking && !mine;
-    lock_drop(&w->lock);
-}
-
-// Of the tile whose turn it is anyway, what is there is taken before it is done: it need not wait,
-// and is still near.
-static void turn_take_some(struct tiles *t, struct hand *h, u32 at)
-{
-    struct turn *w = &t->turn;
-    struct tile *x = &t->items[at];
-    lock_take(&w->lock);
-    const bool mine = !w->is_taking && w->next == at;
-    w->is_taking = w->is_taking || mine;
-    lock_drop(&w->lock);
-    if (!mine) {
-        return;
-    }
-    tile_hand_over(t, x);
-    made_begin(h, x);
-    lock_take(&w->lock);
-    tile_empty(w, x);
-    w->is_taking = false; // Those behind it that are done wait for this one.
-    lock_drop(&w->lock);
-}
-
 // ---- tiles -------------------------------------------------------------------------------------
+
+static bool column_get(struct tiles *t, struct hand *h, u32 at, struct column *c)
+{
+    return t->turn.taker ? turn_column(t, h, at, c) : column_init(&h->run, c, t->task->grid.steps);
+}
 
 static bool tile_series(struct tile *x, struct hand *h, struct tiles *t)
 {
     struct run *r = &h->run;
-    const u32 steps = t->task->grid.steps;
     struct feed_samples s;
     struct labels ls;
-    if (!tile_grow(x, r) || !feed_read(&h->feed, r, &s) ||
+    struct column got;
+    if (!column_get(t, h, (u32)(x - t->items), &got) || !tile_grow(x, r) ||
+        !feed_read(&h->feed, r, &s) ||
         !label_texts_copy(&h->feed.texts, r, x->slice->ops->labels(x->slice), &ls)) {
         return false;
     }
     struct column *c = &x->columns[x->count];
-    if (!column_get(&t->turn, r, steps, c)) {
-        return false;
-    }
+    *c = got;
     x->series[x->count++] = (struct op_series){.labels = ls};
     return range_eval_samples(&h->eval, r, ls, &s, c) && run_work(r, 0);
 }
@@ -294,11 +99,13 @@ static void tile_do(void *arg, u32 helper, u32 at)
     struct hand *h = &t->hands[helper];
     struct tile *x = &t->items[at];
     bool ok = !atomic_load(&t->failed) &&
-              (h->is_ready || (hand_begin(h, t) && range_eval_init(&h->eval, &h->run, t->task)));
+              (h->is_ready ||
+               (hand_begin(h, t, t->hand_bytes) && range_eval_init(&h->eval, &h->run, t->task)));
+    x->hand = h;
     const u64 held = h->run.arena ? arena_bytes(h->run.arena) : 0;
     h->feed.cursor = x->slice;
     if (ok && t->turn.taker) {
-        made_begin(h, x);
+        turn_begin_tile(h, x);
     }
     while (ok && x->slice->ops->next(x->slice)) {
         ok = tile_series(x, h, t) && !atomic_load_explicit(&t->failed, memory_order_relaxed);
@@ -307,8 +114,6 @@ static void tile_do(void *arg, u32 helper, u32 at)
         }
     }
     ok = x->slice->ops->close(x->slice, &x->warnings, NULL) && ok;
-    // From here on it waits for its turn: it counts as if it stayed.
-    h->run.helper_bytes += x->made ? arena_bytes(x->made) : 0;
     h->run.made = NULL;
     x->notes = h->run.notes;
     h->run.notes = (struct notes){.count = 0};
@@ -316,10 +121,10 @@ static void tile_do(void *arg, u32 helper, u32 at)
         tell_progress(t, at, arena_bytes(h->run.arena) - held, helper == 0);
     }
     if (!ok || x->notes.omitted[NOTE_WARNING] > 0 || x->notes.omitted[NOTE_INFO] > 0) {
-        atomic_store(&t->failed, true);
+        tiles_fail(t);
     }
     if (t->turn.taker) {
-        turn_take(t, at);
+        turn_take(t, h, at);
     }
 }
 
@@ -342,6 +147,11 @@ static bool add_counts(struct tiles *t)
     r->budget.series = series;
     r->budget.samples = samples;
     return true;
+}
+
+static void free_arena(void *arg)
+{
+    arena_free(arg);
 }
 
 static void take_hand(const struct tiles *t, const struct hand *h)
@@ -421,20 +231,55 @@ static bool may_help(const struct feed *f, const struct run *r)
            feed_is_alone(f, r);
 }
 
-// How many tiles; 0: too little for more than one thread, or too much to be kept. If more series
-// come than it looks, a tile finds out. kept: bytes of each series.
-static u32 tiles_wanted(const struct feed *f, const struct run *r, u64 series, u32 hands, u64 kept)
+// Is that much work for more than one thread? And not too much to be kept. kept: bytes of each
+// series, 0 if they are streamed.
+static bool is_worth_help(const struct run *r, u64 series, u64 each, u64 kept)
+{
+    return series >= r->opts->helped_samples / each &&
+           (kept == 0 || series <= r->bytes_limit / 8 / kept) && !r->failed;
+}
+
+// Divides what is left of the run's memory among so many hands that each has enough. What they make
+// goes half to whoever folds it, where it is streamed. false: there is enough for one thread alone.
+static bool hands_divide(struct tiles *t, u64 series, u64 each, u64 kept)
+{
+    const struct run *r = t->run;
+    const u64 steps = t->task->grid.steps;
+    const u64 left = r->bytes_limit - MIN(run_bytes(r), r->bytes_limit);
+    const u64 all = t->turn.taker ? left / 2 : left;
+    const u64 frames = 2 * steps * RANGE_FRAME_STEP_BYTES;
+    const u64 columns = kept > 0 ? series * kept : 2 * TAKEN_EARLY * t->column_bytes;
+    const u64 need = frames + columns + 4 * each * (sizeof(f64) + sizeof(i64));
+    const u64 most = MIN(r->opts->helpers_max, HELPERS_MAX) + 1;
+    t->hand_count = (u32)MIN(most, all / 2 / MAX(need, 1U));
+    t->hand_bytes = t->hand_count > 0 ? all / t->hand_count : 0;
+    t->turn_bytes = left - all;
+    return t->hand_count > 1;
+}
+
+// How many tiles; 0: too little for more than one thread. If more series come than it looks, a tile
+// finds out.
+static u32 tiles_wanted(const struct tiles *t, u64 series, u64 each)
+{
+    const u64 least = MAX(t->run->opts->helped_samples / TILES_LEAST, 1U);
+    const u64 tiles =
+        MIN(series, MIN(series, (u64)UINT32_MAX) * MIN(each, (u64)UINT32_MAX) / least);
+    const u64 kept = t->turn.taker ? series * t->column_bytes / MAX(t->hand_bytes / 4, 1U) : 0;
+    const u64 some = (u64)t->hand_count * TILES_PER_HAND;
+    const u64 many = (u64)t->hand_count * TILES_PER_HAND_MAX;
+    return tiles > 1 ? (u32)MIN(MAX(some, MIN(kept, many)), tiles) : 0;
+}
+
+// The same, with what hands there are; kept as above.
+static u32 tiles_plan(struct tiles *t, const struct feed *f, u64 series, u64 kept)
 {
     const u64 span_ms = (u64)MAX(sat_sub_i64(f->max_ms, f->min_ms), 0);
     const u64 each = span_ms / USUAL_INTERVAL_MS + 1;
-    const u64 least = MAX(r->opts->helped_samples / TILES_LEAST, 1U);
-    if (series < r->opts->helped_samples / each ||
-        (kept > 0 && series > r->bytes_limit / 8 / kept) || r->failed) {
-        return 0;
-    }
-    const u64 tiles =
-        MIN(series, MIN(series, (u64)UINT32_MAX) * MIN(each, (u64)UINT32_MAX) / least);
-    return tiles > 1 ? (u32)MIN((u64)hands * TILES_PER_HAND, tiles) : 0;
+    const u32 steps = t->task->grid.steps;
+    t->column_bytes = ((u64)column_words(steps) + steps) * sizeof(u64);
+    return is_worth_help(t->run, series, each, kept) && hands_divide(t, series, each, kept)
+               ? tiles_wanted(t, series, each)
+               : 0;
 }
 
 static bool tiles_cut(struct tiles *t, struct series_cursor *c)
@@ -465,12 +310,11 @@ static bool tiles_cut(struct tiles *t, struct series_cursor *c)
 static void tiles_run(struct tiles *t, struct series_cursor *c, bool *done)
 {
     struct storage_warnings w = {.count = 0};
-    lock_init(&t->turn.lock, LOCK_LEAF, "range_tiles");
+    turn_init(&t->turn);
     crew_run(t->run->opts->pool,
              &(struct crew_work){
                  .tiles = t->count, .helpers = t->hand_count - 1, .fn = tile_do, .arg = t});
-    lock_fini(&t->turn.lock);
-    mem_free(t->turn.spare);
+    turn_fini(t);
     const struct notes *told = &t->turn.hand.run.notes;
     *done = c->ops->close(c, &w, NULL) && !atomic_load(&t->failed) &&
             told->omitted[NOTE_WARNING] == 0 && told->omitted[NOTE_INFO] == 0 && add_counts(t);
@@ -495,8 +339,7 @@ static bool tiles_begin(struct tiles *t, struct feed *f, u64 kept, struct series
     if (!*c) {
         return false;
     }
-    t->hand_count = MIN(r->opts->helpers_max, HELPERS_MAX) + 1;
-    t->count = (*c)->ops->slices ? tiles_wanted(f, r, (*c)->series_about, t->hand_count, kept) : 0;
+    t->count = (*c)->ops->slices ? tiles_plan(t, f, (*c)->series_about, kept) : 0;
     *begun = t->count > 0 && tiles_cut(t, *c);
     if (!*begun && r->failed) {
         struct storage_warnings w = {.count = 0};

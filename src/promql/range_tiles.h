@@ -6,11 +6,13 @@
 // its own (struct run), so that what is noted, counted and held is put together in that order, too,
 // and does not tell who did what.
 // Who streams has the columns of each tile taken as soon as all tiles before it are: by the thread
-// that has done the tile, unless another is just at it, which goes on with this one then. Nobody
-// waits for that; a tile that is early waits. Of the tile whose turn it is, a few series are taken
-// at a time, and histograms go with the columns.
+// that has done the tile, unless another is just at it, which goes on with this one then. A tile
+// that is early waits; so does its thread, once it has as much ahead as its memory allows. Of the
+// tile whose turn it is, a few series are taken at a time, and histograms go with the columns.
 // Whatever goes wrong in a tile, a limit for instance, nothing of any tile is kept, and the run's
 // own thread begins again alone: what it says is what is told.
+// Invariants: (I1) What is early never takes the memory of what comes next: that is asked for
+// before tiles are handed out, and again before each column.
 // Memory: all columns, an eighth of the run's limit at most, or, streamed, those of tiles that are
 // early; labels of all series, also of those that were taken, until the run ends; and frames and
 // buffers by thread.
