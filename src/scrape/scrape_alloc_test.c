@@ -178,6 +178,47 @@ TEST(scrape_survives_each_refused_request_for_memory)
     buf_fini(&unread.samples);
 }
 
+// One line of a page must not take all that the whole may use, copy by copy: what passes the arena
+// aborts.
+TEST(scrape_refuses_a_line_that_is_larger_than_a_page_may_be)
+{
+    static const struct {
+        const char *before;
+        const char *after;
+    } lines[] = {
+        {"# HELP a ", "\na 1\n"},
+        {"a{x=\"", "\"} 1\n"},
+        {"a", " 1\n"},
+    };
+    const size_t bytes = SCRAPE_RUN_BYTES_MAX / 64;
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        struct error e = {0};
+        struct rig r;
+        struct buf body;
+        buf_init(&body, bytes * 2);
+        buf_c(&body, lines[i].before);
+        for (size_t k = 0; k < bytes / 64; k++) {
+            buf_c(&body, "0123456789012345678901234567890123456789012345678901234567890123");
+        }
+        buf_c(&body, lines[i].after);
+        buf_byte(&body, '\0');
+        rig_init(&r, 0);
+        r.body = body.bytes;
+        ASSERT_OK(rig_load(&r, JOB, &e), e);
+        while (r.requests == 0) {
+            rig_run(&r, 1);
+        }
+        assert_int_equal(ending_of(&r), PAGE_UNREAD);
+        assert_int_equal(rig_metric(&r, "tidemark_scrape_failures_total{job=\"j\",reason=\"memory"),
+                         1);
+        r.body = "# HELP a A.\na 2\n";
+        rig_run(&r, 10000);
+        assert_true(rig_last(&r, "up") == 1 && rig_last(&r, "a") == 2);
+        rig_fini(&r);
+        buf_fini(&body);
+    }
+}
+
 // What a page had is believed once it is stored, and its series end when it is not: with it, or,
 // where not even that can be written, with the next one that can.
 TEST(scrape_ends_the_series_before_a_page_that_is_refused_at_commit)

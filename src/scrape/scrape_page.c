@@ -10,6 +10,7 @@
 #include "base/str.h"
 
 #define ROWS_AHEAD_MAX (1U << 20)
+#define LINE_BYTES_MAX (SCRAPE_RUN_BYTES_MAX / 64)
 
 // As many rows as the page before had lines need no growing, unless those were very many: there
 // may be any number of lines that give no row.
@@ -152,9 +153,10 @@ static bool labels_final(struct page *p, struct expo *x, const struct expo_entry
     return limits_check(p, *set, e);
 }
 
-static bool has_room(struct page *p, struct error *e)
+// For one more line, of which so many bytes are copied, by relabelling again and again.
+static bool has_room(struct page *p, size_t bytes, struct error *e)
 {
-    if (alloc_refused() || arena_bytes(p->a) > SCRAPE_RUN_BYTES_MAX / 4) {
+    if (alloc_refused() || bytes > LINE_BYTES_MAX || arena_bytes(p->a) > SCRAPE_RUN_BYTES_MAX / 4) {
         p->reason = "memory";
         return err_set(e, ERR_LIMIT, "the page needs more memory than a scrape may use");
     }
@@ -201,7 +203,7 @@ static bool samples_known(struct page *p, struct expo *x, struct error *e)
             }
         }
         scrape_cache_pass(c, n);
-        if (n > 0 && !has_room(p, e)) {
+        if (n > 0 && !has_room(p, 0, e)) {
             return false;
         }
     } while (n > 0 && n == wanted);
@@ -244,7 +246,7 @@ static bool sample_add(struct page *p, struct expo *x, const struct expo_entry *
     struct scrape_cache *c = &p->t->cache;
     struct cache_entry *known = scrape_cache_get(c, entry->series);
     p->samples++;
-    if (!has_room(p, e)) {
+    if (!has_room(p, entry->series.len, e)) {
         return false;
     }
     if ((!known || is_unresolved(c, known)) && !series_stage(p, x, entry, &known, e)) {
@@ -275,26 +277,31 @@ static struct metadata *metadata_of(struct page *p, str family)
     return m;
 }
 
-static void metadata_add(struct page *p, const struct expo_entry *entry)
+static bool metadata_add(struct page *p, const struct expo_entry *entry, struct error *e)
 {
+    if (!has_room(p, entry->family.len + entry->text.len, e)) {
+        p->error_line = entry->line;
+        return false;
+    }
     struct metadata *m = metadata_of(p, entry->family);
     if (!m) {
-        return; // More families than are kept: their samples are stored, their help is not.
+        return true; // More families than are kept: their samples are stored, their help is not.
     }
     switch (entry->kind) {
     case EXPO_TYPE:
         m->type = entry->type;
-        return;
+        break;
     case EXPO_HELP:
         m->help = arena_str(p->a, entry->text);
-        return;
+        break;
     case EXPO_UNIT:
         m->unit = arena_str(p->a, entry->text);
-        return;
+        break;
     case EXPO_SAMPLE:
     case EXPO_COMMENT:
-        return;
+        break;
     }
+    return true;
 }
 
 // ---- the page ----
@@ -386,8 +393,8 @@ static bool page_walk(struct page *p, struct expo *x, str body, enum expo_format
         lines.open = true;
         lines.typed = lines.typed || entry.kind == EXPO_TYPE;
         lines.united = lines.united || entry.kind == EXPO_UNIT;
-        if (entry.kind != EXPO_COMMENT) {
-            metadata_add(p, &entry);
+        if (entry.kind != EXPO_COMMENT && !metadata_add(p, &entry, e)) {
+            return false;
         }
     }
 }
@@ -398,10 +405,15 @@ static bool metadata_reread(struct page *p, str body, enum expo_format format, s
     struct expo *x = expo_open(body, format);
     struct expo_entry entry;
     p->metadata_count = 0;
-    while (expo_next(x, &entry)) {
+    bool ok = true;
+    while (ok && expo_next(x, &entry)) {
         if (entry.kind != EXPO_SAMPLE && entry.kind != EXPO_COMMENT) {
-            metadata_add(p, &entry);
+            ok = metadata_add(p, &entry, e);
         }
+    }
+    if (!ok) {
+        (void)expo_close(x, NULL, NULL);
+        return false;
     }
     if (!expo_close(x, &p->error_line, e)) {
         p->reason = "parse";
@@ -456,7 +468,7 @@ bool page_read_lost(struct page *p, struct error *e)
         }
         struct cache_entry *known = scrape_cache_find(c, entry.series);
         if (known && is_unresolved(c, known)) {
-            ok = has_room(p, e) && series_stage(p, x, &entry, &known, e);
+            ok = has_room(p, entry.series.len, e) && series_stage(p, x, &entry, &known, e);
         }
     }
     return expo_close(x, NULL, e) && ok;
