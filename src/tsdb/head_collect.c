@@ -2,6 +2,16 @@
 #include "tsdb/head.h"
 #include "tsdb/head_series.h"
 
+// Windows of older segments are not newer: the first that goes takes all behind it along.
+static void group_past_drop(struct head_group *g, i64 floor)
+{
+    bool gone = false;
+    for (u32 i = 0; i < GROUP_PAST; i++) {
+        gone = gone || !g->past[i] || g->past[i]->window->end_ms <= floor;
+        g->past[i] = gone ? NULL : g->past[i];
+    }
+}
+
 static void windows_drop(struct head *h, i64 floor)
 {
     struct head_window *gone[HEAD_WINDOWS_MAX];
@@ -16,7 +26,7 @@ static void windows_drop(struct head *h, i64 floor)
     h->window_count -= n;
     for (u32 i = 0; n > 0 && i < h->group_count; i++) { // No segment outlives its window.
         struct head_group *g = &h->groups[i];
-        g->before = g->before && g->before->window->end_ms <= floor ? NULL : g->before;
+        group_past_drop(g, floor);
         g->now = g->now && g->now->window->end_ms <= floor ? NULL : g->now;
     }
     lock_drop(&h->lock);

@@ -9,6 +9,10 @@
 
 struct segment;
 
+// A series that comes with the rows of so many segments, after others of its target have had them,
+// shares all of them.
+#define GROUP_PAST 4U
+
 // A column group: the series of one target. Threads: as struct head.
 struct head_group {
     u32 tenant;
@@ -17,7 +21,7 @@ struct head_group {
     u32 series; // 0 = the slot is free.
     u32 target; // The part of their labels that the next series is expected to share.
     struct segment *now;
-    struct segment *before;
+    struct segment *past[GROUP_PAST]; // Those before it, newest first; NULL: none, and none behind.
     // The log's chain (wal_fragment.c): owned by the turn.
     u32 sequence;
     u32 epoch;      // Changes at each base row; series whose wal_epoch differs are written whole.

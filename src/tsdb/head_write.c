@@ -411,27 +411,37 @@ static u32 segment_rows(u32 group, bool first)
     return first ? (1 + group % FIRST_SIZES) * ROWS_MAX / FIRST_SIZES : ROWS_MAX;
 }
 
+// The row of t in segments before the group's newest, whatever their window: series of a target may
+// come one after the other, each with many rows. NULL: none has one, and none can get it any more.
+static struct segment *group_row_past(const struct head_group *g, const struct head_window *w,
+                                      i64 t, u32 *row)
+{
+    for (u32 i = 0; i < GROUP_PAST && g->past[i]; i++) {
+        const int at = g->past[i]->window == w ? segment_row(g->past[i], t) : -1;
+        if (at >= 0) {
+            *row = (u32)at;
+            return g->past[i];
+        }
+    }
+    return NULL;
+}
+
 struct segment *head_group_row(struct head *h, u32 group, struct head_window *w, i64 t, u32 *row)
 {
     struct head_group *g = &h->groups[group - 1];
     struct segment *s = g->now;
-    if (s && s->window == w) {
-        int at = segment_row(s, t);
-        if (at >= 0) {
-            *row = (u32)at;
-            return s;
-        }
-        if (t < s->t[s->n - 1]) {
-            at = g->before && g->before->window == w ? segment_row(g->before, t) : -1;
-            *row = (u32)at;
-            return at >= 0 ? g->before : NULL;
-        }
-    } else if (s && s->window->start_ms > w->start_ms) {
-        return NULL; // The group has moved on to a later window.
+    const int at = s && s->window == w ? segment_row(s, t) : -1;
+    if (at >= 0) {
+        *row = (u32)at;
+        return s;
+    }
+    if (s && t < s->t[s->n - 1]) {
+        return group_row_past(g, w, t, row);
     }
     if (!s || s->window != w || s->n == s->cap) {
-        u32 rows = segment_rows(group, !s || s->window != w);
-        g->before = s;
+        const u32 rows = segment_rows(group, !s || s->window != w);
+        memmove(g->past + 1, g->past, (GROUP_PAST - 1) * sizeof(*g->past));
+        g->past[0] = s;
         s = g->now = window_segment(w, ++h->segment_id, group, rows);
     }
     *row = s->n;
