@@ -59,6 +59,22 @@ TEST(crc32c_continues_and_both_forms_agree)
     }
 }
 
+TEST(crc32c_of_long_inputs_agrees_with_its_portable_form)
+{
+    static u8 bytes[8000];
+    u64 state = 3;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+        bytes[i] = (u8)(state >> 56);
+    }
+    for (size_t len = 1; len < sizeof(bytes) - 8; len += 61) { // All rests of a word, too.
+        const size_t from = len % 9;
+        const u32 begun = (u32)len * 0x9E3779B9U;
+        assert_true(crc32c(0, bytes + from, len) == crc32c_portable(0, bytes + from, len));
+        assert_true(crc32c(begun, bytes + from, len) == crc32c_portable(begun, bytes + from, len));
+    }
+}
+
 TEST(map_group_masks_agree_with_a_plain_loop)
 {
     u64 state = 5;
