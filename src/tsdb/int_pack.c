@@ -105,8 +105,10 @@ static i64 lowest(const i64 *values, u32 count)
     return low;
 }
 
+// Offsets win against deltas of as many bytes, whichever is looked at first.
 static void candidate_for(struct columns *c, const i64 *ints, u32 n, struct candidate *best)
 {
+    const size_t below = best->bytes + 1;
     const u64 range = (u64)c->high - (u64)c->low;
     if (range > INT64_MAX) {
         return; // The deltas wrapped, so their divisor need not divide the offsets.
@@ -115,11 +117,20 @@ static void candidate_for(struct columns *c, const i64 *ints, u32 n, struct cand
         const i64 offset = (i64)((u64)ints[i] - (u64)c->low);
         c->offsets[i] = c->gcd.value == 1 ? offset : divide_exact(&c->gcd, offset);
     }
-    const struct residual_layout l = residual_layout_plain((const u64 *)c->offsets, n);
-    if (l.bytes < best->bytes) {
+    const struct residual_layout l = residual_layout_plain((const u64 *)c->offsets, n, below);
+    if (l.bytes < below) {
         *best = (struct candidate){
             .plan = INT_FOR, .bytes = l.bytes, .layout = l, .residuals = c->offsets, .count = n};
     }
+}
+
+static u32 nonzero_count(const i64 *values, u32 count)
+{
+    u32 n = 0;
+    for (u32 i = 0; i < count; i++) {
+        n += values[i] != 0;
+    }
+    return n;
 }
 
 static u32 sparse_make(const i64 *dense, u32 count, i64 *sparse)
@@ -138,12 +149,19 @@ static size_t position_bytes(u32 count, u32 count_dense)
     return ((size_t)count * bits_width(count_dense - 1) + 7) / 8;
 }
 
+// How many bytes a layout must undercut, behind some others, to be of use.
+static size_t bytes_left(const struct candidate *best, size_t before)
+{
+    return best->bytes - MIN(best->bytes, before);
+}
+
 // D1 or D2, dense and sparse. extra: bytes before the residuals.
 static void candidate_delta(struct columns *c, enum int_plan plan, u32 count, size_t extra,
                             struct candidate *best)
 {
     const i64 *dense = plan == INT_D1 ? c->d1 : c->d2;
-    struct residual_layout l = residual_layout_signed(dense, count, lowest(dense, count));
+    struct residual_layout l =
+        residual_layout_signed(dense, count, lowest(dense, count), bytes_left(best, extra));
     if (l.bytes + extra < best->bytes) {
         *best = (struct candidate){.plan = plan,
                                    .bytes = l.bytes + extra,
@@ -151,17 +169,18 @@ static void candidate_delta(struct columns *c, enum int_plan plan, u32 count, si
                                    .residuals = dense,
                                    .count = count};
     }
-    const u32 n = sparse_make(dense, count, c->sparse);
+    const u32 n = nonzero_count(dense, count);
     if (n == 0 || n > count - count / 8) {
         return; // No zeroes to speak of.
     }
-    l = residual_layout_signed(c->sparse, n, lowest(c->sparse, n));
     const size_t bitmap = (count + 7) / 8;
     const size_t positions = position_bytes(n, count);
-    const size_t bytes = extra + varint_bytes((u64)n << 1) + MIN(bitmap, positions) + l.bytes;
-    if (bytes < best->bytes) {
+    const size_t before = extra + varint_bytes((u64)n << 1) + MIN(bitmap, positions);
+    (void)sparse_make(dense, count, c->sparse);
+    l = residual_layout_signed(c->sparse, n, lowest(c->sparse, n), bytes_left(best, before));
+    if (before + l.bytes < best->bytes) {
         *best = (struct candidate){.plan = plan == INT_D1 ? INT_S1 : INT_S2,
-                                   .bytes = bytes,
+                                   .bytes = before + l.bytes,
                                    .layout = l,
                                    .residuals = dense,
                                    .count = n,
@@ -234,10 +253,17 @@ u8 int_pack_encode(const i64 *ints, u32 n, struct buf *out)
     for (u32 i = 0; i + 2 < n; i++) {
         c.d2[i] = (i64)((u64)c.d1[i + 1] - (u64)c.d1[i]);
     }
-    struct candidate best = {.bytes = SIZE_MAX};
-    candidate_for(&c, ints, n, &best);
+    // What is likely to win comes first, so that little is looked at of the others.
+    const bool monotone = c.low == MIN(ints[0], ints[n - 1]) && c.high == MAX(ints[0], ints[n - 1]);
+    struct candidate best = {.bytes = SIZE_MAX - 1};
+    if (!monotone) {
+        candidate_for(&c, ints, n, &best);
+    }
     candidate_delta(&c, INT_D1, n - 1, 0, &best);
     candidate_delta(&c, INT_D2, n - 2, varint_bytes(bits_zigzag(c.d1[0])), &best);
+    if (monotone) {
+        candidate_for(&c, ints, n, &best);
+    }
     return candidate_write(&c, &best, ints, out);
 }
 

@@ -12,6 +12,7 @@ enum { GROUPS_MAX = (INT_PACK_MAX + GROUP - 1) / GROUP, STARTS = 4 };
 struct width_histogram {
     u16 groups[WIDTH_MAX + 1];
     u32 full;
+    u32 least; // Bytes of all groups if each had its own width: no codes give fewer.
     u32 low;
     u32 high;
     u32 last_count; // 0 = all groups are full.
@@ -33,9 +34,11 @@ static void histogram_make(struct width_histogram *h, const u64 *ors, u32 count)
         h->high = MAX(h->high, width);
         if (g < h->full) {
             h->groups[width]++;
+            h->least += width_stored(width);
         } else {
             h->last_count = count % GROUP;
             h->last_width = width;
+            h->least += (h->last_count * width_stored(width) + 7) / 8;
         }
     }
     h->low = MIN(h->low, h->high);
@@ -46,37 +49,45 @@ static u32 width_code(u32 width, u32 width_min, u32 step)
     return width <= width_min ? 0 : (width - width_min + step - 1) / step;
 }
 
-static u32 width_rounded(u32 width, u32 width_min, u32 step)
-{
-    return width_stored(width_min + width_code(width, width_min, step) * step);
-}
-
 static size_t last_bytes(const struct width_histogram *h, u32 width)
 {
     return ((size_t)h->last_count * width + 7) / 8;
 }
 
-// Bytes of all groups under these codes, without the codes.
+// Bytes of all groups under these codes, without the codes. Widths rise, so the width that a code
+// stands for is found by going on from the one before, and not by dividing.
 static size_t groups_bytes(const struct width_histogram *h, u32 width_min, u32 step)
 {
     size_t bytes = 0;
+    u32 rounded = width_min;
     for (u32 w = h->low; w <= h->high; w++) {
-        if (h->groups[w] != 0) {
-            bytes += (size_t)h->groups[w] * width_rounded(w, width_min, step);
-        }
+        rounded += rounded < w ? step : 0;
+        bytes += (size_t)h->groups[w] * width_stored(rounded);
     }
-    return bytes + last_bytes(h, width_rounded(h->last_width, width_min, step));
+    const u32 last = width_min + width_code(h->last_width, width_min, step) * step;
+    return bytes + last_bytes(h, width_stored(last));
 }
 
-static void layout_keep(struct residual_layout *best, const struct width_histogram *h,
-                        u32 width_min, u32 code_log)
+// Bytes of what stands before the groups: two, and their codes.
+static size_t codes_bytes(const struct width_histogram *h, u32 code_log)
 {
+    const u32 groups = h->full + (h->last_count > 0);
+    return 2 + (((size_t)groups << code_log) + 7) / 8;
+}
+
+// below: what the layout has to undercut, beside the best one so far.
+static void layout_keep(struct residual_layout *best, const struct width_histogram *h,
+                        u32 width_min, u32 code_log, size_t below)
+{
+    const size_t before = codes_bytes(h, code_log);
+    const size_t limit = MIN(best->bytes, below);
+    if (before + h->least >= limit) {
+        return; // Most layouts are none, and looking at each costs the most of all packing.
+    }
     const u32 codes = (1U << (1U << code_log)) - 1;
     const u32 step = (h->high - width_min + codes - 1) / codes;
-    const u32 groups = h->full + (h->last_count > 0);
-    const size_t bytes =
-        2 + (((size_t)groups << code_log) + 7) / 8 + groups_bytes(h, width_min, step);
-    if (bytes < best->bytes) {
+    const size_t bytes = before + groups_bytes(h, width_min, step);
+    if (bytes < limit) {
         best->bytes = bytes;
         best->mb = true;
         best->width_min = width_min;
@@ -103,26 +114,27 @@ static u32 threshold_best(const struct width_histogram *h)
     return best;
 }
 
-static struct residual_layout layout_choose(const u64 *ors, u32 count)
+// The smallest one, if it is smaller than `below`; else any.
+static struct residual_layout layout_choose(const u64 *ors, u32 count, size_t below)
 {
     struct width_histogram h;
     histogram_make(&h, ors, count);
     const u32 width = width_stored(h.high);
     struct residual_layout best = {.width_min = width,
                                    .bytes = 1 + (size_t)h.full * width + last_bytes(&h, width)};
-    if (h.low == h.high) {
+    if (h.low == h.high || codes_bytes(&h, 0) + h.least >= MIN(best.bytes, below)) {
         return best;
     }
-    layout_keep(&best, &h, threshold_best(&h), 0);
+    layout_keep(&best, &h, threshold_best(&h), 0, below);
     const u32 starts = MIN(h.high, h.low + STARTS);
     for (u32 start = h.low; start < starts; start++) {
-        layout_keep(&best, &h, start, 1);
-        layout_keep(&best, &h, start, 2);
+        layout_keep(&best, &h, start, 1, below);
+        layout_keep(&best, &h, start, 2, below);
     }
     return best;
 }
 
-struct residual_layout residual_layout_signed(const i64 *values, u32 count, i64 base)
+struct residual_layout residual_layout_signed(const i64 *values, u32 count, i64 base, size_t below)
 {
     UNINIT u64 zigzag[GROUPS_MAX];
     UNINIT u64 based[GROUPS_MAX];
@@ -137,9 +149,18 @@ struct residual_layout residual_layout_signed(const i64 *values, u32 count, i64 
         zigzag[g] = z;
         based[g] = b;
     }
-    struct residual_layout z = layout_choose(zigzag, count);
-    struct residual_layout b = layout_choose(based, count);
-    b.bytes += varint_bytes(bits_zigzag(base));
+    const size_t base_bytes = varint_bytes(bits_zigzag(base));
+    struct residual_layout z;
+    struct residual_layout b;
+    if (base >= 0) { // Then the second is not looked at for long.
+        b = layout_choose(based, count, below - MIN(below, base_bytes));
+        z = layout_choose(zigzag, count, MIN(below, b.bytes + base_bytes + 1));
+    } else {
+        z = layout_choose(zigzag, count, below);
+        const size_t left = MIN(below, z.bytes);
+        b = layout_choose(based, count, left - MIN(left, base_bytes));
+    }
+    b.bytes += base_bytes;
     if (b.bytes < z.bytes) {
         b.map = RESIDUAL_LESS_BASE;
         b.base = base;
@@ -149,7 +170,7 @@ struct residual_layout residual_layout_signed(const i64 *values, u32 count, i64 
     return z;
 }
 
-struct residual_layout residual_layout_plain(const u64 *values, u32 count)
+struct residual_layout residual_layout_plain(const u64 *values, u32 count, size_t below)
 {
     UNINIT u64 ors[GROUPS_MAX];
     for (u32 g = 0; g < group_count(count); g++) {
@@ -160,7 +181,7 @@ struct residual_layout residual_layout_plain(const u64 *values, u32 count)
         }
         ors[g] = all;
     }
-    return layout_choose(ors, count);
+    return layout_choose(ors, count, below);
 }
 
 // ---- writing ----

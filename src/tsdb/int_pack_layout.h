@@ -3,7 +3,8 @@
 // Residuals are mapped to unsigned (as they are, by zigzag, or less their minimum) and packed in
 // groups of 8: PF gives all groups one width; MB gives each group a code of 1, 2 or 4 bits,
 // width = smallest + code · step. Sizes come from the histogram of the groups' widths; nothing is
-// encoded on trial. Threads: pure functions.
+// encoded on trial, and what cannot be the smallest any more is not looked at.
+// Threads: pure functions.
 #ifndef TSDB_INT_PACK_LAYOUT_H
 #define TSDB_INT_PACK_LAYOUT_H
 
@@ -24,9 +25,10 @@ struct residual_layout {
     enum residual_map map;
 };
 
-// The smallest layout of signed residuals whose minimum is base; of unsigned ones.
-struct residual_layout residual_layout_signed(const i64 *values, u32 count, i64 base);
-struct residual_layout residual_layout_plain(const u64 *values, u32 count);
+// The smallest layout of signed residuals whose minimum is base; of unsigned ones. below: one that
+// is not smaller than this is of no use, and need not be the smallest; its bytes are true.
+struct residual_layout residual_layout_signed(const i64 *values, u32 count, i64 base, size_t below);
+struct residual_layout residual_layout_plain(const u64 *values, u32 count, size_t below);
 void residual_write(const struct residual_layout *l, const i64 *values, u32 count, struct buf *out);
 
 #endif
