@@ -2,23 +2,15 @@
 //
 //   row of the series ─► last cell ─► cell before ─► … (28 bytes of tokens each)
 //
-// A value is told by what changed: nothing (counted beside the chunk, so that no cell is touched
-// until it moves again), a small difference of integers or of decimals at the chunk's exponent, or
-// the bits that differ. Adding a value is O(1) and needs only the value before it; every form is
-// verified while it is chosen, so what comes out is what went in, bit for bit. Cells have one size,
-// so that whatever a sealed chunk gave back serves the next one, whichever series that is.
-//
-//   00-7F  the value before again, 1 … 128 times          80-BF  14-bit difference (1 byte follows)
-//   C0-DF  5-bit difference    E0-EF  20-bit difference (2 follow)    F0-F7  1 … 8 bytes follow
-//   F8     exponent and a whole integer     F9  eight raw bytes       FA     new shift
-//   FB     rows passed over                 FC-FE  the lowest 5, 6, 7 bytes of the XOR
-//
-// Differences are zigzag, of integers shifted right; F8 sets the shift to zero.
+// Adding a value is O(1) and needs only the value before it. What the tokens say stands in
+// head_tokens.h. Cells have one size, so that whatever a sealed chunk gave back serves the next
+// one, whichever series that is.
 // Memory: cells of 32 bytes in blocks, which are kept until they are trimmed.
 // Threads: guarded by the shard's lock; the functions on copied bytes are pure.
 #ifndef TSDB_HEAD_OPEN_H
 #define TSDB_HEAD_OPEN_H
 
+#include "tsdb/head_tokens.h"
 #include "tsdb/head_window.h"
 
 #define CELL_BYTES     28U
@@ -96,9 +88,5 @@ static inline bool open_chunk_gaps(const struct open_chunk *o)
 {
     return o->n != o->last - o->first + 1;
 }
-
-// Writes n values from copied tokens, and, unless NULL, the bits of their rows (PRESENCE_BYTES,
-// zeroed by the caller) counted from `first`.
-void open_tokens_decode(str tokens, u32 n, f64 *values, u8 *present, u32 first);
 
 #endif

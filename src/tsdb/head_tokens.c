@@ -1,0 +1,164 @@
+#include "tsdb/head_tokens.h"
+
+#include "base/bits.h"
+#include "tsdb/chunk_form.h"
+
+// What a reader of tokens knows. Threads: owned.
+struct token_state {
+    const u8 *at;
+    const u8 *end;
+    u64 bits;
+    i64 whole;
+    u32 exponent;
+    u32 shift;
+};
+
+static inline u64 low_get(struct token_state *s, u32 bytes)
+{
+    u64 v = 0;
+    CHECK((size_t)(s->end - s->at) >= bytes); // Ours, in memory.
+    memcpy(&v, s->at, bytes);
+    s->at += bytes;
+    return v;
+}
+
+static inline void difference_get(struct token_state *s, u64 z)
+{
+    s->whole += (i64)((u64)bits_unzigzag(z) << s->shift);
+    f64 v = s->exponent == 0 ? (f64)s->whole : (f64)s->whole / chunk_pow10[s->exponent];
+    s->bits = bits_of_f64(v);
+}
+
+// A token that changes the value; false: it said something else about the next one.
+static inline __attribute__((always_inline)) bool value_get(struct token_state *s, u8 token)
+{
+    if (token < TOKEN_5) {
+        difference_get(s, (u64)(token & 0x3fU) << 8 | low_get(s, 1));
+    } else if (token < TOKEN_20) {
+        difference_get(s, token & 0x1fU);
+    } else if (token < TOKEN_BYTES) {
+        difference_get(s, (u64)(token & 0x0fU) << 16 | low_get(s, 2));
+    } else if (token < TOKEN_WHOLE) {
+        difference_get(s, low_get(s, token - TOKEN_BYTES + 1U));
+    } else if (token == TOKEN_WHOLE) {
+        u64 how = low_get(s, 1);
+        s->exponent = (u32)how & 31U;
+        s->shift = 0;
+        s->whole = 0;
+        CHECK(s->exponent <= EXPONENT_MAX);
+        difference_get(s, low_get(s, (u32)how >> 5));
+    } else if (token == TOKEN_RAW) {
+        s->bits = low_get(s, 8);
+    } else if (token == TOKEN_SHIFT) {
+        s->shift = (u32)low_get(s, 1);
+        return false;
+    } else {
+        s->bits ^= low_get(s, token - TOKEN_XOR + 5U);
+    }
+    return true;
+}
+
+// The bits of a difference of a run of small ones, and how many bytes it takes.
+static inline u64 small_get(const u8 *at, u32 *bytes)
+{
+    const u32 wide = at[0] < TOKEN_5;
+    *bytes = 1 + wide;
+    return wide ? (u64)(at[0] & 0x3fU) << 8 | at[1] : at[0] & 0x1fU;
+}
+
+static inline i64 difference_of(u64 z, u32 shift)
+{
+    return (i64)((u64)bits_unzigzag(z) << shift);
+}
+
+// As long as four tokens of two bytes follow each other: what is one does not have to be known
+// before the next is read. How many values.
+static u32 wide_decode(struct token_state *s, u32 n, f64 *values)
+{
+    const u8 *at = s->at;
+    const u32 shift = s->shift;
+    i64 whole = s->whole;
+    u32 k = 0;
+    for (u64 four; n - k >= 4 && s->end - at >= 8; at += 8, k += 4) {
+        memcpy(&four, at, sizeof(four));
+        if ((four & 0x00c000c000c000c0) != 0x0080008000800080) {
+            break;
+        }
+        const i64 one = whole + difference_of((four & 0x3f) << 8 | (four >> 8 & 0xff), shift);
+        const i64 two = difference_of((four >> 16 & 0x3f) << 8 | (four >> 24 & 0xff), shift) + one;
+        const i64 three =
+            difference_of((four >> 32 & 0x3f) << 8 | (four >> 40 & 0xff), shift) + two;
+        whole = difference_of((four >> 48 & 0x3f) << 8 | (four >> 56 & 0xff), shift) + three;
+        values[k] = (f64)one;
+        values[k + 1] = (f64)two;
+        values[k + 2] = (f64)three;
+        values[k + 3] = (f64)whole;
+    }
+    s->at = at;
+    s->whole = whole;
+    return k;
+}
+
+static inline bool is_small(const struct token_state *s)
+{
+    return s->at < s->end && s->at[0] >= TOKEN_14 && s->at[0] < TOKEN_20;
+}
+
+// Small differences one after the other, at least one of them; how many. They are most of what a
+// chunk that moves is made of, so whatever stays the same meanwhile is looked at once.
+static u32 differences_decode(struct token_state *s, u32 n, f64 *values)
+{
+    const u32 shift = s->shift;
+    const f64 power = chunk_pow10[s->exponent];
+    u32 k = 0;
+    u32 bytes;
+    while (is_small(s)) {
+        k += wide_decode(s, n - k, values + k);
+        for (u32 i = 0; i < 4 && is_small(s); i++, k++) {
+            CHECK(k < n && s->end - s->at > (s->at[0] < TOKEN_5)); // Ours, in memory.
+            s->whole += difference_of(small_get(s->at, &bytes), shift);
+            values[k] = (f64)s->whole;
+            s->at += bytes;
+        }
+    }
+    // What the last one says is known to the next token as bits, so it is divided like the others.
+    for (u32 i = 0; s->exponent > 0 && i < k; i++) {
+        values[i] /= power;
+    }
+    s->bits = bits_of_f64(values[k - 1]);
+    return k;
+}
+
+void open_tokens_decode(str tokens, u32 n, f64 *values, u8 *present, u32 first)
+{
+    const u8 *start = (const u8 *)tokens.ptr;
+    struct token_state s = {.at = start, .end = start + tokens.len};
+    u32 row = first;
+    u32 k = 0;
+    while (s.at < s.end) {
+        u8 token = *s.at++;
+        u32 times = 1;
+        if (token == TOKEN_GAP) {
+            row += (u32)low_get(&s, 1);
+            continue;
+        }
+        if (token >= TOKEN_14 && token < TOKEN_20 && !present) { // By far the most.
+            s.at--;
+            k += differences_decode(&s, n - k, values + k);
+            continue;
+        }
+        if (token < TOKEN_14) {
+            times = token + 1U;
+        } else if (!value_get(&s, token)) {
+            continue;
+        }
+        CHECK(times <= n - k);
+        for (; times > 0; times--, row++) {
+            values[k++] = f64_of_bits(s.bits);
+            if (present) {
+                present[row / 8] |= (u8)(1U << (row % 8));
+            }
+        }
+    }
+    CHECK(k == n);
+}

@@ -1,0 +1,36 @@
+// head_tokens.h: what the tokens of an open chunk say, and reading them.
+//
+// A value is told by what changed: nothing (counted beside the chunk, so that no cell is touched
+// until it moves again), a small difference of integers or of decimals at the chunk's exponent, or
+// the bits that differ. Every form is verified while it is chosen, so what comes out is what went
+// in, bit for bit.
+//
+//   00-7F  the value before again, 1 … 128 times          80-BF  14-bit difference (1 byte follows)
+//   C0-DF  5-bit difference    E0-EF  20-bit difference (2 follow)    F0-F7  1 … 8 bytes follow
+//   F8     exponent and a whole integer     F9  eight raw bytes       FA     new shift
+//   FB     rows passed over                 FC-FE  the lowest 5, 6, 7 bytes of the XOR
+//
+// Differences are zigzag, of integers shifted right; F8 sets the shift to zero.
+// Cost: O(bytes and values). Threads: pure functions.
+#ifndef TSDB_HEAD_TOKENS_H
+#define TSDB_HEAD_TOKENS_H
+
+#include "base/base.h"
+
+enum token {
+    TOKEN_14 = 0x80,
+    TOKEN_5 = 0xC0,
+    TOKEN_20 = 0xE0,
+    TOKEN_BYTES = 0xF0,
+    TOKEN_WHOLE = 0xF8,
+    TOKEN_RAW = 0xF9,
+    TOKEN_SHIFT = 0xFA,
+    TOKEN_GAP = 0xFB,
+    TOKEN_XOR = 0xFC, // And the lowest 5 bytes; one more for each of the next two.
+};
+
+// Writes n values from copied tokens, and, unless NULL, the bits of their rows (PRESENCE_BYTES,
+// zeroed by the caller) counted from `first`.
+void open_tokens_decode(str tokens, u32 n, f64 *values, u8 *present, u32 first);
+
+#endif
