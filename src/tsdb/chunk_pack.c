@@ -147,24 +147,27 @@ static u32 exponent_smallest(f64 v, u32 from)
     return EXPONENT_MAX + 1;
 }
 
-// The smallest exponent above a's under which one of the values that do not fit now does.
+static u32 exceptions_allowed(u32 n)
+{
+    return MAX(1, n / 20);
+}
+
+// The smallest exponent above a's under which one of the values that do not fit now does. None once
+// more values than may be exceptions fit no exponent: most that are no decimals are told by few.
 static u32 exponent_raised(const struct attempt *a, const f64 *values, u32 first_bad, u32 n)
 {
-    for (u32 i = first_bad; i < n; i++) {
+    u32 hopeless = 0;
+    for (u32 i = first_bad; i < n && hopeless <= exceptions_allowed(n); i++) {
         i64 ignored;
         if (!dec_of_value(values[i], a->exponent, &ignored)) {
             const u32 raised = exponent_smallest(values[i], a->exponent + 1);
             if (raised <= EXPONENT_MAX) {
                 return raised;
             }
+            hopeless++;
         }
     }
     return EXPONENT_MAX + 1;
-}
-
-static u32 exceptions_allowed(u32 n)
-{
-    return MAX(1, n / 20);
 }
 
 // Looks for the exponent under which all but one in 20 values are decimals. An exponent that fits
@@ -208,12 +211,13 @@ static void exceptions_write(const struct attempt *a, const f64 *values, u32 n, 
     }
 }
 
-// Bits of the integers and corrections of a few values under this exponent.
-static u64 ulp_cost(const f64 *values, u32 n, u32 exponent)
+// Bits of the integers and corrections of a few values under this exponent, or some that are more
+// than `most`.
+static u64 ulp_cost(const f64 *values, u32 n, u32 exponent, u64 most)
 {
     u64 bits = 0;
     i64 before = 0;
-    for (u32 i = 0; i < n; i++) {
+    for (u32 i = 0; i < n && bits <= most; i++) {
         i64 decimal;
         i64 ulps;
         if (!ulp_of_value(values[i], exponent, &decimal, &ulps)) {
@@ -233,9 +237,10 @@ static bool attempt_ulp(struct attempt *a, const f64 *values, u32 n)
     u64 best = UINT64_MAX;
     u32 ignored;
     a->transform = TRANSFORM_ULP;
-    for (u32 e = 0; e <= EXPONENT_MAX; e++) {
-        const u64 cost = ulp_cost(values, MIN(n, ULP_SAMPLE), e);
-        if (cost < best) {
+    // From the largest down, under which corrections are mostly small: the others cost more soon.
+    for (u32 e = EXPONENT_MAX + 1; e-- > 0;) {
+        const u64 cost = ulp_cost(values, MIN(n, ULP_SAMPLE), e, best);
+        if (cost <= best) { // The smallest of several.
             best = cost;
             a->exponent = e;
         }
@@ -343,6 +348,18 @@ void chunk_pack_encode(const f64 *values, u32 n, struct buf *out)
     } else {
         smallest_write(&a, decimal, values, n, out);
     }
+}
+
+void chunk_pack_whole(const i64 *ints, u32 n, u32 exponent, struct buf *out)
+{
+    const size_t at = out->len;
+    CHECK(n >= 1 && n <= CHUNK_VALUES_MAX && exponent <= EXPONENT_MAX);
+    buf_byte(out, 0);
+    if (exponent > 0) {
+        buf_byte(out, (u8)exponent);
+    }
+    first_byte_put(out, at, exponent > 0 ? TRANSFORM_DEC : TRANSFORM_INT,
+                   int_pack_encode(ints, n, out));
 }
 
 // ---- reading ----
