@@ -22,6 +22,10 @@ struct error;
 #define CHUNK_VALUES_MAX 480
 
 void chunk_pack_encode(const f64 *values, u32 n, struct buf *out); // 1 ≤ n ≤ CHUNK_VALUES_MAX
+// The same bytes for values that are known to be whole numbers over a power of ten: values[i] is
+// ints[i] / 10^exponent bit for bit, no smaller exponent does for values[0], and each integer is
+// below 2^52. Of values that are all the same one is enough.
+void chunk_pack_whole(const i64 *ints, u32 n, u32 exponent, struct buf *out);
 // bytes must be exactly the chunk. ERR_CORRUPT if it contradicts itself; values then are undefined.
 bool chunk_pack_decode(str bytes, u32 n, f64 *values, struct error *e) MUST_USE;
 

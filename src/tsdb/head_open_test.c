@@ -1,10 +1,12 @@
 // head_open_test.c: open chunks give back what went in; so do sealed ones, from memory and files.
 #include "base/bits.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "base/test.h"
 #include "os/fs.h"
 #include "os/rng.h"
+#include "tsdb/chunk_pack.h"
 #include "tsdb/head_open.h"
 #include "tsdb/head_sealed.h"
 
@@ -57,6 +59,60 @@ static void chunk_fill(struct open_cells *c, struct open_chunk *o, struct rng *r
         values[(*n)++] = value;
         before = value;
     }
+}
+
+// What a chunk without gaps is packed to from its integers is what it is packed to from its values.
+// Returns how many integers it had.
+static u32 expect_same_packed(str tokens, const f64 *values, u32 n)
+{
+    i64 ints[ROWS_MAX];
+    u32 exponent;
+    struct buf whole;
+    struct buf plain;
+    const u32 count = open_tokens_whole(tokens, n, ints, &exponent);
+    assert_true(count == 0 || count == 1 || count == n);
+    buf_init(&whole, 1 << 14);
+    buf_init(&plain, 1 << 14);
+    chunk_pack_encode(values, n, &plain);
+    if (count > 0) {
+        chunk_pack_whole(ints, count, exponent, &whole);
+        assert_int_equal(whole.len, plain.len);
+        assert_memory_equal(whole.bytes, plain.bytes, plain.len);
+    }
+    buf_fini(&whole);
+    buf_fini(&plain);
+    return count;
+}
+
+TEST(head_open_chunks_are_packed_alike_from_integers_and_values)
+{
+    struct rng r;
+    struct open_cells c;
+    u32 counts[3] = {0};
+    rng_init(&r, 43);
+    open_cells_init(&c);
+    for (u32 round = 0; round < 40000; round++) {
+        struct open_chunk o = {0};
+        f64 in[ROWS_MAX];
+        u8 present[PRESENCE_BYTES] = {0};
+        u8 tokens[OPEN_BYTES_MAX];
+        u32 n;
+        chunk_fill(&c, &o, &r, in, present, &n);
+        if (n > 0) {
+            const str bytes = {(const char *)tokens, o.bytes};
+            open_chunk_copy(&c, &o, tokens);
+            if (open_chunk_gaps(&o)) {
+                i64 ints[ROWS_MAX];
+                u32 exponent;
+                assert_int_equal(open_tokens_whole(bytes, n, ints, &exponent), 0);
+            } else {
+                counts[MIN(2, expect_same_packed(bytes, in, n))]++;
+            }
+        }
+        open_chunk_reset(&c, &o);
+    }
+    assert_true(counts[0] > 500 && counts[1] > 500 && counts[2] > 500);
+    open_cells_fini(&c);
 }
 
 TEST(head_open_chunks_give_back_what_went_in)

@@ -71,14 +71,30 @@ static inline i64 difference_of(u64 z, u32 shift)
     return (i64)((u64)bits_unzigzag(z) << shift);
 }
 
+// Where what is read goes: as doubles or, if there are none, as integers. Which of them is known
+// where these functions are expanded. Threads: owned by the call.
+struct token_out {
+    f64 *values;
+    i64 *ints;
+};
+
+static inline __attribute__((always_inline)) void out_put(struct token_out to, u32 k, i64 whole)
+{
+    if (to.values) {
+        to.values[k] = (f64)whole;
+    } else {
+        to.ints[k] = whole;
+    }
+}
+
 // As long as four tokens of two bytes follow each other: what is one does not have to be known
-// before the next is read. How many values.
-static u32 wide_decode(struct token_state *s, u32 n, f64 *values)
+// before the next is read. From the k-th of n values on; returns behind which it stopped.
+static inline __attribute__((always_inline)) u32 wide_decode(struct token_state *s, u32 k, u32 n,
+                                                             struct token_out to)
 {
     const u8 *at = s->at;
     const u32 shift = s->shift;
     i64 whole = s->whole;
-    u32 k = 0;
     for (u64 four; n - k >= 4 && s->end - at >= 8; at += 8, k += 4) {
         memcpy(&four, at, sizeof(four));
         if ((four & 0x00c000c000c000c0) != 0x0080008000800080) {
@@ -89,10 +105,10 @@ static u32 wide_decode(struct token_state *s, u32 n, f64 *values)
         const i64 three =
             difference_of((four >> 32 & 0x3f) << 8 | (four >> 40 & 0xff), shift) + two;
         whole = difference_of((four >> 48 & 0x3f) << 8 | (four >> 56 & 0xff), shift) + three;
-        values[k] = (f64)one;
-        values[k + 1] = (f64)two;
-        values[k + 2] = (f64)three;
-        values[k + 3] = (f64)whole;
+        out_put(to, k, one);
+        out_put(to, k + 1, two);
+        out_put(to, k + 2, three);
+        out_put(to, k + 3, whole);
     }
     s->at = at;
     s->whole = whole;
@@ -104,23 +120,30 @@ static inline bool is_small(const struct token_state *s)
     return s->at < s->end && s->at[0] >= TOKEN_14 && s->at[0] < TOKEN_20;
 }
 
-// Small differences one after the other, at least one of them; how many. They are most of what a
-// chunk that moves is made of, so whatever stays the same meanwhile is looked at once.
-static u32 differences_decode(struct token_state *s, u32 n, f64 *values)
+// Small differences one after the other, as long as they come. They are most of what a chunk that
+// moves is made of, so whatever stays the same meanwhile is looked at once.
+static inline __attribute__((always_inline)) u32 small_decode(struct token_state *s, u32 k, u32 n,
+                                                              struct token_out to)
 {
     const u32 shift = s->shift;
-    const f64 power = chunk_pow10[s->exponent];
-    u32 k = 0;
     u32 bytes;
     while (is_small(s)) {
-        k += wide_decode(s, n - k, values + k);
+        k = wide_decode(s, k, n, to);
         for (u32 i = 0; i < 4 && is_small(s); i++, k++) {
             CHECK(k < n && s->end - s->at > (s->at[0] < TOKEN_5)); // Ours, in memory.
             s->whole += difference_of(small_get(s->at, &bytes), shift);
-            values[k] = (f64)s->whole;
+            out_put(to, k, s->whole);
             s->at += bytes;
         }
     }
+    return k;
+}
+
+// At least one of them; how many.
+static u32 differences_decode(struct token_state *s, u32 n, f64 *values)
+{
+    const f64 power = chunk_pow10[s->exponent];
+    const u32 k = small_decode(s, 0, n, (struct token_out){.values = values});
     // What the last one says is known to the next token as bits, so it is divided like the others.
     for (u32 i = 0; s->exponent > 0 && i < k; i++) {
         values[i] /= power;
@@ -161,4 +184,63 @@ void open_tokens_decode(str tokens, u32 n, f64 *values, u8 *present, u32 first)
         }
     }
     CHECK(k == n);
+}
+
+#define WHOLE_BITS_MAX 52U // Beyond, the packer rounds in another way.
+
+static bool are_below(const i64 *ints, u32 n)
+{
+    u64 all = 0;
+    for (u32 i = 0; i < n; i++) {
+        all |= (u64)(ints[i] ^ ints[i] >> 63);
+    }
+    return all >> WHOLE_BITS_MAX == 0;
+}
+
+// One more token of differences that are not small, of a shift or of repeats; false: another.
+static bool whole_token(struct token_state *s, u32 *k, u32 n, i64 *ints)
+{
+    const u8 token = *s->at++;
+    u32 times = 1;
+    if (token < TOKEN_14) {
+        times = token + 1U;
+    } else if (token < TOKEN_BYTES) {
+        s->whole += difference_of((u64)(token & 0x0fU) << 16 | low_get(s, 2), s->shift);
+    } else if (token < TOKEN_WHOLE) {
+        s->whole += difference_of(low_get(s, token - TOKEN_BYTES + 1U), s->shift);
+    } else if (token == TOKEN_SHIFT) {
+        s->shift = (u32)low_get(s, 1);
+        times = 0;
+    } else {
+        return false;
+    }
+    CHECK(times <= n - *k);
+    while (times-- > 0) {
+        ints[(*k)++] = s->whole;
+    }
+    return true;
+}
+
+u32 open_tokens_whole(str tokens, u32 n, i64 *ints, u32 *exponent)
+{
+    const u8 *start = (const u8 *)tokens.ptr;
+    struct token_state s = {.at = start, .end = start + tokens.len};
+    u32 k = 1;
+    if (s.at == s.end || *s.at++ != TOKEN_WHOLE || !value_get(&s, TOKEN_WHOLE)) {
+        return 0;
+    }
+    ints[0] = s.whole;
+    *exponent = s.exponent;
+    if (s.at == s.end || (s.end - s.at == 1 && *s.at < TOKEN_14)) {
+        return are_below(ints, 1); // It never moved.
+    }
+    while (s.at < s.end) {
+        if (is_small(&s)) {
+            k = small_decode(&s, k, n, (struct token_out){.ints = ints});
+        } else if (!whole_token(&s, &k, n, ints)) {
+            return 0;
+        }
+    }
+    CHECK(k == n);
+    return are_below(ints, n) ? n : 0;
 }

@@ -32,5 +32,9 @@ enum token {
 // Writes n values from copied tokens, and, unless NULL, the bits of their rows (PRESENCE_BYTES,
 // zeroed by the caller) counted from `first`.
 void open_tokens_decode(str tokens, u32 n, f64 *values, u8 *present, u32 first);
+// The n values as integers over 10^*exponent, if the tokens say so of all of them, no row is passed
+// over and each is below 2^52, as chunk_pack_whole wants them. Writes n of them and returns n, or
+// one and 1 if all are the same; 0: they do not.
+u32 open_tokens_whole(str tokens, u32 n, i64 *ints, u32 *exponent);
 
 #endif

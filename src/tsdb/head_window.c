@@ -1,11 +1,8 @@
 #include "tsdb/head_window.h"
 
 #include "base/arena.h"
-#include "base/buf.h"
-#include "tsdb/chunk_pack.h"
 
-#define ARENA_BYTES_MAX  ((size_t)1 << 40) // Admission bounds the head, not the arena.
-#define SEALED_BYTES_MAX ((size_t)ROWS_MAX * 16 + 64)
+#define ARENA_BYTES_MAX ((size_t)1 << 40) // Admission bounds the head, not the arena.
 
 struct head_window *window_new(i64 start_ms, i64 end_ms)
 {
@@ -122,23 +119,18 @@ u32 *window_chunk_place(struct head_window *w, u32 ordinal)
     return &w->chunks[page][ordinal % WINDOW_PAGE];
 }
 
-void window_seal(struct head_window *w, u32 ordinal, const struct window_values *v)
+void window_seal(struct head_window *w, u32 ordinal, const struct window_chunk *c)
 {
-    CHECK(!w->frozen && v->segment->window == w && v->n > 0);
-    struct buf packed;
-    buf_init(&packed, SEALED_BYTES_MAX);
-    chunk_pack_encode(v->values, v->n, &packed);
-    CHECK(buf_ok(&packed));
+    CHECK(!w->frozen && c->segment->window == w && c->n > 0);
     u32 *place = window_chunk_place(w, ordinal);
-    struct sealed_new c = {.segment = v->segment->index,
-                           .packed = buf_get(&packed),
-                           .present = v->present,
+    struct sealed_new s = {.segment = c->segment->index,
+                           .packed = c->packed,
+                           .present = c->present,
                            .older = *place,
-                           .n = v->n,
-                           .first = v->first,
-                           .last = v->last};
-    *place = sealed_add(&w->sealed, &c);
-    buf_fini(&packed);
+                           .n = c->n,
+                           .first = c->first,
+                           .last = c->last};
+    *place = sealed_add(&w->sealed, &s);
 }
 
 struct late_run *window_late(const struct head_window *w, u32 ordinal)

@@ -94,15 +94,15 @@ u32 window_chunk(const struct head_window *w, u32 ordinal); // Position of the n
 // Where the position of a series' newest chunk stands; made if it is not there.
 u32 *window_chunk_place(struct head_window *w, u32 ordinal);
 // A chunk about to be sealed. Threads: owned by the call.
-struct window_values {
+struct window_chunk {
     struct segment *segment;
-    const f64 *values;
+    str packed;
     const u8 *present; // Bits by row; NULL = every row from first to last.
     u8 n;
     u8 first;
     u8 last;
 };
-void window_seal(struct head_window *w, u32 ordinal, const struct window_values *v);
+void window_seal(struct head_window *w, u32 ordinal, const struct window_chunk *c);
 
 struct late_run *window_late(const struct head_window *w, u32 ordinal); // NULL if none.
 void window_late_drop(struct head_window *w, u32 ordinal);              // Its late samples.

@@ -174,33 +174,19 @@ static bool chunks_find(const struct head_window *w, u32 ordinal, i64 t, f64 *va
     return false;
 }
 
-// An open chunk as values. Threads: owned by the call.
-struct open_values {
-    f64 values[ROWS_MAX];
-    u8 present[PRESENCE_BYTES];
-};
-
-// present: or only the values, which is quicker.
-static void open_values_get(const struct head *h, const struct open_chunk *o, bool present,
-                            struct open_values *v)
-{
-    UNINIT u8 tokens[OPEN_BYTES_MAX];
-    memset(v->present, 0, sizeof(v->present));
-    open_chunk_copy(&h->cells, o, tokens);
-    open_tokens_decode((str){(const char *)tokens, o->bytes}, o->n, v->values,
-                       present ? v->present : NULL, o->first);
-}
-
 static bool open_find(const struct head *h, u32 ordinal, i64 t, f64 *value)
 {
-    struct open_values v;
+    UNINIT u8 tokens[OPEN_BYTES_MAX];
+    UNINIT f64 values[ROWS_MAX];
+    u8 present[PRESENCE_BYTES] = {0};
     const struct open_chunk *o = &h->rows[ordinal].open;
     int row = o->segment && o->n > 0 ? segment_row(o->segment, t) : -1;
     if (row < 0) {
         return false;
     }
-    open_values_get(h, o, true, &v);
-    return rows_value(v.present, o->first, o->last, v.values, (u32)row, value);
+    open_chunk_copy(&h->cells, o, tokens);
+    open_tokens_decode((str){(const char *)tokens, o->bytes}, o->n, values, present, o->first);
+    return rows_value(present, o->first, o->last, values, (u32)row, value);
 }
 
 bool head_stored_find(const struct head *h, const struct head_plan *plan, u32 ordinal, i64 t,
@@ -384,24 +370,6 @@ void head_unplan(struct head *h, struct head_plan *plan)
         lock_drop(&h->lock);
     }
     plan_empty(plan);
-}
-
-void head_seal(struct head *h, u32 ordinal)
-{
-    struct open_chunk *o = &h->rows[ordinal].open;
-    if (o->segment && o->n > 0) {
-        UNINIT struct open_values v;
-        const bool gaps = open_chunk_gaps(o);
-        open_values_get(h, o, gaps, &v);
-        struct window_values w = {.segment = o->segment,
-                                  .values = v.values,
-                                  .present = gaps ? v.present : NULL,
-                                  .n = o->n,
-                                  .first = o->first,
-                                  .last = o->last};
-        window_seal(o->segment->window, ordinal, &w);
-    }
-    open_chunk_reset(&h->cells, o);
 }
 
 // Groups begin a window with fewer rows, each with another part of them, so that their series are
@@ -606,32 +574,4 @@ void head_apply(struct head *h, struct head_plan *plan)
     }
     lock_drop(&h->lock);
     plan_empty(plan);
-}
-
-void head_freeze(struct head *h, i64 floor)
-{
-    head_turn_take(h);
-    lock_take(&h->lock);
-    h->t_floor = MAX(h->t_floor, floor);
-    lock_drop(&h->lock);
-    u32 from = 0;
-    while (from < h->count) {
-        lock_take(&h->lock);
-        u32 to = MIN(h->count, from + HEAD_SLICE);
-        for (u32 i = from; i < to; i++) {
-            if (h->rows[i].open.segment && h->rows[i].open.segment->window->end_ms <= floor) {
-                head_seal(h, i);
-            }
-        }
-        lock_drop(&h->lock);
-        from = to;
-        head_turn_drop(h); // Let writers in between slices.
-        head_turn_take(h);
-    }
-    lock_take(&h->lock);
-    for (u32 i = 0; i < h->window_count && h->windows[i]->end_ms <= floor; i++) {
-        h->windows[i]->frozen = true;
-    }
-    lock_drop(&h->lock);
-    head_turn_drop(h);
 }
