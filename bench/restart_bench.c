@@ -54,7 +54,8 @@ static NO_RETURN void die(const char *what, const struct error *e)
 static void store_open(struct bench *b)
 {
     struct error e = {0};
-    const struct tsdb_opts opts = {.fs = fs_real(), .clk = b->clk, .rng = &b->rng, .dir = b->dir};
+    const struct tsdb_opts opts = {
+        .fs = fs_real(), .clk = b->clk, .rng = &b->rng, .dir = b->dir, .start_thread = true};
     b->db = tsdb_open(&opts, &e);
     if (!b->db) {
         die(b->dir, &e);

@@ -123,7 +123,8 @@ bool server_start_storage(struct server *s, struct error *e)
         .exemplar_bytes_max = memory_pool_bytes(server_memory_limit(o), POOL_EXEMPLARS),
         .log_bytes_max = memory_pool_bytes(server_memory_limit(o), POOL_LOG),
         .ballast_bytes = BALLAST_BYTES,
-        .wal_thread = true};
+        .wal_thread = true,
+        .start_thread = true};
     s->db = tsdb_open(&db, e);
     return s->db != NULL;
 }

@@ -76,10 +76,17 @@ bool head_image_open(struct fs *fs, const char *dir, const struct head *h, struc
                      struct head_image_file *out, struct error *e) MUST_USE;
 void head_image_close(struct head_image_file *f); // Accepts zeroed.
 
-// Fills an empty head, whose t_floor is set: what lies below it is left out. The sink gets what
-// belongs to no series. On failure the head is to be thrown away.
-bool head_image_load(const struct head_image_file *f, const char *spill_dir, struct head *h,
-                     struct wal_sink sink, struct error *e) MUST_USE;
+// Where an image goes. Threads: a value.
+struct head_image_target {
+    struct head *head; // Empty; its t_floor is set: what lies below it is left out.
+    const char *spill_dir;
+    struct wal_sink sink; // Gets what belongs to no series.
+    bool threaded;        // A thread of its own may take part; it has ended afterwards.
+};
+// On failure the head is to be thrown away. What comes out and what it says does not depend on
+// `threaded`.
+bool head_image_load(const struct head_image_file *f, const struct head_image_target *to,
+                     struct error *e) MUST_USE;
 void head_image_remove(struct fs *fs, const char *dir);
 
 #endif

@@ -232,7 +232,8 @@ static bool image_load(struct fs *fs, struct head *h, struct error *e)
     const struct wal_sink sink = {.metadata = on_metadata, .exemplar = on_exemplar};
     bool ok = head_image_open(fs, "/w", h, a, &f, e);
     if (ok) {
-        ok = head_image_load(&f, "/h", h, sink, e);
+        const struct head_image_target to = {.head = h, .spill_dir = "/h", .sink = sink};
+        ok = head_image_load(&f, &to, e);
         head_image_close(&f);
     }
     arena_free(a);

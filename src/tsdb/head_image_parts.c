@@ -434,7 +434,7 @@ bool image_series_get(struct image_parts_in *p, str payload)
         ok = dec_ok(&d) && step < p->slots_max && (i == 0 || step > 0) && target - 1 < p->count &&
              own - 1 < p->count;
         ordinal += step;
-        ok = ok && ordinal < p->slots_max;
+        ok = ok && ordinal >= p->slots_min && ordinal < p->slots_max;
         if (ok && ((i64)target != run.target || run.n == IMAGE_SLICE_MAX)) {
             ok = run_end(p, &run);
             run.target = (i64)target;

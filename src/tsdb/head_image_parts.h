@@ -38,7 +38,8 @@ struct image_part;
 // Threads: owned by the reader.
 struct image_parts_in {
     struct head *head;
-    u32 slots_max; // No ordinal at or above it is believed.
+    u32 slots_max; // No ordinal at or above it is believed,
+    u32 slots_min; // and none below it: of an earlier slice.
     str *names;
     u32 name_count;
     u32 name_cap;

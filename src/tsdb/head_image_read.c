@@ -1,23 +1,31 @@
-// head_image_read.c: a head image as a head. First the windows, which stand behind the series in
-// the file, then the series.
+// head_image_read.c: a head image as a head: its frame, then series and rows in step.
+//
+// Rows of a slice are taken in once its series are in the table. Where a thread helps it takes them
+// in, after the windows, which stand behind them in the file, while the caller makes the series of
+// the next slices:
+//   caller   │ series 1 │ series 2 │ series 3 │ …
+//   thread   │ windows       │ rows 1 │ rows 2 │ …
 #include "base/arena.h"
 #include "base/dec.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "tsdb/chunk_pack.h"
+#include "os/thr.h"
 #include "tsdb/head.h"
 #include "tsdb/head_cold.h"
 #include "tsdb/head_image.h"
 #include "tsdb/head_image_form.h"
 #include "tsdb/head_image_parts.h"
+#include "tsdb/head_image_rows.h"
 #include "tsdb/head_restore.h"
-#include "tsdb/head_spill.h"
 
 #include <stdio.h>
 
-#define SCRATCH_BYTES_MAX ((size_t)64 << 20)
-#define ROW_BYTES_MIN     12 // Of a series in a record of rows.
-#define PARTS_MAX         ((u64)SEALED_EXTENTS_MAX)
+#define ROW_BYTES_MIN 12 // Of a series in a record of rows.
+#ifdef TIDEMARK_SMALL
+#    define SLICES_AT_ONCE 1U
+#else
+#    define SLICES_AT_ONCE 8U // Of 256 series: told to who takes in their rows.
+#endif
 
 static bool corrupt(struct error *e, const char *what)
 {
@@ -148,424 +156,249 @@ void head_image_close(struct head_image_file *f)
     *f = (struct head_image_file){0};
 }
 
-// What is known of the window being read, and of all. Threads: owned by the call.
-struct image_reader {
+// The two halves of a load: series, with their labels, and rows, which follow in their own thread
+// if there is one. Threads: series, parts and decoder owned by the caller; rows and rows_error by
+// whoever follows; the rest guarded by the lock.
+struct image_load {
     const struct head_image_file *file;
-    const char *spill_dir;
     struct head *head;
     struct wal_sink sink;
     struct wal_decoder decoder;
     struct image_parts_in parts;
-    struct arena *scratch;
-    // Of the window being read.
-    struct head_window *window; // NULL: blocks hold it.
-    bool skipped;
-    u32 segments;
-    u32 extents;
-    u64 chunks;
-    u32 boxes;
-    u32 series;
+    u32 slots_max;
+    u32 at; // The record being read.
+    struct image_rows rows;
+    struct error rows_error;
+    struct thr *thread; // NULL: the caller follows itself.
+    struct lock lock;
+    struct cond moved;
+    u32 known;  // Records of which the series are in the table,
+    u32 slots;  // and up to where; it stands still meanwhile.
+    u32 taken;  // Records of which the rows are.
+    bool ended; // No more records become known.
+    bool failed;
 };
 
-// Everything that the record of a window promised is there, and chunks speak of rows that are.
-static bool window_whole(const struct image_reader *r, struct error *e)
+// Of all records before the one at hand.
+static void known_tell(struct image_load *l, bool ended)
 {
-    const struct head_window *w = r->window;
-    u64 place = 0;
-    u64 n = 0;
-    u64 end = 0; // Of the chunk before: one of the same series lies before it.
-    if (!w) {
-        return true;
-    }
-    if (w->segment_count != r->segments || w->sealed.extents != r->extents ||
-        w->boxes.count != r->boxes) {
-        return corrupt(e, "windows");
-    }
-    for (const struct sealed *c; (c = sealed_walk(&w->sealed, &place)) != NULL; n++) {
-        u32 rows = (u32)c->last - c->first + 1;
-        if (c->segment >= w->segment_count || c->first > c->last ||
-            c->last >= window_segment_at(w, c->segment)->n || c->n == 0 || c->n > rows ||
-            c->older > end / 8) {
-            return corrupt(e, "sealed chunks");
-        }
-        end = place;
-    }
-    return n == r->chunks ? true : corrupt(e, "sealed chunks");
+    lock_take(&l->lock);
+    l->known = l->at;
+    l->slots = l->head->count;
+    l->ended = ended;
+    cond_broadcast(&l->moved);
+    lock_drop(&l->lock);
 }
 
-static bool parts_get(struct image_reader *r, struct dec *d, struct error *e)
+// false: rows stopped at something.
+static bool rows_wait(struct image_load *l, u32 records)
 {
-    struct head_window *w = r->window;
-    char stem[400];
-    u64 n = dec_varint(d);
-    u32 before = 0;
-    if (n > PARTS_MAX) {
-        return corrupt(e, "files");
+    lock_take(&l->lock);
+    while (!l->failed && l->taken < records) {
+        cond_wait(&l->moved, &l->lock);
     }
-    for (u64 i = 0; i < n; i++) {
-        const struct sealed_part part = {
-            .number = (u32)dec_varint(d), .extents = (u32)dec_varint(d), .crc = dec_le32(d)};
-        if (!dec_ok(d) || part.extents == 0 || part.number == UINT32_MAX ||
-            (i > 0 && part.number <= before)) {
-            return corrupt(e, "files");
-        }
-        before = part.number;
-        if (!w) {
-            continue;
-        }
-        head_spill_stem(stem, r->spill_dir, r->head->id, w->start_ms);
-        if (!sealed_load_file(&w->sealed, r->file->fs, stem, &part, e)) {
-            return false;
-        }
-    }
-    return dec_ok(d) && dec_left(d) == 0 ? true : corrupt(e, "files");
+    const bool ok = !l->failed;
+    lock_drop(&l->lock);
+    return ok;
 }
 
-static bool window_begin(struct image_reader *r, str payload, struct error *e)
+// How many records are known, more than there were; the same: there will be no more.
+static u32 known_wait(struct image_load *l, u32 taken)
 {
-    struct head *h = r->head;
-    struct dec d = dec_of(payload);
-    if (!window_whole(r, e)) {
-        return false;
+    lock_take(&l->lock);
+    l->taken = taken;
+    cond_broadcast(&l->moved);
+    while (!l->ended && l->known == taken) {
+        cond_wait(&l->moved, &l->lock);
     }
-    i64 number = dec_varsint(&d);
-    r->segments = (u32)dec_varint(&d);
-    r->extents = (u32)dec_varint(&d);
-    r->chunks = dec_varint(&d);
-    r->boxes = (u32)dec_varint(&d);
-    r->window = NULL;
-    r->skipped = true;
-    i64 start;
-    i64 end;
-    if (!dec_ok(&d) || __builtin_mul_overflow(number, h->range_ms, &start) ||
-        __builtin_add_overflow(start, h->range_ms, &end)) {
-        return corrupt(e, "windows");
-    }
-    if (end <= h->t_floor) {
-        return parts_get(r, &d, e);
-    }
-    if (start < h->t_floor) {
-        return err_set(e, ERR_UNSUPPORTED, "blocks end inside a window of a head image");
-    }
-    if (h->window_count == HEAD_WINDOWS_MAX ||
-        (h->window_count > 0 && h->windows[h->window_count - 1]->start_ms >= start)) {
-        return corrupt(e, "windows");
-    }
-    r->skipped = false;
-    r->window = window_new(start, end);
-    r->window->boxes.held = &h->limits->box_bytes[h->id];
-    h->windows[h->window_count++] = r->window;
-    return parts_get(r, &d, e);
+    const u32 known = l->known;
+    l->rows.slots = l->slots;
+    lock_drop(&l->lock);
+    return known;
 }
 
-static bool segment_get(struct image_reader *r, struct dec *d)
-{
-    struct head_window *w = r->window;
-    bool shared = dec_u8(d) != 0;
-    u64 n = dec_varint(d);
-    if (!dec_ok(d) || n > ROWS_MAX || w->segment_count == r->segments) {
-        return false;
-    }
-    struct segment *s =
-        window_segment(w, ++r->head->segment_id, shared ? SEGMENT_OF_IMAGE : 0, MAX(1U, (u32)n));
-    u64 t = 0;
-    u64 step = 0;
-    for (u32 i = 0; i < n; i++) {
-        u64 more = (u64)dec_varsint(d) + step;
-        i64 at = (i64)(t + more);
-        if (at < w->start_ms || at >= w->end_ms || (i > 0 && at <= s->t[i - 1])) {
-            return false;
-        }
-        step = i > 0 ? more : 0;
-        t = (u64)at;
-        s->t[i] = at;
-    }
-    s->n = (u16)n;
-    return true;
-}
-
-static bool times_get(struct image_reader *r, str payload)
-{
-    struct dec d = dec_of(payload);
-    u64 n = dec_varint(&d);
-    bool ok = true;
-    for (u64 i = 0; ok && i < n; i++) {
-        ok = segment_get(r, &d);
-    }
-    return ok && dec_ok(&d) && dec_left(&d) == 0;
-}
-
-static bool extent_get(struct image_reader *r, str payload)
-{
-    struct sealed_store *s = &r->window->sealed;
-    // Only the last may be filled in part, by whole units.
-    if (s->extents >= r->extents || payload.len > EXTENT_BYTES || payload.len % 8 != 0 ||
-        (payload.len < EXTENT_BYTES && s->extents + 1 != r->extents)) {
-        return false;
-    }
-    sealed_load_extent(s, payload);
-    s->chunks = r->chunks;
-    return true;
-}
-
-static bool window_part(struct image_reader *r, const struct image_record *record, struct error *e)
-{
-    if (r->skipped) {
-        return true;
-    }
-    if (!r->window) {
-        return corrupt(e, "windows");
-    }
-    switch (record->kind) {
-    case WAL_IMAGE_TIMES:
-        return times_get(r, record->payload) || corrupt(e, "times");
-    case WAL_IMAGE_EXTENT:
-        return extent_get(r, record->payload) || corrupt(e, "sealed chunks");
-    default:
-        return (r->window->boxes.count < r->boxes &&
-                box_store_load(&r->window->boxes, record->payload, r->scratch)) ||
-               corrupt(e, "histograms");
-    }
-}
-
-static bool windows_get(struct image_reader *r, struct error *e)
+static bool records_follow(struct image_load *l, u32 from, u32 to)
 {
     bool ok = true;
-    for (u32 i = 0; ok && i < r->file->record_count; i++) {
-        const struct image_record *record = &r->file->records[i];
-        switch (record->kind) {
-        case WAL_IMAGE_WINDOW:
-            ok = window_begin(r, record->payload, e);
-            break;
-        case WAL_IMAGE_TIMES:
-        case WAL_IMAGE_EXTENT:
-        case WAL_IMAGE_BOXES:
-            ok = window_part(r, record, e);
-            break;
-        default:
-            break;
-        }
+    for (u32 i = from; ok && i < to; i++) {
+        ok = image_rows_get(&l->rows, &l->file->records[i], &l->rows_error);
     }
-    return ok && window_whole(r, e);
+    return ok;
 }
 
-// *out: NULL if blocks hold that window. false: there is none such.
-static bool window_of(const struct image_reader *r, i64 number, struct head_window **out)
+static void rows_follow(void *arg)
 {
-    i64 start;
-    *out = NULL;
-    if (__builtin_mul_overflow(number, r->head->range_ms, &start)) {
-        return false;
+    struct image_load *l = arg;
+    bool ok = image_rows_windows(&l->rows, &l->rows_error);
+    bool more = ok;
+    u32 taken = 0;
+    while (more) {
+        const u32 known = known_wait(l, taken);
+        more = known > taken;
+        ok = records_follow(l, taken, known);
+        more = more && ok;
+        taken = known;
     }
-    *out = start >= r->head->t_floor ? head_window_at(r->head, start) : NULL;
-    return *out || start < r->head->t_floor;
+    lock_take(&l->lock);
+    l->failed = !ok;
+    cond_broadcast(&l->moved);
+    lock_drop(&l->lock);
 }
 
-static bool positions_get(struct image_reader *r, struct dec *d, u32 ordinal, bool wanted)
+// A slot that went to a cold block. They come after all rows, and the table may have to move.
+static bool gone_set(struct image_load *l, u32 ordinal)
 {
-    u64 n = dec_varint(d);
-    for (u64 i = 0; i < n && dec_ok(d); i++) {
-        struct head_window *w;
-        i64 number = dec_varsint(d);
-        u64 position = dec_varint(d);
-        if (!dec_ok(d) || !window_of(r, number, &w)) {
-            return false;
-        }
-        if (w && wanted) {
-            // Every chunk of the store was walked: that one stands there is all there is to see.
-            if (position == SEALED_NONE || !sealed_within(&w->sealed, position) ||
-                !sealed_at(&w->sealed, (u32)position)) {
-                return false;
-            }
-            *window_chunk_place(w, ordinal) = (u32)position;
-        }
-    }
-    return dec_ok(d);
-}
-
-static bool presence_good(str bits, u32 n, u32 first, u32 last)
-{
-    const u8 *present = (const u8 *)bits.ptr;
-    u32 found = 0;
-    for (u32 row = first; row <= last && last < PRESENCE_BYTES * 8; row++) {
-        found += presence_has(present, row);
-    }
-    return found == n;
-}
-
-// The values that were open are one more sealed chunk.
-static bool open_get(struct image_reader *r, struct dec *d, u32 ordinal, bool wanted)
-{
-    struct head_window *w;
-    u32 n = dec_u8(d);
-    if (n == 0) {
-        return dec_ok(d);
-    }
-    i64 number = dec_varsint(d);
-    u64 segment = dec_varint(d);
-    u32 first = dec_u8(d);
-    u32 last = dec_u8(d);
-    bool gaps = last - first + 1 != n;
-    str present = dec_bytes(d, gaps ? PRESENCE_BYTES : 0);
-    str packed = dec_lenstr(d);
-    if (!dec_ok(d) || !window_of(r, number, &w) || first > last || n > last - first + 1 ||
-        (gaps && !presence_good(present, n, first, last))) {
-        return false;
-    }
-    if (!w || !wanted) {
-        return true;
-    }
-    UNINIT f64 values[ROWS_MAX];
-    if (segment >= w->segment_count || last >= window_segment_at(w, (u32)segment)->n ||
-        !chunk_pack_decode(packed, n, values, NULL)) {
-        return false;
-    }
-    u32 *place = window_chunk_place(w, ordinal);
-    const struct sealed_new c = {.segment = (u32)segment,
-                                 .packed = packed,
-                                 .present = gaps ? (const u8 *)present.ptr : NULL,
-                                 .older = *place,
-                                 .n = (u8)n,
-                                 .first = (u8)first,
-                                 .last = (u8)last};
-    *place = sealed_add(&w->sealed, &c);
-    return true;
-}
-
-static bool row_get(struct image_reader *r, struct dec *d, u32 ordinal)
-{
-    struct head *h = r->head;
-    i64 t_last = dec_varsint(d);
-    f64 v_last = dec_f64(d);
-    // What blocks hold is as if it had never been here, as when the log is read.
-    bool wanted = t_last != T_NEVER && t_last >= h->t_floor;
-    if (!dec_ok(d) || !head_live(h, ordinal) || h->rows[ordinal].t_last != T_NEVER) {
-        return false;
-    }
-    if (wanted) {
-        h->rows[ordinal].t_last = t_last;
-        h->rows[ordinal].v_last = v_last;
-        h->t_max = MAX(h->t_max, t_last);
-        const struct head_window *w = head_window_at(h, t_last);
-        if (!w || (is_box(v_last) && box_store_empty(&w->boxes))) {
+    l->parts.slots_min = l->head->count;
+    if (l->thread) {
+        known_tell(l, false);
+        if (!rows_wait(l, l->at)) {
             return false;
         }
     }
-    r->series++;
-    return positions_get(r, d, ordinal, wanted) && open_get(r, d, ordinal, wanted);
-}
-
-static bool rows_get(struct image_reader *r, str payload)
-{
-    struct dec d = dec_of(payload);
-    u64 n = dec_varint(&d);
-    u64 ordinal = 0;
-    bool ok = true;
-    for (u64 i = 0; ok && i < n; i++) {
-        ordinal += dec_varint(&d);
-        ok = ordinal < r->head->count && row_get(r, &d, (u32)ordinal);
-    }
-    return ok && dec_ok(&d) && dec_left(&d) == 0;
-}
-
-static bool late_get(struct image_reader *r, str payload)
-{
-    struct head_window *w;
-    struct dec d = dec_of(payload);
-    u64 ordinal = dec_varint(&d);
-    i64 number = dec_varsint(&d);
-    u64 n = dec_varint(&d);
-    u64 t = 0;
-    if (!dec_ok(&d) || ordinal >= r->head->count || !head_live(r->head, (u32)ordinal) ||
-        !window_of(r, number, &w)) {
-        return false;
-    }
-    for (u64 i = 0; w && i < n; i++) {
-        t += (u64)dec_varsint(&d);
-        f64 value = dec_f64(&d);
-        if (!dec_ok(&d) || (i64)t < w->start_ms || (i64)t >= w->end_ms ||
-            (is_box(value) && box_store_empty(&w->boxes)) ||
-            !window_late_add(w, (u32)ordinal, (i64)t, value)) {
-            return false;
-        }
-    }
+    head_gone_set(l->head, ordinal);
     return true;
 }
 
 static bool on_series(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal)
 {
-    struct image_reader *r = ctx;
+    struct image_load *l = ctx;
     if (set.count == 0) {
-        head_gone_set(r->head, ordinal);
-        return true;
+        return gone_set(l, ordinal);
     }
-    return head_restore(r->head, tenant, set, ordinal) == ordinal;
+    return ordinal >= l->parts.slots_min && ordinal < l->slots_max &&
+           head_restore_new(l->head, tenant, set, ordinal);
 }
 
 static void on_metadata(void *ctx, struct tenant_id tenant, const struct metadata *m)
 {
-    struct image_reader *r = ctx;
-    r->sink.metadata(r->sink.ctx, tenant, m);
+    struct image_load *l = ctx;
+    l->sink.metadata(l->sink.ctx, tenant, m);
 }
 
 static void on_exemplar(void *ctx, struct tenant_id tenant, struct labels set,
                         const struct exemplar *x)
 {
-    struct image_reader *r = ctx;
-    r->sink.exemplar(r->sink.ctx, tenant, set, x);
+    struct image_load *l = ctx;
+    l->sink.exemplar(l->sink.ctx, tenant, set, x);
 }
 
-static bool series_get(struct image_reader *r, struct error *e)
+static bool record_get(struct image_load *l, const struct image_record *record, struct error *e)
+{
+    switch (record->kind) {
+    case WAL_SERIES:
+    case WAL_METADATA:
+    case WAL_EXEMPLARS:
+        return wal_decode(&l->decoder, record->kind, record->payload, e) &&
+               (l->decoder.series_refused == 0 || corrupt(e, "series"));
+    case WAL_IMAGE_PARTS:
+        return image_parts_get(&l->parts, record->payload) || corrupt(e, "labels");
+    case WAL_IMAGE_SERIES:
+        return image_series_get(&l->parts, record->payload) || corrupt(e, "series");
+    default:
+        return true;
+    }
+}
+
+// Series of some slices; those after them stand in higher slots. false: at is the one refused.
+static bool slices_get(struct image_load *l, struct error *e)
+{
+    u32 slices = 0;
+    while (l->at < l->file->record_count && slices < SLICES_AT_ONCE) {
+        const struct image_record *record = &l->file->records[l->at];
+        if (!record_get(l, record, e)) {
+            return false;
+        }
+        slices += record->kind == WAL_IMAGE_ROWS;
+        l->at++;
+    }
+    l->parts.slots_min = l->head->count;
+    return true;
+}
+
+static bool load_alone(struct image_load *l, struct error *e)
 {
     bool ok = true;
-    for (u32 i = 0; ok && i < r->file->record_count; i++) {
-        const struct image_record *record = &r->file->records[i];
-        switch (record->kind) {
-        case WAL_SERIES:
-        case WAL_METADATA:
-        case WAL_EXEMPLARS:
-            ok = wal_decode(&r->decoder, record->kind, record->payload, e) &&
-                 (r->decoder.series_refused == 0 || corrupt(e, "series"));
-            break;
-        case WAL_IMAGE_PARTS:
-            ok = image_parts_get(&r->parts, record->payload) || corrupt(e, "labels");
-            break;
-        case WAL_IMAGE_SERIES:
-            ok = image_series_get(&r->parts, record->payload) || corrupt(e, "series");
-            break;
-        case WAL_IMAGE_ROWS:
-            ok = rows_get(r, record->payload) || corrupt(e, "rows");
-            break;
-        case WAL_IMAGE_LATE:
-            ok = late_get(r, record->payload) || corrupt(e, "late samples");
-            break;
-        default:
-            break;
-        }
+    l->failed = !image_rows_windows(&l->rows, &l->rows_error);
+    while (ok && !l->failed && l->at < l->file->record_count) {
+        const u32 from = l->at;
+        ok = slices_get(l, e);
+        l->rows.slots = l->head->count;
+        l->failed = !records_follow(l, from, l->at);
     }
-    return ok && ((r->series == r->file->series && image_parts_whole(&r->parts)) ||
-                  corrupt(e, "number of series"));
+    return ok;
 }
 
-bool head_image_load(const struct head_image_file *f, const char *spill_dir, struct head *h,
-                     struct wal_sink sink, struct error *e)
+static bool rows_failed(struct image_load *l)
 {
-    struct image_reader r = {.file = f, .spill_dir = spill_dir, .head = h, .sink = sink};
-    const struct wal_sink own = {
-        .ctx = &r, .series = on_series, .metadata = on_metadata, .exemplar = on_exemplar};
-    CHECK(h->live == 0 && h->window_count == 0);
-    r.scratch = arena_new(SCRATCH_BYTES_MAX);
-    wal_decoder_init(&r.decoder, own, head_slots_max(h->limits->series_max));
-    image_parts_in_init(&r.parts, h, r.decoder.slots_max);
-    const u64 rows_max = MIN(f->map.len / ROW_BYTES_MIN, r.decoder.slots_max);
-    head_restore_reserve(h, (u32)MIN(f->series, rows_max));
-    bool ok = windows_get(&r, e) && series_get(&r, e);
-    if (!ok && arena_was_full(r.scratch)) {
-        ok = err_set(e, ERR_LIMIT, "a head image needs more than %zu bytes of memory",
-                     SCRATCH_BYTES_MAX);
+    lock_take(&l->lock);
+    const bool failed = l->failed;
+    lock_drop(&l->lock);
+    return failed;
+}
+
+static bool load_together(struct image_load *l, struct error *e)
+{
+    bool ok = true;
+    while (ok && !rows_failed(l) && l->at < l->file->record_count) {
+        ok = slices_get(l, e);
+        known_tell(l, false);
     }
-    image_parts_in_fini(&r.parts);
-    wal_decoder_fini(&r.decoder);
-    arena_free(r.scratch);
+    known_tell(l, true);
+    thr_join(l->thread);
+    return ok;
+}
+
+// What stopped the rows stands before what stopped the series.
+static bool records_load(struct image_load *l, bool threaded, struct error *e)
+{
+    struct error ignored; // Then nobody helps.
+    l->thread = threaded ? thr_start("image", rows_follow, l, &ignored) : NULL;
+    const bool ok = l->thread ? load_together(l, e) : load_alone(l, e);
+    if (l->failed && e) {
+        *e = l->rows_error;
+    }
+    return ok && !l->failed;
+}
+
+static void load_init(struct image_load *l, const char *spill_dir)
+{
+    const struct head_image_file *f = l->file;
+    struct head *h = l->head;
+    const struct wal_sink own = {
+        .ctx = l, .series = on_series, .metadata = on_metadata, .exemplar = on_exemplar};
+    const u32 slots_max = head_slots_max(h->limits->series_max);
+    l->slots_max = image_rows_slots(f, slots_max);
+    wal_decoder_init(&l->decoder, own, slots_max);
+    image_parts_in_init(&l->parts, h, l->slots_max);
+    image_rows_init(&l->rows, f, spill_dir, h);
+    lock_init(&l->lock, LOCK_LEAF, "image_load");
+    cond_init(&l->moved);
+    head_restore_reserve(h, (u32)MIN(f->series, MIN(f->map.len / ROW_BYTES_MIN, l->slots_max)),
+                         l->slots_max);
+}
+
+static void load_fini(struct image_load *l)
+{
+    image_rows_fini(&l->rows);
+    image_parts_in_fini(&l->parts);
+    wal_decoder_fini(&l->decoder);
+    cond_fini(&l->moved);
+    lock_fini(&l->lock);
+}
+
+bool head_image_load(const struct head_image_file *f, const struct head_image_target *to,
+                     struct error *e)
+{
+    struct image_load l = {.file = f, .head = to->head, .sink = to->sink};
+    CHECK(to->head->live == 0 && to->head->window_count == 0);
+    load_init(&l, to->spill_dir);
+    bool ok = records_load(&l, to->threaded, e);
+    ok = ok && ((l.rows.series == f->series && image_parts_whole(&l.parts)) ||
+                corrupt(e, "number of series"));
+    if (!ok && arena_was_full(l.rows.scratch)) {
+        ok = err_set(e, ERR_LIMIT, "a head image needs more than %zu bytes of memory",
+                     IMAGE_SCRATCH_MAX);
+    }
+    load_fini(&l);
     return ok;
 }

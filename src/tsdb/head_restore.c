@@ -8,6 +8,20 @@
 
 #define PREFETCH_AHEAD 8U
 
+// Of a set that is not known. false: the slot is taken, or there is no room for its symbols.
+static bool restored_alone(struct head *h, const struct head_key *k, u32 ordinal)
+{
+    if (head_live(h, ordinal)) {
+        return false;
+    }
+    lock_take(&h->lock);
+    struct head_births births = {.n = 0};
+    bool made = head_series_make(h, k, ordinal, &births);
+    head_births_end(h, &births);
+    lock_drop(&h->lock);
+    return made;
+}
+
 u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32 ordinal)
 {
     struct series_ref ref;
@@ -28,22 +42,24 @@ u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32
             head_gone_set(h, ref.ordinal);
         }
     }
-    if (ordinal < h->count && h->rows[ordinal].own != 0) {
-        return MAP_NONE;
-    }
-    lock_take(&h->lock);
-    struct head_births births = {.n = 0};
-    bool made = head_series_make(h, &k, ordinal, &births);
-    head_births_end(h, &births);
-    lock_drop(&h->lock);
-    return made ? ordinal : MAP_NONE;
+    return restored_alone(h, &k, ordinal) ? ordinal : MAP_NONE;
 }
 
-void head_restore_reserve(struct head *h, u32 series)
+bool head_restore_new(struct head *h, struct tenant_id tenant, struct labels set, u32 ordinal)
+{
+    struct series_ref ref;
+    if (!head_set_valid(set)) {
+        return false;
+    }
+    const struct head_key k = {tenant, set, head_key_hash(tenant, set)};
+    return !head_series_known(h, &k, &ref) && restored_alone(h, &k, ordinal);
+}
+
+void head_restore_reserve(struct head *h, u32 series, u32 slots)
 {
     lock_take(&h->lock);
-    if (series > h->cap) {
-        head_table_reserve(h, series);
+    if (slots > h->cap) {
+        head_table_reserve(h, slots);
     }
     map_reserve(&h->by_labels, series);
     lock_drop(&h->lock);

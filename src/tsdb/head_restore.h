@@ -12,8 +12,14 @@
 
 struct head;
 
-// Room for so many series, so that the table and the map do not grow by and by.
-void head_restore_reserve(struct head *h, u32 series);
+// Room for so many series in so many slots, so that the table and the map do not grow by and by:
+// the table stands still until a higher slot is used.
+void head_restore_reserve(struct head *h, u32 series, u32 slots);
+
+// As head_restore, of a series that is to be new; other rows are not looked at. false: it is there
+// already, or the slot is taken, or a limit refuses.
+bool head_restore_new(struct head *h, struct tenant_id tenant, struct labels set,
+                      u32 ordinal) MUST_USE;
 
 // Holds one reference of its part; the group has no series yet. Threads: owned by open.
 struct head_target {

@@ -188,13 +188,16 @@ void head_table_reserve(struct head *h, u32 cap)
 // Slots up to count exist afterwards, free.
 static void table_grow(struct head *h, u32 count)
 {
+    if (count <= h->count) {
+        return;
+    }
     if (count > h->cap) {
         head_table_reserve(h, table_cap(h, count));
     }
     for (u32 i = h->count; i < count; i++) {
         h->rows[i] = (struct head_row){.generation = 2 | h->id};
     }
-    h->count = MAX(h->count, count);
+    h->count = count;
 }
 
 void head_slot_reserve(struct head *h, u32 ordinal)

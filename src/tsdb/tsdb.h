@@ -2,8 +2,8 @@
 // blocks on disk. What others write and read goes through storage.h; this is the door around it.
 //
 // open replays the log; step does the background work of one round (cut, retention, truncation);
-// the log's thread (syncs, callbacks of when_durable) is started by open if wal_thread is set,
-// otherwise when_durable syncs at once on the caller's thread. Nothing else starts a thread.
+// wal_thread: open starts the log's thread (syncs, callbacks of when_durable), else when_durable
+// syncs at once; start_thread: one more helps, until open returns. Nothing else starts a thread.
 // Memory: the head, bounded by series_max, memory_max and box_bytes_max; blocks are mapped.
 // Invariants:
 //   (I1) A commit that answered true is in the kernel's hands; one that was reported durable
@@ -68,7 +68,7 @@ struct tsdb_opts {
     u64 symbol_bytes_max;   // 1 GiB
     u32 queriers_max;       // 4096
     u64 ballast_bytes;      // Disk kept back so that a full disk can be recovered; 0 = none
-    bool wal_thread, compact_off;
+    bool wal_thread, start_thread, compact_off;
     // Blocks of block_range_ms become one of compact_first ranges, those one of compact_second.
     u32 compact_first, compact_second; // 12: a day; 9: nine days
     i64 settle_every_ms;               // 1 min: how often series are looked at for silence

@@ -19,8 +19,11 @@ void fixture_init(struct fixture *f, u64 seed)
     f->fs = f->own_fs;
     f->clk = clk_manual_new(FIXTURE_NOW);
     rng_init(&f->rng, seed);
-    f->opts = (struct tsdb_opts){
-        .clk = f->clk, .rng = &f->rng, .dir = "/data", .block_range_ms = FIXTURE_RANGE};
+    f->opts = (struct tsdb_opts){.clk = f->clk,
+                                 .rng = &f->rng,
+                                 .dir = "/data",
+                                 .block_range_ms = FIXTURE_RANGE,
+                                 .start_thread = seed % 2 != 0};
 }
 
 void fixture_fini(struct fixture *f)

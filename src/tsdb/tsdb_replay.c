@@ -223,7 +223,11 @@ static bool image_load(void *ctx)
     struct replay_target *r = ctx;
     struct tsdb *db = r->db;
     struct error why = {0};
-    if (head_image_load(&r->image, r->spill_dir, r->head, r->sink, &why)) {
+    const struct head_image_target to = {.head = r->head,
+                                         .spill_dir = r->spill_dir,
+                                         .sink = r->sink,
+                                         .threaded = db->opts.start_thread};
+    if (head_image_load(&r->image, &to, &why)) {
         LOGF(db->opts.log, LOG_INFO,
              "head image of stream %u read: %u series; it stands for the log before segment %llu",
              r->shard, r->image.series, (unsigned long long)r->image.first);
