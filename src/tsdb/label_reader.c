@@ -7,7 +7,7 @@
 #include "base/str.h"
 
 #define PLACES_FIRST   64U
-#define SLOTS_FIRST    64U
+#define SLOTS_FIRST    128U
 #define TEXT_ARENA_MAX ((size_t)8 << 30)
 
 static void places_new(struct symbol_texts *t, u32 cap)
@@ -84,9 +84,16 @@ static void places_double(struct symbol_texts *t)
     mem_free(old);
 }
 
+// What is common and what is not have numbers of all kinds that are alike in their lower bits.
+static inline u32 slot_of(const struct label_reader *r, u32 symbol)
+{
+    static_assert(LABEL_SLOTS <= 1U << 10, "the upper ten bits are enough");
+    return symbol * 0x9E3779B1U >> 22 & (r->cap - 1);
+}
+
 static const struct label_slot *slot_find(const struct label_reader *r, u32 symbol)
 {
-    const u32 at = symbol & (r->cap - 1);
+    const u32 at = slot_of(r, symbol);
     const struct label_slot *slot = &r->slots[at];
     const struct label_slot *other = &r->slots[at ^ 1];
     return slot->number == symbol + 1 ? slot : other->number == symbol + 1 ? other : NULL;
@@ -95,7 +102,7 @@ static const struct label_slot *slot_find(const struct label_reader *r, u32 symb
 // Who is there moves to the other of the two places and drives out who is there.
 static void slot_put(struct label_reader *r, struct label_slot slot)
 {
-    const u32 at = (slot.number - 1) & (r->cap - 1);
+    const u32 at = slot_of(r, slot.number - 1);
     if (r->slots[at].number != 0) {
         r->slots[at ^ 1] = r->slots[at];
     }
