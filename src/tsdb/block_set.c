@@ -98,6 +98,7 @@ void block_set_publish(struct tsdb *db, struct block_set *s, i64 head_min)
     db->head_min = MAX(db->head_min, head_min);
     db->publish++;
     lock_drop(&db->lock);
+    tsdb_count(db, COUNT_RELOADS, 1);
     block_set_unref(db, old);
 }
 
@@ -255,6 +256,7 @@ static bool block_load(struct tsdb *db, str name, bool verify, struct error *e)
         block_close(b);
         b = NULL;
     }
+    tsdb_count(db, COUNT_RELOADS_FAILED, b == NULL);
     if (b) {
         superseded_drop(db, b);
     } else if (why.code == ERR_CORRUPT || why.code == ERR_NOT_FOUND) {

@@ -237,6 +237,11 @@ bool exemplar_ring_add(struct exemplar_ring *r, struct tenant_id tenant, struct 
     return true;
 }
 
+i64 exemplar_ring_oldest(const struct exemplar_ring *r)
+{
+    return r->entries[r->first].x.t_ms;
+}
+
 bool exemplar_ring_each(const struct exemplar_ring *r, u64 *from, exemplar_fn *fn, void *ctx)
 {
     const u64 end = r->dropped + r->count;

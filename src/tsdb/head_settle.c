@@ -25,6 +25,7 @@ static void row_idle(struct head *h, u32 ordinal)
 static void row_settle(struct head *h, u32 ordinal)
 {
     struct head_row *r = &h->rows[ordinal];
+    h->stale_seen += r->own != 0 && r->t_last != T_NEVER && is_stale_nan(r->v_last);
     if (r->own == 0 || head_row_bare(r) || (r->open.flags & ROW_IDLE)) {
         return;
     }
@@ -62,7 +63,11 @@ static void row_move(struct head *h, u32 ordinal)
 void head_settle(struct head *h)
 {
     head_turn_take(h);
+    h->stale_seen = 0;
     rows_each(h, row_settle);
+    lock_take(&h->lock);
+    h->stale = h->stale_seen;
+    lock_drop(&h->lock);
     if (open_cells_trim_begin(&h->cells)) {
         rows_each(h, row_move);
         lock_take(&h->lock);

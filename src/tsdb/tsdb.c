@@ -304,11 +304,13 @@ struct tsdb *tsdb_open(const struct tsdb_opts *opts, struct error *e)
     if (ok) {
         tsdb_starts_open(db);
     }
+    const i64 began = clk_mono_ns(db->opts.clk);
     ok = ok && tsdb_floor_read(db, e) && blocks_open(db, e);
     for (u32 i = 0; ok && i < SHARDS; i++) {
         ok = tsdb_shard_open(db, i, e);
     }
     ok = ok && head_deleted_read(db, e);
+    db->replay_seconds = (f64)(clk_mono_ns(db->opts.clk) - began) / 1e9;
     if (ok && db->opts.registry) { // Who collects meets whole heads only.
         tsdb_metrics_register(db);
     }

@@ -373,7 +373,7 @@ static bool tsdb_commit(struct storage_appender *base, UNUSED enum durability d,
     head_turn_drop(a->head);
     if (!a->too_long) {
         atomic_store(&a->db->writes_failing, !ok);
-        tsdb_count(a->db, COUNT_WAL_WRITES_FAILED, !ok);
+        tsdb_count(a->db, ok ? COUNT_WAL_WRITES : COUNT_WAL_WRITES_FAILED, 1);
     }
     if (!ok) {
         forget_staged(a);
@@ -399,6 +399,7 @@ static void tsdb_rollback(struct storage_appender *base)
 static void tsdb_appender_close(struct storage_appender *base)
 {
     struct tsdb_appender *a = appender_of(base);
+    atomic_fetch_sub(&a->db->appenders, 1);
     arena_free(a->arena);
     mem_free(a->batches);
     head_plan_fini(&a->plan);
@@ -423,6 +424,7 @@ struct storage_appender *tsdb_appender_open(struct storage *s, struct tenant_id 
     struct tsdb_appender *a = MEM_NEW(struct tsdb_appender);
     a->base.ops = &tsdb_appender_ops;
     a->db = db;
+    atomic_fetch_add(&db->appenders, 1);
     a->shard = stream == STREAM_RULES ? SHARD_RULES : SHARD_MAIN;
     a->head = db->heads[a->shard];
     a->wal = db->wals[a->shard];

@@ -471,6 +471,7 @@ bool tsdb_clean(struct tsdb *db, u32 *blocks, struct error *e)
     bool ok = true;
     bool did = true;
     u32 cleaned = 0;
+    const i64 began = clk_mono_ns(db->opts.clk);
     while (ok && did) {
         work_take(db);
         ok = compact_clean(db, 1, &did, e);
@@ -478,5 +479,6 @@ bool tsdb_clean(struct tsdb *db, u32 *blocks, struct error *e)
         cleaned += ok && did;
     }
     *blocks = cleaned;
+    tsdb_took(db, db->clean_seconds, began);
     return ok;
 }

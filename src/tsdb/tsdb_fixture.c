@@ -2,9 +2,11 @@
 
 #include "base/arena.h"
 #include "base/bits.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/str.h"
+#include "client/tidemark.h"
 #include "model/match.h"
 #include "os/clk.h"
 #include "os/fs.h"
@@ -264,4 +266,29 @@ u64 fixture_env(const char *name, u64 fallback)
     u64 v = 0;
     const char *text = getenv(name);
     return text && parse_u64(str_c(text), &v) ? v : fallback;
+}
+
+static bool text_write(void *ctx, const char *bytes, size_t n)
+{
+    buf_add(ctx, bytes, n);
+    return true;
+}
+
+u64 fixture_metric(struct fixture *f, const char *name)
+{
+    struct buf out;
+    const size_t len = strlen(name);
+    u64 v = 0;
+    buf_init(&out, (size_t)1 << 20);
+    (void)tmk_expose(f->opts.registry, TMK_TEXT, text_write, &out);
+    buf_byte(&out, '\0');
+    // Not strstr: the lines of comments name the metric, too.
+    for (const char *at = out.bytes; at; at = strchr(at, '\n')) {
+        at += *at == '\n';
+        if (strncmp(at, name, len) == 0 && at[len] == ' ') {
+            v = strtoull(at + len + 1, NULL, 10);
+        }
+    }
+    buf_fini(&out);
+    return v;
 }

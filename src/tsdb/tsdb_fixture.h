@@ -54,7 +54,9 @@ void fixture_hist_make(u64 seed, struct fixture_hist *out);
 u64 fixture_sample_hash(const struct series_run *run, u32 i);
 void fixture_keep(struct fixture *f, struct tsdb_retention r);
 u64 fixture_env(const char *name,
-                u64 fallback);         // A number from the environment: long forms, seeds.
+                u64 fallback); // A number from the environment: long forms, seeds.
+// Of the store's registry: the whole part of a metric, named with its labels; 0 if there is none.
+u64 fixture_metric(struct fixture *f, const char *name);
 void fixture_steps(struct fixture *f); // Until nothing is left to do.
 
 #endif

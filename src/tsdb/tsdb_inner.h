@@ -85,6 +85,11 @@ struct tsdb {
     struct tmk_family *refused[2]; // Series, samples; NULL without a registry.
     struct tmk_histogram *sync_seconds;
     struct tmk_histogram *compact_seconds;
+    struct tmk_histogram *collect_seconds;
+    struct tmk_histogram *truncate_seconds;
+    struct tmk_histogram *clean_seconds;
+    f64 replay_seconds; // Frozen once the store is open.
+    _Atomic u32 appenders;
     _Atomic u32 interrupts; // While it is not 0, what is long in a step gives up.
     _Atomic bool writes_failing;
     bool full[SHARDS]; // Of whoever steps: what was told last of the memory for series.
@@ -147,6 +152,8 @@ static inline void tsdb_count(struct tsdb *db, enum tsdb_counter c, u64 n)
 {
     atomic_fetch_add(&db->counts[c], n);
 }
+// Observes the time since then; NULL = nobody measures.
+void tsdb_took(const struct tsdb *db, struct tmk_histogram *seconds, i64 began_mono_ns);
 void tsdb_path(const struct tsdb *db, const char *name, char out[512]);
 // Makes everything written by a shard durable, moving to a new segment if a sync fails.
 bool tsdb_log_sync(struct tsdb *db, u32 shard, struct error *e);

@@ -9,25 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static bool text_write(void *ctx, const char *bytes, size_t n)
-{
-    buf_add(ctx, bytes, n);
-    return true;
-}
-
-// The value of the line that begins so; 0 if there is none.
-static u64 metric(struct fixture *f, const char *line)
-{
-    struct buf out;
-    buf_init(&out, (size_t)1 << 20);
-    (void)tmk_expose(f->opts.registry, TMK_TEXT, text_write, &out);
-    buf_byte(&out, '\0');
-    const char *at = strstr(out.bytes, line);
-    const u64 v = at ? strtoull(strchr(at + strlen(line), ' ') + 1, NULL, 10) : 0;
-    buf_fini(&out);
-    return v;
-}
-
 static void limits_init(struct fixture *f, u64 seed)
 {
     fixture_init(f, seed);
@@ -55,8 +36,8 @@ TEST(limit_of_series_is_counted_by_tenant_and_job)
         (void)snprintf(name, sizeof(name), "m,job=%s,n=%d", i % 4 == 0 ? "a" : "b", i);
         (void)fixture_put(&f, STREAM_SCRAPE, name, FIXTURE_NOW, 1);
     }
-    assert_int_equal(metric(&f, REFUSED("series", "series_limit", "a")), 3);
-    assert_int_equal(metric(&f, REFUSED("series", "series_limit", "b")), 9);
+    assert_int_equal(fixture_metric(&f, REFUSED("series", "series_limit", "a")), 3);
+    assert_int_equal(fixture_metric(&f, REFUSED("series", "series_limit", "b")), 9);
     limits_fini(&f);
 }
 
@@ -86,12 +67,12 @@ TEST(limit_of_labels_refuses_what_no_record_of_the_log_holds)
     const size_t max = (size_t)8 << 20;
     assert_int_equal(resolve_long(&f, max, &ref), APPEND_LIMIT_LABELS);
     assert_true(series_ref_is_none(ref));
-    assert_int_equal(metric(&f, REFUSED("series", "label_limit", "")), 1);
+    assert_int_equal(fixture_metric(&f, REFUSED("series", "label_limit", "")), 1);
     assert_int_equal(resolve_long(&f, max - 100, &ref), APPEND_STORED);
     assert_int_equal(fixture_put(&f, STREAM_PUSH, "up,job=x", FIXTURE_NOW, 1), APPEND_STORED);
     fixture_reopen(&f); // The log tells both.
     assert_true(fixture_get(&f, "up,job=x", FIXTURE_NOW, &v, NULL));
-    assert_int_equal(metric(&f, "tidemark_tsdb_replay_samples_lost_total"), 0);
+    assert_int_equal(fixture_metric(&f, "tidemark_tsdb_replay_samples_lost_total"), 0);
     limits_fini(&f);
 }
 
@@ -106,7 +87,7 @@ TEST(limit_of_windows_is_told_apart_and_counted)
             fixture_put(&f, STREAM_PUSH, "m,job=x", first + i * FIXTURE_RANGE, 1);
         assert_int_equal(o, i < 256 ? APPEND_STORED : APPEND_LIMIT_WINDOWS);
     }
-    assert_int_equal(metric(&f, REFUSED("samples", "window_limit", "x")), 44);
+    assert_int_equal(fixture_metric(&f, REFUSED("samples", "window_limit", "x")), 44);
     fixture_steps(&f); // The oldest become blocks.
     assert_int_equal(fixture_put(&f, STREAM_PUSH, "m,job=x", FIXTURE_NOW, 1), APPEND_STORED);
     limits_fini(&f);
@@ -144,7 +125,7 @@ TEST(limit_of_memory_holds_between_two_looks)
         assert_true(looks > 0 || held > max / 2);
         fixture_steps(&f);
     }
-    assert_true(metric(&f, REFUSED("series", "memory_limit", "x")) > 0);
+    assert_true(fixture_metric(&f, REFUSED("series", "memory_limit", "x")) > 0);
     for (i64 i = 1; i <= 100; i++) { // What is known goes on, and so do rules.
         assert_int_equal(fixture_put(&f, STREAM_PUSH, "m0,job=x,n=7,k=3", FIXTURE_NOW + i, 2),
                          APPEND_STORED);
@@ -192,7 +173,7 @@ TEST(limit_of_histograms_leaves_floats_and_rules_alone)
     assert_int_equal(o, APPEND_LIMIT_HISTOGRAMS);
     const u64 held = tsdb_memory(f.db, TSDB_POOL_BOXES);
     assert_true(held > max / 2 && held <= max - max / 8);
-    assert_int_equal(metric(&f, REFUSED("samples", "histogram_limit", "x")), 1);
+    assert_int_equal(fixture_metric(&f, REFUSED("samples", "histogram_limit", "x")), 1);
     assert_int_equal(fixture_put(&f, STREAM_PUSH, "m,job=x", start, 1), APPEND_STORED);
     assert_int_equal(put_hist(&f, STREAM_RULES, start), APPEND_STORED);
     // The window that holds them becomes a block, and there is room again.
@@ -238,9 +219,9 @@ TEST(limits_of_job_and_metric_refuse_new_series_and_give_room_back)
     f.opts.series_max_metric = 3;
     fixture_open(&f);
     quotas_fill(&f, start);
-    assert_int_equal(metric(&f, REFUSED("series", "metric_limit", "x")), 2);
-    assert_int_equal(metric(&f, REFUSED("series", "job_limit", "x")), 3);
-    assert_int_equal(metric(&f, REFUSED("series", "tenant_limit", "")), 2);
+    assert_int_equal(fixture_metric(&f, REFUSED("series", "metric_limit", "x")), 2);
+    assert_int_equal(fixture_metric(&f, REFUSED("series", "job_limit", "x")), 3);
+    assert_int_equal(fixture_metric(&f, REFUSED("series", "tenant_limit", "")), 2);
     fixture_reopen(&f); // The log tells the counts.
     assert_int_equal(put(&f, "m,job=x,n=9", start), APPEND_LIMIT_TENANT);
     assert_int_equal(put(&f, "m,job=x,n=1", start + 1), APPEND_STORED); // Known.

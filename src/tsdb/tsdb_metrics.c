@@ -1,5 +1,6 @@
 // tsdb_metrics.c: the engine's own metrics, under the names that dashboards know.
 #include "client/tidemark.h"
+#include "os/clk.h"
 #include "tsdb/block.h"
 #include "tsdb/head.h"
 #include "tsdb/tsdb_inner.h"
@@ -12,6 +13,15 @@
 enum look {
     LOOK_SERIES,
     LOOK_IDLE,
+    LOOK_STALE,
+    LOOK_APPENDERS,
+    LOOK_WATERMARK_LOW,
+    LOOK_WATERMARK_HIGH,
+    LOOK_EXEMPLARS,
+    LOOK_EXEMPLAR_SERIES,
+    LOOK_EXEMPLAR_OLDEST,
+    LOOK_EXEMPLARS_MAX,
+    LOOK_REPLAY_SECONDS,
     LOOK_CHUNKS,
     LOOK_MIN_TIME,
     LOOK_MAX_TIME,
@@ -61,6 +71,13 @@ static const struct metric metrics[] = {
     LOOKED("prometheus_tsdb_head_series", LOOK_SERIES, "Series in the head."),
     LOOKED("tidemark_tsdb_head_series_idle", LOOK_IDLE,
            "Series in the head that get no samples; no limit of series counts them."),
+    LOOKED("prometheus_tsdb_head_stale_series", LOOK_STALE,
+           "Series in the head that ended in a staleness marker, as of the last minute."),
+    LOOKED("prometheus_tsdb_head_active_appenders", LOOK_APPENDERS, "Appenders that are open."),
+    LOOKED("prometheus_tsdb_isolation_low_watermark", LOOK_WATERMARK_LOW,
+           "Number of the commit that the oldest open reader sees; without readers, of the last."),
+    LOOKED("prometheus_tsdb_isolation_high_watermark", LOOK_WATERMARK_HIGH,
+           "Number of the last commit of scrapes and pushes."),
     LOOKED("prometheus_tsdb_head_chunks", LOOK_CHUNKS, "Chunks in the head."),
     LOOKED("prometheus_tsdb_head_min_time", LOOK_MIN_TIME, "Oldest time the head answers for."),
     LOOKED("prometheus_tsdb_head_max_time", LOOK_MAX_TIME, "Newest sample in the head."),
@@ -85,6 +102,16 @@ static const struct metric metrics[] = {
         "than 100 an hour, or too long."),
     COUNTED("prometheus_tsdb_exemplar_exemplars_appended_total", COUNT_EXEMPLARS_APPENDED,
             "Exemplars kept."),
+    LOOKED("prometheus_tsdb_exemplar_exemplars_in_storage", LOOK_EXEMPLARS,
+           "Exemplars in memory; blocks have the older ones."),
+    LOOKED("prometheus_tsdb_exemplar_series_with_exemplars_in_storage", LOOK_EXEMPLAR_SERIES,
+           "Series that have exemplars in memory."),
+    LOOKED("prometheus_tsdb_exemplar_last_exemplars_timestamp_seconds", LOOK_EXEMPLAR_OLDEST,
+           "Time of the oldest exemplar in memory."),
+    LOOKED("prometheus_tsdb_exemplar_max_exemplars", LOOK_EXEMPLARS_MAX,
+           "How many exemplars memory may hold."),
+    LOOKED("prometheus_tsdb_data_replay_duration_seconds", LOOK_REPLAY_SECONDS,
+           "How long the last start took to open blocks, head images and the log."),
     COUNTED("tidemark_tsdb_replay_samples_lost_total", COUNT_REPLAY_LOST,
             "Samples in the log that damage made unreadable."),
     COUNTED("tidemark_tsdb_head_images_written_total", COUNT_IMAGES_WRITTEN,
@@ -95,16 +122,32 @@ static const struct metric metrics[] = {
             "Head images that the last start began with."),
     COUNTED("tidemark_tsdb_head_images_refused_total", COUNT_IMAGES_REFUSED,
             "Head images that the last start could not use; it read the whole log."),
+    COUNTED("prometheus_tsdb_snapshot_replay_error_total", COUNT_IMAGES_REFUSED,
+            "The same, under the name that dashboards read."),
     COUNTED("prometheus_tsdb_wal_corruptions_total", COUNT_WAL_CORRUPTIONS,
             "Damaged places met in the log."),
+    COUNTED("prometheus_tsdb_wal_page_flushes_total", COUNT_WAL_WRITES,
+            "Commits that were written to the log."),
     COUNTED("prometheus_tsdb_wal_writes_failed_total", COUNT_WAL_WRITES_FAILED,
             "Commits that the log could not take."),
     COUNTED("tidemark_tsdb_wal_syncs_failed_total", COUNT_WAL_SYNCS_FAILED,
             "Syncs of the log that failed."),
+    COUNTED("prometheus_tsdb_wal_truncations_total", COUNT_WAL_TRUNCATIONS,
+            "Truncations of the log."),
     COUNTED("prometheus_tsdb_wal_truncations_failed_total", COUNT_WAL_TRUNCATE_FAILED,
             "Truncations of the log that failed."),
+    COUNTED("prometheus_tsdb_checkpoint_creations_total", COUNT_CHECKPOINTS,
+            "Checkpoints of the log written."),
     COUNTED("prometheus_tsdb_checkpoint_creations_failed_total", COUNT_CHECKPOINT_FAILED,
             "Checkpoints that could not be written."),
+    COUNTED("prometheus_tsdb_head_truncations_total", COUNT_HEAD_TRUNCATIONS,
+            "Windows of time that left the head for a block."),
+    COUNTED("prometheus_tsdb_head_truncations_failed_total", COUNT_HEAD_TRUNCATIONS_FAILED,
+            "Windows of time that could not leave the head; it is tried again."),
+    COUNTED("prometheus_tsdb_reloads_total", COUNT_RELOADS,
+            "Times that the list of blocks changed."),
+    COUNTED("prometheus_tsdb_reloads_failures_total", COUNT_RELOADS_FAILED,
+            "Blocks that could not be read when they were to be listed."),
     COUNTED("prometheus_tsdb_compactions_total", COUNT_COMPACTIONS,
             "Blocks cut from the head or made of others."),
     COUNTED("prometheus_tsdb_compactions_failed_total", COUNT_COMPACTIONS_FAILED,
@@ -167,6 +210,9 @@ static f64 heads_sum(struct tsdb *db, enum look what)
         case LOOK_IDLE:
             sum += h->idle;
             break;
+        case LOOK_STALE:
+            sum += h->stale;
+            break;
         case LOOK_CREATED:
             sum += h->created_total;
             break;
@@ -227,6 +273,32 @@ static f64 blocks_look(struct tsdb *db, enum look what)
     return value;
 }
 
+static f64 watermark_look(struct tsdb *db, enum look what)
+{
+    struct head *h = db->heads[SHARD_MAIN];
+    lock_take(&db->lock);
+    lock_take(&h->lock);
+    u64 commit = h->pins.commit;
+    lock_drop(&h->lock);
+    for (const struct tsdb_pin *p = db->pins; p && what == LOOK_WATERMARK_LOW; p = p->next) {
+        commit = MIN(commit, p->commits[SHARD_MAIN]);
+    }
+    lock_drop(&db->lock);
+    return (f64)commit;
+}
+
+static f64 exemplars_look(struct tsdb *db, enum look what)
+{
+    lock_take(&db->lock);
+    const struct exemplar_ring *r = &db->exemplars;
+    f64 value = what == LOOK_EXEMPLARS         ? (f64)r->count
+                : what == LOOK_EXEMPLAR_SERIES ? (f64)(r->series_count - r->free_count)
+                : r->count > 0                 ? (f64)exemplar_ring_oldest(r) / 1000
+                                               : (f64)NAN;
+    lock_drop(&db->lock);
+    return value;
+}
+
 static f64 db_look(struct tsdb *db, enum look what)
 {
     lock_take(&db->lock);
@@ -246,11 +318,25 @@ static f64 look_value(struct tsdb *db, enum look what)
     switch (what) {
     case LOOK_SERIES:
     case LOOK_IDLE:
+    case LOOK_STALE:
     case LOOK_CHUNKS:
     case LOOK_CREATED:
     case LOOK_REMOVED:
     case LOOK_SYMBOL_BYTES:
         return heads_sum(db, what);
+    case LOOK_APPENDERS:
+        return (f64)atomic_load(&db->appenders);
+    case LOOK_WATERMARK_LOW:
+    case LOOK_WATERMARK_HIGH:
+        return watermark_look(db, what);
+    case LOOK_EXEMPLARS:
+    case LOOK_EXEMPLAR_SERIES:
+    case LOOK_EXEMPLAR_OLDEST:
+        return exemplars_look(db, what);
+    case LOOK_EXEMPLARS_MAX:
+        return EXEMPLARS_MAX;
+    case LOOK_REPLAY_SECONDS:
+        return db->replay_seconds;
     case LOOK_MIN_TIME:
         return heads_oldest(db);
     case LOOK_MAX_TIME:
@@ -296,6 +382,28 @@ static f64 metric_value(void *ctx)
                               : look_value(s->db, (enum look)s->metric->index);
 }
 
+void tsdb_took(const struct tsdb *db, struct tmk_histogram *seconds, i64 began_mono_ns)
+{
+    tmk_histogram_observe(seconds, (f64)(clk_mono_ns(db->opts.clk) - began_mono_ns) / 1e9);
+}
+
+static void durations_register(struct tsdb *db)
+{
+    static const f64 bounds[] = {0.001, 0.01, 0.1, 1, 10, 60, 600};
+    struct tmk_registry *r = db->opts.registry;
+    db->collect_seconds = tmk_histogram_register(
+        r, "prometheus_tsdb_head_gc_duration_seconds",
+        "How long it took to let go of what blocks have now.", bounds, ARRAY_LEN(bounds), NULL);
+    db->truncate_seconds =
+        tmk_histogram_register(r, "prometheus_tsdb_wal_truncate_duration_seconds",
+                               "How long truncations of the log took, with their checkpoints.",
+                               bounds, ARRAY_LEN(bounds), NULL);
+    db->clean_seconds =
+        tmk_histogram_register(r, "prometheus_tsdb_tombstone_cleanup_seconds",
+                               "How long it took to rewrite blocks without what was deleted.",
+                               bounds, ARRAY_LEN(bounds), NULL);
+}
+
 void tsdb_metrics_register(struct tsdb *db)
 {
     static const f64 bounds[] = {0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3};
@@ -310,6 +418,7 @@ void tsdb_metrics_register(struct tsdb *db)
     db->compact_seconds = tmk_histogram_register(r, "prometheus_tsdb_compaction_duration_seconds",
                                                  "How long cuts and compactions took.", long_bounds,
                                                  ARRAY_LEN(long_bounds), NULL);
+    durations_register(db);
     for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
         const struct metric *m = &metrics[i];
         slots[i] = (struct metric_slot){.db = db, .metric = m};

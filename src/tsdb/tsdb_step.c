@@ -218,6 +218,7 @@ static bool log_truncate(struct tsdb *db, u32 shard, struct error *e)
     if (!gain) {
         return true;
     }
+    const i64 began = clk_mono_ns(db->opts.clk);
     struct wal_checkpoint c = {.fs = db->opts.fs,
                                .dir = dir,
                                .salt = (u32)rng_u64(db->opts.rng),
@@ -229,6 +230,7 @@ static bool log_truncate(struct tsdb *db, u32 shard, struct error *e)
         tsdb_count(db, COUNT_CHECKPOINT_FAILED, 1);
         return err_in(e, "writing a checkpoint of the log");
     }
+    tsdb_count(db, COUNT_CHECKPOINTS, 1);
     head_turn_take(h);
     bool ok = wal_truncate(w, first, e);
     head_release(h, first);
@@ -237,6 +239,8 @@ static bool log_truncate(struct tsdb *db, u32 shard, struct error *e)
         tsdb_count(db, COUNT_WAL_TRUNCATE_FAILED, 1);
         return err_in(e, "truncating the log");
     }
+    tsdb_count(db, COUNT_WAL_TRUNCATIONS, 1);
+    tsdb_took(db, db->truncate_seconds, began);
     return true;
 }
 
@@ -297,12 +301,14 @@ static void collect(struct tsdb *db)
     if (!db->collect_due || reader_before(db, db->collect_publish)) {
         return;
     }
+    const i64 began = clk_mono_ns(db->opts.clk);
     lock_take(&db->lock);
     i64 floor = db->head_min;
     lock_drop(&db->lock);
     for (u32 i = 0; i < SHARDS; i++) {
         (void)head_collect(db->heads[i], floor, wal_segment_now(db->wals[i]));
     }
+    tsdb_took(db, db->collect_seconds, began);
     db->collect_due = false;
 }
 
@@ -443,6 +449,7 @@ bool tsdb_step(struct tsdb *db, bool *did, struct error *e)
         *did = true;
         ok = cut_window(db, start, e);
         tsdb_count(db, ok ? COUNT_COMPACTIONS : COUNT_COMPACTIONS_FAILED, 1);
+        tsdb_count(db, ok ? COUNT_HEAD_TRUNCATIONS : COUNT_HEAD_TRUNCATIONS_FAILED, 1);
     }
     collect(db);
     settle(db);
