@@ -49,8 +49,8 @@ struct api_control {
     struct labels (*external_labels)(void *ctx, struct arena *a);
     u32 (*alertmanagers)(void *ctx, struct arena *a, str **urls); // External ones; NULL: none
     // Of the last reload.
-    bool (*reload_state)(void *ctx, i64 *t_ms); // Whether it went well, and when.
-    str retention_text;                         // "15d"
+    bool (*reload_state)(void *ctx, i64 *t_ms);   // Whether it went well, and when.
+    str (*retention)(void *ctx, struct arena *a); // What blocks are kept by: "15d or 10GiB"
 };
 
 // Zero means the default that stands beside.

@@ -60,6 +60,11 @@ static str on_config(UNUSED void *ctx, UNUSED struct arena *a)
     return STR("global:\n  scrape_interval: 15s\n");
 }
 
+static str on_retention(UNUSED void *ctx, UNUSED struct arena *a)
+{
+    return STR("15d");
+}
+
 static u32 on_flags(UNUSED void *ctx, struct arena *a, struct api_flag **out)
 {
     *out = ARENA_NEW(a, struct api_flag);
@@ -91,7 +96,7 @@ struct api_rig *api_rig_new_bare(bool lifecycle, bool attached)
                     .config_yaml = on_config,
                     .flags = on_flags,
                     .external_labels = on_external,
-                    .retention_text = STR("15d")},
+                    .retention = on_retention},
         .prefix = STR("/base"),
         .lifecycle = lifecycle,
         .remote_write = lifecycle,

@@ -97,12 +97,14 @@ void api_status_runtime(struct http_request *rq, struct http_response *rs)
 {
     const struct api *api = rq->ctx;
     const struct api_control *control = &api->opts.control;
+    const struct api_services *svc = api_ready(rq, rs);
     char host[256];
+    char cwd[PROC_PATH_MAX];
     i64 reload_ms = api->start_ms;
     const u64 memory_limit =
         api->opts.memory_limit ? api->opts.memory_limit : proc_memory_limit_bytes();
     struct api_out o;
-    if (api_ready(rq, rs) == NULL) {
+    if (svc == NULL) {
         return;
     }
     const bool reload_ok =
@@ -111,7 +113,7 @@ void api_status_runtime(struct http_request *rq, struct http_response *rs)
     jsonw_object(&o.w);
     jsonw_key(&o.w, STR("startTime"));
     api_write_time(&o.w, api->start_ms);
-    jsonw_pair_str(&o.w, STR("CWD"), STR_EMPTY);
+    jsonw_pair_str(&o.w, STR("CWD"), proc_cwd(cwd));
     jsonw_pair_str(&o.w, STR("hostname"), proc_hostname(host));
     jsonw_key(&o.w, STR("serverTime"));
     api_write_time(&o.w, clk_wall_ms(api->opts.clk));
@@ -119,13 +121,14 @@ void api_status_runtime(struct http_request *rq, struct http_response *rs)
     jsonw_bool(&o.w, reload_ok);
     jsonw_key(&o.w, STR("lastConfigTime"));
     api_write_time(&o.w, reload_ms);
-    pair_u64(&o.w, "corruptionCount", 0);
+    pair_u64(&o.w, "corruptionCount", svc->tsdb != NULL ? tsdb_corruptions(svc->tsdb) : 0);
     pair_u64(&o.w, "goroutineCount", 0);
     pair_u64(&o.w, "GOMAXPROCS", proc_cpu_count());
     pair_u64(&o.w, "GOMEMLIMIT", memory_limit);
     jsonw_pair_str(&o.w, STR("GOGC"), STR_EMPTY);
     jsonw_pair_str(&o.w, STR("GODEBUG"), STR_EMPTY);
-    jsonw_pair_str(&o.w, STR("storageRetention"), control->retention_text);
+    jsonw_pair_str(&o.w, STR("storageRetention"),
+                   control->retention ? control->retention(control->ctx, rq->arena) : STR_EMPTY);
     pair_u64(&o.w, "residentBytes", proc_resident_bytes()); // Ours from here on.
     pair_u64(&o.w, "anonymousBytes", proc_anonymous_bytes());
     pair_u64(&o.w, "memoryLimitBytes", memory_limit);

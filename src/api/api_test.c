@@ -204,6 +204,8 @@ TEST(api_shows_status)
     api_rig_expect_part(rig, "/api/v1/status/runtimeinfo", 200,
                         "{\"startTime\":\"2020-09-13T12:26:40Z\"");
     api_rig_expect_part(rig, "/api/v1/status/runtimeinfo", 200, "\"storageRetention\":\"15d\"");
+    api_rig_expect_part(rig, "/api/v1/status/runtimeinfo", 200, "\"corruptionCount\":3");
+    api_rig_expect_part(rig, "/api/v1/status/runtimeinfo", 200, "\"CWD\":\"/");
     rig->api->opts.memory_limit = 12345678; // What is in force, not what the machine has.
     api_rig_expect_part(rig, "/api/v1/status/runtimeinfo", 200, "\"GOMEMLIMIT\":12345678");
     api_rig_expect_part(rig, "/api/v1/status/runtimeinfo", 200, "\"memoryLimitBytes\":12345678");

@@ -43,7 +43,6 @@ struct server {
     struct memory_pools pools;
     char external_url[512];
     char route_prefix[256]; // "" or "/prom".
-    char retention[64];     // As a text, for the status page.
     char query_journal[4200];
 
     struct lock reload_lock;
@@ -68,7 +67,7 @@ MUST_USE bool server_start_threads(struct server *s, struct error *e);
 MUST_USE bool server_load(struct server *s, struct error *e);
 // The same, and the log tells if it was refused.
 bool server_reload(struct server *s, struct error *e);
-// What the API may ask of the process; retention_text is left to the caller.
+// What the API may ask of the process.
 struct api_control server_control(struct server *s);
 
 #endif

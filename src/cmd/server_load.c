@@ -4,6 +4,7 @@
 // all. Threads: any; `reloading` keeps a second load out while one is under way.
 #include "alert/alerting.h"
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -11,6 +12,8 @@
 #include "cmd/options.h"
 #include "cmd/server_inner.h"
 #include "cmd/server_metrics.h"
+#include "model/conf_print.h"
+#include "model/duration.h"
 #include "os/clk.h"
 #include "os/fs.h"
 #include "os/proc.h"
@@ -74,15 +77,22 @@ static bool config_prepare(struct server *s, struct prepared *p, struct error *e
     return true;
 }
 
+// What the file says wins over the flags; c is NULL before the first one was read.
+static struct tsdb_retention retention_of(const struct server *s, const struct config *c)
+{
+    struct tsdb_retention r = c ? c->retention : (struct tsdb_retention){0};
+    r.ms = r.ms ? r.ms : s->options->retention_ms;
+    r.bytes = r.bytes ? r.bytes : s->options->retention_bytes;
+    return r;
+}
+
 // What the storage and the query engines take from the configuration.
 static void engines_apply(struct server *s, const struct config *c)
 {
     promql_engine_set_subquery_step(s->engine, c->evaluation_interval_ms);
     promql_engine_set_subquery_step(s->rules_engine, c->evaluation_interval_ms);
     tsdb_set_ooo_window(s->db, c->ooo_window_ms);
-    struct tsdb_retention r = c->retention;
-    r.ms = r.ms ? r.ms : s->options->retention_ms;
-    r.bytes = r.bytes ? r.bytes : s->options->retention_bytes;
+    const struct tsdb_retention r = retention_of(s, c);
     struct error e = {0};
     CHECK(tsdb_set_retention(s->db, &r, &e)); // config.c looked at what it could refuse.
 }
@@ -172,6 +182,30 @@ static str control_config(void *ctx, struct arena *a)
     return text;
 }
 
+// "30d or 10GiB or 80%", as upstream says it.
+static str control_retention(void *ctx, struct arena *a)
+{
+    struct server *s = ctx;
+    struct buf b;
+    buf_init(&b, 128);
+    lock_take(&s->reload_lock);
+    const struct tsdb_retention r = retention_of(s, s->config);
+    lock_drop(&s->reload_lock);
+    if (r.ms > 0) {
+        duration_print(&b, r.ms);
+    }
+    if (r.bytes > 0) {
+        buf_c(&b, b.len > 0 ? " or " : "");
+        conf_print_bytes(&b, r.bytes);
+    }
+    if (r.disk_percent > 0) {
+        buf_printf(&b, "%s%u%%", b.len > 0 ? " or " : "", r.disk_percent);
+    }
+    const str text = arena_str(a, buf_get(&b));
+    buf_fini(&b);
+    return text;
+}
+
 static u32 control_flags(void *ctx, struct arena *a, struct api_flag **out)
 {
     const struct server *s = ctx;
@@ -213,6 +247,7 @@ struct api_control server_control(struct server *s)
                                 .reload = control_reload,
                                 .quit = control_quit,
                                 .config_yaml = control_config,
+                                .retention = control_retention,
                                 .flags = control_flags,
                                 .external_labels = control_external_labels,
                                 .reload_state = control_reload_state};

@@ -33,28 +33,16 @@ u64 server_memory_limit(const struct options *o)
     return o->memory_limit ? o->memory_limit : proc_memory_limit_bytes() / 10 * 6;
 }
 
-static void retention_print(struct server *s)
-{
-    struct buf b;
-    buf_init(&b, sizeof(s->retention) - 1);
-    duration_print(&b, s->options->retention_ms);
-    (void)snprintf(s->retention, sizeof(s->retention), "%.*s", STR_ARG(buf_get(&b)));
-    buf_fini(&b);
-}
-
 bool server_start_http(struct server *s, struct error *e)
 {
     const struct options *o = s->options;
-    retention_print(s);
     (void)snprintf(s->query_journal, sizeof(s->query_journal), "%.*s/queries.active",
                    STR_ARG(o->storage_path));
-    struct api_control control = server_control(s);
-    control.retention_text = str_c(s->retention);
     const struct api_opts api = {
         .clk = clk_real(),
         .log = s->log,
         .registry = s->registry,
-        .control = control,
+        .control = server_control(s),
         .replay = &s->replay,
         .prefix = str_c(s->route_prefix),
         .lifecycle = o->enable_lifecycle,

@@ -86,8 +86,7 @@ static bool word_node(const struct conf_show *s, str word, struct yaml_node *out
     return true;
 }
 
-// In the largest unit that leaves no rest.
-static void bytes_print(struct buf *b, u64 v)
+void conf_print_bytes(struct buf *b, u64 v)
 {
     static const char units[] = "KMGTPE";
     u32 unit = 0;
@@ -121,7 +120,7 @@ static bool number_node(const struct conf_show *s, const struct conf_field *f, c
     } else if (f->type == CONF_DURATION) {
         duration_print(&b, *(const i64 *)value);
     } else {
-        bytes_print(&b, *(const u64 *)value);
+        conf_print_bytes(&b, *(const u64 *)value);
     }
     const bool ok = word_node(s, buf_get(&b), out);
     buf_fini(&b);

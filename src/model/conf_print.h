@@ -28,5 +28,7 @@ struct conf_print_opts {
 // may stand in them.
 bool conf_print(struct buf *out, const struct conf_struct *t, const void *value,
                 const struct conf_print_opts *opts, struct error *e) MUST_USE;
+// A size in the largest unit that leaves no rest: 10GiB, 1500MiB, 7B.
+void conf_print_bytes(struct buf *b, u64 v);
 
 #endif

@@ -142,6 +142,11 @@ str proc_hostname(char out[256])
     return str_c(out);
 }
 
+str proc_cwd(char out[PROC_PATH_MAX])
+{
+    return getcwd(out, PROC_PATH_MAX) ? str_c(out) : STR_EMPTY;
+}
+
 const char *proc_env(const char *name)
 {
     return getenv(name);

@@ -15,6 +15,8 @@ u64 proc_open_fds(void);
 u64 proc_max_fds(void);
 i64 proc_start_ms(void); // Unix milliseconds.
 str proc_hostname(char out[256]);
+#define PROC_PATH_MAX 4096
+str proc_cwd(char out[PROC_PATH_MAX]);  // Empty if the system does not tell.
 const char *proc_env(const char *name); // NULL if unset.
 char *const *proc_environ(void);        // NAME=value texts, NULL at the end.
 i64 proc_pid(void);

@@ -55,6 +55,8 @@ TEST(proc_facts_of_this_process_are_sensible)
     assert_int_equal(proc_start_ms(), proc_start_ms());
     char name[256];
     assert_true(proc_hostname(name).len > 0);
+    char cwd[PROC_PATH_MAX];
+    assert_true(proc_cwd(cwd).len > 0 && cwd[0] == '/');
     assert_null(proc_env("TIDEMARK_NO_SUCH_VARIABLE"));
     assert_non_null(proc_env("PATH"));
     assert_int_equal(proc_pid(), getpid());

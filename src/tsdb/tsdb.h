@@ -153,8 +153,7 @@ struct tsdb_status {
     u64 chunks;
     i64 min_ms; // INT64_MAX and INT64_MIN when the head is empty.
     i64 max_ms;
-    u64 head_bytes;
-    u64 wal_bytes;
+    u64 head_bytes, wal_bytes;
     u32 blocks;
     u64 block_bytes;
     u32 quarantined;
@@ -168,6 +167,7 @@ struct tsdb_status {
 };
 // Lists of at most limit lines each, largest first, in the arena.
 void tsdb_status_get(struct tsdb *db, u32 limit, struct arena *a, struct tsdb_status *out);
+u64 tsdb_corruptions(struct tsdb *db); // Damaged places that starts met in the log.
 
 struct tsdb_block_info {
     str id; // 26 characters, sortable by time of making.

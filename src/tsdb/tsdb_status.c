@@ -208,6 +208,11 @@ void tsdb_status_get(struct tsdb *db, u32 limit, struct arena *a, struct tsdb_st
     tops_get(db, limit, a, out);
 }
 
+u64 tsdb_corruptions(struct tsdb *db)
+{
+    return atomic_load(&db->counts[COUNT_WAL_CORRUPTIONS]);
+}
+
 void tsdb_blocks_get(struct tsdb *db, struct arena *a, struct tsdb_block_info **infos, u32 *n)
 {
     lock_take(&db->lock);

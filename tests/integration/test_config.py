@@ -6,7 +6,7 @@ import socket
 import time
 
 from doubles import Exporter
-from server import Server, free_port, run_server, temporary_folder, wait_for
+from server import NOTHING, Server, free_port, run_server, temporary_folder, wait_for
 
 JOB = "scrape_configs: [{{job_name: {name}, static_configs: [{{targets: ['{target}']}}]}}]\n"
 
@@ -30,7 +30,19 @@ def test_flag_wins_over_environment_wins_over_default():
         assert flags["query.timeout"] == "2m" and flags["web.enable-lifecycle"] == "true", flags
         assert server.request("POST", "/-/reload").status == 200
         assert server.log().startswith("{"), server.log()[:200]
-        assert server.api("status/runtimeinfo")["storageRetention"] == flags["storage.tsdb.retention.time"]
+        info = server.api("status/runtimeinfo")
+        assert info["storageRetention"] == flags["storage.tsdb.retention.time"], info
+        assert os.path.samefile(info["CWD"], server.folder), info
+
+
+def test_status_tells_the_retention_in_force():
+    by_file = NOTHING + "storage: {tsdb: {retention: {time: 30d, size: 10GB, percentage: 80}}}\n"
+    flags = ["--storage.tsdb.retention.size=5GB", "--web.enable-lifecycle"]
+    with Server(config=by_file, flags=flags) as server:
+        assert server.api("status/runtimeinfo")["storageRetention"] == "30d or 10GiB or 80%"
+        server.write("prometheus.yml", NOTHING)
+        assert server.request("POST", "/-/reload").status == 200
+        assert server.api("status/runtimeinfo")["storageRetention"] == "15d or 5GiB"
 
 
 def test_help_names_every_flag():
