@@ -1,6 +1,7 @@
 // api_ask.c: see api_ask.h.
 #include "api/api_ask.h"
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "model/duration.h"
 #include "os/clk.h"
@@ -139,6 +140,22 @@ bool ask_range_take(struct http_request *rq, struct http_response *rs,
     return false;
 }
 
+// The limit that was shorter: what the request asks for, or the flag.
+static void timeout_fail(struct http_response *rs, const struct error *e)
+{
+    const struct api *api = rs->rq->ctx;
+    struct error ignored;
+    struct buf b;
+    i64 ms;
+    const bool own = api_duration_parse(http_param_get(rs->rq, STR("timeout")), &ms, &ignored) &&
+                     ms < api->opts.query_timeout_ms;
+    buf_init(&b, 64);
+    duration_print(&b, MAX(own ? ms : api->opts.query_timeout_ms, 0));
+    api_error(rs, API_TIMEOUT, "%s; %s allows %.*s", e->text,
+              own ? "the timeout of the request" : "--query.timeout", STR_ARG(buf_get(&b)));
+    buf_fini(&b);
+}
+
 void ask_fail(struct http_response *rs, const struct error *e)
 {
     static const struct {
@@ -151,6 +168,10 @@ void ask_fail(struct http_response *rs, const struct error *e)
                  {"bad_data", API_BAD_DATA}};
     const char *type = promql_error_type(e->code);
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        if (strcmp(table[i].type, type) == 0 && table[i].kind == API_TIMEOUT) {
+            timeout_fail(rs, e);
+            return;
+        }
         if (strcmp(table[i].type, type) == 0) {
             api_error(rs, table[i].kind, "%s", e->text);
             return;

@@ -92,7 +92,14 @@ TEST(api_refuses_bad_instant_queries)
                    BAD("bad_data", "error parsing lookback delta duration: cannot parse "
                                    "\\\"x\\\" to a valid duration"));
     api_rig_expect(rig, Q "up&timeout=0", 503,
-                   BAD("timeout", "query timed out in expression evaluation"));
+                   BAD("timeout", "query timed out in expression evaluation; the timeout of the "
+                                  "request allows 0s"));
+    const i64 allowed = rig->api->opts.query_timeout_ms;
+    rig->api->opts.query_timeout_ms = -1;
+    api_rig_expect(rig, Q "up&timeout=5m", 503,
+                   BAD("timeout", "query timed out in expression evaluation; --query.timeout "
+                                  "allows 0s"));
+    rig->api->opts.query_timeout_ms = allowed;
     api_rig_expect_part(rig, Q "up&timeout=9223372036", 200, "success");
     api_rig_expect(rig, Q "up&timeout=foo", 400,
                    BAD("bad_data", "invalid parameter \\\"timeout\\\": cannot parse \\\"foo\\\" to "

@@ -109,6 +109,22 @@ TEST(points_held_at_once_are_limited)
     fixture_down(&f);
 }
 
+TEST(memory_that_is_used_up_names_its_limit_and_what_needs_less)
+{
+    struct fixture f;
+    fixture_up(&f, (struct promql_engine_opts){.bytes_max = (u64)64 << 10});
+    load_many(&f, 100);
+    assert_int_equal(fixture_budgeted(&f, "x", NULL), ERR_LIMIT); // 9,100 points.
+    assert_string_equal(f.error.text,
+                        "the query needs more than 65536 bytes of memory, its share of "
+                        "--memory.limit; fewer series, a shorter range or a larger step would fit");
+    assert_false(fixture_instant(&f, "quantile(0.5, last_over_time(x[90s]))", 90000));
+    assert_string_equal(f.error.text,
+                        "the query needs more than 65536 bytes of memory, its share of "
+                        "--memory.limit; fewer series or shorter windows would fit");
+    fixture_down(&f);
+}
+
 // Whatever the limit on memory, a query ends in an answer or an error, never otherwise.
 TEST(every_memory_limit_is_survived)
 {

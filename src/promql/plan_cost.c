@@ -243,7 +243,8 @@ static bool refuse(struct run *r, u64 series)
     buf_init(&advice, 160);
     print_advice(&advice, r, series);
     run_fail(r, ERR_LIMIT,
-             "the query needs more than %llu bytes of memory: it holds %llu series of %u steps at "
+             "the query needs more than %llu bytes of memory" RUN_SHARE
+             ": it holds %llu series of %u steps at "
              "once; %.*s",
              (unsigned long long)r->bytes_limit, (unsigned long long)series, r->grid.steps,
              STR_ARG(buf_get(&advice)));

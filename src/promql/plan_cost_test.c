@@ -165,15 +165,15 @@ TEST(refusals_say_what_and_why)
     fixture_up(&f, (struct promql_engine_opts){.bytes_max = (u64)6 << 20});
     load_wide(&f, 200);
     assert_false(fixture_range(&f, "topk(1, w)", 0, 4500000, 1000));
-    assert_string_equal(f.error.text,
-                        "the query needs more than 6291456 bytes of memory: it holds 200 series of "
-                        "4501 steps at once; a range of 20m or step=5s would fit");
+    assert_string_equal(f.error.text, "the query needs more than 6291456 bytes of memory, its "
+                                      "share of --memory.limit: it holds 200 series of "
+                                      "4501 steps at once; a range of 20m or step=5s would fit");
     fixture_down(&f);
     fixture_up(&f, (struct promql_engine_opts){.bytes_max = (u64)12 << 10});
     load_wide(&f, 200);
     assert_false(fixture_range(&f, "topk(1, w)", 0, 60000, 1000));
-    assert_string_equal(
-        f.error.text, "the query needs more than 12288 bytes of memory: it holds 200 series of 61 "
-                      "steps at once; 10 series would fit");
+    assert_string_equal(f.error.text, "the query needs more than 12288 bytes of memory, its share "
+                                      "of --memory.limit: it holds 200 series of 61 "
+                                      "steps at once; 10 series would fit");
     fixture_down(&f);
 }

@@ -70,11 +70,17 @@ bool run_work(struct run *r, u64 units)
     return query_tick(r);
 }
 
+const char *run_advice(const struct run *r)
+{
+    return r->grid.steps > 1 ? "fewer series, a shorter range or a larger step would fit"
+                             : "fewer series or shorter windows would fit";
+}
+
 static bool fail_memory(struct run *r)
 {
     r->out_of_memory = r->out_of_memory || !r->failed;
-    return run_fail(r, ERR_LIMIT, "the query needs more than %llu bytes of memory",
-                    (unsigned long long)r->bytes_limit);
+    return run_fail(r, ERR_LIMIT, "the query needs more than %llu bytes of memory" RUN_SHARE "; %s",
+                    (unsigned long long)r->bytes_limit, run_advice(r));
 }
 
 bool run_room(struct run *r, u64 bytes)
@@ -153,10 +159,8 @@ bool run_hold(struct run *r, u64 samples)
     if (r->samples_held > r->opts->samples_max) {
         return run_fail(r, ERR_LIMIT,
                         "query processing would load too many samples into memory in query "
-                        "execution: at most %llu may be held at once (--query.max-samples); fewer "
-                        "series%s would fit",
-                        (unsigned long long)r->opts->samples_max,
-                        r->grid.steps > 1 ? ", a shorter range or a larger step" : "");
+                        "execution: at most %llu may be held at once (--query.max-samples); %s",
+                        (unsigned long long)r->opts->samples_max, run_advice(r));
     }
     return !r->failed;
 }

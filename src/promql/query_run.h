@@ -67,6 +67,9 @@ struct run {
     struct tally *tally_own; // Of a helper, instead of the grid's.
 };
 
+// What sets the bytes that one query may use, for texts; and what would need less.
+#define RUN_SHARE ", its share of --memory.limit"
+const char *run_advice(const struct run *r);
 // Keeps the first failure; yields false.
 bool run_fail(struct run *r, enum err code, const char *format, ...) PRINTF_LIKE(3, 4);
 bool run_fail_with(struct run *r, const struct error *e);

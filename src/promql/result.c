@@ -59,8 +59,9 @@ static bool room(const struct result *res, struct run *r, u64 bytes)
 {
     u64 held = arena_bytes(res->arena);
     if (bytes > r->bytes_limit || held > r->bytes_limit - bytes) {
-        return run_fail(r, ERR_LIMIT, "the answer needs more than %llu bytes of memory",
-                        (unsigned long long)r->bytes_limit);
+        return run_fail(r, ERR_LIMIT,
+                        "the answer needs more than %llu bytes of memory" RUN_SHARE "; %s",
+                        (unsigned long long)r->bytes_limit, run_advice(r));
     }
     return true;
 }

@@ -47,7 +47,8 @@ static bool budget_holds(struct tsdb_cursor *c, u64 series, u64 samples)
                        (unsigned long long)b->samples_max);
     }
     if (b->bytes_max != 0 && b->bytes > b->bytes_max) {
-        return err_set(e, ERR_LIMIT, "the query needs more than %llu bytes",
+        return err_set(e, ERR_LIMIT,
+                       "the query needs more than %llu bytes, its share of --memory.limit",
                        (unsigned long long)b->bytes_max);
     }
     return true;
