@@ -20,8 +20,7 @@
 
 static int words_fail(const struct error *e)
 {
-    (void)fprintf(stderr, "tidemark: %s\n%s", e->text, tool_tsdb_usage);
-    return EXIT_USAGE;
+    return tool_tsdb_misused(e->text);
 }
 
 static int run_fail(const struct error *e)

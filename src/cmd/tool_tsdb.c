@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cmd/server.h"
+#include "cmd/tool_args.h"
 #include "cmd/tool_blocks.h"
 #include "model/match.h"
 #include "os/clk.h"
@@ -50,6 +51,12 @@ struct tool {
     str match;
     i64 min_ms;
     i64 max_ms;
+};
+
+// Threads: frozen.
+struct verb {
+    const char *name;
+    int (*run)(const struct tool *t);
 };
 
 static int tool_fail(const struct error *e)
@@ -184,8 +191,9 @@ static int dump_run(const struct tool *t)
     rng_init_system(&rng);
     const struct tsdb_opts opts = {
         .fs = t->fs, .clk = clk_real(), .rng = &rng, .dir = t->dir, .compact_off = true};
-    struct fs_info info;
-    if (!fs_stat(t->fs, t->dir, &info, &e)) { // Opening would make it.
+    struct tsdb_block_info *ignored;
+    u32 n;
+    if (!tsdb_blocks_list(t->fs, t->dir, t->arena, &ignored, &n, &e)) { // Opening would make it.
         return tool_fail(&e);
     }
     struct tsdb *db = tsdb_open(&opts, &e);
@@ -201,45 +209,47 @@ static int dump_run(const struct tool *t)
     return EXIT_OK;
 }
 
-// --name=value
-static bool flag_is(str word, const char *name, str *value)
+int tool_tsdb_misused(const char *why)
 {
-    if (!str_starts(word, str_c(name))) {
-        return false;
-    }
-    *value = str_sub(word, strlen(name), word.len);
-    return true;
+    (void)fprintf(stderr, "tidemark: %s\nusage:\n%s", why, tool_tsdb_usage);
+    return EXIT_USAGE;
 }
 
-static bool words_read(struct tool *t, int argc, char **argv, bool is_dump, bool has_to)
+static bool time_read(str word, const char *flag, i64 *out, struct error *e)
 {
-    for (int i = 0; i < argc; i++) {
-        const str word = str_c(argv[i]);
-        str value;
-        if (word.len > 0 && word.ptr[0] != '-') {
-            const char **next = !t->dir ? &t->dir : &t->to;
-            if (*next || (next == &t->to && !has_to)) {
-                return false;
-            }
-            *next = argv[i];
-        } else if (is_dump && flag_is(word, "--match=", &value)) {
-            t->match = value;
-        } else if (!is_dump ||
-                   !((flag_is(word, "--min-time=", &value) && parse_i64(value, &t->min_ms)) ||
-                     (flag_is(word, "--max-time=", &value) && parse_i64(value, &t->max_ms)))) {
-            return false;
-        }
+    return word.len == 0 || parse_i64(word, out) ||
+           err_set(e, ERR_INVALID, "--%s wants milliseconds since 1970, not \"%.*s\"", flag,
+                   STR_ARG(word));
+}
+
+static bool words_read(struct tool *t, int argc, char **argv, const struct verb *v, struct error *e)
+{
+    str from = STR_EMPTY;
+    str to = STR_EMPTY;
+    struct tool_words words = {0};
+    const struct tool_flag flags[] = {{.name = "match", .value = &t->match},
+                                      {.name = "min-time", .value = &from},
+                                      {.name = "max-time", .value = &to}};
+    const u32 flag_count = v->run == dump_run ? ARRAY_LEN(flags) : 0;
+    if (!tool_args_parse(argc, argv, flags, flag_count, &words, e) ||
+        !time_read(from, "min-time", &t->min_ms, e) || !time_read(to, "max-time", &t->max_ms, e)) {
+        return false;
     }
-    return t->dir && (t->to || !has_to);
+    const bool has_to = v->run == restore_run;
+    if (words.count != (has_to ? 2 : 1)) {
+        return err_set(e, ERR_INVALID, "%s wants %s", v->name,
+                       has_to ? "a SNAPSHOT and the DIR to make of it" : "one DIR");
+    }
+    t->dir = words.items[0].ptr; // A word of argv, so it ends with a NUL.
+    t->to = has_to ? words.items[1].ptr : NULL;
+    return true;
 }
 
 int tool_tsdb_run(struct fs *fs, int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        int (*run)(const struct tool *t);
-    } verbs[] = {
+    static const struct verb verbs[] = {
         {"verify", verify_run}, {"list", list_run}, {"dump", dump_run}, {"restore", restore_run}};
+    struct error e = {0};
     if (argc > 0 && str_eq(str_c(argv[0]), STR("analyze"))) {
         return tool_blocks_analyze(fs, argc - 1, argv + 1);
     }
@@ -248,16 +258,17 @@ int tool_tsdb_run(struct fs *fs, int argc, char **argv)
     }
     for (size_t i = 0; argc > 0 && i < ARRAY_LEN(verbs); i++) {
         struct tool t = {.fs = fs, .min_ms = INT64_MIN, .max_ms = INT64_MAX};
-        if (!str_eq_c(str_c(argv[0]), verbs[i].name) ||
-            !words_read(&t, argc - 1, argv + 1, verbs[i].run == dump_run,
-                        verbs[i].run == restore_run)) {
+        if (!str_eq_c(str_c(argv[0]), verbs[i].name)) {
             continue;
+        }
+        if (!words_read(&t, argc - 1, argv + 1, &verbs[i], &e)) {
+            return tool_tsdb_misused(e.text);
         }
         t.arena = arena_new(TOOL_BYTES_MAX);
         const int code = verbs[i].run(&t);
         arena_free(t.arena);
         return code;
     }
-    (void)fputs(tool_tsdb_usage, stderr);
-    return EXIT_USAGE;
+    return tool_tsdb_misused(
+        "there are tsdb verify, list, dump, restore, analyze and create-blocks-from");
 }

@@ -56,4 +56,26 @@ def test_a_store_is_deleted_from_copied_cut_and_verified():
         assert server.value("vector(1)") == 1
         code, text = tool("verify", folder)  # Beside the server, which goes on.
         assert code == 1 and os.path.basename(block) in text, text
-    assert tool("nothing")[0] == 2
+
+
+def test_wrong_words_are_named():
+    with temporary_folder() as folder:
+        for words, why in ((("nothing",), "there are tsdb verify, list, dump, restore, analyze and"),
+                           (("verify",), "verify wants one DIR"),
+                           (("list", folder, folder), "list wants one DIR"),
+                           (("list", folder, "--match=up"), "unknown flag --match=up"),
+                           (("dump", folder, "--since=3"), "unknown flag --since=3"),
+                           (("dump", folder, "--min-time=now"), '--min-time wants milliseconds since 1970, not "now"'),
+                           (("dump", folder, "--max-time"), "--max-time wants a value"),
+                           (("restore", folder), "restore wants a SNAPSHOT and the DIR"),
+                           (("analyze", folder, "--limit=x"), "--limit wants a number from 1 to 10000")):
+            done = subprocess.run([BINARY, "tool", "tsdb", *words], capture_output=True, text=True, timeout=60)
+            first, heading = done.stderr.splitlines()[:2]
+            assert done.returncode == 2 and first.startswith("tidemark: " + why) and heading == "usage:", done.stderr
+
+
+def test_a_dump_makes_no_store():
+    with temporary_folder() as folder:
+        done = subprocess.run([BINARY, "tool", "tsdb", "dump", folder], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1 and "is no folder of a store" in done.stderr, done
+        assert os.listdir(folder) == []
