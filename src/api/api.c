@@ -138,7 +138,9 @@ static bool counters_init(struct api *api, struct error *e)
     api->query_joins = tmk_counter_register(
         api->opts.registry, "tidemark_query_joins_total",
         "Queries of the API that waited for an identical one that was being evaluated.", &te);
-    if (api->query_evaluations == NULL || api->query_joins == NULL) {
+    if (api->query_evaluations == NULL || api->query_joins == NULL ||
+        !query_metrics_register(&api->query_metrics, api->opts.registry, api->opts.query_threads,
+                                &te)) {
         return err_set(e, ERR_INTERNAL, "the API's own metrics: %s", te.text);
     }
     struct tmk_family *family = tmk_family_register(api->opts.registry, &desc, &te);

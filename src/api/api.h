@@ -18,6 +18,9 @@
 #include "net/http_route.h"
 #include "net/http_server.h"
 
+// The level of upstream's API that is matched: clients switch features by it.
+#define API_UPSTREAM_VERSION "3.14.0"
+
 struct api;
 struct arena;
 struct clk;

@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "api/query_class.h"
+#include "api/query_metrics.h"
 #include "base/error.h"
 #include "model/match.h"
 #include "storage/storage.h"
@@ -33,6 +34,7 @@ struct api {
     struct http_lane lanes[API_LANE_COUNT];
     struct query_watch *watch; // NULL until services are there.
     struct query_share *shares;
+    struct query_metrics query_metrics;
     struct tmk_counter *query_evaluations; // NULL without a registry.
     struct tmk_counter *query_joins;
     struct push_cache *write_cache; // NULL: pushes are not taken.

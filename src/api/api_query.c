@@ -203,6 +203,9 @@ static void run_lead(const struct api *api, const struct api_services *svc, stru
         ask->request.step_ms > 0
             ? promql_range(svc->engine, &ask->request, run->arena, &run->result, &run->error)
             : promql_instant(svc->engine, &ask->request, run->arena, &run->result, &run->error);
+    if (run->ok) {
+        query_metrics_evaluated(&api->query_metrics, &run->result.stats, (f64)ask->queue_ns / 1e9);
+    }
     query_share_done(api->shares, run);
 }
 
@@ -276,6 +279,7 @@ static void ask_run(struct http_response *rs, const struct api_services *svc, st
                                  .step_ms = ask->request.step_ms};
     const struct watch_ticket ticket = query_watch_begin(api->watch, rs->rq, &seen, &ask->budget);
     struct error e = {.code = ERR_NONE};
+    query_metrics_begin(&api->query_metrics);
     struct share_run *run = run_get(api, svc, ask, &e);
     bool ok = run != NULL && run->ok;
     if (run != NULL && !run->ok) {
@@ -292,6 +296,7 @@ static void ask_run(struct http_response *rs, const struct api_services *svc, st
     if (run != NULL) {
         query_share_leave(api->shares, run);
     }
+    query_metrics_end(&api->query_metrics);
 }
 
 void api_query(struct http_request *rq, struct http_response *rs)

@@ -6,9 +6,7 @@
 #include "os/proc.h"
 #include "tsdb/tsdb.h"
 
-// The level of upstream's API that is matched: clients switch features by it.
-#define UPSTREAM_VERSION "3.14.0"
-#define TSDB_LIMIT_MAX   10000U
+#define TSDB_LIMIT_MAX 10000U
 
 static void pair_u64(struct jsonw *w, const char *key, u64 value)
 {
@@ -25,7 +23,7 @@ static void pair_i64(struct jsonw *w, const char *key, i64 value)
 static void build_write(struct jsonw *w)
 {
     jsonw_object(w);
-    jsonw_pair_str(w, STR("version"), STR(UPSTREAM_VERSION));
+    jsonw_pair_str(w, STR("version"), STR(API_UPSTREAM_VERSION));
     jsonw_pair_str(w, STR("revision"), STR_EMPTY);
     jsonw_pair_str(w, STR("branch"), STR_EMPTY);
     jsonw_pair_str(w, STR("buildUser"), STR_EMPTY);

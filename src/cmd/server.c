@@ -231,7 +231,9 @@ int server_run(const struct options *o)
     const int code = server_start(&s, &e);
     if (code == EXIT_OK) {
         LOGF(s.log, LOG_INFO, "ready: %s", s.external_url);
+        server_metrics_ready(true);
         wait_for_signals(&s);
+        server_metrics_ready(false);
         LOGF(s.log, LOG_INFO, "stopping");
     }
     stop_watched(&s);

@@ -8,6 +8,7 @@
 struct tmk_registry;
 
 void server_metrics_register(struct tmk_registry *r, u64 memory_limit);
+void server_metrics_ready(bool is_ready);
 void server_metrics_reload(bool ok);
 
 #endif

@@ -238,13 +238,33 @@ def test_metrics_page():
         names = set(re.findall(r"^# TYPE (\S+)", page.text, re.M))
         assert {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds",
                 "prometheus_tsdb_head_series", "prometheus_config_last_reload_successful", "prometheus_http_requests_total",
-                "tidemark_build_info"} <= names, names
+                "prometheus_build_info", "tidemark_build_info"} <= names, names
+        assert server.metric("prometheus_ready") == 1 and server.metric("prometheus_engine_queries_concurrent_max") == 4
         om = server.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
         assert om.headers["content-type"].startswith("application/openmetrics-text"), om.headers
         assert om.text.endswith("# EOF\n"), om.text[-100:]
         before = server.metric("prometheus_http_requests_total", handler="/api/v1/labels", code="200") or 0
         server.get("/api/v1/labels")
         assert server.metric("prometheus_http_requests_total", handler="/api/v1/labels", code="200") == before + 1
+
+
+def test_query_engine_tells_what_it_does():
+    with filled() as server:
+        def evaluated(slice, what="count"):
+            return server.metric(f"prometheus_engine_query_duration_seconds_{what}", slice=slice)
+
+        assert server.metric("prometheus_engine_queries") == 0 and evaluated("inner_eval") == 0
+        server.api("query", query="count(latency_bucket)", time=T0)
+        server.api("query_range", query="latency_bucket", start=T0, end=T0 + 60, step=10)
+        assert server.get("/api/v1/query", {"query": "latency_bucket["}).status == 400  # Never evaluated.
+        for slice in ("queue_time", "prepare_time", "inner_eval", "result_sort"):
+            assert evaluated(slice) == 2, slice
+        assert evaluated("queue_time", "sum") > 0 and evaluated("inner_eval", "sum") > 0
+        assert server.metric("prometheus_engine_query_samples_total") >= 9
+    with filled_for_slow("--query.timeout=1h") as server:
+        Slow(server)
+        wait_running(server, 1)
+        assert server.metric("prometheus_engine_queries") == 1
 
 
 def filled_for_slow(*flags):
