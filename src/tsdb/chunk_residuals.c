@@ -1,9 +1,10 @@
 // chunk_residuals.c: the residuals of a column on any machine.
 //
-//   bits ─► unfolded ─► · gcd ─► summed, as 64 bits at out ─► doubles ─► ÷ a power of ten, in place
+//   bits ─► unfolded ─► · gcd ─► summed ─► doubles ─► ÷ a power of ten ─► stored
 //
-// The second half goes by pairs where the integers are known to be small enough: each was summed as
-// the low bits of a double from the start, which is taken away again.
+// Behind the sum two values go together where the integers are known to be small enough: each was
+// summed as the low bits of a double from the start, which is taken away again. Divisions then are
+// under way while the next bits are looked at. Others are converted in place, once all are summed.
 //
 // (I1) No load passes the end of the input (groups_walk).
 // (I2) No branch depends on a value or on a group's width; those left depend on the column.
@@ -16,10 +17,10 @@ enum {
     LOOK_AHEAD = sizeof(u64), // Behind a group's bytes a load may reach so far.
     QUAD_WIDTH_MAX = 15,      // Four values and a shift of 4 bits fit one load.
     PAIR_WIDTH_MAX = 28,      // Two values and a shift of 6 bits do.
-    PAIRS_MIN = 64, // Two stores on their way forward to no load of both: so far they are behind.
 };
 
 // Two at a time where the machine has such registers, as any of today has.
+typedef u64 u64x2 __attribute__((vector_size(16)));
 typedef f64 f64x2 __attribute__((vector_size(16)));
 
 // How the bytes of a group are read; by the column's widest one.
@@ -28,8 +29,10 @@ enum load { LOAD_QUADS, LOAD_PAIRS, LOAD_SINGLES };
 // Constants wherever the code below is expanded.
 struct mode {
     enum steps steps;
-    enum load load;
+    enum unpack_as as; // But for UNPACK_RAW sums begin at the offset.
     bool based;
+    bool scaled; // By the gcd; where there are sums, a factor of 1 costs next to nothing.
+    enum load load;
 };
 
 // Threads: owned by the call.
@@ -38,15 +41,16 @@ struct residual_run {
     u64 delta;
     u64 gcd;
     u64 base;
+    f64x2 divisor; // UNPACK_DEC only.
     struct mode mode;
 };
 
-static ALWAYS_INLINE void value_run(u64 v, struct residual_run *s, struct mode m, u8 *out)
+static ALWAYS_INLINE u64 value_next(u64 v, struct residual_run *s, struct mode m)
 {
     if (m.steps != STEPS_NONE) {
         v = m.based ? v + s->base : (v >> 1) ^ (0 - (v & 1));
     }
-    v *= s->gcd;
+    v = m.scaled ? v * s->gcd : v;
     if (m.steps == STEPS_NONE) {
         v += s->x;
     }
@@ -56,7 +60,30 @@ static ALWAYS_INLINE void value_run(u64 v, struct residual_run *s, struct mode m
     if (m.steps == STEPS_SUM || m.steps == STEPS_SUM2) {
         v = s->x += v;
     }
+    return v;
+}
+
+static ALWAYS_INLINE void values_store(u64 a, u64 b, const struct residual_run *s, struct mode m,
+                                       u8 *out)
+{
+    const u64x2 bits = {a, b};
+    f64x2 v;
+    if (m.as == UNPACK_RAW) {
+        memcpy(out, &a, sizeof(a));
+        memcpy(out + 8, &b, sizeof(b));
+        return;
+    }
+    memcpy(&v, &bits, sizeof(v));
+    v -= (f64x2){OFFSET, OFFSET};
+    v = m.as == UNPACK_DEC ? v / s->divisor : v;
     memcpy(out, &v, sizeof(v));
+}
+
+static ALWAYS_INLINE void values_run(u64 a, u64 b, struct residual_run *s, struct mode m, u8 *out)
+{
+    a = value_next(a, s, m);
+    b = value_next(b, s, m);
+    values_store(a, b, s, m, out);
 }
 
 // Two and four values of one load.
@@ -64,8 +91,7 @@ static ALWAYS_INLINE void pair_run(u64 word, u32 width, struct residual_run *s, 
                                    u8 *out)
 {
     const u64 mask = (1ULL << width) - 1;
-    value_run(word & mask, s, m, out);
-    value_run(word >> width & mask, s, m, out + 8);
+    values_run(word & mask, word >> width & mask, s, m, out);
 }
 
 static ALWAYS_INLINE void quad_run(u64 word, u32 width, struct residual_run *s, struct mode m,
@@ -73,6 +99,11 @@ static ALWAYS_INLINE void quad_run(u64 word, u32 width, struct residual_run *s, 
 {
     pair_run(word, width, s, m, out);
     pair_run(word >> width >> width, width, s, m, out + 16);
+}
+
+static ALWAYS_INLINE u64 single_load(const u8 *p, u32 bit, u64 mask)
+{
+    return load_le64(p + bit / 8) >> (bit % 8) & mask;
 }
 
 // Eight values from the width bytes at p; what lies up to 8 bytes behind those may be read.
@@ -92,9 +123,9 @@ static ALWAYS_INLINE void group_run(const u8 *p, u32 width, struct residual_run 
         break;
     case LOAD_SINGLES: {
         const u64 mask = width < WIDTH_MAX ? (1ULL << width) - 1 : UINT64_MAX;
-        for (u32 k = 0; k < GROUP; k++) {
-            const u32 bit = k * width;
-            value_run(load_le64(p + bit / 8) >> (bit % 8) & mask, s, m, out + (size_t)k * 8);
+        for (u32 k = 0; k < GROUP; k += 2) {
+            values_run(single_load(p, k * width, mask), single_load(p, (k + 1) * width, mask), s, m,
+                       out + (size_t)k * 8);
         }
         break;
     }
@@ -115,28 +146,48 @@ static ALWAYS_INLINE void span_run(struct group_span *span, struct residual_run 
     run->delta = s.delta;
 }
 
-static ALWAYS_INLINE void load_run(struct group_span *p, struct residual_run *s, enum steps steps,
-                                   bool based)
+static ALWAYS_INLINE void load_run(struct group_span *p, struct residual_run *s, struct mode m)
 {
     switch (s->mode.load) {
     case LOAD_QUADS:
-        span_run(p, s, (struct mode){steps, LOAD_QUADS, based});
+        m.load = LOAD_QUADS;
+        span_run(p, s, m);
         break;
     case LOAD_PAIRS:
-        span_run(p, s, (struct mode){steps, LOAD_PAIRS, based});
+        m.load = LOAD_PAIRS;
+        span_run(p, s, m);
         break;
     case LOAD_SINGLES:
-        span_run(p, s, (struct mode){steps, LOAD_SINGLES, based});
+        m.load = LOAD_SINGLES;
+        span_run(p, s, m);
         break;
     }
 }
 
-static ALWAYS_INLINE void steps_run(struct group_span *p, struct residual_run *s, enum steps steps)
+static ALWAYS_INLINE void base_run(struct group_span *p, struct residual_run *s, enum steps steps,
+                                   enum unpack_as as)
 {
-    if (s->mode.based) {
-        load_run(p, s, steps, true);
+    if (steps != STEPS_NONE && s->mode.based) {
+        load_run(p, s, (struct mode){.steps = steps, .as = as, .based = true, .scaled = true});
+    } else if (steps != STEPS_NONE || s->mode.scaled) {
+        load_run(p, s, (struct mode){.steps = steps, .as = as, .scaled = true});
     } else {
-        load_run(p, s, steps, false);
+        load_run(p, s, (struct mode){.steps = steps, .as = as});
+    }
+}
+
+static ALWAYS_INLINE void as_run(struct group_span *p, struct residual_run *s, enum steps steps)
+{
+    switch (s->mode.as) {
+    case UNPACK_RAW:
+        base_run(p, s, steps, UNPACK_RAW);
+        break;
+    case UNPACK_INT:
+        base_run(p, s, steps, UNPACK_INT);
+        break;
+    case UNPACK_DEC:
+        base_run(p, s, steps, UNPACK_DEC);
+        break;
     }
 }
 
@@ -145,58 +196,22 @@ static void groups_run(struct group_span *p, void *state)
     struct residual_run *s = state;
     switch (s->mode.steps) {
     case STEPS_NONE:
-        load_run(p, s, STEPS_NONE, false);
+        as_run(p, s, STEPS_NONE);
         break;
     case STEPS_UNFOLD:
-        steps_run(p, s, STEPS_UNFOLD);
+        base_run(p, s, STEPS_UNFOLD, UNPACK_RAW);
         break;
     case STEPS_SUM:
-        steps_run(p, s, STEPS_SUM);
+        as_run(p, s, STEPS_SUM);
         break;
     case STEPS_SUM2:
-        steps_run(p, s, STEPS_SUM2);
+        as_run(p, s, STEPS_SUM2);
         break;
     }
 }
 
-static ALWAYS_INLINE void pair_convert(u8 *at, f64x2 divisor, bool divided)
-{
-    f64x2 v;
-    memcpy(&v, at, sizeof(v));
-    v -= (f64x2){OFFSET, OFFSET};
-    v = divided ? v / divisor : v;
-    memcpy(at, &v, sizeof(v));
-}
-
-static ALWAYS_INLINE void one_convert(u8 *at, f64 divisor, bool divided)
-{
-    f64 v = f64_of_bits(load_le64(at)) - OFFSET;
-    v = divided ? v / divisor : v;
-    memcpy(at, &v, sizeof(v));
-}
-
-// Those with an offset become what they are.
-static ALWAYS_INLINE void pairs_convert(u8 *out, u32 count, f64 divisor, bool divided)
-{
-    const f64x2 divisors = {divisor, divisor};
-    u32 i = 0;
-    if ((uintptr_t)out % sizeof(f64x2) != 0) {
-        one_convert(out, divisor, divided);
-        out += sizeof(f64);
-        i = 1;
-    }
-    for (; i + GROUP <= count; i += GROUP, out += sizeof(f64) * GROUP) {
-        pair_convert(out, divisors, divided);
-        pair_convert(out + 16, divisors, divided);
-        pair_convert(out + 32, divisors, divided);
-        pair_convert(out + 48, divisors, divided);
-    }
-    for (; i < count; i++, out += sizeof(f64)) {
-        one_convert(out, divisor, divided);
-    }
-}
-
-static void singles_convert(u8 *out, u32 count, enum unpack_as as, f64 divisor)
+// Of integers that a double may not hold.
+static void integers_convert(u8 *out, u32 count, enum unpack_as as, f64 divisor)
 {
     for (u32 i = 0; i < count; i++, out += sizeof(f64)) {
         f64 v = (f64)(i64)load_le64(out);
@@ -205,28 +220,32 @@ static void singles_convert(u8 *out, u32 count, enum unpack_as as, f64 divisor)
     }
 }
 
+static enum load load_of(u32 width_max)
+{
+    return width_max <= QUAD_WIDTH_MAX   ? LOAD_QUADS
+           : width_max <= PAIR_WIDTH_MAX ? LOAD_PAIRS
+                                         : LOAD_SINGLES;
+}
+
 bool residuals_run(struct groups *r, const struct sums *s, u8 *out)
 {
-    const enum unpack_as as = s->as;
-    const enum load load = r->width_max <= QUAD_WIDTH_MAX   ? LOAD_QUADS
-                           : r->width_max <= PAIR_WIDTH_MAX ? LOAD_PAIRS
-                                                            : LOAD_SINGLES;
-    const bool pairs = as != UNPACK_RAW && r->count >= PAIRS_MIN && sums_exact(r, s);
-    struct residual_run run = {.x = s->x + (pairs ? bits_of_f64(OFFSET) : 0),
+    const bool doubles = s->as != UNPACK_RAW && sums_exact(r, s);
+    struct residual_run run = {.x = s->x + (doubles ? bits_of_f64(OFFSET) : 0),
                                .delta = s->delta,
                                .gcd = s->gcd,
                                .base = r->base,
-                               .mode = {s->steps, load, r->based}};
+                               .divisor = {s->divisor, s->divisor},
+                               .mode = {.steps = s->steps,
+                                        .as = doubles ? s->as : UNPACK_RAW,
+                                        .based = r->based,
+                                        .scaled = s->gcd != 1,
+                                        .load = load_of(r->width_max)}};
     if ((s->steps == STEPS_NONE && r->based) ||
         !groups_walk(r, groups_run, &run, MIN(r->width_max, (u32)WIDTH_MAX) + LOOK_AHEAD, out)) {
         return false;
     }
-    if (pairs && as == UNPACK_DEC) {
-        pairs_convert(out, r->count, s->divisor, true);
-    } else if (pairs) {
-        pairs_convert(out, r->count, 1, false);
-    } else if (as != UNPACK_RAW) {
-        singles_convert(out, r->count, as, s->divisor);
+    if (s->as != run.mode.as) {
+        integers_convert(out, r->count, s->as, s->divisor);
     }
     return true;
 }
