@@ -23,7 +23,7 @@ static const struct spread {
     {0xFFFFFFFF, {16, 8, 4}, {0x0000FFFF0000FFFF, 0x00FF00FF00FF00FF, 0x0F0F0F0F0F0F0F0F}},
 };
 
-static inline u64 codes_spread(u64 v, const struct spread *s)
+static ALWAYS_INLINE u64 codes_spread(u64 v, const struct spread *s)
 {
     v &= s->all;
     v = (v | v << s->shift[0]) & s->mask[0];
@@ -33,13 +33,29 @@ static inline u64 codes_spread(u64 v, const struct spread *s)
 
 // Eight widths at a time, as bytes of one word: none carries into the next, since no width is
 // above WIDTH_DIRECT_MAX. Up to 4 bytes at codes may be read for each eight.
+static ALWAYS_INLINE void widths_spread(struct groups *r, const u8 *codes, u32 code_log,
+                                        u32 width_min, u32 step)
+{
+    const u64 low = 0x0101010101010101ULL * width_min;
+    const u32 count = group_count(r->count);
+    for (u32 g = 0; g < count; g += 8, codes += 1ULL << code_log) {
+        const u64 widths = codes_spread(load_le32(codes), &spreads[code_log]) * step + low;
+        memcpy(r->widths + g, &widths, sizeof(widths));
+    }
+}
+
 static void widths_narrow(struct groups *r, const u8 *codes, u32 code_log, u32 width_min, u32 step)
 {
-    const struct spread *s = &spreads[code_log];
-    const u64 low = 0x0101010101010101ULL * width_min;
-    for (u32 g = 0; g < group_count(r->count); g += 8, codes += 1ULL << code_log) {
-        const u64 widths = codes_spread(load_le32(codes), s) * step + low;
-        memcpy(r->widths + g, &widths, sizeof(widths));
+    switch (code_log) { // A constant in each.
+    case 0:
+        widths_spread(r, codes, 0, width_min, step);
+        break;
+    case 1:
+        widths_spread(r, codes, 1, width_min, step);
+        break;
+    default:
+        widths_spread(r, codes, 2, width_min, step);
+        break;
     }
 }
 
@@ -52,26 +68,21 @@ static void widths_wide(struct groups *r, const u8 *codes, u32 code_log, u32 wid
     }
 }
 
-// The larger of each two bytes, all below 128.
-static inline u64 bytes_max(u64 a, u64 b)
-{
-    const u64 tops = 0x8080808080808080ULL;
-    const u64 not_less = ((((a | tops) - b) & tops) >> 7) * 0xFF; // Where a is.
-    return (a & not_less) | (b & ~not_less);
-}
-
 // Codes could tell of more than there are: what a way is chosen by is what they do tell.
 static u32 widths_max(struct groups *r)
 {
-    u64 most = 0;
-    memset(r->widths + group_count(r->count), 0, sizeof(most));
-    for (u32 g = 0; g < group_count(r->count); g += sizeof(most)) {
-        most = bytes_max(most, load_le64(r->widths + g));
+    u8 most[WIDTHS_BEYOND] = {0};
+    u8 max = 0;
+    memset(r->widths + group_count(r->count), 0, WIDTHS_BEYOND);
+    for (u32 g = 0; g < group_count(r->count); g += WIDTHS_BEYOND) {
+        for (u32 i = 0; i < WIDTHS_BEYOND; i++) { // One instruction.
+            most[i] = MAX(most[i], r->widths[g + i]);
+        }
     }
-    most = bytes_max(most, most >> 32);
-    most = bytes_max(most, most >> 16);
-    most = bytes_max(most, most >> 8);
-    return (u32)(most & 0xFF);
+    for (u32 i = 0; i < WIDTHS_BEYOND; i++) {
+        max = MAX(max, most[i]);
+    }
+    return max;
 }
 
 static bool widths_read(struct groups *r, struct dec *d, u32 width_min, u8 second)

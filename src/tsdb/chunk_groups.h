@@ -16,7 +16,7 @@ struct dec;
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-enum { WIDTHS_BEYOND = 8 }; // They are written and looked at eight at a time.
+enum { WIDTHS_BEYOND = 16 }; // They are written eight and looked at 16 at a time.
 
 // Residuals of a column, group after group. Threads: owned.
 struct groups {
