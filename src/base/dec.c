@@ -3,14 +3,6 @@
 
 #include "base/bits.h"
 
-struct dec dec_of(str bytes)
-{
-    static const u8 nothing[1];
-    const u8 *start = bytes.ptr ? (const u8 *)bytes.ptr : nothing;
-    size_t len = bytes.ptr ? bytes.len : 0;
-    return (struct dec){.start = start, .at = start, .end = start + len, .bad_at = start};
-}
-
 void dec_fail(struct dec *d)
 {
     if (!d->bad) {

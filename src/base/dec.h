@@ -17,7 +17,6 @@ struct dec {
     bool bad;
 };
 
-struct dec dec_of(str bytes);
 u16 dec_le16(struct dec *d);
 u32 dec_le32(struct dec *d);
 u64 dec_le64(struct dec *d);
@@ -28,6 +27,12 @@ str dec_bytes(struct dec *d, u64 len); // Borrowed.
 str dec_lenstr(struct dec *d);         // varint length, bytes.
 void dec_fail(struct dec *d);          // The caller found a contradiction.
 
+static inline struct dec dec_of(str bytes)
+{
+    const u8 *start = bytes.ptr ? (const u8 *)bytes.ptr : (const u8 *)"";
+    const size_t len = bytes.ptr ? bytes.len : 0;
+    return (struct dec){.start = start, .at = start, .end = start + len, .bad_at = start};
+}
 static inline bool dec_ok(const struct dec *d)
 {
     return !d->bad;

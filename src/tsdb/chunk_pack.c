@@ -409,15 +409,26 @@ static bool corrections_apply(struct dec *d, u32 n, f64 *values)
     return true;
 }
 
+// With exceptions, corrections or both, which few chunks have. Apart, so that the others need none
+// of its room.
+static __attribute__((noinline)) bool patched_read(struct dec *d, u8 first, u32 n,
+                                                   const struct unpack_sink *sink)
+{
+    struct chunk_exceptions x = {0};
+    return (!(first & CHUNK_EXCEPTIONS) || exceptions_read(d, n, &x)) &&
+           column_unpack(d, first & INT_PACK_HEADER, n, sink) &&
+           (first >> TRANSFORM_SHIFT != TRANSFORM_ULP || corrections_apply(d, n, sink->out)) &&
+           exceptions_apply(&x, n, sink->out);
+}
+
+// NOLINTNEXTLINE(readability-non-const-parameter): written through the sink
 static bool chunk_read(struct dec *d, u32 n, f64 *values)
 {
     const u8 first = dec_u8(d);
     const enum transform transform = first >> TRANSFORM_SHIFT;
     const bool scaled = transform == TRANSFORM_DEC || transform == TRANSFORM_ULP;
     const u32 exponent = scaled ? dec_u8(d) : 0;
-    struct chunk_exceptions x = {0};
-    if (!dec_ok(d) || exponent > EXPONENT_MAX || (transform == TRANSFORM_DEC && exponent == 0) ||
-        ((first & CHUNK_EXCEPTIONS) && !exceptions_read(d, n, &x))) {
+    if (!dec_ok(d) || exponent > EXPONENT_MAX || (transform == TRANSFORM_DEC && exponent == 0)) {
         return false;
     }
     const struct unpack_sink sink = {.out = values,
@@ -425,9 +436,10 @@ static bool chunk_read(struct dec *d, u32 n, f64 *values)
                                            : exponent > 0              ? UNPACK_DEC
                                                                        : UNPACK_INT,
                                      .divisor = chunk_pow10[exponent]};
-    return column_unpack(d, first & INT_PACK_HEADER, n, &sink) &&
-           (transform != TRANSFORM_ULP || corrections_apply(d, n, values)) && dec_left(d) == 0 &&
-           exceptions_apply(&x, n, values);
+    const bool patched = transform == TRANSFORM_ULP || (first & CHUNK_EXCEPTIONS) != 0;
+    const bool right = patched ? patched_read(d, first, n, &sink)
+                               : column_unpack(d, first & INT_PACK_HEADER, n, &sink);
+    return right && dec_left(d) == 0;
 }
 
 bool chunk_pack_decode(str bytes, u32 n, f64 *values, struct error *e)

@@ -19,34 +19,47 @@ enum {
 // One register of any machine of today.
 typedef u64 u64x2 __attribute__((vector_size(16)));
 
-static ALWAYS_INLINE void value_store(u64 v, enum unpack_as as, f64 divisor, u8 *out)
+static ALWAYS_INLINE u64 value_bits(u64 v, enum unpack_as as, f64 divisor)
 {
-    f64 value = 0;
     switch (as) {
     case UNPACK_RAW:
-        memcpy(out, &v, sizeof(v));
-        return;
+        break;
     case UNPACK_INT:
-        value = (f64)(i64)v;
-        break;
+        return bits_of_f64((f64)(i64)v);
     case UNPACK_DEC:
-        value = (f64)(i64)v / divisor;
-        break;
+        return bits_of_f64((f64)(i64)v / divisor);
     }
-    memcpy(out, &value, sizeof(value));
+    return v;
 }
 
-static _Atomic bool portable_only;
+static ALWAYS_INLINE void value_store(u64 v, enum unpack_as as, f64 divisor, u8 *out)
+{
+    const u64 bits = value_bits(v, as, divisor);
+    memcpy(out, &bits, sizeof(bits));
+}
+
+// Whether eight go at a time. Threads: atomic.
+enum lanes { LANES_UNKNOWN, LANES_NONE, LANES_USED };
+static _Atomic u8 lanes;
 
 void column_unpack_portable(bool only)
 {
-    atomic_store(&portable_only, only);
+    atomic_store(&lanes, (u8)(avx2_here() && !only ? LANES_USED : LANES_NONE));
+}
+
+static bool lanes_find(void)
+{
+    u8 found = LANES_UNKNOWN; // Still, or what a test has said meanwhile.
+    const u8 here = avx2_here() ? LANES_USED : LANES_NONE;
+    return atomic_compare_exchange_strong(&lanes, &found, here) ? here == LANES_USED
+                                                                : found == LANES_USED;
 }
 
 // Relaxed: nothing else is told by it.
 static inline bool lanes_used(void)
 {
-    return avx2_here() && !atomic_load_explicit(&portable_only, memory_order_relaxed);
+    const u8 known = atomic_load_explicit(&lanes, memory_order_relaxed);
+    return known == LANES_UNKNOWN ? lanes_find() : known == LANES_USED;
 }
 
 // Reads count residuals and puts as many values at out; room: for whole groups.
@@ -86,16 +99,10 @@ static void constant_store(u64 word, u32 n, u8 *out)
     }
 }
 
-// x0 + i·step: CONST has step 0.
+// x0 + i·step
 static void line_store(const struct unpack_sink *sink, u64 x0, u64 step, u32 n)
 {
     u8 *out = sink->out;
-    if (step == 0) {
-        u64 word;
-        value_store(x0, sink->as, sink->divisor, (u8 *)&word);
-        constant_store(word, n, out);
-        return;
-    }
     for (u32 i = 0; i < n; i++) {
         value_store(x0 + i * step, sink->as, sink->divisor, out + (size_t)i * 8);
     }
@@ -252,7 +259,8 @@ static bool sparse2_unpack(struct dec *d, bool mb, struct sums *s, u32 n,
 
 // ---- columns ----
 
-static bool varying_unpack(struct dec *d, u8 header, u64 x0, u32 n, const struct unpack_sink *sink)
+static __attribute__((noinline)) bool varying_unpack(struct dec *d, u8 header, u64 x0, u32 n,
+                                                     const struct unpack_sink *sink)
 {
     const enum int_plan plan = header & INT_PACK_PLAN;
     const bool mb = (header & INT_PACK_MB) != 0;
@@ -306,12 +314,16 @@ bool column_unpack(struct dec *d, u8 header, u32 n, const struct unpack_sink *si
     }
     const u64 x0 = (u64)dec_varsint_short(d);
     const enum int_plan plan = header & INT_PACK_PLAN;
-    if (plan <= INT_LIN) {
-        const u64 step = plan == INT_LIN ? (u64)dec_varsint_short(d) : 0;
-        line_store(sink, x0, step, n);
-        return dec_ok(d) && (header & (INT_PACK_GCD | INT_PACK_MB)) == 0;
+    if (plan > INT_LIN) {
+        return plan <= INT_S2 && varying_unpack(d, header, x0, n, sink) && dec_ok(d);
     }
-    return plan <= INT_S2 && varying_unpack(d, header, x0, n, sink) && dec_ok(d);
+    const u64 step = plan == INT_LIN ? (u64)dec_varsint_short(d) : 0;
+    if (step == 0) {
+        constant_store(value_bits(x0, sink->as, sink->divisor), n, sink->out);
+    } else {
+        line_store(sink, x0, step, n);
+    }
+    return dec_ok(d) && (header & (INT_PACK_GCD | INT_PACK_MB)) == 0;
 }
 
 // NOLINTNEXTLINE(readability-non-const-parameter): written through the sink
