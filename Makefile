@@ -5,10 +5,11 @@ TSAN    ?= build-tsan
 FUZZ    ?= build-fuzz
 ARGS    ?=
 T       ?= all
+SCRIPTS ?= $(wildcard $(or $(TIDEMARK_SHARED),../shared)/promqltest/*.test)
 S       ?= 20
 RUNS    ?=
 
-.PHONY: all setup release run test check tsan fuzz bench ui crash differential hostile mutations diskfull tidy clean
+.PHONY: all setup release run test check tsan fuzz bench ui crash conformance differential hostile mutations diskfull tidy clean
 
 all: release
 
@@ -53,6 +54,11 @@ fuzz: setup
 
 crash: release
 	tools/test.py --build $(BUILD) --suite crash
+
+# PromQL test scripts in upstream's language: those of $$TIDEMARK_SHARED/promqltest, or SCRIPTS="a.test b.test".
+conformance: release
+	@[ -n "$(SCRIPTS)" ] || { echo 'conformance: no scripts: give SCRIPTS="a.test …" or TIDEMARK_SHARED' >&2; exit 2; }
+	$(BUILD)/src/promql/promql_script $(SCRIPTS)
 
 # The long forms of tests that `make test` runs for seconds; each prints its seed and totals. How long: N=100000,
 # and another TIDEMARK_SEED. Random queries against Debian's Prometheus:

@@ -3,7 +3,8 @@
 // usage: promql_script [--show N] FILE…
 // Understood: load, load_with_nhcb, clear, eval instant, eval range, eval_fail, expected series,
 // scalars, strings and range vectors, and `expect` lines. Instant expectations are checked again
-// as the middle step of a range. Nothing is left out; what is not understood ends the program.
+// as the middle step of a range, and pinned to their time by `@` while asked at other times.
+// Nothing is left out; what is not understood ends the program.
 // Last line: "N passed, N failed".
 #include "base/arena.h"
 #include "base/buf.h"
@@ -12,6 +13,7 @@
 #include "base/str.h"
 #include "model/duration.h"
 #include "model/hist_bucket.h"
+#include "pinned_query.h"
 #include "promql/promql.h"
 #include "series_notation.h"
 #include "storage/memstore.h"
@@ -61,6 +63,7 @@ struct script {
     u32 show;
     u32 passed;
     u32 failed;
+    u32 pinned; // Of what passed: so often asked again at another time.
 };
 
 // What the lines at hand belong to. Threads: owned.
@@ -573,11 +576,36 @@ static const char *run_eval(struct script *s, const struct eval *x, struct promq
     return why;
 }
 
+// Pinned to its time, a query answers the same whenever it is asked.
+static const char *run_pinned(struct script *s, const struct eval *x, struct promql_result *got,
+                              char *room, size_t room_bytes)
+{
+    const i64 t = x->start_ms;
+    const i64 others[] = {-10 * t, 0, t / 5, t, 10 * t, t - 1000, t + 1000};
+    struct eval pinned = *x;
+    pinned.expr = pinned_query(s->arena, x->expr, t);
+    for (u32 i = 0; pinned.expr.len > 0 && i < ARRAY_LEN(others); i++) {
+        char told[600];
+        pinned.start_ms = others[i];
+        const char *why = run_eval(s, &pinned, got, told, sizeof(told));
+        if (why) {
+            (void)snprintf(room, room_bytes, "at %lld, pinned as %.*s: %s", (long long)others[i],
+                           STR_ARG(pinned.expr), why);
+            return room;
+        }
+        s->pinned++;
+    }
+    return NULL;
+}
+
 static void check(struct script *s, const struct eval *x)
 {
     struct promql_result got = {.series_count = 0};
     char room[600];
     const char *why = run_eval(s, x, &got, room, sizeof(room));
+    if (!why && !x->is_range) {
+        why = run_pinned(s, x, &got, room, sizeof(room));
+    }
     if (!why) {
         s->passed++;
     } else {
@@ -767,6 +795,7 @@ int main(int argc, char **argv)
             run_file(&s, argv[i]);
         }
     }
+    printf("%u answers of queries pinned to their time\n", s.pinned);
     printf("%u passed, %u failed\n", s.passed, s.failed);
     memstore_free(s.store);
     promql_engine_free(s.engine);
