@@ -64,9 +64,10 @@ static f64 first_of(enum aggregate_op op, f64 v)
     return op == AGG_COUNT || op == AGG_GROUP ? 1 : v;
 }
 
-static void sum_stretch(f64 *values, f64 *lost, const f64 *v, u32 n)
+// The same of n steps from `begun` on.
+static void sum_pairs(f64 *values, f64 *lost, const f64 *v, u32 begun, u32 n)
 {
-    u32 i = avx2_sum(values, lost, v, n);
+    u32 i = begun;
     for (; i + 2 <= n; i += 2) {
         f64_pair sum = pair_load(values + i);
         f64_pair cost = pair_load(lost + i);
@@ -76,6 +77,15 @@ static void sum_stretch(f64 *values, f64 *lost, const f64 *v, u32 n)
     }
     if (i < n) {
         sum_one(&values[i], &lost[i], v[i]);
+    }
+}
+
+// Columns that have a value at each of n steps, one column after the other.
+static void sum_columns(f64 *values, f64 *lost, const f64 *const *columns, u32 count, u32 n)
+{
+    const u32 done = avx2_sum(values, lost, columns, count, n);
+    for (u32 k = 0; k < count; k++) {
+        sum_pairs(values, lost, columns[k], done, n);
     }
 }
 
@@ -100,7 +110,7 @@ static void fold_stretch(const struct agg_floats *a, const struct agg_row *row, 
 {
     f64 *values = row->values + at;
     if (a->op == AGG_SUM) {
-        sum_stretch(values, row->lost + at, v, n);
+        sum_columns(values, row->lost + at, &v, 1, n);
     } else if (a->op == AGG_MIN || a->op == AGG_MAX) {
         extreme_stretch(a->op, values, v, n);
     } else if (a->op == AGG_COUNT) {
@@ -190,12 +200,34 @@ static void fold_word(const struct agg_floats *a, const struct agg_row *row, u32
     *here |= come;
 }
 
-void agg_floats_fold(struct agg_floats *a, u32 group, const struct column *c)
+// The same of several columns, one after the other.
+static void fold_words(const struct agg_floats *a, const struct agg_row *row, u32 from,
+                       const struct column *const *columns, u32 count)
 {
-    const struct agg_row *row = &a->rows[group];
-    for (u32 from = 0; from < c->steps; from += 64) {
-        u64 all = UINT64_MAX >> (64 - MIN(64U, c->steps - from));
+    const u32 steps = MIN(64U, a->steps - from);
+    const u64 all = UINT64_MAX >> (64 - steps);
+    const f64 *values[AGG_COLUMNS_MAX];
+    u64 common = row->has[from / 64] & all;
+    for (u32 k = 0; k < count; k++) {
+        common &= columns[k]->present[from / 64];
+        values[k] = columns[k]->values + from;
+    }
+    if (a->op == AGG_SUM && common == all) {
+        sum_columns(row->values + from, row->lost + from, values, count, steps);
+        return;
+    }
+    for (u32 k = 0; k < count; k++) {
+        const struct column *c = columns[k];
         fold_word(a, row, from, c->values, c->present[from / 64] & all);
+    }
+}
+
+void agg_floats_fold(struct agg_floats *a, u32 group, const struct column *const *columns,
+                     u32 count)
+{
+    CHECK(count <= AGG_COLUMNS_MAX);
+    for (u32 from = 0; from < a->steps; from += 64) {
+        fold_words(a, &a->rows[group], from, columns, count);
     }
 }
 

@@ -25,23 +25,84 @@ static AVX2 inline __m256d quad_abs(__m256d v)
     return _mm256_andnot_pd(_mm256_set1_pd(-0.0), v);
 }
 
-static AVX2 u32 sum_quads(f64 *sums, f64 *lost, const f64 *values, u32 n)
+// Four sums and what rounding has cost them. Threads: values.
+struct quad_sums {
+    __m256d sum;
+    __m256d lost;
+};
+
+static AVX2 inline void quad_sums_add(struct quad_sums *s, __m256d v)
 {
+    const __m256d total = s->sum + v;
+    const __m256d sum_is_larger = _mm256_cmp_pd(quad_abs(s->sum), quad_abs(v), _CMP_GE_OQ);
+    const __m256d large = _mm256_blendv_pd(v, s->sum, sum_is_larger);
+    const __m256d small = _mm256_blendv_pd(s->sum, v, sum_is_larger);
+    const __m256d cost = s->lost + ((large - total) + small);
     const __m256d infinite = _mm256_set1_pd(INFINITY);
-    u32 i = 0;
-    for (; i + QUAD <= n; i += QUAD) {
-        const __m256d sum = _mm256_loadu_pd(sums + i);
-        const __m256d v = _mm256_loadu_pd(values + i);
-        const __m256d total = sum + v;
-        const __m256d sum_is_larger = _mm256_cmp_pd(quad_abs(sum), quad_abs(v), _CMP_GE_OQ);
-        const __m256d large = _mm256_blendv_pd(v, sum, sum_is_larger);
-        const __m256d small = _mm256_blendv_pd(sum, v, sum_is_larger);
-        const __m256d cost = _mm256_loadu_pd(lost + i) + ((large - total) + small);
-        const __m256d is_infinite = _mm256_cmp_pd(quad_abs(total), infinite, _CMP_EQ_OQ);
-        _mm256_storeu_pd(lost + i, _mm256_andnot_pd(is_infinite, cost));
-        _mm256_storeu_pd(sums + i, total);
+    const __m256d is_infinite = _mm256_cmp_pd(quad_abs(total), infinite, _CMP_EQ_OQ);
+    s->lost = _mm256_andnot_pd(is_infinite, cost);
+    s->sum = total;
+}
+
+// The same where every total is a number: what an addition has lost is a double, and either way
+// gives it, as long as nothing overflows. Else lost becomes a NaN and stays one.
+static AVX2 inline void quad_sums_add_finite(struct quad_sums *s, __m256d v)
+{
+    const __m256d total = s->sum + v;
+    const __m256d came = total - s->sum;
+    s->lost += (s->sum - (total - came)) + (v - came);
+    s->sum = total;
+}
+
+static AVX2 struct quad_sums quad_sums_of(struct quad_sums s, const f64 *const *columns, u32 count,
+                                          u32 at)
+{
+    for (u32 k = 0; k < count; k++) {
+        quad_sums_add(&s, _mm256_loadu_pd(columns[k] + at));
     }
-    return i;
+    return s;
+}
+
+static AVX2 inline bool quad_sums_good(struct quad_sums s)
+{
+    return _mm256_movemask_pd(_mm256_cmp_pd(s.lost, s.lost, _CMP_UNORD_Q)) == 0;
+}
+
+static AVX2 inline void quad_sums_put(f64 *sums, f64 *lost, const f64 *const *columns, u32 count,
+                                      u32 n)
+{
+    for (u32 i = 0; i + QUAD <= n; i += QUAD) {
+        const struct quad_sums begun = {_mm256_loadu_pd(sums + i), _mm256_loadu_pd(lost + i)};
+        struct quad_sums s = begun;
+        for (u32 k = 0; k < count; k++) {
+            quad_sums_add_finite(&s, _mm256_loadu_pd(columns[k] + i));
+        }
+        if (!quad_sums_good(s)) {
+            s = quad_sums_of(begun, columns, count, i);
+        }
+        _mm256_storeu_pd(sums + i, s.sum);
+        _mm256_storeu_pd(lost + i, s.lost);
+    }
+}
+
+// Sums stay where they are while four columns are added, or two.
+static AVX2 u32 sum_quads(f64 *sums, f64 *lost, const f64 *const *columns, u32 count, u32 n)
+{
+    u32 k = 0;
+    for (; k + QUAD <= count; k += QUAD) {
+        const f64 *const four[QUAD] = {columns[k], columns[k + 1], columns[k + 2], columns[k + 3]};
+        quad_sums_put(sums, lost, four, QUAD, n);
+    }
+    if (k + 2 <= count) {
+        const f64 *const two[] = {columns[k], columns[k + 1]};
+        quad_sums_put(sums, lost, two, 2, n);
+        k += 2;
+    }
+    if (k < count) {
+        const f64 *const one[] = {columns[k]};
+        quad_sums_put(sums, lost, one, 1, n);
+    }
+    return n / QUAD * QUAD;
 }
 
 static AVX2 u32 copy_quads(f64 *to, const f64 *from, u32 n, struct avx2_met *met)
@@ -195,9 +256,9 @@ static bool machine_can(void)
            !atomic_load_explicit(&is_forbidden, memory_order_relaxed);
 }
 
-u32 avx2_sum(f64 *sums, f64 *lost, const f64 *values, u32 n)
+u32 avx2_sum(f64 *sums, f64 *lost, const f64 *const *columns, u32 count, u32 n)
 {
-    return machine_can() ? sum_quads(sums, lost, values, n) : 0;
+    return machine_can() ? sum_quads(sums, lost, columns, count, n) : 0;
 }
 
 u32 avx2_copy(f64 *to, const f64 *from, u32 n, struct avx2_met *met)
@@ -210,7 +271,8 @@ u32 avx2_increase(const struct series_call *c, u32 from, u32 to, f64 *out)
     return machine_can() ? increase_quads(c, from, to, out) : 0;
 }
 #else
-u32 avx2_sum(UNUSED f64 *sums, UNUSED f64 *lost, UNUSED const f64 *values, UNUSED u32 n)
+u32 avx2_sum(UNUSED f64 *sums, UNUSED f64 *lost, UNUSED const f64 *const *columns, UNUSED u32 count,
+             UNUSED u32 n)
 {
     return 0;
 }

@@ -11,8 +11,9 @@
 
 struct series_call;
 
-// As kahan_add, of n sums and values.
-u32 avx2_sum(f64 *sums, f64 *lost, const f64 *values, u32 n) MUST_USE;
+// As kahan_add, of n sums and the values of some columns, one column after the other; none of lost
+// is -0.
+u32 avx2_sum(f64 *sums, f64 *lost, const f64 *const *columns, u32 count, u32 n) MUST_USE;
 
 // What was met on the way; only ever set. Threads: value.
 struct avx2_met {

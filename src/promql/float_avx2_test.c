@@ -15,7 +15,7 @@
 #include "promql/query_run.h"
 #include "promql/range_frame.h"
 
-enum { ROUNDS = 300, VALUES = 70, SAMPLES = 400 };
+enum { ROUNDS = 300, VALUES = 70, SAMPLES = 400, COLUMNS = 7 };
 
 static f64 odd_value(struct rng *rng)
 {
@@ -55,15 +55,22 @@ TEST(avx2_sum_is_kahan_add)
         f64 sums[VALUES] = {0};
         f64 lost[VALUES] = {0};
         struct kahan wanted[VALUES] = {{0}};
-        for (u32 row = 0; row < 6; row++) {
-            f64 v[VALUES] = {0};
-            for (u32 i = 0; i < n; i++) {
-                v[i] = is_plain ? (rng_unit(&rng) - 0.5) * 1e9 : odd_value(&rng);
+        for (u32 turn = 0; turn < 4; turn++) {
+            const u32 count = 1 + (u32)rng_below(&rng, COLUMNS);
+            f64 v[COLUMNS][VALUES] = {{0}};
+            const f64 *columns[COLUMNS];
+            for (u32 k = 0; k < count; k++) {
+                columns[k] = v[k];
+                for (u32 i = 0; i < n; i++) {
+                    v[k][i] = is_plain ? (rng_unit(&rng) - 0.5) * 1e9 : odd_value(&rng);
+                }
             }
-            const u32 done = avx2_sum(sums, lost, v, n);
+            const u32 done = avx2_sum(sums, lost, columns, count, n);
             assert_true(done == 0 || (done % 4 == 0 && done > n - 4 && done <= n));
             for (u32 i = 0; i < done; i++) {
-                kahan_add(&wanted[i], v[i]);
+                for (u32 k = 0; k < count; k++) {
+                    kahan_add(&wanted[i], v[k][i]);
+                }
                 same_f64(sums[i], wanted[i].sum);
                 same_f64(lost[i], wanted[i].lost);
             }
@@ -81,10 +88,28 @@ TEST(avx2_does_nothing_when_forbidden)
     f64 lost[8] = {0};
     struct avx2_met met = {.nan = false};
     avx2_forbid(true);
-    assert_int_equal(avx2_sum(to, lost, from, 8), 0);
+    assert_int_equal(avx2_sum(to, lost, &(const f64 *){from}, 1, 8), 0);
     assert_int_equal(avx2_copy(to, from + 1, 8, &met), 0);
     avx2_forbid(false);
     assert_true(to[7] == 0 && lost[7] == 0);
+}
+
+// Threads: value.
+struct column_shape {
+    u32 n;
+    u64 gaps; // In a hundred.
+    bool is_plain;
+};
+
+static void column_make(struct run *r, struct rng *rng, struct column_shape x, struct column *out)
+{
+    assert_true(column_init(r, out, x.n));
+    for (u32 i = 0; i < x.n; i++) {
+        const f64 v = x.is_plain ? (rng_unit(rng) - 0.5) * 1e9 : odd_value(rng);
+        if (rng_below(rng, 100) >= x.gaps) {
+            column_set(out, i, v);
+        }
+    }
 }
 
 // Columns with and without gaps, folded into one group.
@@ -96,32 +121,32 @@ static void fold_check(struct run *r, struct rng *rng)
     const u64 gaps = rng_below(rng, 3) * 10;
     const bool is_plain = rng_below(rng, 2) == 0;
     struct agg_floats a;
-    struct column c;
+    struct column c[COLUMNS];
+    const struct column *columns[COLUMNS];
     agg_floats_init(&a, AGG_SUM, n);
     assert_true(agg_floats_grow(&a, r, 1));
-    for (u32 row = 0; row < 6; row++) {
-        assert_true(column_init(r, &c, n));
-        for (u32 i = 0; i < n; i++) {
-            const f64 v = is_plain ? (rng_unit(rng) - 0.5) * 1e9 : odd_value(rng);
-            if (rng_below(rng, 100) < gaps) {
-                continue;
+    for (u32 turn = 0; turn < 3; turn++) {
+        const u32 count = 1 + (u32)rng_below(rng, COLUMNS);
+        for (u32 k = 0; k < count; k++) {
+            columns[k] = &c[k];
+            column_make(r, rng, (struct column_shape){n, gaps, is_plain}, &c[k]);
+            for (u32 i = 0; i < n; i++) {
+                if (column_has(&c[k], i) && bits_has(seen, i)) {
+                    kahan_add(&wanted[i], c[k].values[i]);
+                } else if (column_has(&c[k], i)) {
+                    wanted[i] = (struct kahan){.sum = c[k].values[i]};
+                    bits_set(seen, i);
+                }
             }
-            column_set(&c, i, v);
-            if (bits_has(seen, i)) {
-                kahan_add(&wanted[i], v);
-            } else {
-                wanted[i] = (struct kahan){.sum = v};
-            }
-            bits_set(seen, i);
         }
-        agg_floats_fold(&a, 0, &c);
+        agg_floats_fold(&a, 0, columns, count);
     }
-    assert_true(column_init(r, &c, n));
-    agg_floats_get(&a, 0, &c);
+    assert_true(column_init(r, &c[0], n));
+    agg_floats_get(&a, 0, &c[0]);
     for (u32 i = 0; i < n; i++) {
-        assert_int_equal(column_has(&c, i), bits_has(seen, i));
+        assert_int_equal(column_has(&c[0], i), bits_has(seen, i));
         if (bits_has(seen, i)) {
-            same_f64(c.values[i], wanted[i].sum + wanted[i].lost);
+            same_f64(c[0].values[i], wanted[i].sum + wanted[i].lost);
         }
     }
 }

@@ -36,6 +36,8 @@ struct instants {
 // it, whose memory stays until the run's goes.
 struct op_taker {
     bool (*take)(void *arg, struct run *r, const struct op_series *s, const struct column *c);
+    // Columns without histograms stay as they are until then. Not called for what failed.
+    void (*flush)(void *arg);
     void *arg;
 };
 

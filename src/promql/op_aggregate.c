@@ -36,6 +36,12 @@ struct agg_group {
     bool drops_name;  // Of a series that was streamed.
 };
 
+// A column that was streamed and is not folded yet. Threads: owned by the run.
+struct waiting {
+    u32 group;
+    const struct column *column;
+};
+
 // Threads: owned by the run.
 struct op_aggregate {
     struct op base;
@@ -54,6 +60,8 @@ struct op_aggregate {
     u32 *ends;                // up to here.
     f64 *scratch;
     struct hist_spare spare;
+    struct waiting waiting[AGG_COLUMNS_MAX]; // So that those of a group are folded together.
+    u32 waiting_count;
     bool is_folded;
 };
 
@@ -232,7 +240,7 @@ static bool fold_column(struct op_aggregate *o, struct run *r, struct place at,
                         const struct column *c)
 {
     if (o->in_arrays && !c->hists) {
-        agg_floats_fold(&o->floats, at.group, c);
+        agg_floats_fold(&o->floats, at.group, &c, 1);
         return true;
     }
     struct cell *row = group_cells(o, r, at.group);
@@ -308,6 +316,42 @@ static bool fold_all(struct op_aggregate *o, struct run *r)
     return true;
 }
 
+// Those that wait are folded, all of a group at once.
+static void fold_waiting(void *arg)
+{
+    struct op_aggregate *o = arg;
+    for (u32 i = 0; i < o->waiting_count; i++) {
+        const struct column *columns[AGG_COLUMNS_MAX];
+        const u32 group = o->waiting[i].group;
+        u32 n = 0;
+        for (u32 k = i; k < o->waiting_count; k++) {
+            if (o->waiting[k].column && o->waiting[k].group == group) {
+                columns[n++] = o->waiting[k].column;
+                o->waiting[k].column = NULL;
+            }
+        }
+        if (n > 0) {
+            agg_floats_fold(&o->floats, group, columns, n);
+        }
+    }
+    o->waiting_count = 0;
+}
+
+// As fold_column, of one that stays until the next flush.
+static bool fold_streamed(struct op_aggregate *o, struct run *r, struct place at,
+                          const struct column *c)
+{
+    const bool waits = o->in_arrays && !c->hists;
+    if (!waits || o->waiting_count == AGG_COLUMNS_MAX) {
+        fold_waiting(o);
+    }
+    if (waits) {
+        o->waiting[o->waiting_count++] = (struct waiting){.group = at.group, .column = c};
+        return true;
+    }
+    return fold_column(o, r, at, c);
+}
+
 // A series of the child and its column, as they come.
 static bool take_streamed(void *arg, struct run *r, const struct op_series *s,
                           const struct column *c)
@@ -321,7 +365,7 @@ static bool take_streamed(void *arg, struct run *r, const struct op_series *s,
         return false;
     }
     o->groups[at.group].drops_name = o->groups[at.group].drops_name || s->drop_name;
-    return fold_column(o, r, at, c);
+    return fold_streamed(o, r, at, c);
 }
 
 // Nothing has been folded yet, or nothing of it counts.
@@ -333,12 +377,13 @@ static void fold_begin(struct op_aggregate *o, const struct run *r)
     o->groups = NULL;
     o->group_cap = 0;
     o->spare = (struct hist_spare){0};
+    o->waiting_count = 0;
 }
 
 // Finds the groups of the child's series. One that streams is folded by then.
 static bool open_child(struct op_aggregate *o, struct run *r)
 {
-    const struct op_taker taker = {.take = take_streamed, .arg = o};
+    const struct op_taker taker = {.take = take_streamed, .flush = fold_waiting, .arg = o};
     fold_begin(o, r);
     if (o->op != AGG_QUANTILE && !op_stream(o->child, r, &taker, &o->is_folded)) {
         return false;

@@ -135,6 +135,12 @@ static bool pass_on(void *arg, struct run *r, const struct op_series *from, cons
     return o->out->take(o->out->arg, r, &s, c);
 }
 
+static void pass_flush(void *arg)
+{
+    const struct op_range *o = arg;
+    o->out->flush(o->out->arg);
+}
+
 // Can none of its series be equal to another once they have no names? Else they must be compared.
 static bool may_stream(const struct op_range *o, const struct run *r)
 {
@@ -149,7 +155,7 @@ static bool may_stream(const struct op_range *o, const struct run *r)
 static bool range_stream(struct op *base, struct run *r, const struct op_taker *t, bool *done)
 {
     struct op_range *o = range_of(base);
-    const struct op_taker here = {.take = pass_on, .arg = o};
+    const struct op_taker here = {.take = pass_on, .flush = pass_flush, .arg = o};
     if (!may_stream(o, r)) {
         return true;
     }

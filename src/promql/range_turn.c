@@ -119,6 +119,9 @@ static bool tile_take(const struct turn *w, struct run *r, const struct tile *x)
     for (u32 i = 0; ok && i < x->count; i++) {
         ok = run_work(r, 0) && w->taker->take(w->taker->arg, r, &x->series[i], &x->columns[i]);
     }
+    if (ok) {
+        w->taker->flush(w->taker->arg);
+    }
     return ok;
 }
 
