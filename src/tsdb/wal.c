@@ -567,7 +567,8 @@ bool wal_when_durable(struct wal *w, u64 position, void (*fn)(void *arg, const s
     if (durable) {
         fn(arg, NULL);
     } else if (!room) {
-        (void)err_set(&full, ERR_LIMIT, "more than %u requests wait for the log", WAL_WAITERS_MAX);
+        (void)err_set(&full, ERR_UNAVAILABLE, "more than %u requests wait for the log; try later",
+                      WAL_WAITERS_MAX);
         fn(arg, &full);
     }
     return !durable && room;

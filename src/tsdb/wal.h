@@ -83,7 +83,7 @@ bool wal_repair(struct wal *w, struct error *e) MUST_USE;
 // After a clean sync: says in the log itself that all of it is on disk.
 bool wal_seal(struct wal *w, struct error *e) MUST_USE;
 
-// fn runs at once if the position is durable (or the list of waiters is full: with an error).
+// fn runs at once if the position is durable (or the list of waiters is full: ERR_UNAVAILABLE).
 // Returns whether it waits.
 bool wal_when_durable(struct wal *w, u64 position, void (*fn)(void *arg, const struct error *e),
                       void *arg);

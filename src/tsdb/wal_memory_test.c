@@ -1,7 +1,11 @@
 // wal_memory_test.c: what the disk has not taken is bounded, and its memory goes back.
+#include "base/buf.h"
 #include "base/error.h"
+#include "os/clk.h"
+#include "os/fs.h"
 #include "os/rng.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/wal.h"
 
 enum { SAMPLES = 4000, COMMITS_MAX = 4000, KEPT = 1 << 20 };
 
@@ -57,6 +61,61 @@ static u64 fill(struct fixture *f, struct burst *b, struct error *e)
     }
     assert_in_range(n, 1, COMMITS_MAX - 1);
     return tsdb_memory(f->db, TSDB_POOL_LOG);
+}
+
+// What became of those who wait. Threads: the log's thread writes it, or the test.
+struct waited {
+    u32 durable;
+    u32 refused;
+    struct error last;
+};
+
+static void on_durable(void *arg, const struct error *e)
+{
+    struct waited *w = arg;
+    w->durable += e == NULL;
+    w->refused += e != NULL;
+    if (e) {
+        w->last = *e;
+    }
+}
+
+// A sender that is told of a limit drops what it sent; here it must come again.
+TEST(wal_tells_who_finds_too_many_waiting_to_come_again)
+{
+    struct error e = {0};
+    struct rng rng;
+    struct waited waited = {0};
+    struct buf out;
+    u64 place;
+    u64 position;
+    u32 salt;
+    rng_init(&rng, 3);
+    buf_init(&out, 1 << 16);
+    struct fs *fs = fs_mem_new((u64)1 << 24);
+    struct clk *clk = clk_manual_new(FIXTURE_NOW);
+    const struct wal_opts opts = {.fs = fs,
+                                  .clk = clk,
+                                  .rng = &rng,
+                                  .dir = ".",
+                                  .segment_bytes = 1 << 20,
+                                  .unsynced_max = 1 << 20};
+    struct wal *w = wal_new(opts, 1, 0, 0);
+    ASSERT_OK(wal_begin(w, &out, &place, &salt, &e), e);
+    ASSERT_OK(wal_write(w, STR("some bytes"), 0, &position, &e), e);
+    for (u32 i = 0; i < WAL_WAITERS_MAX; i++) {
+        assert_true(wal_when_durable(w, position, on_durable, &waited));
+    }
+    assert_false(wal_when_durable(w, position, on_durable, &waited));
+    assert_int_equal(waited.refused, 1);
+    assert_int_equal(waited.last.code, ERR_UNAVAILABLE);
+    assert_non_null(strstr(waited.last.text, "16384"));
+    ASSERT_OK(wal_sync(w, true, &e), e);
+    assert_int_equal(waited.durable, WAL_WAITERS_MAX);
+    wal_free(w);
+    clk_manual_free(clk);
+    fs_mem_free(fs);
+    buf_fini(&out);
 }
 
 TEST(wal_keeps_no_more_than_it_may_and_gives_it_back)
