@@ -8,7 +8,7 @@
 //   some refused: too new, limit, invalid      400 with the first reason; the good ones are stored
 //   not snappy, not protobuf                   400
 //   too large                                  413
-//   disk full, log broken                      503 with Retry-After: nothing is stored
+//   disk full, log broken, too many wait       503 with Retry-After: send it again
 #include "api/api_inner.h"
 #include "base/arena.h"
 #include "base/str.h"

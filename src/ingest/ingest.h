@@ -106,7 +106,8 @@ struct push_result {
 
 // Decodes and stages one snappy-compressed remote write 1.0 request and commits it
 // DURABILITY_SYNC. false: nothing was stored (bad snappy or protobuf: ERR_INVALID; too large:
-// ERR_LIMIT; disk full: ERR_NO_SPACE; …).
+// ERR_LIMIT; disk full: ERR_NO_SPACE; …), or not all of it and it should be sent again
+// (ERR_UNAVAILABLE, ERR_NO_SPACE, ERR_IO): what was stored is a duplicate then.
 bool push_remote_write_1(const struct push_opts *opts, str body, struct arena *a,
                          struct push_result *out, struct error *e) MUST_USE;
 

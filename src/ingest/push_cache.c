@@ -361,6 +361,9 @@ size_t push_walk_next(struct push_walk *w, const u8 *at, size_t len, struct seri
         return 0;
     }
     *ref = ref_get(r);
+    if (UNLIKELY(series_ref_is_none(*ref))) {
+        return 0; // Forgotten.
+    }
     walk_to(w, w->expected, r);
     return r->len;
 }
@@ -397,6 +400,19 @@ void push_cache_put(struct push_cache *c, struct tenant_id tenant, const struct 
         }
         lock_drop(&c->lock);
     }
+}
+
+void push_cache_forget(struct push_cache *c, struct tenant_id tenant, const struct push_key *key)
+{
+    lock_take(&c->lock);
+    const struct generation *both[] = {c->young, c->old};
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        const u32 place = key->hash != 0 ? record_find(both[i], tenant, key) : 0;
+        if (place) {
+            atomic_store_explicit(&record_at(both[i], place)->ref, 0, memory_order_relaxed);
+        }
+    }
+    lock_drop(&c->lock);
 }
 
 size_t push_cache_bytes(struct push_cache *c)

@@ -53,5 +53,7 @@ u32 push_walk_find(struct push_walk *w, const struct push_key *keys, u32 n,
 // Keeps refs[i] for keys[i], if there is one.
 void push_cache_put(struct push_cache *c, struct tenant_id tenant, const struct push_key *keys,
                     const struct series_ref *refs, u32 n);
+// The series of this key is known no more, until it is put again.
+void push_cache_forget(struct push_cache *c, struct tenant_id tenant, const struct push_key *key);
 
 #endif

@@ -686,3 +686,29 @@ TEST(push_cache_keeps_what_is_asked_for)
     }
     push_cache_free(c);
 }
+
+TEST(push_cache_forgets_a_series_until_it_is_put_again)
+{
+    struct push_cache *c = push_cache_new(2 << 20);
+    struct push_key keys[3];
+    char texts[3][128];
+    struct series_ref refs[3];
+    struct series_ref found[3];
+    for (u32 i = 0; i < 3; i++) {
+        keys[i] = key_of(texts[i], sizeof(texts[i]), i + 1);
+        refs[i] = (struct series_ref){i + 1, 1};
+    }
+    push_cache_put(c, TENANT_DEFAULT, keys, refs, 3);
+    push_cache_forget(c, TENANT_DEFAULT, &keys[1]);
+    assert_int_equal(cache_find(c, TENANT_DEFAULT, keys, 3, found), 2);
+    assert_true(series_ref_is_none(found[1]));
+    struct push_walk w; // It is where it is expected, but there is nothing to be told of it.
+    push_walk_open(&w, c, TENANT_DEFAULT);
+    assert_int_equal(push_walk_find(&w, keys, 1, found), 1);
+    assert_int_equal(push_walk_next(&w, (const u8 *)texts[1], sizeof(texts[1]), found), 0);
+    push_walk_close(&w);
+    push_cache_put(c, TENANT_DEFAULT, &keys[1], &refs[1], 1);
+    assert_int_equal(cache_find(c, TENANT_DEFAULT, keys, 3, found), 3);
+    assert_int_equal(found[1].ordinal, 2);
+    push_cache_free(c);
+}

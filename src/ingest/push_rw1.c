@@ -296,7 +296,10 @@ static void batch_count(struct push_request *q, const struct append_batch *b, bo
     }
     for (u32 i = 0; again && counts[APPEND_INVALID] > 0 && i < b->n; i++) {
         if (b->outcomes[i] == APPEND_INVALID) {
-            series_forget(q, q->owner[i]);
+            const u32 series = q->owner[i];
+            q->lost |=
+                !series_ref_is_none(q->refs[series]) && q->refusals[series] >= PUSH_NOT_HASHED;
+            series_forget(q, series);
             sample_move(q, n++, i);
         }
     }
@@ -329,9 +332,20 @@ static bool request_commit(struct push_request *q, struct storage_appender *app,
     return true;
 }
 
-// The samples whose series storage no longer had, a second time. For want of memory they are
-// refused like other samples, and not the request with them: its first commit stands, and to send
-// all of it again would need as much.
+// Their refs are dead, and nobody mended their entries.
+static void lost_forget(const struct push_request *q)
+{
+    for (u32 i = 0; q->opts->cache && i < q->series_count; i++) {
+        if (series_ref_is_none(q->refs[i]) && q->keys[i].hash != 0) {
+            push_cache_forget(q->opts->cache, q->opts->tenant, &q->keys[i]);
+        }
+    }
+}
+
+// The samples whose series storage no longer had, a second time. Where there is no memory for them
+// the sender is told to come again, since its first commit stands and a limit would make it drop
+// the rest. Then the cache knows no dead refs of the request, so that it is one commit: that either
+// fits or is refused for good.
 static bool lost_commit(struct push_request *q, struct storage_appender *app,
                         struct push_result *out, struct error *e)
 {
@@ -342,9 +356,14 @@ static bool lost_commit(struct push_request *q, struct storage_appender *app,
     if (why.code != ERR_LIMIT) {
         return err_set(e, why.code, "%s", why.text);
     }
-    out->outcomes[APPEND_INVALID] += q->sample_count; // What was refused while staging is counted.
-    out->first_error = out->first_error.code == ERR_NONE ? why : out->first_error;
-    return true;
+    if (!q->lost) { // Histograms that are refused each time.
+        out->outcomes[APPEND_INVALID] += q->sample_count;
+        out->first_error = out->first_error.code == ERR_NONE ? why : out->first_error;
+        return true;
+    }
+    lost_forget(q);
+    return err_set(e, ERR_UNAVAILABLE, "some of the request is stored; send it again: %s",
+                   why.text);
 }
 
 static bool request_store(struct push_request *q, struct push_result *out, struct error *e)
