@@ -98,6 +98,18 @@ TEST(expo_text_makes_bucket_bounds_floats)
                 "T g gauge\ng{le=\"1\"} 1\n");
 }
 
+// A page may say a type and go on with another family. Upstream, too, asks the last TYPE line only:
+// the series have to be the same ones here and there.
+TEST(expo_text_makes_bounds_floats_by_the_last_type_whatever_the_family)
+{
+    expect_page(EXPO_TEXT,
+                "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nother{le=\"1\",quantile=\"1\"} 2\n"
+                "# TYPE u untyped\nh_bucket{le=\"2\"} 1\n",
+                "T h histogram\nh_bucket{le=\"1.0\"} 1\n"
+                "other{le=\"1.0\", quantile=\"1\"} 2\n"
+                "T u unknown\nh_bucket{le=\"2\"} 1\n");
+}
+
 TEST(expo_text_takes_half_a_keyword_line_for_a_comment)
 {
     expect_page(EXPO_TEXT, "# HELP\n# TYPE\n# HELP \n#TYPE a nonsense\n#HELP\n#\n# \na 1\n",
