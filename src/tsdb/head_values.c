@@ -6,9 +6,12 @@
 #include "tsdb/postings.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SURE_SLICE  4096U // Series of one value, and leaps to them, per hold of the lock.
 #define FIRST_SLICE 64U   // Values whose first series is looked at per hold of it.
+#define LOST_MIN    64U   // So many firsts that have left are looked around,
+#define LOST_SHARE  8U    // and so large a share of all values.
 
 // One value on its way to its place. Threads: owned by the call.
 struct placed {
@@ -34,30 +37,32 @@ static void order_sort(const struct head *h, struct head_order *o)
     mem_free(items);
 }
 
-// By slices of the lock. What leaves meanwhile makes `removed` tell that they do not stand.
-static void firsts_find(struct head *h, struct head_order *o)
+// By slices of the lock; false: there is no more time.
+static bool firsts_find(struct head *h, struct head_order *o, const struct head_values_pace *pace)
 {
     for (u32 from = 0; from < o->count; from += FIRST_SLICE) {
+        if (!pace->go_on(pace->ctx)) {
+            return false;
+        }
         lock_take(&h->lock);
         for (u32 i = from; i < MIN(o->count, from + FIRST_SLICE); i++) {
-            const struct postings *of = head_index_postings(&h->index, o->items[i].handle);
-            if (!of || !postings_next(of, 0, &o->items[i].first)) {
-                o->items[i].first = UINT32_MAX;
-            }
+            struct head_value *v = &o->items[i];
+            const struct postings *of = head_index_postings(&h->index, v->handle);
+            const bool found = of && postings_next(of, 0, &v->first);
+            v->generation = found ? h->rows[v->first].generation : 0;
         }
         lock_drop(&h->lock);
     }
+    return true;
 }
 
-// With the lock: all values of a name, sorted if an order is kept.
+// With the lock: all values of a name.
 static void order_fill(const struct head *h, const struct head_name *n, struct head_order *o)
 {
-    o->removed = h->removed_total;
     for (u32 i = 0; i < o->count; i++) {
         const u32 pair = n->pairs[i];
-        o->items[i] = n->order ? n->order->items[i]
-                               : (struct head_value){.handle = head_index_handle(&h->index, pair),
-                                                     .symbol = h->index.pairs[pair].value};
+        o->items[i] = (struct head_value){.handle = head_index_handle(&h->index, pair),
+                                          .symbol = h->index.pairs[pair].value};
     }
 }
 
@@ -77,32 +82,44 @@ static struct order_made order_begin(struct head *h, str name)
     lock_take(&h->lock);
     const struct head_name *n = head_index_name(&h->index, name);
     m.sorted = n && n->order;
-    m.ready = m.sorted && n->order->removed == h->removed_total;
-    m.order = m.ready ? head_order_ref(n->order) : head_order_new(n ? n->count : 0);
+    m.ready = m.sorted && n->order->lost < LOST_MIN + n->order->count / LOST_SHARE;
+    m.order = m.sorted ? head_order_ref(n->order) : head_order_new(n ? n->count : 0);
     if (n) {
         m.name = (u32)(n - h->index.names);
         m.changes = n->changes;
     }
-    if (n && !m.ready) {
+    if (n && !m.sorted) {
         order_fill(h, n, m.order);
     }
     lock_drop(&h->lock);
     return m;
 }
 
-struct head_order *head_values_get(struct head *h, str name)
+// One that is not kept yet, in place of one that is.
+static struct head_order *order_copy(struct head_order *kept)
 {
-    const struct order_made m = order_begin(h, name);
+    struct head_order *o = head_order_new(kept->count);
+    memcpy(o->items, kept->items, kept->count * sizeof(*o->items));
+    head_order_unref(kept);
+    return o;
+}
+
+struct head_order *head_values_get(struct head *h, str name, const struct head_values_pace *pace)
+{
+    struct order_made m = order_begin(h, name);
     if (m.ready || m.name == MAP_NONE) {
         return m.order;
     }
-    if (!m.sorted) {
+    if (m.sorted) {
+        m.order = order_copy(m.order);
+    } else {
         order_sort(h, m.order);
     }
-    firsts_find(h, m.order);
-    lock_take(&h->lock);
-    (void)head_index_order_keep(&h->index, m.name, m.changes, m.order);
-    lock_drop(&h->lock);
+    if (firsts_find(h, m.order, pace)) {
+        lock_take(&h->lock);
+        (void)head_index_order_keep(&h->index, m.name, m.changes, m.order);
+        lock_drop(&h->lock);
+    }
     return m.order;
 }
 
@@ -192,23 +209,27 @@ static void first_slice(const struct head_values_ask *a, const u64 *handles, u32
 }
 
 // With the lock: whether a value's first series of all is enough to tell.
-static void kept_slice(const struct head_values_ask *a, u64 removed,
+static void kept_slice(const struct head_values_ask *a, struct head_order *order,
                        const struct head_value *values, u32 n, bool *sure)
 {
-    const struct head *h = a->reader->head;
     const struct newest_look look = head_newest_look(a->reader, a->dead);
-    const bool stand = removed == h->removed_total;
+    u32 lost = 0;
     i64 t;
     f64 value;
-    for (u32 i = 0; stand && i < n; i++) {
+    for (u32 i = 0; i < n; i++) {
         if (values[i].first < look.count) {
             __builtin_prefetch(&look.rows[values[i].first]);
         }
     }
     for (u32 i = 0; i < n; i++) {
-        sure[i] = stand && postings_has(a->set, values[i].first) &&
-                  head_newest_state(&look, values[i].first, &t, &value) == NEWEST_KNOWN;
+        const u32 first = values[i].first;
+        const bool stands =
+            first < look.count && look.rows[first].generation == values[i].generation;
+        lost += !stands;
+        sure[i] = stands && postings_has(a->set, first) &&
+                  head_newest_state(&look, first, &t, &value) == NEWEST_KNOWN;
     }
+    order->lost += MIN(lost, UINT32_MAX - order->lost);
 }
 
 // The first of a value's series that count, and if need be the others.
@@ -242,12 +263,12 @@ static void rest_sure(const struct head_values_ask *ask, const struct head_value
     }
 }
 
-void head_values_sure(const struct head_values_ask *ask, u64 removed,
+void head_values_sure(const struct head_values_ask *ask, struct head_order *order,
                       const struct head_value *values, u32 n, bool *sure)
 {
     CHECK(n <= HEAD_VALUES_MAX);
     lock_take(&ask->reader->head->lock);
-    kept_slice(ask, removed, values, n, sure);
+    kept_slice(ask, order, values, n, sure);
     lock_drop(&ask->reader->head->lock);
     rest_sure(ask, values, n, sure);
 }

@@ -2,12 +2,13 @@
 // is sure to see.
 //
 // The order of a name's values is kept from the first time somebody asks until a value comes or
-// leaves, so that asking again sorts nothing; and with each value its first series, until a series
-// leaves: mostly that one alone tells.
-// Cost: get O(1), but O(values) and a sort outside of the lock where no order is known; sure a line
-// of the cache for a value whose first series is enough, some 200 ns where the first of those that
-// count has to be found.
-// Memory: 16 bytes a value of each name asked for, the head's.
+// leaves, so that asking again sorts nothing; and with each value its first series: mostly that one
+// alone tells. Series that leave take only their own values' firsts with them; these are looked for
+// again when that was missed for an eighth of all values.
+// Cost: get O(1), but O(values) where firsts are looked for, by slices of the lock, and a sort
+// outside of it where no order is known; sure a line of the cache for a value whose first series is
+// enough, some 200 ns where the first of those that count has to be found.
+// Memory: 24 bytes a value of each name asked for, the head's.
 // Threads: takes the shard's lock in each call, for slices at a time where series are looked at.
 #ifndef TSDB_HEAD_VALUES_H
 #define TSDB_HEAD_VALUES_H
@@ -21,8 +22,15 @@ struct tombstones;
 
 #define HEAD_VALUES_MAX 256U // Of one call of head_values_sure.
 
+// Asked between two slices, without the lock; false: the caller has no more time. Threads: a value.
+struct head_values_pace {
+    bool (*go_on)(void *ctx);
+    void *ctx;
+};
+
 // The values of a name, rising by their texts; a reference, to be given back with head_order_unref.
-struct head_order *head_values_get(struct head *h, str name);
+// Where there is no more time it is whole, but some of its firsts are not known and it is not kept.
+struct head_order *head_values_get(struct head *h, str name, const struct head_values_pace *pace);
 
 // Whose values count. Threads: owned.
 struct head_values_ask {
@@ -34,8 +42,8 @@ struct head_values_ask {
 };
 // sure[i]: whether one of the value's series that are in the set has a sample in the reader's
 // range which it may see, told by the newest samples of as few as can be. n: at most
-// HEAD_VALUES_MAX. removed: of the order that the values are from.
-void head_values_sure(const struct head_values_ask *ask, u64 removed,
+// HEAD_VALUES_MAX of the order's.
+void head_values_sure(const struct head_values_ask *ask, struct head_order *order,
                       const struct head_value *values, u32 n, bool *sure);
 
 #endif

@@ -8,6 +8,23 @@
 
 #include <stdio.h>
 
+static bool always(UNUSED void *ctx)
+{
+    return true;
+}
+
+static bool some(void *ctx)
+{
+    u32 *left = ctx;
+    *left -= *left > 0;
+    return *left > 0;
+}
+
+static struct head_order *values_get(struct head *h)
+{
+    return head_values_get(h, STR("l"), &(struct head_values_pace){always, NULL});
+}
+
 static u32 series_of(struct head *h, const struct label *items, u32 count)
 {
     const struct labels set = {.items = items, .count = count};
@@ -35,7 +52,7 @@ static u32 series_make_two(struct head *h, const char *value, const char *other)
 static void assert_values(struct head *h, const char *wanted)
 {
     for (u32 round = 0; round < 2; round++) {
-        struct head_order *o = head_values_get(h, STR("l"));
+        struct head_order *o = values_get(h);
         char said[256] = "";
         size_t n = 0;
         for (u32 i = 0; i < o->count; i++) {
@@ -47,10 +64,10 @@ static void assert_values(struct head *h, const char *wanted)
             assert_true(o->items[i].handle == head_index_handle(&h->index, pair));
             assert_true(postings_next(h->index.pairs[pair].set, 0, &first));
             assert_int_equal(o->items[i].first, first);
+            assert_int_equal(o->items[i].generation, h->rows[first].generation);
         }
         assert_string_equal(said, wanted);
         assert_int_equal(h->index.ordered, o->count);
-        assert_int_equal(o->removed, h->removed_total);
         head_order_unref(o);
     }
 }
@@ -59,7 +76,7 @@ TEST(head_values_stay_in_order_while_values_come_and_leave)
 {
     struct head_limits limits = {.series_max = 1000};
     struct head *h = head_new(0, 7200000, &limits, (u64)1 << 20);
-    struct head_order *none = head_values_get(h, STR("l"));
+    struct head_order *none = values_get(h);
     assert_int_equal(none->count, 0);
     head_order_unref(none);
     (void)series_make(h, "m");
@@ -112,7 +129,7 @@ static void sample_put(struct head *h, struct head_plan *plan, u32 ordinal, i64 
 }
 
 // Whether the first value of an order has one of two series with a sample since min_ms.
-static bool first_is_sure(struct head *h, const struct head_order *o, i64 min_ms)
+static bool first_is_sure(struct head *h, struct head_order *o, i64 min_ms)
 {
     const struct head_read r = {
         .head = h, .commit = h->pins.commit, .min_ms = min_ms, .max_ms = INT64_MAX};
@@ -121,7 +138,7 @@ static bool first_is_sure(struct head *h, const struct head_order *o, i64 min_ms
     bool sure = false;
     postings_add(set, 0);
     postings_add(set, 1);
-    head_values_sure(&ask, o->removed, o->items, 1, &sure);
+    head_values_sure(&ask, o, o->items, 1, &sure);
     assert_int_equal(postings_count(ask.unsure), 0);
     postings_free(set);
     postings_free(ask.unsure);
@@ -141,7 +158,7 @@ TEST(head_values_believe_no_first_series_that_has_left)
     sample_put(h, &plan, early, EARLY);
     sample_put(h, &plan, late, LATE);
     head_turn_drop(h);
-    struct head_order *o = head_values_get(h, STR("l"));
+    struct head_order *o = values_get(h);
     assert_int_equal(o->items[0].first, early);
     assert_true(first_is_sure(h, o, EARLY));
     assert_true(first_is_sure(h, o, LATE)); // The second one tells.
@@ -161,7 +178,7 @@ TEST(head_values_believe_no_first_series_that_has_left)
     assert_true(first_is_sure(h, o, LATE));
     assert_false(first_is_sure(h, o, LAST)); // That is none of a's.
     head_order_unref(o);
-    o = head_values_get(h, STR("l"));
+    o = values_get(h);
     assert_int_equal(o->count, 2);
     assert_int_equal(o->items[0].first, late);
     assert_int_equal(o->items[1].first, early);
@@ -171,28 +188,88 @@ TEST(head_values_believe_no_first_series_that_has_left)
     head_free(h);
 }
 
-TEST(head_values_look_for_first_series_again_when_one_has_left)
+// With the turn.
+static void series_forget(struct head *h, u32 ordinal)
 {
-    struct head_limits limits = {.series_max = 1000};
-    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 20);
-    const u32 gone = series_make_two(h, "a", "1");
-    const u32 stays = series_make_two(h, "a", "2");
-    struct head_order *before = head_values_get(h, STR("l"));
-    assert_int_equal(before->items[0].first, gone);
-    head_turn_take(h);
     lock_take(&h->lock);
     h->pending_count = 0; // As if the log knew them.
-    head_series_forget(h, gone, 1);
+    head_series_forget(h, ordinal, 1);
     lock_drop(&h->lock);
+}
+
+TEST(head_values_look_for_first_series_again_when_it_was_missed_often)
+{
+    enum { RANGE_MS = 7200000, LAST = 1000, LOST = 64 };
+    struct head_limits limits = {.series_max = 1000};
+    struct head *h = head_new(0, RANGE_MS, &limits, (u64)1 << 20);
+    struct head_plan plan;
+    head_plan_init(&plan, 1024);
+    const u32 gone = series_make_two(h, "a", "1");
+    const u32 stays = series_make_two(h, "a", "2");
+    (void)series_make_two(h, "b", "1");
+    head_turn_take(h);
+    sample_put(h, &plan, stays, LAST);
     head_turn_drop(h);
-    struct head_order *after = head_values_get(h, STR("l"));
-    struct head_order *again = head_values_get(h, STR("l"));
-    assert_true(after != before && again == after); // The order itself was kept.
+    struct head_order *before = values_get(h);
+    assert_int_equal(before->items[0].first, gone);
+    head_turn_take(h);
+    series_forget(h, gone);
+    head_turn_drop(h);
+    for (u32 i = 0; i < LOST; i++) { // One that has left is no reason to look at all values.
+        struct head_order *again = values_get(h);
+        assert_true(again == before);
+        head_order_unref(again);
+        assert_true(first_is_sure(h, before, LAST)); // The other one tells.
+    }
+    struct head_order *after = values_get(h);
+    struct head_order *again = values_get(h);
+    assert_true(after != before && again == after);
     assert_int_equal(before->items[0].first, gone); // Who has it sees no change.
     assert_int_equal(after->items[0].first, stays);
-    assert_int_equal(h->index.ordered, 1);
+    assert_int_equal(after->lost, 0);
+    assert_true(first_is_sure(h, after, LAST));
+    assert_int_equal(after->lost, 0);
+    assert_int_equal(h->index.ordered, 2);
     head_order_unref(before);
     head_order_unref(after);
     head_order_unref(again);
+    head_plan_fini(&plan);
+    head_free(h);
+}
+
+// Looking for the first series of many values may take longer than a question has time.
+TEST(head_values_end_the_search_for_first_series_when_time_is_up)
+{
+    enum { VALUES = 200, LAST = 1000 };
+    struct head_limits limits = {.series_max = 1000};
+    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 20);
+    struct head_plan plan;
+    head_plan_init(&plan, 1024);
+    for (u32 i = 0; i < VALUES; i++) {
+        char value[16];
+        (void)snprintf(value, sizeof(value), "%03u", i);
+        const u32 ordinal = series_make(h, value);
+        head_turn_take(h);
+        sample_put(h, &plan, ordinal, LAST);
+        head_turn_drop(h);
+    }
+    for (u32 slices = 1; slices <= 4; slices++) {
+        u32 left = slices;
+        struct head_order *o =
+            head_values_get(h, STR("l"), &(struct head_values_pace){some, &left});
+        assert_int_equal(left, 0);
+        assert_int_equal(h->index.ordered, 0); // It is not kept.
+        assert_int_equal(o->count, VALUES);
+        assert_true((o->items[0].generation != 0) == (slices > 1));
+        assert_int_equal(o->items[VALUES - 1].generation, 0);
+        assert_true(first_is_sure(h, o, LAST)); // But nothing wrong is said of it.
+        head_order_unref(o);
+    }
+    u32 left = 5; // Of 64 values each, and one to be left.
+    struct head_order *o = head_values_get(h, STR("l"), &(struct head_values_pace){some, &left});
+    assert_int_equal(h->index.ordered, VALUES);
+    assert_true(o->items[VALUES - 1].generation != 0);
+    head_order_unref(o);
+    head_plan_fini(&plan);
     head_free(h);
 }

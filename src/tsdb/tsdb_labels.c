@@ -359,8 +359,8 @@ static bool name_take(void *ctx, str name, UNUSED u64 handle)
 }
 
 // Values [from, from + n) of the list.
-static bool values_slice(struct look *k, const struct head_values_ask *ask,
-                         const struct head_order *o, u32 from, u32 n)
+static bool values_slice(struct look *k, const struct head_values_ask *ask, struct head_order *o,
+                         u32 from, u32 n)
 {
     const struct symtab *symbols = ask->reader->head->index.symbols;
     struct head_value values[HEAD_VALUES_MAX];
@@ -375,7 +375,7 @@ static bool values_slice(struct look *k, const struct head_values_ask *ask,
         }
     }
     if (wanted > 0) {
-        head_values_sure(ask, o->removed, values, wanted, sure);
+        head_values_sure(ask, o, values, wanted, sure);
     }
     for (u32 i = 0; i < wanted; i++) {
         if (!(sure[i] ? text_add(k, texts[i]) : look_tick(k))) {
@@ -383,6 +383,11 @@ static bool values_slice(struct look *k, const struct head_values_ask *ask,
         }
     }
     return look_tick(k);
+}
+
+static bool pace_tick(void *ctx)
+{
+    return look_tick(ctx);
 }
 
 // The values of a shard's series; what has to be read because of a value that has none that is sure
@@ -395,8 +400,9 @@ static bool collect_by_value(struct look *k, u32 at)
                                         .dead = k->q->pin.blocks->heads[shard],
                                         .set = k->rest[at],
                                         .unsure = postings_new()};
-    struct head_order *o = head_values_get(reader.head, k->name);
-    bool ok = true;
+    const struct head_values_pace pace = {pace_tick, k};
+    struct head_order *o = head_values_get(reader.head, k->name, &pace);
+    bool ok = !k->failed;
     for (u32 i = 0; ok && i < o->count; i += HEAD_VALUES_MAX) {
         ok = values_slice(k, &ask, o, i, MIN(HEAD_VALUES_MAX, o->count - i));
     }
