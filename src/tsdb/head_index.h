@@ -2,7 +2,7 @@
 //
 // Every pair in use has a dense id. Whoever holds an id drops it when the pair's last series has
 // left; then it is given out again.
-// Memory: a posting set per pair, 24 bytes beside it (48 where an order is kept), and the symbols,
+// Memory: a posting set per pair, 24 bytes beside it (56 where an order is kept), and the symbols,
 // which are kept until the head is closed (bounded by bytes_max).
 // Threads: guarded by the shard's lock.
 #ifndef TSDB_HEAD_INDEX_H
@@ -21,13 +21,16 @@ struct head_value {
     u32 symbol;
     u32 first;      // One of its series, the least when it was looked for,
     u32 generation; // while the row is of this generation. 0: none was found.
+    i64 seen_ms;    // Of a committed sample that it had then; T_NEVER: of none.
 };
-// All values of a name by their texts. Threads: frozen; refs atomic; lost guarded by the shard's
+// All values of a name by their texts. Threads: frozen; refs atomic; missed guarded by the shard's
 // lock.
 struct head_order {
     _Atomic u32 refs;
     u32 count;
-    u32 lost; // How often a first series was found to have left.
+    u64 removed; // While the shard has removed no more series than so many, all firsts stand.
+    u64 commit;  // Who reads as of this commit sees all samples that were seen.
+    u64 missed;  // What looks around this cost since, in rows read.
     struct head_value items[];
 };
 struct head_order *head_order_new(u32 count); // One reference, items zeroed.

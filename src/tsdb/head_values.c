@@ -10,8 +10,8 @@
 
 #define SURE_SLICE  4096U // Series of one value, and leaps to them, per hold of the lock.
 #define FIRST_SLICE 64U   // Values whose first series is looked at per hold of it.
-#define LOST_MIN    64U   // So many firsts that have left are looked around,
-#define LOST_SHARE  8U    // and so large a share of all values.
+#define MISSED_MIN  512U  // Rows that are read before firsts are looked for again, and one a value.
+#define LOST_COST   8U    // Of a value whose first has left, in rows.
 
 // One value on its way to its place. Threads: owned by the call.
 struct placed {
@@ -37,20 +37,48 @@ static void order_sort(const struct head *h, struct head_order *o)
     mem_free(items);
 }
 
+// With the lock: a series of the value, if that known has left, and the newest sample of it.
+static void first_find(const struct head *h, struct head_value *v)
+{
+    f64 value;
+    i64 t = T_NEVER;
+    if (v->generation == 0 || v->first >= h->count ||
+        h->rows[v->first].generation != v->generation) {
+        const struct postings *of = head_index_postings(&h->index, v->handle);
+        const bool found = of && postings_next(of, 0, &v->first);
+        v->generation = found ? h->rows[v->first].generation : 0;
+    }
+    const struct head_row *row = v->generation != 0 ? &h->rows[v->first] : NULL;
+    const bool known = row && head_row_newest(row, &t, &value) && !(row->open.flags & ROW_COLD);
+    v->seen_ms = known ? t : T_NEVER;
+}
+
+// With the lock, for values of the order from one on.
+static void firsts_slice(const struct head *h, struct head_order *o, u32 from)
+{
+    const u32 to = MIN(o->count, from + FIRST_SLICE);
+    for (u32 i = from; i < to; i++) {
+        if (o->items[i].first < h->count) {
+            __builtin_prefetch(&h->rows[o->items[i].first]);
+        }
+    }
+    for (u32 i = from; i < to; i++) {
+        first_find(h, &o->items[i]);
+    }
+    o->removed = from == 0 ? h->removed_total : o->removed;
+    o->commit = h->pins.commit;
+}
+
 // By slices of the lock; false: there is no more time.
 static bool firsts_find(struct head *h, struct head_order *o, const struct head_values_pace *pace)
 {
     for (u32 from = 0; from < o->count; from += FIRST_SLICE) {
         if (!pace->go_on(pace->ctx)) {
+            o->commit = UINT64_MAX; // Nothing was seen of the others.
             return false;
         }
         lock_take(&h->lock);
-        for (u32 i = from; i < MIN(o->count, from + FIRST_SLICE); i++) {
-            struct head_value *v = &o->items[i];
-            const struct postings *of = head_index_postings(&h->index, v->handle);
-            const bool found = of && postings_next(of, 0, &v->first);
-            v->generation = found ? h->rows[v->first].generation : 0;
-        }
+        firsts_slice(h, o, from);
         lock_drop(&h->lock);
     }
     return true;
@@ -82,7 +110,7 @@ static struct order_made order_begin(struct head *h, str name)
     lock_take(&h->lock);
     const struct head_name *n = head_index_name(&h->index, name);
     m.sorted = n && n->order;
-    m.ready = m.sorted && n->order->lost < LOST_MIN + n->order->count / LOST_SHARE;
+    m.ready = m.sorted && n->order->missed < MISSED_MIN + n->order->count;
     m.order = m.sorted ? head_order_ref(n->order) : head_order_new(n ? n->count : 0);
     if (n) {
         m.name = (u32)(n - h->index.names);
@@ -208,28 +236,44 @@ static void first_slice(const struct head_values_ask *a, const u64 *handles, u32
     }
 }
 
-// With the lock: whether a value's first series of all is enough to tell.
+// With the lock: whether what was seen of a value's first series is in the range, for all values.
+// Series may have left, samples may be too new for the reader or deleted: then for none.
+static void seen_slice(const struct head_values_ask *a, const struct head_order *order,
+                       const struct head_value *values, u32 n, bool *sure)
+{
+    const struct head_read *r = a->reader;
+    const bool stands =
+        !a->dead && order->removed == r->head->removed_total && order->commit <= r->commit;
+    for (u32 i = 0; i < n; i++) {
+        sure[i] = stands && values[i].seen_ms >= r->min_ms && values[i].seen_ms <= r->max_ms &&
+                  values[i].seen_ms != T_NEVER && postings_has(a->set, values[i].first);
+    }
+}
+
+// With the lock: whether the newest sample of a value's first series is enough to tell.
 static void kept_slice(const struct head_values_ask *a, struct head_order *order,
                        const struct head_value *values, u32 n, bool *sure)
 {
     const struct newest_look look = head_newest_look(a->reader, a->dead);
-    u32 lost = 0;
     i64 t;
     f64 value;
+    seen_slice(a, order, values, n, sure);
     for (u32 i = 0; i < n; i++) {
-        if (values[i].first < look.count) {
+        if (!sure[i] && values[i].first < look.count) {
             __builtin_prefetch(&look.rows[values[i].first]);
         }
     }
     for (u32 i = 0; i < n; i++) {
         const u32 first = values[i].first;
+        if (sure[i]) {
+            continue;
+        }
         const bool stands =
             first < look.count && look.rows[first].generation == values[i].generation;
-        lost += !stands;
         sure[i] = stands && postings_has(a->set, first) &&
                   head_newest_state(&look, first, &t, &value) == NEWEST_KNOWN;
+        order->missed += stands ? sure[i] : LOST_COST;
     }
-    order->lost += MIN(lost, UINT32_MAX - order->lost);
 }
 
 // The first of a value's series that count, and if need be the others.
@@ -270,5 +314,11 @@ void head_values_sure(const struct head_values_ask *ask, struct head_order *orde
     lock_take(&ask->reader->head->lock);
     kept_slice(ask, order, values, n, sure);
     lock_drop(&ask->reader->head->lock);
-    rest_sure(ask, values, n, sure);
+    bool all = true;
+    for (u32 i = 0; i < n; i++) {
+        all = all && sure[i];
+    }
+    if (!all) { // Mostly all are.
+        rest_sure(ask, values, n, sure);
+    }
 }

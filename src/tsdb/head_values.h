@@ -2,13 +2,14 @@
 // is sure to see.
 //
 // The order of a name's values is kept from the first time somebody asks until a value comes or
-// leaves, so that asking again sorts nothing; and with each value its first series: mostly that one
-// alone tells. Series that leave take only their own values' firsts with them; these are looked for
-// again when that was missed for an eighth of all values.
+// leaves, so that asking again sorts nothing; and with each value its first series and the time of
+// a sample of it: mostly that alone tells. Series that leave take only their own values' firsts
+// with them. Both are looked for again when that was missed as often as it costs.
 // Cost: get O(1), but O(values) where firsts are looked for, by slices of the lock, and a sort
-// outside of it where no order is known; sure a line of the cache for a value whose first series is
-// enough, some 200 ns where the first of those that count has to be found.
-// Memory: 24 bytes a value of each name asked for, the head's.
+// outside of it where no order is known; sure some 10 ns for a value whose sample seen is in the
+// range, a line of the cache where its first series has newer ones, some 200 ns where the first of
+// those that count has to be found.
+// Memory: 32 bytes a value of each name asked for, the head's.
 // Threads: takes the shard's lock in each call, for slices at a time where series are looked at.
 #ifndef TSDB_HEAD_VALUES_H
 #define TSDB_HEAD_VALUES_H

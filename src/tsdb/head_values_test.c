@@ -1,10 +1,13 @@
 // head_values_test.c: the order of a name's values, through everything that changes it.
+#include "base/error.h"
 #include "base/str.h"
 #include "base/test.h"
 #include "tsdb/head.h"
+#include "tsdb/head_newest.h"
 #include "tsdb/head_series.h"
 #include "tsdb/head_values.h"
 #include "tsdb/postings.h"
+#include "tsdb/tombstone.h"
 
 #include <stdio.h>
 
@@ -199,7 +202,7 @@ static void series_forget(struct head *h, u32 ordinal)
 
 TEST(head_values_look_for_first_series_again_when_it_was_missed_often)
 {
-    enum { RANGE_MS = 7200000, LAST = 1000, LOST = 64 };
+    enum { RANGE_MS = 7200000, LAST = 1000, LOST = 65 };
     struct head_limits limits = {.series_max = 1000};
     struct head *h = head_new(0, RANGE_MS, &limits, (u64)1 << 20);
     struct head_plan plan;
@@ -226,9 +229,9 @@ TEST(head_values_look_for_first_series_again_when_it_was_missed_often)
     assert_true(after != before && again == after);
     assert_int_equal(before->items[0].first, gone); // Who has it sees no change.
     assert_int_equal(after->items[0].first, stays);
-    assert_int_equal(after->lost, 0);
+    assert_int_equal(after->missed, 0);
     assert_true(first_is_sure(h, after, LAST));
-    assert_int_equal(after->lost, 0);
+    assert_int_equal(after->missed, 0);
     assert_int_equal(h->index.ordered, 2);
     head_order_unref(before);
     head_order_unref(after);
@@ -270,6 +273,78 @@ TEST(head_values_end_the_search_for_first_series_when_time_is_up)
     assert_int_equal(h->index.ordered, VALUES);
     assert_true(o->items[VALUES - 1].generation != 0);
     head_order_unref(o);
+    head_plan_fini(&plan);
+    head_free(h);
+}
+
+// What a reader of this commit learns of the first value, which has series 0 and 1.
+static enum newest_state first_state(struct head *h, struct head_order *o, u64 commit, i64 min_ms,
+                                     const struct tombstones *dead)
+{
+    const struct head_read r = {.head = h, .commit = commit, .min_ms = min_ms, .max_ms = INT64_MAX};
+    struct postings *set = postings_new();
+    struct head_values_ask ask = {.reader = &r, .dead = dead, .set = set, .unsure = postings_new()};
+    bool sure = false;
+    postings_add(set, 0);
+    postings_add(set, 1);
+    head_values_sure(&ask, o, o->items, 1, &sure);
+    const bool unsure = postings_count(ask.unsure) > 0;
+    postings_free(set);
+    postings_free(ask.unsure);
+    return sure ? NEWEST_KNOWN : unsure ? NEWEST_READ : NEWEST_NONE;
+}
+
+// What was seen of a first series tells alone, but not who reads as of before, not behind it, and
+// not where something is deleted.
+TEST(head_values_believe_what_was_seen_of_a_first_series_where_it_is_sure)
+{
+    enum { EARLY = 1000, LATE = 2000, MISSED = 512 + 1 };
+    struct head_limits limits = {.series_max = 1000};
+    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 20);
+    struct head_plan plan;
+    struct error e = {0};
+    struct tombstone_list deleted = {0};
+    head_plan_init(&plan, 1024);
+    (void)series_make(h, "a");
+    head_turn_take(h);
+    sample_put(h, &plan, 0, EARLY);
+    head_turn_drop(h);
+    lock_take(&h->lock);
+    const u64 before = pins_open(&h->pins);
+    lock_drop(&h->lock);
+    struct head_order *o = values_get(h);
+    assert_int_equal(o->items[0].seen_ms, EARLY);
+    assert_int_equal(first_state(h, o, before, EARLY, NULL), NEWEST_KNOWN);
+    assert_int_equal(first_state(h, o, before, EARLY + 1, NULL), NEWEST_NONE);
+    assert_int_equal(o->missed, 0);
+    head_turn_take(h);
+    sample_put(h, &plan, 0, LATE);
+    head_turn_drop(h);
+    const u64 now = h->pins.commit;
+    assert_true(now > before);
+    assert_int_equal(first_state(h, o, before, EARLY, NULL), NEWEST_KNOWN); // Still as seen.
+    for (u32 i = 0; i < MISSED; i++) { // The row has one in the range, what was seen is not.
+        struct head_order *again = values_get(h);
+        assert_true(again == o);
+        head_order_unref(again);
+        assert_int_equal(first_state(h, o, now, LATE, NULL), NEWEST_KNOWN);
+    }
+    struct head_order *after = values_get(h);
+    assert_true(after != o);
+    assert_int_equal(after->items[0].seen_ms, LATE);
+    assert_int_equal(first_state(h, after, now, LATE, NULL), NEWEST_KNOWN);
+    assert_int_equal(after->missed, 0);
+    assert_int_not_equal(first_state(h, after, before, LATE, NULL), NEWEST_KNOWN);
+    ASSERT_OK(tombstone_add(&deleted, (struct tombstone){.id = 1, .max_ms = INT64_MAX}, &e), e);
+    struct tombstones *dead = tombstones_make(&deleted);
+    assert_int_not_equal(first_state(h, after, now, LATE, dead), NEWEST_KNOWN);
+    tombstones_unref(dead);
+    tombstone_list_fini(&deleted);
+    lock_take(&h->lock);
+    pins_close(&h->pins);
+    lock_drop(&h->lock);
+    head_order_unref(o);
+    head_order_unref(after);
     head_plan_fini(&plan);
     head_free(h);
 }

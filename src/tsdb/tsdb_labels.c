@@ -131,26 +131,25 @@ static bool text_known(struct look *k, str text)
     return map_get(&s->index, hash_str(text), &text) != MAP_NONE;
 }
 
-static bool text_add(struct look *k, str text)
+// Room for n more texts of so many bytes in all, which are charged; NULL: there is none.
+static char *texts_room(struct look *k, u32 n, size_t bytes)
 {
     struct text_set *s = &k->texts;
     const struct query_budget *b = k->q->base.budget;
-    u64 bytes_max = b && b->bytes_max != 0 ? b->bytes_max : TEXT_BYTES_MAX;
-    if (text_known(k, text)) {
-        return look_tick(k);
-    }
-    char *copy = arena_try(s->arena, text.len + 1, 1);
+    const u64 bytes_max = b && b->bytes_max != 0 ? b->bytes_max : TEXT_BYTES_MAX;
+    char *copy = arena_try_raw(s->arena, bytes, 1);
     str *wider = s->items;
-    u32 cap = MAX(64U, s->cap * 2);
-    s->bytes += text.len + 1 + 2 * sizeof(str);
-    if (copy && s->count == s->cap) {
-        wider = arena_try(s->arena, cap, sizeof(str));
+    const u32 cap = MAX(MAX(64U, s->cap * 2), s->count + n);
+    s->bytes += bytes + n * 2 * sizeof(str);
+    if (copy && s->count + n > s->cap) {
+        wider = arena_try_raw(s->arena, cap, sizeof(str));
     }
     if (s->bytes + (b ? b->bytes : 0) > bytes_max || !copy || !wider) {
         (void)err_set(&k->error, ERR_LIMIT,
                       "the label %s need more than %llu bytes; ask with matchers, or for less time",
                       k->name.len > 0 ? "values" : "names", (unsigned long long)bytes_max);
-        return look_fail(k, NULL);
+        (void)look_fail(k, NULL);
+        return NULL;
     }
     if (wider != s->items) {
         if (s->count > 0) {
@@ -159,6 +158,19 @@ static bool text_add(struct look *k, str text)
         s->items = wider;
         s->cap = cap;
     }
+    return copy;
+}
+
+static bool text_add(struct look *k, str text)
+{
+    struct text_set *s = &k->texts;
+    if (text_known(k, text)) {
+        return look_tick(k);
+    }
+    char *copy = texts_room(k, 1, text.len + 1);
+    if (!copy) {
+        return false;
+    }
     memcpy(copy, text.ptr, text.len);
     s->items[s->count] = (str){copy, text.len};
     if (!s->rises) {
@@ -166,6 +178,30 @@ static bool text_add(struct look *k, str text)
     }
     s->count++;
     return look_tick(k);
+}
+
+// Those of n texts that are sure; they rise, and are behind all that there are.
+static bool texts_add_behind(struct look *k, const str *texts, const bool *sure, u32 n)
+{
+    struct text_set *s = &k->texts;
+    size_t bytes = 0;
+    u32 count = 0;
+    for (u32 i = 0; i < n; i++) {
+        bytes += sure[i] ? texts[i].len + 1 : 0;
+        count += sure[i];
+    }
+    char *copy = count > 0 ? texts_room(k, count, bytes) : NULL;
+    if (count > 0 && !copy) {
+        return false;
+    }
+    for (u32 i = 0; i < n; i++) {
+        if (sure[i]) {
+            memcpy(copy, texts[i].ptr, texts[i].len);
+            s->items[s->count++] = (str){copy, texts[i].len};
+            copy += texts[i].len + 1;
+        }
+    }
+    return true;
 }
 
 // ---- the sources and what is sure of them ----
@@ -358,27 +394,36 @@ static bool name_take(void *ctx, str name, UNUSED u64 handle)
     return k->failed ? false : !k->hit || text_add(k, name);
 }
 
-// Values [from, from + n) of the list.
-static bool values_slice(struct look *k, const struct head_values_ask *ask, struct head_order *o,
-                         u32 from, u32 n)
-{
-    const struct symtab *symbols = ask->reader->head->index.symbols;
+// Values of the list at work. Threads: owned.
+struct values_slice {
+    bool alone; // No source before this one had a text.
     struct head_value values[HEAD_VALUES_MAX];
     str texts[HEAD_VALUES_MAX];
     bool sure[HEAD_VALUES_MAX];
+};
+
+// Values [from, from + n) of the list.
+static bool values_take(struct look *k, const struct head_values_ask *ask, struct head_order *o,
+                        u32 from, u32 n, struct values_slice *w)
+{
+    const struct symtab *symbols = ask->reader->head->index.symbols;
     u32 wanted = 0;
     for (u32 i = from; i < from + n; i++) {
         const str text = symtab_get(symbols, o->items[i].symbol);
-        if (text.len > 0 && !text_known(k, text)) {
-            texts[wanted] = text;
-            values[wanted++] = o->items[i];
+        if (text.len > 0 && (w->alone || !text_known(k, text))) {
+            w->texts[wanted] = text;
+            w->values[wanted++] = o->items[i];
         }
     }
     if (wanted > 0) {
-        head_values_sure(ask, o, values, wanted, sure);
+        head_values_sure(ask, o, w->values, wanted, w->sure);
+    }
+    if (w->alone) {
+        k->looks = 0; // Looks at the clock.
+        return texts_add_behind(k, w->texts, w->sure, wanted) && look_tick(k);
     }
     for (u32 i = 0; i < wanted; i++) {
-        if (!(sure[i] ? text_add(k, texts[i]) : look_tick(k))) {
+        if (!(w->sure[i] ? text_add(k, w->texts[i]) : look_tick(k))) {
             return false;
         }
     }
@@ -402,9 +447,10 @@ static bool collect_by_value(struct look *k, u32 at)
                                         .unsure = postings_new()};
     const struct head_values_pace pace = {pace_tick, k};
     struct head_order *o = head_values_get(reader.head, k->name, &pace);
+    struct values_slice slice = {.alone = k->texts.count == 0};
     bool ok = !k->failed;
     for (u32 i = 0; ok && i < o->count; i += HEAD_VALUES_MAX) {
-        ok = values_slice(k, &ask, o, i, MIN(HEAD_VALUES_MAX, o->count - i));
+        ok = values_take(k, &ask, o, i, MIN(HEAD_VALUES_MAX, o->count - i), &slice);
     }
     head_order_unref(o);
     postings_free(k->rest[at]);
