@@ -109,10 +109,10 @@ static bool source_narrow(struct index_source *s, u64 handle, struct postings *s
     struct head *h = head_of(s);
     lock_take(&h->lock);
     const struct postings *with = head_index_postings(&h->index, handle);
-    if (with) {
+    if (!with) {
+        postings_clear(set);                     // Its last series has left.
+    } else if (postings_count(with) < h->live) { // Else all have it, as mostly the tenant.
         postings_and(set, with);
-    } else {
-        postings_clear(set); // Its last series has left.
     }
     lock_drop(&h->lock);
     return true;

@@ -96,3 +96,34 @@ TEST(head_source_tells_an_old_handle_from_the_pair_that_took_its_place)
     assert_empty(s, hidden, ordinal);
     head_free(h);
 }
+
+// A pair that all series have narrows nothing; one that all but one have does.
+TEST(head_source_narrows_by_a_pair_that_not_all_series_have)
+{
+    struct head_limits limits = {.series_max = 1000};
+    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 20);
+    struct head_source source;
+    head_source_init(&source, h);
+    struct index_source *s = &source.source;
+    char bytes[16];
+    u64 tenant = 0;
+    u64 one = 0;
+    const u32 first = series_make(h, "one");
+    assert_true(s->ops->pair(s, STR_EMPTY, index_tenant(TENANT_DEFAULT, bytes), &tenant));
+    assert_true(s->ops->pair(s, STR("l"), STR("one"), &one));
+    for (u32 series = 1; series <= 2; series++) {
+        struct postings *set = postings_new();
+        assert_true(s->ops->gather(s, &tenant, 1, set, NULL));
+        assert_int_equal(postings_count(set), series);
+        assert_true(s->ops->narrow(s, tenant, set, NULL));
+        assert_int_equal(postings_count(set), series);
+        assert_true(s->ops->narrow(s, one, set, NULL));
+        assert_int_equal(postings_count(set), 1);
+        assert_true(postings_has(set, first));
+        postings_free(set);
+        if (series == 1) {
+            (void)series_make(h, "two");
+        }
+    }
+    head_free(h);
+}
