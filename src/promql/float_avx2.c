@@ -68,15 +68,27 @@ static AVX2 inline bool quad_sums_good(struct quad_sums s)
     return _mm256_movemask_pd(_mm256_cmp_pd(s.lost, s.lost, _CMP_UNORD_Q)) == 0;
 }
 
+// One, two or four columns; each has a load of its own, by which machines tell what comes next.
+static AVX2 inline struct quad_sums quad_sums_finite(struct quad_sums s, const f64 *const *columns,
+                                                     u32 count, u32 at)
+{
+    quad_sums_add_finite(&s, _mm256_loadu_pd(columns[0] + at));
+    if (count > 1) {
+        quad_sums_add_finite(&s, _mm256_loadu_pd(columns[1] + at));
+    }
+    if (count > 2) {
+        quad_sums_add_finite(&s, _mm256_loadu_pd(columns[2] + at));
+        quad_sums_add_finite(&s, _mm256_loadu_pd(columns[3] + at));
+    }
+    return s;
+}
+
 static AVX2 inline void quad_sums_put(f64 *sums, f64 *lost, const f64 *const *columns, u32 count,
                                       u32 n)
 {
     for (u32 i = 0; i + QUAD <= n; i += QUAD) {
         const struct quad_sums begun = {_mm256_loadu_pd(sums + i), _mm256_loadu_pd(lost + i)};
-        struct quad_sums s = begun;
-        for (u32 k = 0; k < count; k++) {
-            quad_sums_add_finite(&s, _mm256_loadu_pd(columns[k] + i));
-        }
+        struct quad_sums s = quad_sums_finite(begun, columns, count, i);
         if (!quad_sums_good(s)) {
             s = quad_sums_of(begun, columns, count, i);
         }
