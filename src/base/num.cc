@@ -16,23 +16,23 @@ struct digits {
     int exp;
 };
 
+// to_chars tells them as d.ddde±xx or d.ddde±xxx, or without point where there is one digit.
 digits shortest(f64 abs)
 {
     char text[32];
     auto end = std::to_chars(text, text + sizeof(text), abs, std::chars_format::scientific).ptr;
+    const char *e = end[-4] == 'e' ? end - 4 : end - 5;
     digits r = {};
-    const char *at = text;
-    for (; at < end && *at != 'e'; at++) {
-        if (*at != '.') {
-            r.d[r.count++] = *at;
-        }
+    r.d[0] = text[0];
+    r.count = 1;
+    if (e - text > 2) {
+        r.count = static_cast<int>(e - text) - 1;
+        memcpy(r.d + 1, text + 2, static_cast<size_t>(r.count) - 1);
     }
-    at++;
-    bool negative = *at++ == '-';
-    while (at < end) {
-        r.exp = r.exp * 10 + (*at++ - '0');
+    for (const char *at = e + 2; at < end; at++) {
+        r.exp = r.exp * 10 + (*at - '0');
     }
-    r.exp = negative ? -r.exp : r.exp;
+    r.exp = e[1] == '-' ? -r.exp : r.exp;
     return r;
 }
 
