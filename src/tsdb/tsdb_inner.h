@@ -82,14 +82,14 @@ struct tsdb {
     _Atomic u64 counts[COUNT_TOTAL];
     _Atomic u64 disk_free;
     _Atomic u64 disk_total;
+    _Atomic u64 appenders;         // That are open.
     struct tmk_family *refused[2]; // Series, samples; NULL without a registry.
     struct tmk_histogram *sync_seconds;
     struct tmk_histogram *compact_seconds;
     struct tmk_histogram *collect_seconds;
     struct tmk_histogram *truncate_seconds;
     struct tmk_histogram *clean_seconds;
-    f64 replay_seconds; // Frozen once the store is open.
-    _Atomic u32 appenders;
+    f64 replay_seconds;     // Frozen once the store is open.
     _Atomic u32 interrupts; // While it is not 0, what is long in a step gives up.
     _Atomic bool writes_failing;
     bool full[SHARDS]; // Of whoever steps: what was told last of the memory for series.
