@@ -206,7 +206,9 @@ void tsdb_blocks_get(struct tsdb *db, struct arena *a, struct tsdb_block_info **
 bool tsdb_delete(UNUSED struct tsdb *db, const struct tsdb_deletion *what, u64 *id, struct error *e)
 {
     if (what->count == 0 || what->min_ms > what->max_ms) {
-        return err_set(e, ERR_INVALID, "a deletion needs matchers and a range");
+        return err_set(e, ERR_INVALID,
+                       what->count == 0 ? "a deletion needs matchers"
+                                        : "end timestamp must not be before start timestamp");
     }
     *id = 4000 + what->count;
     return true;

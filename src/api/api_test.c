@@ -310,7 +310,8 @@ TEST(api_administers_the_store)
     admin_expect(rig, "delete_series", 400, "no match[] parameter provided");
     admin_expect(rig, "delete_series?match[]=%7B", 400, "match[]");
     admin_expect(rig, "delete_series?match[]=up&start=x", 400, "start");
-    admin_expect(rig, "delete_series?match[]=up&start=20&end=10", 400, "a deletion needs");
+    admin_expect(rig, "delete_series?match[]=up&start=20&end=10", 400,
+                 "end timestamp must not be before start timestamp");
     admin_expect(rig, "undelete_series?id=4001", 204, "");
     admin_expect(rig, "undelete_series?id=4002", 404, "no deletion 4002");
     admin_expect(rig, "undelete_series", 400, "number of a deletion");

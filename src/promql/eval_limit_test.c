@@ -47,10 +47,12 @@ TEST(budgets_stop_a_query_and_are_charged)
     assert_int_equal(fixture_budgeted(&f, "x", &(struct query_budget){.cancel = &stop}),
                      ERR_CANCELLED);
     assert_string_equal(promql_error_type(f.error.code), "canceled");
+    assert_string_equal(f.error.text, "query was canceled in expression evaluation");
     clk_manual_advance(f.clk, 1000);
     struct query_budget late = {.deadline_mono_ns = clk_mono_ns(f.clk) - 1};
     assert_int_equal(fixture_budgeted(&f, "x", &late), ERR_TIMEOUT);
     assert_string_equal(promql_error_type(f.error.code), "timeout");
+    assert_string_equal(f.error.text, "query timed out in expression evaluation");
     fixture_down(&f);
 }
 

@@ -24,8 +24,25 @@ bool run_fail(struct run *r, enum err code, const char *format, ...)
     return err_set(r->error, code, "%s", text);
 }
 
+static bool fail_cancelled(struct run *r)
+{
+    return run_fail(r, ERR_CANCELLED, "query was canceled in expression evaluation");
+}
+
+static bool fail_late(struct run *r)
+{
+    return run_fail(r, ERR_TIMEOUT, "query timed out in expression evaluation");
+}
+
 bool run_fail_with(struct run *r, const struct error *e)
 {
+    // Storage says them in words of its own; clients know these.
+    if (e->code == ERR_CANCELLED) {
+        return fail_cancelled(r);
+    }
+    if (e->code == ERR_TIMEOUT) {
+        return fail_late(r);
+    }
     return run_fail(r, e->code == ERR_NONE ? ERR_INTERNAL : e->code, "%s", e->text);
 }
 
@@ -51,11 +68,11 @@ bool query_tick(struct run *r)
     }
     progress_tell(r);
     if (query_is_cancelled(&r->budget)) {
-        return run_fail(r, ERR_CANCELLED, "query was canceled in expression evaluation");
+        return fail_cancelled(r);
     }
     if (r->budget.deadline_mono_ns != 0 && r->opts->clk &&
         clk_mono_ns(r->opts->clk) > r->budget.deadline_mono_ns) {
-        return run_fail(r, ERR_TIMEOUT, "query timed out in expression evaluation");
+        return fail_late(r);
     }
     return run_room(r, 0);
 }

@@ -122,7 +122,7 @@ struct storage_querier *storage_querier_open(struct storage *s, struct tenant_id
                                              i64 max_ms, struct error *e)
 {
     if (min_ms > max_ms) {
-        return err_null(e, ERR_INVALID, "a querier's range must not end before it begins");
+        return err_null(e, ERR_INVALID, "end timestamp must not be before start timestamp");
     }
     return s->ops->querier(s, tenant, min_ms, max_ms, e);
 }

@@ -404,7 +404,9 @@ static bool all_readable(struct tsdb *db, const struct tsdb_deletion *w, struct 
 bool tsdb_delete(struct tsdb *db, const struct tsdb_deletion *what, u64 *id, struct error *e)
 {
     if (what->count == 0 || what->min_ms > what->max_ms) {
-        return err_set(e, ERR_INVALID, "a deletion needs matchers and a range");
+        return err_set(e, ERR_INVALID,
+                       what->count == 0 ? "a deletion needs matchers"
+                                        : "end timestamp must not be before start timestamp");
     }
     work_take(db);
     i64 now = clk_wall_ms(db->opts.clk);
