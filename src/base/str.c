@@ -1,6 +1,7 @@
 // str.c: see str.h.
 #include "base/str.h"
 
+#include "base/bits.h"
 #include "base/checked.h"
 
 str str_c(const char *cstr)
@@ -8,9 +9,26 @@ str str_c(const char *cstr)
     return cstr ? (str){cstr, strlen(cstr)} : STR_EMPTY;
 }
 
+// Of 8 to 16 bytes: the first eight and the last, which may overlap.
+static inline bool words_eq(const char *a, const char *b, size_t len)
+{
+    return ((load_le64(a) ^ load_le64(b)) | (load_le64(a + len - 8) ^ load_le64(b + len - 8))) == 0;
+}
+
+// Names and values are short mostly: a call for each takes longer than the look.
 bool str_eq(str a, str b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+    if (a.len != b.len) {
+        return false;
+    }
+    if (a.len >= 8 && a.len <= 16) {
+        return words_eq(a.ptr, b.ptr, a.len);
+    }
+    if (a.len >= 4 && a.len < 8) {
+        return ((load_le32(a.ptr) ^ load_le32(b.ptr)) |
+                (load_le32(a.ptr + a.len - 4) ^ load_le32(b.ptr + a.len - 4))) == 0;
+    }
+    return a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0;
 }
 
 bool str_eq_c(str a, const char *b)

@@ -18,6 +18,24 @@ TEST(str_compares_bytes)
     assert_int_equal(str_c(NULL).len, 0);
 }
 
+TEST(str_is_equal_only_if_every_byte_is)
+{
+    char a[40];
+    char b[40];
+    for (size_t len = 0; len < sizeof(a); len++) {
+        memset(a, 'x', sizeof(a));
+        memset(b, 'y', sizeof(b));
+        memcpy(b, a, len);
+        assert_true(str_eq((str){a, len}, (str){b, len})); // Whatever stands behind.
+        assert_false(str_eq((str){a, len}, (str){b, len + 1}));
+        for (size_t i = 0; i < len; i++) {
+            b[i] ^= 64;
+            assert_false(str_eq((str){a, len}, (str){b, len}));
+            b[i] ^= 64;
+        }
+    }
+}
+
 TEST(str_finds_and_cuts)
 {
     str s = STR("one/two/three");

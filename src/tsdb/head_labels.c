@@ -153,6 +153,47 @@ static u64 part_hash(const struct part_key *k, u32 *count)
     return hash;
 }
 
+// As part_eq, of a set whose own part would be `before` if all its values were the same: pairs have
+// one id each.
+static bool part_eq_alike(const struct head_parts *p, u32 part, u32 before,
+                          const struct part_key *k)
+{
+    const struct head_index *x = p->index;
+    const struct label_part *a = &p->parts[part];
+    const u32 *pair = p->pool + a->at;
+    const u32 *known = p->pool + p->parts[before].at;
+    if (a->mask != k->mask || a->count != p->parts[before].count) {
+        return false;
+    }
+    for (u32 i = 0; i < k->set->n; i++) {
+        if (k->mask >> i & 1) {
+            continue;
+        }
+        const bool as_before = k->set->same >> i & 1;
+        if (*pair != *known &&
+            (as_before || x->pairs[*pair].name != x->pairs[*known].name ||
+             !str_eq(symtab_get(x->symbols, x->pairs[*pair].value), k->set->items[i].value))) {
+            return false;
+        }
+        if (*pair == *known && !as_before) {
+            return false;
+        }
+        pair++;
+        known++;
+    }
+    return true;
+}
+
+static bool part_guessed(const struct head_parts *p, u32 part, const struct part_key *k)
+{
+    if (part >= p->count || p->parts[part].refs == 0) {
+        return false;
+    }
+    const u32 before = p->own_last;
+    return k->set->same != 0 && p->parts[before].mask == k->mask ? part_eq_alike(p, part, before, k)
+                                                                 : part_eq(p, part, k);
+}
+
 u32 head_part_find(struct head_parts *p, const struct label_texts *set, u64 mask)
 {
     const struct part_key k = {.set = set, .mask = mask};
@@ -160,7 +201,7 @@ u32 head_part_find(struct head_parts *p, const struct label_texts *set, u64 mask
     u32 part = *guess;
     u32 count;
     // Compared as any other: a part that left, or is another one now, is only a wrong guess.
-    if (part >= p->count || p->parts[part].refs == 0 || !part_eq(p, part, &k)) {
+    if (!part_guessed(p, part, &k)) {
         part = map_get(&p->by_text, part_hash(&k, &count), &k);
     }
     if (part != MAP_NONE) {
@@ -253,7 +294,8 @@ static bool match_again(const struct head_parts *p, const struct label_texts *se
 
 bool head_part_again(const struct head_parts *p, u32 part, const struct label_texts *set, u64 *mask)
 {
-    if (p->match_part != part || !match_again(p, set, p->parts[part].count)) {
+    const bool same = p->match_mask != 0 && (set->same & p->match_mask) == p->match_mask;
+    if (p->match_part != part || !(same || match_again(p, set, p->parts[part].count))) {
         return false;
     }
     *mask = p->match_mask;

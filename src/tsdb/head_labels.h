@@ -28,6 +28,9 @@ struct head_index;
 struct label_texts {
     const struct label *items;
     u32 n;
+    // Not 0: its names are those of the set that was matched and found before this one, and so are
+    // its values at these positions.
+    u64 same;
 };
 
 // Threads: guarded by the shard's lock.
@@ -69,7 +72,7 @@ u64 head_parts_bytes(const struct head_parts *p);
 // reference; PART_NONE if there is no room for its symbols.
 u32 head_part_get(struct head_parts *p, const struct label_texts *set, u64 mask, bool target);
 // The same of an own part, if it is there, with no reference. Quick for the one that came after the
-// one before when that was asked for last.
+// one before when that was asked for last; that one is there still if set->same is not 0.
 u32 head_part_find(struct head_parts *p, const struct label_texts *set, u64 mask);
 void head_part_ref(struct head_parts *p, u32 part);
 void head_part_unref(struct head_parts *p, u32 part);

@@ -1,6 +1,8 @@
 // head_resolve.c: series for those who ask: found, or made if limits let them, in batches; and
 // which of them the log does not know yet.
+#include "base/hash.h"
 #include "tsdb/head.h"
+#include "tsdb/head_alike.h"
 #include "tsdb/head_series.h"
 
 #define PREFETCH_AHEAD      8U
@@ -112,23 +114,24 @@ static enum append_outcome resolve_good(struct head *h, const struct head_asker 
     return APPEND_STORED;
 }
 
-// With the turn and the lock.
+// With the turn and the lock. *known: all its parts were there.
 static enum append_outcome resolve_new(struct head *h, const struct head_asker *asker,
                                        const struct head_key *k, struct series_ref *ref,
-                                       struct head_births *births)
+                                       struct head_births *births, bool *known)
 {
     struct head_series_parts p;
+    *known = false;
     if (head_series_known(h, k, ref)) { // Somebody was faster, or it came twice.
         return APPEND_STORED;
     }
     if (k->labels.count == 0 || k->labels.count > HEAD_LABELS_MAX) {
         return APPEND_INVALID;
     }
-    const bool known = head_parts_known(h, k, &p);
-    if (!known && !head_set_valid(k->labels)) {
+    *known = head_parts_known(h, k, &p);
+    if (!*known && !head_set_valid(k->labels)) {
         return APPEND_INVALID;
     }
-    const enum append_outcome outcome = resolve_good(h, asker, k, known ? &p : NULL, births);
+    const enum append_outcome outcome = resolve_good(h, asker, k, *known ? &p : NULL, births);
     if (outcome == APPEND_STORED) {
         const u32 at = h->pending[h->pending_count - 1];
         *ref = (struct series_ref){.ordinal = at, .generation = h->rows[at].generation};
@@ -141,6 +144,7 @@ struct resolve_batch {
     const struct head_asker *asker;
     const struct labels *sets;
     u64 *hashes;
+    u64 *same; // What each has in common with the one before.
     u32 n;
     struct series_ref *refs;
 };
@@ -158,15 +162,19 @@ static bool is_idle(const struct head *h, struct series_ref ref)
 // With the turn: those of a batch that are not known yet. Those that are idle do not leave now.
 static void batch_make(struct head *h, const struct resolve_batch *b, u8 *outcomes)
 {
+    bool known = false; // All parts of the set before.
     for (u32 from = 0; from < b->n; from += HEAD_BIRTHS) {
         u32 to = MIN(b->n, from + HEAD_BIRTHS);
         struct head_births births = {.n = 0};
         lock_take(&h->lock);
         for (u32 i = from; i < to; i++) {
-            const struct head_key k = {b->asker->tenant, b->sets[i], b->hashes[i]};
-            if (b->refs[i].generation == 0 ||
-                !head_ref_alive(h, b->asker->tenant, b->refs[i])) { // Or it left meanwhile.
-                outcomes[i] = (u8)resolve_new(h, b->asker, &k, &b->refs[i], &births);
+            const struct head_key k = {b->asker->tenant, b->sets[i], b->hashes[i],
+                                       known ? b->same[i] : 0};
+            const bool missing = b->refs[i].generation == 0 ||
+                                 !head_ref_alive(h, b->asker->tenant, b->refs[i]); // It left.
+            known = false;
+            if (missing) {
+                outcomes[i] = (u8)resolve_new(h, b->asker, &k, &b->refs[i], &births, &known);
             }
             if (b->refs[i].generation != 0 && is_idle(h, b->refs[i])) {
                 h->rows[b->refs[i].ordinal].open.flags |= ROW_ASKED;
@@ -185,7 +193,7 @@ static u32 batch_find(struct head *h, const struct resolve_batch *b, u8 *outcome
         u32 to = MIN(b->n, from + HEAD_SLICE);
         lock_take(&h->lock);
         for (u32 i = from; i < to; i++) {
-            const struct head_key k = {b->asker->tenant, b->sets[i], b->hashes[i]};
+            const struct head_key k = {b->asker->tenant, b->sets[i], b->hashes[i], 0};
             map_prefetch(&h->by_labels, b->hashes[MIN(i + PREFETCH_AHEAD, b->n - 1)]);
             b->refs[i] = (struct series_ref){0, 0};
             bool known = head_series_known(h, &k, &b->refs[i]);
@@ -197,17 +205,25 @@ static u32 batch_find(struct head *h, const struct resolve_batch *b, u8 *outcome
     return missing;
 }
 
+static void batch_hash(const struct resolve_batch *b)
+{
+    struct head_alike alike = {.before = {0}};
+    for (u32 i = 0; i < b->n; i++) {
+        b->hashes[i] =
+            hash_mix(b->asker->tenant.v, head_alike_next(&alike, b->sets[i], &b->same[i]));
+    }
+}
+
 void head_resolve(struct head *h, const struct head_asker *asker, const struct labels *sets, u32 n,
                   struct series_ref *refs, u8 *outcomes)
 {
     struct resolve_batch b = {.asker = asker,
                               .sets = sets,
-                              .hashes = MEM_NEW_N(u64, (size_t)n + 1),
+                              .hashes = MEM_NEW_N(u64, 2 * ((size_t)n + 1)),
                               .n = n,
                               .refs = refs};
-    for (u32 i = 0; i < n; i++) {
-        b.hashes[i] = head_key_hash(asker->tenant, sets[i]);
-    }
+    b.same = b.hashes + n + 1;
+    batch_hash(&b);
     if (batch_find(h, &b, outcomes) > 0) {
         head_turn_take(h);
         batch_make(h, &b, outcomes);

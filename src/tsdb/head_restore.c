@@ -28,7 +28,7 @@ u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32
     if (!head_set_valid(set)) {
         return MAP_NONE;
     }
-    const struct head_key k = {tenant, set, head_key_hash(tenant, set)};
+    const struct head_key k = {tenant, set, head_key_hash(tenant, set), 0};
     if (head_series_known(h, &k, &ref)) {
         // The same word twice (checkpoint and segment), or a series that left and came back.
         if (ref.ordinal == ordinal || !head_row_bare(&h->rows[ref.ordinal])) {
@@ -51,7 +51,7 @@ bool head_restore_new(struct head *h, struct tenant_id tenant, struct labels set
     if (!head_set_valid(set)) {
         return false;
     }
-    const struct head_key k = {tenant, set, head_key_hash(tenant, set)};
+    const struct head_key k = {tenant, set, head_key_hash(tenant, set), 0};
     return !head_series_known(h, &k, &ref) && restored_alone(h, &k, ordinal);
 }
 

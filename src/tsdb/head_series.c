@@ -417,7 +417,7 @@ static struct label_texts texts_of(struct head *h, const struct head_key *k)
     head_tenant_text(h, k->tenant);
     h->items[0] = (struct label){STR_EMPTY, h->tenant_text};
     memcpy(h->items + 1, k->labels.items, k->labels.count * sizeof(struct label));
-    return (struct label_texts){.items = h->items, .n = k->labels.count + 1};
+    return (struct label_texts){.items = h->items, .n = k->labels.count + 1, .same = k->same};
 }
 
 static bool names_rise(struct labels set)
@@ -444,7 +444,7 @@ bool head_parts_known(struct head *h, const struct head_key *k, struct head_seri
         return false;
     }
     out->own = head_part_find(&h->parts, &set, mask);
-    return out->own != MAP_NONE && names_rise(k->labels);
+    return out->own != MAP_NONE && (k->same != 0 || names_rise(k->labels));
 }
 
 // References for it; false: no room for its symbols, and nothing is held.

@@ -16,6 +16,9 @@ struct head_key {
     struct tenant_id tenant;
     struct labels labels;
     u64 hash;
+    // Of a writer's batch, if the set before it was one of which head_parts_known knew all, and
+    // nothing was made or found since: what they have in common (head_alike.h).
+    u64 same;
 };
 u64 head_key_hash(struct tenant_id tenant, struct labels set);
 bool head_set_valid(struct labels set);

@@ -3,7 +3,9 @@
 #include "base/arena.h"
 #include "base/str.h"
 #include "base/test.h"
+#include "os/rng.h"
 #include "tsdb/head.h"
+#include "tsdb/head_series.h"
 #include "tsdb/index_select.h"
 #include "tsdb/postings.h"
 
@@ -121,4 +123,120 @@ TEST(head_refuses_a_set_out_of_order_whose_parts_are_known)
     assert_int_equal(one_resolve(h, wrong, 5), APPEND_INVALID);
     assert_int_equal(h->live, 5);
     head_free(h);
+}
+
+enum { NEIGHBOURS = 4000, NEIGHBOUR_LABELS = 8 };
+
+static const char *const neighbour_names[] = {"__name__", "device", "instance", "job",
+                                              "mode",     "name",   "rack",     "zone"};
+
+static struct labels neighbour_fresh(struct arena *a, struct rng *r)
+{
+    struct label *l = ARENA_NEW_N(a, struct label, NEIGHBOUR_LABELS + 1);
+    u32 n = 0;
+    for (u32 k = 0; k < ARRAY_LEN(neighbour_names); k++) {
+        if (rng_below(r, 8) != 0) {
+            l[n++] =
+                (struct label){str_c(neighbour_names[k]),
+                               arena_printf(a, "value-%llu", (unsigned long long)rng_below(r, 3))};
+        }
+    }
+    return (struct labels){.items = l, .count = n};
+}
+
+// As the set before but for a label, or for what makes it a bad one.
+static struct labels neighbour_make(struct arena *a, struct rng *r, struct labels before)
+{
+    const u64 kind = rng_below(r, 24);
+    if (before.count < 2 || kind == 0) {
+        return neighbour_fresh(a, r);
+    }
+    struct label *l = ARENA_NEW_N(a, struct label, NEIGHBOUR_LABELS + 1);
+    u32 n = before.count;
+    const u32 at = (u32)rng_below(r, n - 1);
+    for (u32 i = 0; i < n; i++) { // Texts of its own, as requests have them.
+        l[i].name = arena_str(a, before.items[i].name);
+        l[i].value = arena_str(a, before.items[i].value);
+    }
+    switch (kind) {
+    case 1: { // Out of order.
+        const struct label swapped = l[at];
+        l[at] = l[at + 1];
+        l[at + 1] = swapped;
+        break;
+    }
+    case 2:
+        l[at].name = l[at + 1].name; // Twice.
+        break;
+    case 3:
+        l[n - 1] = (struct label){STR("zzz"), STR("more")};
+        break;
+    case 4:
+        n--;
+        break;
+    case 5:
+        l[at].value = STR_EMPTY;
+        break;
+    case 6:
+        break;
+    default:
+        l[at].value = arena_printf(a, "value-%llu", (unsigned long long)rng_below(r, 3));
+    }
+    return (struct labels){.items = l, .count = n};
+}
+
+static void neighbours_compare(const struct head *many, const struct head *alone)
+{
+    assert_int_equal(many->live, alone->live);
+    assert_int_equal(many->count, alone->count);
+    assert_int_equal(many->index.pairs_live, alone->index.pairs_live);
+    assert_true(postings_sum(many) == postings_sum(alone));
+    for (u32 i = 0; i < many->count; i++) {
+        struct label items[2][NEIGHBOUR_LABELS + 1];
+        const struct labels set = head_labels(many, i, items[0]);
+        assert_true(labels_eq(set, head_labels(alone, i, items[1])));
+        assert_true(many->hash[i] == head_key_hash(TENANT_DEFAULT, set));
+        assert_true(many->hash[i] == alone->hash[i]);
+        assert_int_equal(many->target[i] == PART_NONE, alone->target[i] == PART_NONE);
+        set_check(many, set, (struct series_ref){.ordinal = i});
+    }
+}
+
+// A set that comes alone is like no other.
+TEST(head_makes_sets_that_are_like_the_one_before_as_if_each_came_alone)
+{
+    const struct head_asker asker = {.tenant = TENANT_DEFAULT};
+    struct arena *a = arena_new((size_t)64 << 20);
+    struct labels *sets = ARENA_NEW_N(a, struct labels, NEIGHBOURS);
+    struct series_ref *refs = ARENA_NEW_N(a, struct series_ref, NEIGHBOURS);
+    u8 *outcomes = ARENA_NEW_N(a, u8, NEIGHBOURS);
+    u32 invalid = 0;
+    for (u64 seed = 0; seed < 6; seed++) {
+        struct head_limits limits[2] = {{.series_max = 100000}, {.series_max = 100000}};
+        struct head *many = head_new(0, 1000, &limits[0], (u64)1 << 20);
+        struct head *alone = head_new(0, 1000, &limits[1], (u64)1 << 20);
+        struct rng r;
+        rng_init(&r, seed);
+        for (u32 from = 0; from < NEIGHBOURS; from += 500) {
+            for (u32 i = from; i < from + 500; i++) {
+                sets[i] = neighbour_make(a, &r, i > 0 ? sets[i - 1] : (struct labels){0});
+            }
+            head_resolve(many, &asker, sets + from, 500, refs + from, outcomes + from);
+        }
+        for (u32 i = 0; i < NEIGHBOURS; i++) {
+            struct series_ref ref = {0, 0};
+            u8 outcome = APPEND_INVALID;
+            head_resolve(alone, &asker, &sets[i], 1, &ref, &outcome);
+            assert_int_equal(outcome, outcomes[i]);
+            assert_int_equal(ref.ordinal, refs[i].ordinal);
+            assert_int_equal(ref.generation, refs[i].generation);
+            invalid += outcome == APPEND_INVALID;
+        }
+        neighbours_compare(many, alone);
+        assert_true(many->live > 300);
+        head_free(many);
+        head_free(alone);
+    }
+    assert_true(invalid > 100);
+    arena_free(a);
 }

@@ -113,7 +113,7 @@ static void twins_part(struct newest_cursor *c, struct newest_shard *one,
         lock_drop(&one->head->lock);
         lock_take(&other->head->lock);
         for (u32 i = 0; i < n; i++) {
-            const struct head_key k = {tenant, labels[i], head_key_hash(tenant, labels[i])};
+            const struct head_key k = {tenant, labels[i], head_key_hash(tenant, labels[i]), 0};
             struct series_ref twin;
             if (head_series_known(other->head, &k, &twin) &&
                 postings_has(other->set, twin.ordinal)) {
