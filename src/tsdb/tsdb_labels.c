@@ -140,7 +140,7 @@ static char *texts_room(struct look *k, u32 n, size_t bytes)
     char *copy = arena_try_raw(s->arena, bytes, 1);
     str *wider = s->items;
     const u32 cap = MAX(MAX(64U, s->cap * 2), s->count + n);
-    s->bytes += bytes + n * 2 * sizeof(str);
+    s->bytes += bytes + (u64)n * 2 * sizeof(str);
     if (copy && s->count + n > s->cap) {
         wider = arena_try_raw(s->arena, cap, sizeof(str));
     }
