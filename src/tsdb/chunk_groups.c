@@ -142,51 +142,72 @@ bool groups_open(struct groups *r, struct dec *d, bool mb, u32 count)
     return dec_ok(d);
 }
 
-// The last group, of fewer values than a group has, to where only those have room.
-static void last_run(struct group_span *p, groups_fn *run, void *state, u32 count, u8 *out)
+static void rest_copy(struct group_walk *w)
 {
-    UNINIT u8 last[GROUP * 8];
-    p->to = p->widths + 1;
-    p->out = last;
-    run(p, state);
-    memcpy(out, last, (size_t)count * 8);
+    struct group_span *p = &w->span;
+    w->copied = true;
+    w->left = (size_t)(w->groups->end - p->at);
+    memcpy(w->copy, p->at, w->left);
+    memset(w->copy + w->left, 0, w->reach);
+    p->at = w->copy;
+    p->limit = w->copy + w->left; // One may begin where nothing is left: of no bytes.
 }
 
-bool groups_walk(struct groups *r, groups_fn *run, void *state, u32 reach, u8 *out)
+void group_walk_init(struct group_walk *w, struct groups *r, u32 reach, u8 *out)
 {
-    UNINIT u8 copy[2 * REACH_MAX];
-    const u32 rest = r->count % GROUP;
-    const u32 whole = r->count / GROUP;
-    const u8 *end = r->widths + group_count(r->count);
-    struct group_span p = {
-        .at = r->at, .widths = r->widths, .to = r->room ? end : r->widths + whole, .out = out};
-    if ((size_t)(r->end - p.at) >= reach) {
-        p.limit = r->end - reach;
-        run(&p, state);
+    const u32 groups = r->room ? group_count(r->count) : r->count / GROUP;
+    w->span =
+        (struct group_span){.at = r->at, .widths = r->widths, .to = r->widths + groups, .out = out};
+    w->groups = r;
+    w->reach = reach;
+    w->copied = false;
+    w->out = out;
+    if ((size_t)(r->end - r->at) < reach) {
+        rest_copy(w);
+    } else {
+        w->span.limit = r->end - reach;
     }
-    const u8 *from = p.at;
-    const size_t left = (size_t)(r->end - from);
-    const bool copied = left < reach && p.widths < end;
-    if (copied) {
-        memcpy(copy, from, left);
-        memset(copy + left, 0, reach);
-        p.at = copy;
-        p.limit = copy + left; // One may begin where nothing is left: of no bytes.
-        run(&p, state);
-    }
-    if (p.widths < p.to || (p.widths < end && p.at > p.limit)) {
+}
+
+bool group_walk_next(struct group_walk *w)
+{
+    struct group_span *p = &w->span;
+    const u8 *end = w->groups->widths + group_count(w->groups->count);
+    if (p->widths == end) {
         return false;
     }
-    if (p.widths < end) {
-        last_run(&p, run, state, rest, out + (size_t)whole * GROUP * 8);
+    if (p->at > p->limit) {
+        if (w->copied) {
+            return false;
+        }
+        rest_copy(w);
     }
-    const size_t used = (size_t)(p.at - (copied ? copy : from));
+    if (p->widths == p->to) { // Of fewer values than a group has, to where only those have room.
+        p->to = end;
+        p->out = w->last;
+    }
+    return true;
+}
+
+bool group_walk_end(struct group_walk *w)
+{
+    struct groups *r = w->groups;
+    const struct group_span *p = &w->span;
+    const u32 rest = r->count % GROUP;
+    const u8 *end = r->widths + group_count(r->count);
+    if (p->widths < end) {
+        return false;
+    }
     // The last one takes only what its values do.
     const size_t beyond = rest > 0 ? end[-1] - (end[-1] * rest + 7) / 8 : 0;
-    if (used > left + beyond) {
+    const size_t used = (size_t)(p->at - (w->copied ? w->copy : r->at));
+    if (w->copied ? used > w->left + beyond : used > (size_t)(r->end - r->at) + beyond) {
         return false;
     }
-    r->at = from + used - beyond;
+    if (rest > 0 && !r->room) {
+        memcpy(w->out + (size_t)(r->count - rest) * 8, w->last, (size_t)rest * 8);
+    }
+    r->at = (w->copied ? r->end - w->left : r->at) + used - beyond;
     return true;
 }
 

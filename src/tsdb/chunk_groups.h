@@ -33,7 +33,7 @@ struct groups {
 // bytes contradict themselves.
 bool groups_open(struct groups *r, struct dec *d, bool mb, u32 count) MUST_USE; // No room.
 
-// Groups that stand in place, or their copy. Threads: owned.
+// Groups that stand one behind the other: in place, or in a copy. Threads: owned.
 struct group_span {
     const u8 *at;    // The first one's bytes.
     const u8 *limit; // One that begins behind it would be read too far.
@@ -41,14 +41,25 @@ struct group_span {
     const u8 *to; // Of the widths.
     u8 *out;      // GROUP × 8 bytes for each.
 };
-// Reads group after group until there is none or one begins behind the limit; leaves the span at
-// the next one.
-typedef void groups_fn(struct group_span *p, void *state);
-// All groups, by run: in place as far as that goes, the rest from a copy with room behind it. No
-// group is read further than reach bytes from where it begins. Moves r->at behind the last; false
-// if they take more than there is.
 enum { REACH_MAX = WIDTH_MAX + 8 };
-bool groups_walk(struct groups *r, groups_fn *run, void *state, u32 reach, u8 *out) MUST_USE;
+// All groups, span after span: in place as far as that goes, the rest from a copy with room behind
+// it, the last one to a place of its own where it has no room. Whoever reads them leaves the span
+// at the first that is none of its or begins behind the limit, and asks for the next.
+// Threads: owned.
+struct group_walk {
+    struct group_span span;
+    struct groups *groups;
+    u32 reach; // No group is read further from where it begins.
+    bool copied;
+    size_t left; // Where it was copied: how many bytes.
+    u8 *out;
+    u8 last[GROUP * 8];
+    u8 copy[2 * REACH_MAX];
+};
+void group_walk_init(struct group_walk *w, struct groups *r, u32 reach, u8 *out);
+bool group_walk_next(struct group_walk *w); // Is there another span?
+// Moves the groups' cursor behind the last; false if they take more than there is.
+bool group_walk_end(struct group_walk *w) MUST_USE;
 
 // How residuals become integers. UNPACK_... of the sink says what becomes of those.
 enum steps {

@@ -6,7 +6,7 @@
 // summed as the low bits of a double from the start, which is taken away again. Divisions then are
 // under way while the next bits are looked at. Others are converted in place, once all are summed.
 //
-// (I1) No load passes the end of the input (groups_walk).
+// (I1) No load passes the end of the input (group_walk).
 // (I2) No branch depends on a value or on a group's width; those left depend on the column.
 #include "base/bits.h"
 #include "tsdb/chunk_groups.h"
@@ -132,80 +132,82 @@ static ALWAYS_INLINE void group_run(const u8 *p, u32 width, struct residual_run 
     }
 }
 
-static ALWAYS_INLINE void span_run(struct group_span *span, struct residual_run *run, struct mode m)
+static ALWAYS_INLINE void walk_run(struct group_walk *w, const struct residual_run *run,
+                                   struct mode m)
 {
-    struct group_span p = *span; // The stores to out might alias what is behind a pointer.
-    struct residual_run s = *run;
-    for (; p.widths < p.to && p.at <= p.limit; p.widths++, p.out += (size_t)GROUP * 8) {
-        const u32 width = *p.widths;
-        group_run(p.at, width, &s, m, p.out);
-        p.at += width;
-    }
-    *span = p;
-    run->x = s.x;
-    run->delta = s.delta;
+    struct residual_run s = *run; // The stores to out might alias what is behind a pointer.
+    do {
+        struct group_span p = w->span;
+        for (; p.widths < p.to && p.at <= p.limit; p.widths++, p.out += (size_t)GROUP * 8) {
+            const u32 width = *p.widths;
+            group_run(p.at, width, &s, m, p.out);
+            p.at += width;
+        }
+        w->span = p;
+    } while (group_walk_next(w));
 }
 
-static ALWAYS_INLINE void load_run(struct group_span *p, struct residual_run *s, struct mode m)
+static ALWAYS_INLINE void load_run(struct group_walk *w, const struct residual_run *s,
+                                   struct mode m)
 {
     switch (s->mode.load) {
     case LOAD_QUADS:
         m.load = LOAD_QUADS;
-        span_run(p, s, m);
+        walk_run(w, s, m);
         break;
     case LOAD_PAIRS:
         m.load = LOAD_PAIRS;
-        span_run(p, s, m);
+        walk_run(w, s, m);
         break;
     case LOAD_SINGLES:
         m.load = LOAD_SINGLES;
-        span_run(p, s, m);
+        walk_run(w, s, m);
         break;
     }
 }
 
-static ALWAYS_INLINE void base_run(struct group_span *p, struct residual_run *s, enum steps steps,
-                                   enum unpack_as as)
+static ALWAYS_INLINE void base_run(struct group_walk *w, const struct residual_run *s,
+                                   enum steps steps, enum unpack_as as)
 {
     if (steps != STEPS_NONE && s->mode.based) {
-        load_run(p, s, (struct mode){.steps = steps, .as = as, .based = true, .scaled = true});
+        load_run(w, s, (struct mode){.steps = steps, .as = as, .based = true, .scaled = true});
     } else if (steps != STEPS_NONE || s->mode.scaled) {
-        load_run(p, s, (struct mode){.steps = steps, .as = as, .scaled = true});
+        load_run(w, s, (struct mode){.steps = steps, .as = as, .scaled = true});
     } else {
-        load_run(p, s, (struct mode){.steps = steps, .as = as});
+        load_run(w, s, (struct mode){.steps = steps, .as = as});
     }
 }
 
-static ALWAYS_INLINE void as_run(struct group_span *p, struct residual_run *s, enum steps steps)
+static ALWAYS_INLINE void as_run(struct group_walk *w, const struct residual_run *s,
+                                 enum steps steps)
 {
     switch (s->mode.as) {
     case UNPACK_RAW:
-        base_run(p, s, steps, UNPACK_RAW);
+        base_run(w, s, steps, UNPACK_RAW);
         break;
     case UNPACK_INT:
-        base_run(p, s, steps, UNPACK_INT);
+        base_run(w, s, steps, UNPACK_INT);
         break;
     case UNPACK_DEC:
-        base_run(p, s, steps, UNPACK_DEC);
+        base_run(w, s, steps, UNPACK_DEC);
         break;
     }
 }
 
-static void groups_run(struct group_span *p, void *state)
+static void groups_run(struct group_walk *w, const struct residual_run *s)
 {
-    struct residual_run *s = state;
     switch (s->mode.steps) {
     case STEPS_NONE:
-        as_run(p, s, STEPS_NONE);
+        as_run(w, s, STEPS_NONE);
         break;
     case STEPS_UNFOLD:
-        base_run(p, s, STEPS_UNFOLD, UNPACK_RAW);
+        base_run(w, s, STEPS_UNFOLD, UNPACK_RAW);
         break;
     case STEPS_SUM:
-        as_run(p, s, STEPS_SUM);
+        as_run(w, s, STEPS_SUM);
         break;
     case STEPS_SUM2:
-        as_run(p, s, STEPS_SUM2);
+        as_run(w, s, STEPS_SUM2);
         break;
     }
 }
@@ -240,8 +242,10 @@ bool residuals_run(struct groups *r, const struct sums *s, u8 *out)
                                         .based = r->based,
                                         .scaled = s->gcd != 1,
                                         .load = load_of(r->width_max)}};
-    if ((s->steps == STEPS_NONE && r->based) ||
-        !groups_walk(r, groups_run, &run, MIN(r->width_max, (u32)WIDTH_MAX) + LOOK_AHEAD, out)) {
+    UNINIT struct group_walk w;
+    group_walk_init(&w, r, MIN(r->width_max, (u32)WIDTH_MAX) + LOOK_AHEAD, out);
+    groups_run(&w, &run);
+    if ((s->steps == STEPS_NONE && r->based) || !group_walk_end(&w)) {
         return false;
     }
     if (s->as != run.mode.as) {

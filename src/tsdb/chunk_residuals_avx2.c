@@ -9,7 +9,7 @@
 // integer, modulo 2^64. Those are almost all columns; the others are for chunk_residuals.c, which
 // this equals bit for bit.
 //
-// (I1) No load passes the end of the input (groups_walk).
+// (I1) No load passes the end of the input (group_walk).
 // (I2) Quotients are those of a division. Of a whole a below 2^53 and 10^e, e ≤ 15: a · (1 / 10^e),
 // rounded twice, is less than two last places off. What is left of a is exact, since 5^e has 35
 // bits at most, and leads to within 2^-52 last places of the quotient. That is never as near to the
@@ -375,75 +375,73 @@ static AVX2 ALWAYS_INLINE void raw_run(const struct group_sums *g, struct lanes 
     lanes_store(upper, out + 32);
 }
 
-static AVX2 ALWAYS_INLINE void span_run(struct group_span *span, struct lanes *lanes, struct mode m)
+static AVX2 ALWAYS_INLINE void walk_run(struct group_walk *w, const struct lanes *lanes,
+                                        struct mode m)
 {
-    struct group_span p = *span; // The stores to out might alias what is behind a pointer.
-    struct lanes l = *lanes;
-    for (; p.widths < p.to && p.at <= p.limit; p.widths++, p.out += (size_t)GROUP * 8) {
-        const u32 width = *p.widths;
-        const struct group_sums g =
-            m.wide ? wide_sums(p.at, width, &l, m) : narrow_sums(p.at, width, &l, m);
-        if (m.as == UNPACK_RAW) {
-            raw_run(&g, &l, m, p.out);
-        } else {
-            doubles_run(&g, &l, m, p.out);
+    struct lanes l = *lanes; // The stores to out might alias what is behind a pointer.
+    do {
+        struct group_span p = w->span;
+        for (; p.widths < p.to && p.at <= p.limit; p.widths++, p.out += (size_t)GROUP * 8) {
+            const u32 width = *p.widths;
+            const struct group_sums g =
+                m.wide ? wide_sums(p.at, width, &l, m) : narrow_sums(p.at, width, &l, m);
+            if (m.as == UNPACK_RAW) {
+                raw_run(&g, &l, m, p.out);
+            } else {
+                doubles_run(&g, &l, m, p.out);
+            }
+            p.at += width;
         }
-        p.at += width;
-    }
-    *span = p;
-    lanes->x = l.x;
-    lanes->delta = l.delta;
-    lanes->raw_x = l.raw_x;
-    lanes->raw_delta = l.raw_delta;
+        w->span = p;
+    } while (group_walk_next(w));
 }
 
-static AVX2 ALWAYS_INLINE void width_run(struct group_span *p, struct lanes *l, enum steps steps,
-                                         enum unpack_as as, bool based)
+static AVX2 ALWAYS_INLINE void width_run(struct group_walk *w, const struct lanes *l,
+                                         enum steps steps, enum unpack_as as, bool based)
 {
     if (l->mode.wide) {
-        span_run(p, l, (struct mode){steps, as, based, true});
+        walk_run(w, l, (struct mode){steps, as, based, true});
     } else {
-        span_run(p, l, (struct mode){steps, as, based, false});
+        walk_run(w, l, (struct mode){steps, as, based, false});
     }
 }
 
-static AVX2 ALWAYS_INLINE void base_run(struct group_span *p, struct lanes *l, enum steps steps,
-                                        enum unpack_as as)
+static AVX2 ALWAYS_INLINE void base_run(struct group_walk *w, const struct lanes *l,
+                                        enum steps steps, enum unpack_as as)
 {
     if (steps != STEPS_NONE && l->mode.based) {
-        width_run(p, l, steps, as, true);
+        width_run(w, l, steps, as, true);
     } else {
-        width_run(p, l, steps, as, false);
+        width_run(w, l, steps, as, false);
     }
 }
 
-static AVX2 ALWAYS_INLINE void as_run(struct group_span *p, struct lanes *l, enum steps steps)
+static AVX2 ALWAYS_INLINE void as_run(struct group_walk *w, const struct lanes *l, enum steps steps)
 {
     switch (l->mode.as) {
     case UNPACK_RAW:
-        base_run(p, l, steps, UNPACK_RAW);
+        base_run(w, l, steps, UNPACK_RAW);
         break;
     case UNPACK_INT:
-        base_run(p, l, steps, UNPACK_INT);
+        base_run(w, l, steps, UNPACK_INT);
         break;
     case UNPACK_DEC:
-        base_run(p, l, steps, UNPACK_DEC);
+        base_run(w, l, steps, UNPACK_DEC);
         break;
     }
 }
 
-static AVX2 void groups_run(struct group_span *p, void *state)
+static AVX2 void groups_run(struct group_walk *w, const struct lanes *l)
 {
-    struct lanes *l = state;
     switch (l->mode.steps) {
     case STEPS_NONE:
-        as_run(p, l, STEPS_NONE);
+        as_run(w, l, STEPS_NONE);
         break;
     case STEPS_SUM:
-        as_run(p, l, STEPS_SUM);
+        as_run(w, l, STEPS_SUM);
         break;
     case STEPS_SUM2:
-        as_run(p, l, STEPS_SUM2);
+        as_run(w, l, STEPS_SUM2);
         break;
     case STEPS_UNFOLD:
         CHECK(!"residuals that are to stay as they are");
@@ -476,7 +474,10 @@ AVX2 bool residuals_run_avx2(struct groups *r, const struct sums *s, u8 *out)
         l.divisor = _mm256_set1_pd(s->divisor);
         l.inverse = _mm256_set1_pd(1.0 / s->divisor);
     }
-    return !(s->steps == STEPS_NONE && r->based) && groups_walk(r, groups_run, &l, reach, out);
+    UNINIT struct group_walk w;
+    group_walk_init(&w, r, reach, out);
+    groups_run(&w, &l);
+    return !(s->steps == STEPS_NONE && r->based) && group_walk_end(&w);
 }
 
 #else
