@@ -50,18 +50,21 @@ static const u32 rank_forms[2 * GROUP][GROUP] = {
     {0, 1, 2, 3, 4, 5, 6, 7},
 };
 
-static AVX2 ALWAYS_INLINE void ranks_quad(const u64 *values, u64 bits, u8 *out)
+// form: of four bits, in bytes from the first one.
+static AVX2 ALWAYS_INLINE void ranks_quad(const u64 *values, u64 form, u8 *out)
 {
-    const __m256i v = lanes_load(values + (bits & 1));
-    lanes_store(_mm256_permutevar8x32_epi32(v, lanes_load(rank_forms[bits])), out);
+    const __m256i ranks = lanes_load((const u8 *)rank_forms + form);
+    lanes_store(_mm256_permutevar8x32_epi32(lanes_load(values), ranks), out);
 }
 
 AVX2 const u64 *ranks_store_avx2(const u8 *bitmap, const u64 *values, u32 count, u8 *out)
 {
+    const u64 forms = sizeof(rank_forms) - sizeof(rank_forms[0]); // The bits of any form.
     for (const u8 *end = bitmap + count / GROUP; bitmap != end; bitmap++, out += 64) {
         const u64 bits = *bitmap;
-        ranks_quad(values, bits & 15, out);
-        ranks_quad(values + __builtin_popcountll(bits & 15), bits >> 4, out + 32);
+        const u64 *upper = values + __builtin_popcountll(bits & 31);
+        ranks_quad(values + (bits & 1), bits * sizeof(rank_forms[0]) & forms, out);
+        ranks_quad(upper, bits * (sizeof(rank_forms[0]) / 16) & forms, out + 32);
         values += __builtin_popcountll(bits);
     }
     return values;
