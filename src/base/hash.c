@@ -74,7 +74,7 @@ u32 crc32c_portable(u32 crc, const void *bytes, size_t len)
 // The instruction takes a word in each cycle and has its answer in the third: three stripes side by
 // side keep it busy. Multiplied by x^(8·n - 33), a checksum becomes that of its bytes with n zeroes
 // behind them: the product lacks an x, and the instruction, which reduces it, adds x^32.
-#    define STRIPE         512U
+#    define STRIPE         ((size_t)512)
 #    define BEHIND_STRIPE  0xdd7e3b0cU // x^(8·STRIPE - 33), reflected.
 #    define BEHIND_STRIPES 0x170076faU // x^(16·STRIPE - 33)
 #    define STRIPED        __attribute__((target("sse4.2,pclmul")))

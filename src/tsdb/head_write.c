@@ -394,6 +394,14 @@ static struct segment *group_row_past(const struct head_group *g, const struct h
     return NULL;
 }
 
+static void group_past_push(struct head_group *g, struct segment *s)
+{
+    for (u32 i = GROUP_PAST - 1; i > 0; i--) {
+        g->past[i] = g->past[i - 1];
+    }
+    g->past[0] = s;
+}
+
 struct segment *head_group_row(struct head *h, u32 group, struct head_window *w, i64 t, u32 *row)
 {
     struct head_group *g = &h->groups[group - 1];
@@ -408,8 +416,7 @@ struct segment *head_group_row(struct head *h, u32 group, struct head_window *w,
     }
     if (!s || s->window != w || s->n == s->cap) {
         const u32 rows = segment_rows(group, !s || s->window != w);
-        memmove(g->past + 1, g->past, (GROUP_PAST - 1) * sizeof(*g->past));
-        g->past[0] = s;
+        group_past_push(g, s);
         s = g->now = window_segment(w, ++h->segment_id, group, rows);
     }
     *row = s->n;
