@@ -260,6 +260,43 @@ TEST(streamed_series_that_become_equal_are_refused)
     pair_down(&p);
 }
 
+// Of each series only the labels that the groups are made of are copied, wherever they stand among
+// the others.
+TEST(streamed_series_have_the_labels_that_are_wanted)
+{
+    static const char *const texts[] = {
+        "sum by (b) (rate(wide_total[2m]))",
+        "sum by (z, a) (rate(wide_total[2m]))",
+        "count by (a, a, nothing, zz) (rate(wide_total[2m]))",
+        "max by (__name__, d) (last_over_time(wide_total[2m]))",
+        "max by (__type__, c) (last_over_time(typed[2m]))",
+        "sum by () (rate(wide_total[2m]))",
+        "sum without (a, d) (rate(wide_total[2m]))",
+        "sum by (c) (rate(typed[2m]))",
+    };
+    struct pair p;
+    pair_up(&p, (struct promql_engine_opts){.samples_max = 0});
+    for (u32 i = 0; i < SERIES; i++) {
+        struct arena *x = p.f.arena;
+        const u32 k = i / 7;
+        str name = arena_printf(x, "typed{__type__=\"gauge\",a=\"%u\",c=\"%u\"}", i, k);
+        if (i % 3 == 0) {
+            name = arena_printf(x, "wide_total{a=\"%u\",b=\"%u\",c=\"c\",z=\"%u\"}", i, k, i % 4);
+        } else if (i % 3 == 1) {
+            name = arena_printf(x, "wide_total{a=\"%u\",d=\"%u\",e=\"e\",o=\"%u\"}", i, k, i % 4);
+        }
+        fixture_load(&p.f, arena_cstr(p.f.arena, name), STEP_MS, "1 2 3 4 5 6 7 3 9 10");
+    }
+    for (u32 i = 0; i < ARRAY_LEN(texts); i++) {
+        const struct outcome a = ask(&p, p.alone, texts[i], (struct query_budget){.bytes = 0});
+        const struct outcome b = ask(&p, p.helped, texts[i], (struct query_budget){.bytes = 0});
+        check_same(&a, &b);
+        assert_true(a.ok && a.result.series_count > 0);
+        assert_true(b.result.stats.helped > 0);
+    }
+    pair_down(&p);
+}
+
 TEST(helped_queries_fail_alike)
 {
     struct pair p;

@@ -3,7 +3,7 @@
 // The series of a selector have few different texts: names, a job, bounds of buckets. Each is kept
 // once as long as it comes again soon, so that who groups series or compares their names may look
 // at where a text stands before he looks at what it is (str_same). Texts that are equal need not
-// be the same.
+// be the same. Who wants but some labels of each series says which: the others are not looked at.
 // Cost: O(text); nothing is looked up for what the series before has at the same place. Memory: of
 // the run, LABEL_TEXTS places.
 // Threads: owned by the run.
@@ -20,9 +20,11 @@ struct run;
 struct label_texts {
     str *kept; // At their hash mod LABEL_TEXTS; NULL before the first.
     struct labels last;
+    const str *wanted; // By name, sorted; NULL: all.
+    u32 wanted_count;
 };
 
-// false: the run has failed.
+// Those that are wanted. false: the run has failed.
 bool label_texts_copy(struct label_texts *t, struct run *r, struct labels ls,
                       struct labels *out) MUST_USE;
 

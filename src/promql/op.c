@@ -129,8 +129,7 @@ bool op_make_series(struct op *o, struct run *r, u32 count)
     return true;
 }
 
-// What says what a metric is, sorted.
-static const str identity_labels[] = {{"__name__", 8}, {"__type__", 8}, {"__unit__", 8}};
+const str identity_labels[IDENTITY_LABELS] = {{"__name__", 8}, {"__type__", 8}, {"__unit__", 8}};
 
 bool op_drop_name(struct run *r, const struct op_series *from, struct op_series *to)
 {

@@ -39,7 +39,14 @@ struct op_taker {
     // Columns without histograms stay as they are until then. Not called for what failed.
     void (*flush)(void *arg);
     void *arg;
+    // Of its labels those that are looked at, sorted; of others only what says what a metric is is
+    // there for certain. NULL: all.
+    const str *names;
+    u32 name_count;
 };
+// What says what a metric is, sorted.
+#define IDENTITY_LABELS 3U
+extern const str identity_labels[IDENTITY_LABELS];
 
 struct op_ops {
     const char *name;

@@ -383,7 +383,11 @@ static void fold_begin(struct op_aggregate *o, const struct run *r)
 // Finds the groups of the child's series. One that streams is folded by then.
 static bool open_child(struct op_aggregate *o, struct run *r)
 {
-    const struct op_taker taker = {.take = take_streamed, .flush = fold_waiting, .arg = o};
+    struct op_taker taker = {.take = take_streamed, .flush = fold_waiting, .arg = o};
+    if (o->grouping.rule.keep) {
+        taker.names = o->grouping.rule.names;
+        taker.name_count = o->grouping.rule.count;
+    }
     fold_begin(o, r);
     if (o->op != AGG_QUANTILE && !op_stream(o->child, r, &taker, &o->is_folded)) {
         return false;

@@ -152,12 +152,36 @@ static bool may_stream(const struct op_range *o, const struct run *r)
     return is_one && !o->task.source.inner;
 }
 
+// The names that a taker looks at and those that we do: sorted, each once.
+static bool names_join(struct run *r, const struct op_taker *t, struct op_taker *out)
+{
+    str *names = RUN_NEW_N(r, str, (u64)t->name_count + IDENTITY_LABELS);
+    u32 n = 0;
+    if (!names) {
+        return false;
+    }
+    for (u32 i = 0, k = 0; i < t->name_count || k < IDENTITY_LABELS;) {
+        const int order = i == t->name_count     ? 1
+                          : k == IDENTITY_LABELS ? -1
+                                                 : str_cmp(t->names[i], identity_labels[k]);
+        names[n++] = order < 0 ? t->names[i] : identity_labels[k];
+        i += order <= 0;
+        k += order >= 0;
+    }
+    out->names = names;
+    out->name_count = n;
+    return true;
+}
+
 static bool range_stream(struct op *base, struct run *r, const struct op_taker *t, bool *done)
 {
     struct op_range *o = range_of(base);
-    const struct op_taker here = {.take = pass_on, .flush = pass_flush, .arg = o};
+    struct op_taker here = {.take = pass_on, .flush = pass_flush, .arg = o};
     if (!may_stream(o, r)) {
         return true;
+    }
+    if (t->names && !names_join(r, t, &here)) {
+        return false;
     }
     o->out = t;
     o->is_streamed = true;

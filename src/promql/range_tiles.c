@@ -33,6 +33,10 @@ bool hand_begin(struct hand *h, const struct tiles *t, u64 limit)
     h->run.scratch = arena_new(limit + RUN_SLACK_BYTES);
     h->feed = (struct feed){
         .detects_resets = t->feed->detects_resets, .hists_pass = true, .hists_borrowed = true};
+    if (t->turn.taker) {
+        h->feed.texts.wanted = t->turn.taker->names;
+        h->feed.texts.wanted_count = t->turn.taker->name_count;
+    }
     h->is_ready = true;
     return tally_fork(&h->run, &t->task->grid);
 }
