@@ -149,6 +149,40 @@ TEST(head_open_chunks_give_back_what_went_in)
     open_cells_fini(&c);
 }
 
+// Rows of differences of up to 14 bits, from integers of any size on, shifted and divided.
+TEST(head_open_differences_give_back_what_went_in)
+{
+    struct rng r;
+    struct open_cells c;
+    u32 wide = 0;
+    rng_init(&r, 43);
+    open_cells_init(&c);
+    for (u32 round = 0; round < 20000; round++) {
+        struct open_chunk o = {.n = 0};
+        const f64 power = rng_below(&r, 2) == 0 ? 1 : rng_below(&r, 2) == 0 ? 100 : 1e6;
+        const u32 shift = rng_below(&r, 2) == 0 ? 0 : 8 + (u32)rng_below(&r, 32);
+        const u32 few = (u32)rng_below(&r, 3) * 7; // One in so many is of one byte.
+        f64 in[ROWS_MAX];
+        f64 out[ROWS_MAX];
+        u8 tokens[OPEN_BYTES_MAX];
+        i64 whole = (i64)rng_below(&r, (u64)1 << rng_below(&r, 53)) >> shift << shift;
+        whole = rng_below(&r, 4) == 0 ? -whole : whole;
+        for (u32 row = 0; row < ROWS_MAX; row++) {
+            in[row] = (f64)whole / power;
+            open_chunk_add(&c, &o, row, row > 0 ? in[row - 1] : 0, in[row]);
+            const i64 by = few > 0 && rng_below(&r, few) == 0 ? 3 : 100 + (i64)rng_below(&r, 8000);
+            whole += (i64)((u64)(rng_below(&r, 5) == 0 ? -by : by) << shift);
+        }
+        open_chunk_copy(&c, &o, tokens);
+        wide += o.bytes > ROWS_MAX && o.bytes < 3 * ROWS_MAX;
+        open_tokens_decode((str){(const char *)tokens, o.bytes}, ROWS_MAX, out, NULL, 0);
+        assert_memory_equal(in, out, sizeof(in));
+        open_chunk_reset(&c, &o);
+    }
+    assert_true(wide > 10000);
+    open_cells_fini(&c);
+}
+
 enum { TRIM_CHUNKS = (int)CELLS_BLOCK * 3 };
 
 // Eight raw bytes, so that each of them takes a cell.

@@ -37,4 +37,19 @@ void open_tokens_decode(str tokens, u32 n, f64 *values, u8 *present, u32 first);
 // one and 1 if all are the same; 0: they do not.
 u32 open_tokens_whole(str tokens, u32 n, i64 *ints, u32 *exponent);
 
+// ---- head_tokens_avx2.c ----
+// What the first bytes of four tokens of two bytes say.
+#define FOUR_FIRST 0x00c000c000c000c0ULL
+#define FOUR_WIDE  0x0080008000800080ULL
+// A row of tokens of two bytes. Threads: owned by the call.
+struct tokens_wide {
+    const u8 *at;
+    const u8 *end;
+    i64 whole; // The value before.
+    u32 shift;
+};
+// As long as four of them follow each other, at most n values, as integers; how many. What it does
+// not take, the caller does. Where avx2_here.
+u32 tokens_wide_avx2(struct tokens_wide *w, u32 n, f64 *values);
+
 #endif
