@@ -1,10 +1,8 @@
-// snappy.c: the one file that knows libsnappy, which packs. Unpacking is our own (snappy_block.h):
-// the library moves each of the short pieces of a push by a call.
+// snappy.c: the one file that knows libsnappy.
 #include "wire/snappy.h"
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "wire/snappy_block.h"
 
 #include <snappy-c.h>
 
@@ -40,8 +38,7 @@ void snappy_encode(str bytes, struct buf *out)
 bool snappy_decode(str in, size_t bytes_max, struct buf *out, struct error *e)
 {
     size_t len = 0;
-    str elements;
-    if (!snappy_block_open(in, &len, &elements)) {
+    if (in.len == 0 || snappy_uncompressed_length(in.ptr, in.len, &len) != SNAPPY_OK) {
         return err_set(e, ERR_CORRUPT, "snappy: the %zu bytes do not begin with a length", in.len);
     }
     size_t left = out->full ? 0 : out->max - out->len;
@@ -55,7 +52,7 @@ bool snappy_decode(str in, size_t bytes_max, struct buf *out, struct error *e)
     }
     char *room = buf_room(out, len);
     CHECK(room);
-    if (!snappy_block_unpack(elements, (u8 *)room, len)) {
+    if (snappy_uncompress(in.ptr, in.len, room, &len) != SNAPPY_OK) {
         return err_set(e, ERR_CORRUPT, "snappy: the %zu bytes are damaged", in.len);
     }
     buf_commit(out, len);

@@ -3,7 +3,6 @@
 #include "base/str.h"
 #include "base/test.h"
 #include "wire/snappy.h"
-#include "wire/snappy_plain.h"
 
 // Text-like bytes: neither constant nor noise.
 static void fill(struct buf *b, size_t len)
@@ -116,94 +115,4 @@ TEST(snappy_encode_respects_the_buffer)
     assert_int_equal(packed.len, 0);
     buf_fini(&packed);
     buf_fini(&in);
-}
-
-static u32 chance(u32 *seed, u32 below)
-{
-    *seed = *seed * 1664525 + 1013904223;
-    return (*seed >> 8) % below;
-}
-
-// Elements by chance: literals of all lengths, copies from near and far. Now and then a wrong one.
-static void elements_make(u32 *seed, struct buf *out, u32 *len)
-{
-    const bool damaged = chance(seed, 8) == 0;
-    for (u32 i = chance(seed, 60); i > 0; i--) {
-        const u32 kind = *len == 0 ? 0 : chance(seed, 4);
-        const u32 most = kind == 1 ? MIN(*len, 2047U) : MIN(*len, 65535U);
-        const u32 any = 1 + chance(seed, chance(seed, 2) ? 24 : 65536);
-        const u32 near = MIN(most, any);
-        const u32 offset = damaged && chance(seed, 10) == 0 ? chance(seed, 2) * (most + 1) : near;
-        const u32 n = kind == 1 ? 4 + chance(seed, 8) : 1 + chance(seed, 64);
-        if (kind == 0) {
-            const u32 bytes = chance(seed, 3) ? 1 + chance(seed, 60) : 1 + chance(seed, 600);
-            const bool wide = bytes > 256 || (bytes > 60 && chance(seed, 2));
-            buf_byte(out, (u8)((bytes <= 60 ? bytes - 1 : wide ? 61U : 60U) << 2));
-            if (bytes > 60) {
-                buf_byte(out, (u8)(bytes - 1));
-            }
-            if (bytes > 60 && wide) {
-                buf_byte(out, (u8)((bytes - 1) >> 8));
-            }
-            fill(out, bytes);
-            *len += bytes;
-            continue;
-        }
-        buf_byte(out, (u8)(kind == 1 ? 1U | (n - 4) << 2 | offset >> 8 << 5 : kind | (n - 1) << 2));
-        for (u32 k = 0; k < 1U << (kind - 1); k++) {
-            buf_byte(out, (u8)(offset >> (8 * k)));
-        }
-        *len += n;
-    }
-}
-
-// In memory of exactly their size, so that a sanitizer sees a byte too far on either side.
-static void expect_as_plain(str in)
-{
-    struct buf want;
-    struct buf got;
-    struct error e = {0};
-    buf_init(&want, 1 << 16);
-    buf_init(&got, 1 << 16);
-    char *exact = mem_new(in.len + 1, 1);
-    memcpy(exact, in.ptr, in.len);
-    const bool good = snappy_plain_decode(in, &want);
-    assert_int_equal(snappy_decode(str_make(exact, in.len), 1 << 16, &got, &e), good);
-    if (good) {
-        assert_true(str_eq(buf_get(&got), buf_get(&want)));
-    } else {
-        assert_int_equal(got.len, 0);
-    }
-    mem_free(exact);
-    buf_fini(&want);
-    buf_fini(&got);
-}
-
-TEST(snappy_unpacks_any_elements_as_a_plain_reader_does)
-{
-    u32 seed = 7;
-    u32 good = 0;
-    for (u32 round = 0; round < 30000; round++) {
-        struct buf elements;
-        struct buf block;
-        struct buf plain;
-        u32 len = 0;
-        buf_init(&elements, 1 << 17);
-        buf_init(&block, 1 << 17);
-        buf_init(&plain, 1 << 16);
-        elements_make(&seed, &elements, &len);
-        buf_varint(&block, chance(&seed, 20) ? len : len + chance(&seed, 3) - 1);
-        buf_str(&block, buf_get(&elements));
-        const size_t cut = chance(&seed, 10) == 0 ? chance(&seed, 4) : 0;
-        block.len -= MIN(block.len, cut); // Broken off.
-        if (chance(&seed, 10) == 0 && block.len > 0) {
-            block.bytes[chance(&seed, (u32)block.len)] ^= (char)(1U << chance(&seed, 8));
-        }
-        good += snappy_plain_decode(buf_get(&block), &plain);
-        expect_as_plain(buf_get(&block));
-        buf_fini(&plain);
-        buf_fini(&block);
-        buf_fini(&elements);
-    }
-    assert_in_range(good, 15000, 29000);
 }
