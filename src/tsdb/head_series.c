@@ -372,11 +372,18 @@ void head_room_charge(struct head *h, struct head_room was, u32 ordinal)
     h->room -= h->room == UINT64_MAX ? 0 : MIN(h->room, cost);
 }
 
+// Of the shard, and never 0, which names nobody.
+static u32 generation_next(const struct head *h, u32 generation)
+{
+    return generation + 2 > 1 ? generation + 2 : 2 | h->id;
+}
+
 static u32 generation_take(struct head *h, u32 ordinal)
 {
     if (h->rows[ordinal].generation == 0) { // Its memory went back, and came anew.
         h->slots_dropped -= MIN(h->slots_dropped, SLOT_BYTES);
-        h->rows[ordinal].generation = h->generation_top += 2;
+        h->generation_top = generation_next(h, h->generation_top);
+        h->rows[ordinal].generation = h->generation_top;
     }
     return h->rows[ordinal].generation;
 }
@@ -540,7 +547,7 @@ void head_series_leave(struct head *h, u32 ordinal)
         group_free(h, r->group);
     }
     r->own = 0;
-    r->generation += 2;
+    r->generation = generation_next(h, r->generation);
     h->generation_top = MAX(h->generation_top, r->generation);
     h->live--;
     h->removed_total++;

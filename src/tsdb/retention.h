@@ -3,7 +3,7 @@
 // The first class whose matchers a series fits says how long its samples are kept; else the general
 // time does. A block goes whole once the longest of these is over for all of it; what is over
 // sooner is left out when the block is rewritten, which is done for its own sake once enough of it
-// is. Size and share of the disk count blocks only (I10).
+// is. Size and share of the disk count blocks only (I10), of cold ones those whose window is cut.
 // Threads: guarded by the work turn.
 #ifndef TSDB_RETENTION_H
 #define TSDB_RETENTION_H

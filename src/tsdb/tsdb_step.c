@@ -351,9 +351,12 @@ static struct block *retention_pick(struct tsdb *db, enum tsdb_counter *why)
     u64 bytes = 0;
     lock_take(&db->lock);
     const struct block_set *s = db->blocks;
-    struct block *oldest = s->n > 0 && !block_is_of_head(db, s->blocks[0]) ? s->blocks[0] : NULL;
+    struct block *oldest = NULL;
     for (u32 i = 0; i < s->n; i++) {
-        bytes += block_bytes(s->blocks[i]);
+        if (!block_is_of_head(db, s->blocks[i])) { // As little as the log is.
+            oldest = oldest ? oldest : s->blocks[i];
+            bytes += block_bytes(s->blocks[i]);
+        }
     }
     bool by_time = oldest && keep > 0 && oldest->meta.max_ms <= sat_sub_i64(newest, keep);
     u64 bytes_max = tsdb_bytes_max(db);
