@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "os/fs.h"
+#include "os/map_guard.h"
 #include "tsdb/block.h"
 #include "tsdb/stored_file.h"
 #include "tsdb/tombstone.h"
@@ -102,7 +103,6 @@ void block_set_publish(struct tsdb *db, struct block_set *s, i64 head_min)
     block_set_unref(db, old);
 }
 
-// Queries over the range that the name tells say "partial" from now on.
 static void gap_add(struct tsdb *db, str name, bool retry)
 {
     struct block_meta m = {.min_ms = INT64_MIN, .max_ms = INT64_MAX};
@@ -115,6 +115,11 @@ static void gap_add(struct tsdb *db, str name, bool retry)
         (void)snprintf(g->name, sizeof(g->name), "%.*s", STR_ARG(name));
     }
     lock_drop(&db->lock);
+}
+
+void blocks_gap_add(struct tsdb *db, str name)
+{
+    gap_add(db, name, false);
 }
 
 // How much a block holds, as its description says; that may be what is damaged.
@@ -250,11 +255,15 @@ static bool block_load(struct tsdb *db, str name, bool verify, struct error *e)
     char path[512];
     struct block_meta m = {0};
     struct error why = {0};
+    const u64 holes = map_guard_holes();
     block_path(db, name, path);
     struct block *b = block_open(db->opts.fs, path, ++db->block_uid, &why);
     if (b && verify && !block_verify(b, &why)) {
         block_close(b);
         b = NULL;
+    }
+    if (!b && why.code == ERR_CORRUPT && map_guard_holes() != holes) { // Pages read as zeroes.
+        why.code = ERR_IO;
     }
     tsdb_count(db, COUNT_RELOADS_FAILED, b == NULL);
     if (b) {

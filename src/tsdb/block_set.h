@@ -31,6 +31,8 @@ bool block_is_of_head(const struct tsdb *db, const struct block *b); // With the
 void block_path(const struct tsdb *db, str name, char out[512]);
 // Unlists a block's folder and removes it; if that fails, blocks_sweep tries again.
 bool block_forget(struct tsdb *db, const struct block_meta *m, struct error *e) MUST_USE;
+// Queries over the range that the name tells say "partial" from now on.
+void blocks_gap_add(struct tsdb *db, str name);
 bool blocks_sweep(struct tsdb *db, struct error *e) MUST_USE;
 void blocks_retry(struct tsdb *db); // Blocks that the system refused to open at start.
 

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "tsdb/head_series.h"
+#include "tsdb/head_settle.h"
 
 void cold_list_fini(struct cold_list *l)
 {
@@ -20,7 +21,7 @@ static void list_add(struct cold_list *l, struct cold_series s)
 
 static bool is_left_alone(const struct head_row *r)
 {
-    return (r->open.flags & ROW_IDLE) && (r->open.flags & ROW_ASKED) != ROW_ASKED;
+    return (r->open.flags & ROW_IDLE) && !head_row_asked(r);
 }
 
 // With the lock. *t: its newest sample.
@@ -46,6 +47,15 @@ u32 head_cold_count(struct head *h, const struct cold_rule *rule)
         lock_drop(&h->lock);
     }
     return n;
+}
+
+// With the turn and the lock: of whom the log is still to hear stays.
+static void pending_keep(struct head *h)
+{
+    for (u32 i = 0; i < h->pending_count; i++) {
+        struct head_row *r = &h->rows[h->pending[i]];
+        r->open.flags |= r->open.flags & ROW_IDLE ? ROW_ASKED : 0;
+    }
 }
 
 static u64 check_begin(struct tenant_id tenant)
@@ -97,6 +107,7 @@ void head_cold_pick(struct head *h, const struct cold_rule *rule, struct cold_li
             head_turn_take(h);
         }
         lock_take(&h->lock);
+        pending_keep(h);
         for (u32 i = from; i < h->count && i < from + HEAD_SLICE; i++) {
             i64 t;
             if (may_leave(h, rule, i, &t)) {
@@ -135,6 +146,7 @@ static u32 slice_forget(struct head *h, const struct cold_series *items, u32 n, 
 {
     u32 ordinals[HEAD_SLICE];
     u32 left = 0;
+    pending_keep(h);
     for (u32 i = 0; i < n; i++) {
         if (head_cold_still(h, &items[i])) {
             row_clear(h, items[i].ordinal);

@@ -55,6 +55,15 @@ void head_ends_put(struct head_ends *x, struct head_end end)
     map_put(&x->index, end.hash, x->n++);
 }
 
+void head_ends_move(struct head_ends *to, struct head_ends *from)
+{
+    for (u32 i = 0; i < from->n; i++) {
+        head_ends_put(to, from->items[i]);
+    }
+    head_ends_fini(from);
+    head_ends_init(from);
+}
+
 bool head_ends_maybe(const struct head_ends *x, u64 hash)
 {
     const struct end_key k = {.hash = hash, .any = true};

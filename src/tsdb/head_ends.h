@@ -3,7 +3,8 @@
 //
 // An end is known by two hashes of tenant and labels that have nothing in common: 128 bits, so that
 // no other series is taken for it.
-// Costs: find and put O(1), prune O(ends). Memory: 24 bytes an end and its place in a map.
+// Costs: find and put O(1), prune O(ends). Memory: 24 bytes an end, a fourth more at most while it
+// grows, and its place in a map.
 // Invariants:
 //   (I1) Every sample of the series up to its end is in a cold block, and none is taken any more.
 // Threads: as struct head.
@@ -28,7 +29,8 @@ struct head_ends {
 };
 void head_ends_init(struct head_ends *x);
 void head_ends_fini(struct head_ends *x);
-void head_ends_put(struct head_ends *x, struct head_end end); // A later one stays.
+void head_ends_put(struct head_ends *x, struct head_end end);      // A later one stays.
+void head_ends_move(struct head_ends *to, struct head_ends *from); // All; from is empty then.
 // Whether one of that hash may be there: then it is worth making the check.
 bool head_ends_maybe(const struct head_ends *x, u64 hash);
 bool head_ends_find(const struct head_ends *x, u64 hash, u64 check, i64 *t);

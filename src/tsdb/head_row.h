@@ -51,6 +51,6 @@ static inline bool head_row_newest(const struct head_row *r, i64 *t, f64 *v)
 #define ROW_IDLE  4U  // Has had no sample for long (head_settle.h).
 #define ROW_COLD  8U  // t_last is of a cold block, and nothing came since (head_cold.h).
 #define ROW_AGE   16U // And from here on: passes since its newest sample.
-#define ROW_ASKED (15U * ROW_AGE) // All of that of an idle one: somebody is about to write to it.
+#define ROW_ASKED (15U * ROW_AGE) // Of an idle one: somebody is about to write to it. Falls again.
 
 #endif

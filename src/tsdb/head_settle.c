@@ -1,7 +1,6 @@
 #include "tsdb/head_settle.h"
 
 #include "tsdb/head.h"
-#include "tsdb/head_cold.h"
 #include "tsdb/head_series.h"
 
 static u32 row_age(const struct head_row *r)
@@ -26,7 +25,11 @@ static void row_settle(struct head *h, u32 ordinal)
 {
     struct head_row *r = &h->rows[ordinal];
     h->stale_seen += r->own != 0 && r->t_last != T_NEVER && is_stale_nan(r->v_last);
-    if (r->own == 0 || head_row_bare(r) || (r->open.flags & ROW_IDLE)) {
+    if (r->own == 0 || r->t_last == T_NEVER) {
+        return;
+    }
+    if (r->open.flags & ROW_IDLE) {
+        r->open.flags = (u8)(r->open.flags - (head_row_asked(r) ? ROW_AGE : 0));
         return;
     }
     r->open.flags = (u8)(r->open.flags + ROW_AGE);
@@ -85,7 +88,7 @@ enum append_outcome head_wake(struct head *h, u32 ordinal, bool reserve)
     const struct labels set = head_labels(h, ordinal, h->items);
     const enum append_outcome outcome = head_room_judge(h, &asker, set, ordinal);
     if (outcome == APPEND_STORED) {
-        r->open.flags &= ROW_YOUNG | ROW_ALONE;
+        r->open.flags &= ROW_YOUNG | ROW_ALONE | ROW_COLD; // Nothing is there before it is applied.
         h->idle--;
         atomic_fetch_add(&h->limits->series, 1);
         head_quotas_add(&h->quotas, asker.tenant, set);

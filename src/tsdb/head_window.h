@@ -7,10 +7,11 @@
 //          └─ boxes: what values refer to that are more than a double (box.h)
 //
 // A segment's rows are appended only, so a reader that copied (pointer, count) under the shard's
-// lock reads the times without it. Sealed chunks never change. Everything of a window dies with it.
+// lock reads the times without it. Sealed chunks never change. Everything of a window dies with it,
+// but for late runs of series that left for cold blocks (head_cold.h): these go at once.
 // Invariants:
 //   (I1) Times of a segment rise strictly; a chunk's rows are a subset of its segment's.
-//   (I2) A frozen window never changes.
+//   (I2) A frozen window never changes, but that series leave it which each reader has in a block.
 // Memory: an arena per window, 4 bytes per series that has data in it, its sealed chunks until they
 // are in files, its boxes.
 // Threads: guarded by the shard's lock; frozen after window_freeze.

@@ -56,9 +56,13 @@ struct tombstones *tombstones_make(struct tombstone_list *l)
         return NULL;
     }
     struct tombstones *t = mem_new(1, sizeof(*t) + l->n * sizeof(struct tombstone));
-    memcpy(t->items, l->items, l->n * sizeof(struct tombstone));
-    qsort(t->items, l->n, sizeof(struct tombstone), by_series);
-    t->n = l->n;
+    qsort(l->items, l->n, sizeof(struct tombstone), by_series);
+    for (u32 i = 0; i < l->n; i++) {
+        const struct tombstone *last = i > 0 ? &l->items[i - 1] : NULL;
+        if (!last || by_series(last, &l->items[i]) != 0 || last->max_ms != l->items[i].max_ms) {
+            t->items[t->n++] = l->items[i];
+        }
+    }
     atomic_store(&t->refs, 1);
     return t;
 }

@@ -43,7 +43,7 @@ struct tombstone_list {
 };
 bool tombstone_add(struct tombstone_list *l, struct tombstone t, struct error *e) MUST_USE;
 void tombstone_list_fini(struct tombstone_list *l);
-// One reference; NULL if the list is empty.
+// Sorts the list; what is there twice counts once. One reference; NULL if the list is empty.
 struct tombstones *tombstones_make(struct tombstone_list *l);
 struct tombstones *tombstones_ref(struct tombstones *t); // Accepts NULL.
 void tombstones_unref(struct tombstones *t);             // Accepts NULL.

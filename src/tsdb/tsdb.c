@@ -11,6 +11,7 @@
 #include "tsdb/block.h"
 #include "tsdb/head.h"
 #include "tsdb/head_settle.h"
+#include "tsdb/tsdb_cold.h"
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/tsdb_restart.h"
@@ -177,8 +178,8 @@ static bool data_folder_make(struct tsdb *db, struct error *e)
 // lies in a "wal" too, and would not be read by it again with ours inside.
 static bool data_folder_check(struct tsdb *db, struct error *e)
 {
-    static const char *const own[] = {"lock", "floor",      "starts", "ballast",   "blocks",
-                                      "head", "quarantine", "wal",    "lost+found"};
+    static const char *const own[] = {"lock", "floor",      "starts", "ballast",    "blocks",
+                                      "head", "quarantine", "wal",    "lost+found", "cold"};
     char path[512];
     struct fs_info *infos;
     size_t count;
@@ -243,9 +244,10 @@ static void db_free(struct tsdb *db)
     for (u32 i = 0; i < SHARDS; i++) {
         wal_free(db->wals[i]);
         head_free(db->heads[i]);
-        cold_list_fini(&db->cold[i]);
+        cold_list_fini(&db->cold[i].list);
     }
     block_set_unref(db, db->blocks);
+    cold_known_fini(&db->cold_known);
     meta_table_fini(&db->metadata);
     exemplar_ring_fini(&db->exemplars);
     mem_free(db->gaps);
@@ -305,7 +307,7 @@ struct tsdb *tsdb_open(const struct tsdb_opts *opts, struct error *e)
         tsdb_starts_open(db);
     }
     const i64 began = clk_mono_ns(db->opts.clk);
-    ok = ok && tsdb_floor_read(db, e) && blocks_open(db, e);
+    ok = ok && tsdb_floor_read(db, e) && blocks_open(db, e) && tsdb_cold_open(db, e);
     for (u32 i = 0; ok && i < SHARDS; i++) {
         ok = tsdb_shard_open(db, i, e);
     }

@@ -1,27 +1,43 @@
 #include "tsdb/tsdb_cold.h"
 
-#include "base/arena.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "os/clk.h"
-#include "os/fs.h"
 #include "tsdb/block.h"
 #include "tsdb/block_cut.h"
+#include "tsdb/cold_read.h"
 #include "tsdb/head.h"
 #include "tsdb/head_cold.h"
-#include "tsdb/head_series.h"
+#include "tsdb/tombstone.h"
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/wal.h"
 
 #include <stdio.h>
 
-#define COLD_SHARE       16U // Of a shard's series one part in so many, or a block is not worth it.
-#define ENDS_ARENA_MAX   ((size_t)1 << 30)
-#define SERIES_ARENA_MAX ((size_t)64 << 20)
-#define PAIRS_MAX        (HEAD_LABELS_MAX + 1)
+#define COLD_SHARE 16U // Of a shard's series one part in so many, or a block is not worth it.
+
+// --- What a start has to find ------------------------------------------------------------------
+
+// Whether the file says what is so. If it cannot be written nobody leaves, and it comes again.
+static bool known_settle(struct tsdb *db)
+{
+    char path[512];
+    struct error why = {0};
+    cold_known_prune(&db->cold_known, db->head_min);
+    if (!db->cold_known.changed) {
+        return true;
+    }
+    tsdb_path(db, "cold", path);
+    const bool ok = cold_known_write(db->opts.fs, path, &db->cold_known, &why);
+    if (!ok && !db->cold_failing) {
+        LOGF(db->opts.log, LOG_WARN, "the list of cold blocks: %s; idle series stay", why.text);
+    }
+    db->cold_failing = !ok;
+    return ok;
+}
 
 // --- Leaving -----------------------------------------------------------------------------------
 
@@ -65,9 +81,8 @@ static struct block *cold_write(struct tsdb *db, u32 shard, struct cold_list *l,
     block_path(db, str_c(name), path);
     struct block *b = block_open(db->opts.fs, path, ++db->block_uid, e);
     if (!b) { // Its samples are still in the head, so it is only this copy that goes.
-        struct error ignored;
-        (void)!fs_remove_tree(db->opts.fs, path, &ignored);
-        (void)!fs_sync_dir(db->opts.fs, dir, &ignored);
+        struct error ignored; // Kept in mind and tried again.
+        (void)!block_forget(db, &m, &ignored);
         return NULL;
     }
     LOGF(db->opts.log, LOG_INFO, "cold block %s: %llu idle series, %llu samples, %llu bytes", name,
@@ -90,68 +105,78 @@ static u32 windows_of(struct tsdb *db, struct head *h, i64 starts[HEAD_WINDOWS_M
     return n;
 }
 
-static bool shard_write(struct tsdb *db, u32 shard, struct cold_list *l, struct error *e)
+// The windows from next_ms on: those before it have their blocks.
+static bool shard_write(struct tsdb *db, u32 shard, struct cold_leaving *x, struct error *e)
 {
     i64 starts[HEAD_WINDOWS_MAX];
     const u32 n = windows_of(db, db->heads[shard], starts);
     for (u32 i = 0; i < n; i++) {
         struct error why = {0};
-        struct block *b = cold_write(db, shard, l, starts[i], &why);
+        if (starts[i] < x->next_ms) {
+            continue;
+        }
+        struct block *b = cold_write(db, shard, &x->list, starts[i], &why);
         if (!b && why.code != ERR_NONE) {
             return err_set(e, why.code, "writing a cold block: %s", why.text);
         }
+        x->next_ms = starts[i] + 1;
         if (b) { // It tells of times of which the head answers, too.
             block_set_publish(db, block_set_with(db->blocks, b, NULL, 0), INT64_MIN);
             tsdb_count(db, COUNT_COLD_BLOCKS, 1);
+            if (!cold_known_add(&db->cold_known, &b->meta, e)) {
+                return err_in(e, "listing a cold block");
+            }
         }
     }
     return true;
 }
 
-static bool reader_before(struct tsdb *db, u64 publish)
-{
-    bool found = false;
-    lock_take(&db->lock);
-    for (const struct tsdb_pin *p = db->pins; p; p = p->next) {
-        found = found || p->publish < publish;
-    }
-    lock_drop(&db->lock);
-    return found;
-}
-
 // Lets go of what only readers could ask for that do not have the blocks.
 static void shard_forget(struct tsdb *db, u32 shard)
 {
-    struct cold_list *l = &db->cold[shard];
-    if (l->n == 0 || reader_before(db, db->cold_publish[shard])) {
+    struct cold_leaving *x = &db->cold[shard];
+    if (!x->listed || tsdb_reader_before(db, x->publish)) {
         return;
     }
-    const u32 left = head_cold_forget(db->heads[shard], l, wal_segment_now(db->wals[shard]));
+    const u32 left = head_cold_forget(db->heads[shard], &x->list, wal_segment_now(db->wals[shard]));
     tsdb_count(db, COUNT_COLD_SERIES, left);
-    cold_list_fini(l);
+    cold_list_fini(&x->list);
+    x->listed = false;
     head_gone_drop(db->heads[shard]);
     head_deleted_prune(db);
 }
 
-static bool shard_step(struct tsdb *db, u32 shard, struct error *e)
+static void shard_pick(struct tsdb *db, u32 shard)
 {
     struct head *h = db->heads[shard];
+    struct cold_leaving *x = &db->cold[shard];
     const struct cold_rule rule = rule_now(db, h);
-    const u64 n = head_cold_count(h, &rule);
-    if (db->cold[shard].n > 0 || n < db->opts.cold_min || n * COLD_SHARE < h->live) {
+    const u64 n = x->list.n == 0 ? head_cold_count(h, &rule) : 0;
+    if (n > 0 && n >= db->opts.cold_min && n * COLD_SHARE >= h->live) {
+        head_cold_pick(h, &rule, &x->list);
+        x->next_ms = INT64_MIN;
+    }
+}
+
+// Where it fails they stay, and the next time goes on from there. That nothing is taken up to their
+// ends meanwhile does no harm.
+static bool shard_step(struct tsdb *db, u32 shard, struct error *e)
+{
+    struct cold_leaving *x = &db->cold[shard];
+    shard_pick(db, shard);
+    if (x->list.n == 0 || x->listed) {
         return true;
     }
-    struct cold_list l = {0};
-    head_cold_pick(h, &rule, &l);
-    if (!shard_write(db, shard, &l, e)) {
-        cold_list_fini(&l); // They stay. That nothing is taken up to their ends does no harm.
+    if (!shard_write(db, shard, x, e)) {
         return false;
     }
-    db->cold[shard] = l;
-    lock_take(&db->lock);
-    db->cold_publish[shard] = db->publish;
-    lock_drop(&db->lock);
-    shard_forget(db, shard);
+    if (known_settle(db)) {
+        lock_take(&db->lock);
+        x->publish = db->publish;
+        lock_drop(&db->lock);
+        x->listed = true;
+        shard_forget(db, shard);
+    }
     return true;
 }
 
@@ -159,6 +184,7 @@ bool tsdb_cold_step(struct tsdb *db, struct error *e)
 {
     const i64 now = clk_mono_ms(db->opts.clk);
     bool ok = true;
+    (void)known_settle(db);
     for (u32 i = 0; i < SHARDS; i++) {
         shard_forget(db, i);
     }
@@ -174,105 +200,61 @@ bool tsdb_cold_step(struct tsdb *db, struct error *e)
 
 // --- Starting ----------------------------------------------------------------------------------
 
-// Reads where the series of one block ended. Threads: owned by the call.
-struct ends_reader {
-    struct block *block;
-    struct head *head;
-    struct block_reader reader;
-    struct symbol_texts texts;
-    struct arena *arena;  // Of the reader.
-    struct arena *series; // Of one series.
-    u32 symbol;           // Of the tenant met last, + 1.
-    struct tenant_id tenant;
-};
-
-static bool tenant_of(struct ends_reader *r, u32 series, struct error *e)
+static bool is_listed(const struct tsdb *db, const char *id)
 {
-    u32 pairs[2 * PAIRS_MAX];
-    u32 count;
-    u64 id = 0;
-    str text;
-    if (!index_file_pairs(&r->block->index, series, pairs, PAIRS_MAX, &count, e)) {
-        return false;
+    bool found = false;
+    for (u32 i = 0; i < db->blocks->n && !found; i++) {
+        found = strcmp(db->blocks->blocks[i]->meta.id, id) == 0;
     }
-    if (r->symbol == pairs[1] + 1) {
-        return true;
-    }
-    if (!symbol_read(&r->reader.labels.symbols, pairs[1], &text, e)) {
-        return false;
-    }
-    if (!parse_u64(text, &id) || id > UINT32_MAX) {
-        return err_set(e, ERR_CORRUPT, "a series of no tenant");
-    }
-    r->symbol = pairs[1] + 1;
-    r->tenant = (struct tenant_id){(u32)id};
-    return true;
+    return found;
 }
 
-static bool end_of(struct ends_reader *r, u32 series, i64 *t, struct error *e)
+static bool is_gap(const struct tsdb *db, const char *id)
 {
-    block_reader_forget(&r->reader);
-    const struct chunk_list list = block_reader_chunks(&r->reader, series, r->series, e);
-    if (list.missing) {
-        return false;
+    bool found = false;
+    for (u32 i = 0; i < db->gap_count && !found; i++) {
+        struct block_meta m;
+        found = block_name_parse(str_c(db->gaps[i].name), &m) && strcmp(m.id, id) == 0;
     }
-    *t = INT64_MIN;
-    for (u32 i = 0; i < list.n; i++) {
-        const struct chunk_rows *rows = &list.items[i].rows;
-        const struct column_times *times = block_reader_column(&r->reader, rows->column, e);
-        if (!times) {
-            return false;
-        }
-        const u32 end = rows->whole ? times->n : rows->first + rows->span;
-        if (end == 0 || end > times->n) {
-            return err_set(e, ERR_CORRUPT, "a chunk reaches beyond its timestamp column");
-        }
-        *t = MAX(*t, times->t_ms[end - 1]);
-    }
-    return list.n > 0 || err_set(e, ERR_CORRUPT, "a series without samples");
+    return found;
 }
 
-static bool series_end(struct ends_reader *r, u32 series, struct error *e)
-{
-    struct labels set;
-    i64 t;
-    arena_reset(r->series);
-    if (!tenant_of(r, series, e) ||
-        !label_reader_get(&r->reader.labels, series, &r->texts, r->series, &set, e) ||
-        !end_of(r, series, &t, e)) {
-        return false;
-    }
-    const struct head_end end = {
-        .hash = head_key_hash(r->tenant, set), .check = head_key_check(r->tenant, set), .t = t};
-    lock_take(&r->head->lock);
-    head_ends_put(&r->head->ends, end);
-    lock_drop(&r->head->lock);
-    if (symbol_texts_are_many(&r->texts)) {
-        symbol_texts_drop(&r->texts);
-    }
-    return true;
-}
-
-// What of it is damaged, the log brings back: then some samples are there twice.
-static bool block_ends(struct head *h, struct block *b, struct error *e)
+// What the file does not tell: blocks of which it could not be told any more, and those that are
+// set aside.
+static bool known_complete(struct tsdb *db, struct error *e)
 {
     bool ok = true;
-    struct ends_reader r = {.block = b,
-                            .head = h,
-                            .arena = arena_new(ENDS_ARENA_MAX),
-                            .series = arena_new(SERIES_ARENA_MAX)};
-    block_reader_init(&r.reader, b, r.arena);
-    symbol_texts_init(&r.texts);
-    for (u32 i = 0; ok && i < b->meta.series; i++) {
-        struct error why = {0};
-        ok = series_end(&r, i, &why) || why.code == ERR_CORRUPT ||
-             err_set(e, why.code, "cold block %s: %s", b->meta.id, why.text);
+    for (u32 i = 0; ok && i < db->gap_count; i++) {
+        struct block_meta m;
+        if (block_name_parse(str_c(db->gaps[i].name), &m) && m.cold && m.max_ms > db->head_min) {
+            ok = cold_known_add(&db->cold_known, &m, e);
+        }
     }
-    symbol_texts_fini(&r.texts);
-    block_reader_fini(&r.reader);
-    arena_free(r.series);
-    arena_free(r.arena);
+    for (u32 i = 0; ok && i < db->blocks->n; i++) {
+        const struct block *b = db->blocks->blocks[i];
+        ok = !block_is_of_head(db, b) || cold_known_add(&db->cold_known, &b->meta, e);
+    }
     return ok;
+}
+
+// Those that are not there. Answers of their time say that they may be partial.
+static void known_lose(struct tsdb *db, bool all)
+{
+    for (u32 i = 0; i < db->cold_known.n; i++) {
+        struct cold_block *k = &db->cold_known.items[i];
+        const bool there = is_listed(db, k->id);
+        if (!there && !is_gap(db, k->id)) {
+            char name[BLOCK_NAME];
+            struct block_meta m = {.min_ms = k->min_ms, .max_ms = k->max_ms, .cold = 1};
+            memcpy(m.id, k->id, sizeof(m.id));
+            block_name(&m, name);
+            LOGF(db->opts.log, LOG_ERROR, "cold block %s is missing", name);
+            blocks_gap_add(db, str_c(name));
+        }
+        if (!there || all) {
+            cold_known_lose(&db->cold_known, k);
+        }
+    }
 }
 
 bool tsdb_cold_ends(struct tsdb *db, u32 shard, struct error *e)
@@ -280,9 +262,72 @@ bool tsdb_cold_ends(struct tsdb *db, u32 shard, struct error *e)
     const struct block_set *s = db->blocks;
     bool ok = true;
     for (u32 i = 0; ok && i < s->n; i++) {
-        const struct block_meta *m = &s->blocks[i]->meta;
-        if (m->cold == shard + 1 && m->max_ms > db->head_min) {
-            ok = block_ends(db->heads[shard], s->blocks[i], e);
+        struct block *b = s->blocks[i];
+        if (b->meta.cold != shard + 1 || !block_is_of_head(db, b)) {
+            continue;
+        }
+        struct error damage = {0};
+        ok = cold_read_ends(db->heads[shard], b, &damage, e);
+        struct cold_block *k = cold_known_find(&db->cold_known, b->meta.id);
+        if (ok && k && damage.code != ERR_NONE && !k->lost) {
+            LOGF(db->opts.log, LOG_ERROR, "cold block %s: %s", b->meta.id, damage.text);
+            cold_known_lose(&db->cold_known, k);
+        }
+    }
+    return ok;
+}
+
+// Damaged it is as if every cold block were.
+static bool known_read(struct tsdb *db, bool *damaged, struct error *e)
+{
+    char path[512];
+    struct error why = {0};
+    tsdb_path(db, "cold", path);
+    *damaged = false;
+    if (cold_known_read(db->opts.fs, path, &db->cold_known, &why)) {
+        return true;
+    }
+    *damaged = why.code == ERR_CORRUPT;
+    if (*damaged) {
+        LOGF(db->opts.log, LOG_ERROR, "%s", why.text);
+        db->cold_known.changed = true;
+    }
+    return *damaged || err_set(e, why.code, "%s", why.text);
+}
+
+bool tsdb_cold_open(struct tsdb *db, struct error *e)
+{
+    bool damaged;
+    if (!known_read(db, &damaged, e)) {
+        return false;
+    }
+    cold_known_prune(&db->cold_known, db->head_min);
+    bool ok = known_complete(db, e);
+    known_lose(db, damaged);
+    for (u32 i = 0; ok && i < SHARDS; i++) {
+        ok = tsdb_cold_ends(db, i, e);
+    }
+    db->cold_lost = damaged || cold_known_any_lost(&db->cold_known);
+    for (u32 i = 0; db->cold_lost && i < SHARDS; i++) {
+        head_ends_prune(&db->heads[i]->ends, INT64_MAX);
+    }
+    if (ok && db->cold_lost) {
+        LOGF(db->opts.log, LOG_WARN,
+             "cold blocks are damaged or missing: the whole log is read instead of what they say");
+    }
+    (void)known_settle(db);
+    return ok;
+}
+
+bool tsdb_cold_dead(struct tsdb *db, struct tombstone_list *lists, struct error *e)
+{
+    const struct block_set *s = db->blocks;
+    bool ok = true;
+    for (u32 i = 0; db->cold_lost && ok && i < s->n; i++) {
+        struct block *b = s->blocks[i];
+        if (block_is_of_head(db, b)) {
+            const u32 shard = b->meta.cold - 1;
+            ok = cold_read_dead(db->heads[shard], b, s->dead[i], &lists[shard], e);
         }
     }
     return ok;

@@ -24,6 +24,7 @@
 #include "tsdb/postings.h"
 #include "tsdb/stored_file.h"
 #include "tsdb/tombstone.h"
+#include "tsdb/tsdb_cold.h"
 #include "tsdb/tsdb_inner.h"
 
 #include <stdio.h>
@@ -179,6 +180,7 @@ bool head_deleted_read(struct tsdb *db, struct error *e)
                  why.text);
         }
     }
+    ok = ok && tsdb_cold_dead(db, lists, e);
     struct block_set *s = block_set_with(db->blocks, NULL, NULL, 0);
     for (u32 i = 0; i < SHARDS; i++) {
         tombstones_unref(s->heads[i]);

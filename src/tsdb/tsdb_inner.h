@@ -10,6 +10,7 @@
 #include "os/thr.h"
 #include "storage/storage.h"
 #include "tsdb/block_set.h"
+#include "tsdb/cold_known.h"
 #include "tsdb/exemplar_ring.h"
 #include "tsdb/head_cold.h"
 #include "tsdb/head_limits.h"
@@ -70,6 +71,15 @@ struct tsdb_pin {
     struct block_set *blocks;
 };
 
+// Series on their way into cold blocks, until no reader is left that lacks those (tsdb_cold.h).
+// Threads: owned by the step.
+struct cold_leaving {
+    struct cold_list list;
+    i64 next_ms; // Windows that begin before it have their blocks.
+    u64 publish; // When all had,
+    bool listed; // and a start knew of them.
+};
+
 struct tsdb {
     struct storage base;
     struct tsdb_opts opts;
@@ -123,11 +133,12 @@ struct tsdb {
     bool ballast_held;
     bool spill_waits; // Memory of what was moved to files is to be freed.
     bool spill_failing;
-    i64 settle_at; // When series were last looked at for silence.
-    i64 cold_at;   // And for whether enough are idle (tsdb_cold.h).
-    struct cold_list
-        cold[SHARDS]; // Those that blocks hold, until no reader is left that lacks them.
-    u64 cold_publish[SHARDS];
+    bool cold_failing; // The file of cold_known cannot be written.
+    bool cold_lost;    // Of open: what cold blocks say of the log is not believed.
+    i64 settle_at;     // When series were last looked at for silence.
+    i64 cold_at;       // And for whether enough are idle (tsdb_cold.h).
+    struct cold_leaving cold[SHARDS];
+    struct cold_known cold_known;
     i64 image_at;            // When images were last written, or tried, or the store was opened.
     u64 image_first[SHARDS]; // The segment from which on the newest does not hold the log.
     bool image_failing;
@@ -169,6 +180,7 @@ struct storage_querier *tsdb_querier_open(struct storage *s, struct tenant_id te
                                           i64 max_ms, struct error *e);
 void tsdb_pin_open(struct tsdb *db, struct tsdb_pin *p);
 void tsdb_pin_close(struct tsdb *db, struct tsdb_pin *p);
+bool tsdb_reader_before(struct tsdb *db, u64 publish); // Whether one from before it is left.
 
 void tsdb_metrics_register(struct tsdb *db);
 void tsdb_metrics_remove(struct tsdb *db);

@@ -32,9 +32,6 @@ struct replay_target {
     u32 *alias; // Where the samples of an ordinal go instead, + 1; 0 = nowhere else.
     u32 alias_count;
     bool aliased;
-    bool ended;       // The head knows where series of cold blocks ended,
-    bool ends_failed; // or that cannot be known.
-    struct error ends_error;
     u64 lost;
     struct wal_gather gather;
     u32 shard;
@@ -65,21 +62,10 @@ static void gathered_apply(struct replay_target *r)
     }
 }
 
-// Once an image is loaded, or is not.
-static void ends_know(struct replay_target *r)
-{
-    if (!r->ended) {
-        r->ends_failed = !tsdb_cold_ends(r->db, r->shard, &r->ends_error);
-        head_ends_take(r->head);
-        r->ended = true;
-    }
-}
-
 static bool replay_series(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal)
 {
     struct replay_target *r = ctx;
     gathered_apply(r);
-    ends_know(r);
     if (set.count == 0) {
         if (ordinal < r->alias_count) {
             alias_set(r, ordinal, ordinal);
@@ -211,6 +197,9 @@ static void image_refuse(struct replay_target *r, const struct error *why)
 static bool image_open(struct replay_target *r, struct arena *a)
 {
     struct error why = {0};
+    if (r->db->cold_lost) { // It lacks the series that left.
+        return false;
+    }
     bool ok = head_image_open(r->db->opts.fs, r->dir, r->head, a, &r->image, &why);
     if (!ok) {
         image_refuse(r, &why);
@@ -231,14 +220,15 @@ static bool image_load(void *ctx)
         LOGF(db->opts.log, LOG_INFO,
              "head image of stream %u read: %u series; it stands for the log before segment %llu",
              r->shard, r->image.series, (unsigned long long)r->image.first);
-        ends_know(r);
+        head_ends_take(r->head);
         return true;
     }
     why.code = why.code == ERR_NOT_FOUND ? ERR_CORRUPT : why.code; // A file of chunks.
     image_refuse(r, &why);
     atomic_fetch_sub(&db->limits.series, r->head->live); // Its boxes leave with their windows.
-    head_free(r->head);
     tsdb_head_make(db, r->shard);
+    head_ends_move(&db->heads[r->shard]->ends, &r->head->ends);
+    head_free(r->head);
     r->head = db->heads[r->shard];
     return false;
 }
@@ -298,11 +288,10 @@ static bool shard_replay(struct replay_target *r, struct wal_decoder *decoder, s
     if (!ok) {
         return false;
     }
-    ends_know(r);
-    if (r->ends_failed) {
-        return err_set(e, r->ends_error.code, "%s", r->ends_error.text);
-    }
     head_restored(r->head, got.next_number - 1);
+    if (db->cold_lost && !tsdb_cold_ends(db, r->shard, e)) { // Of those that are not in it.
+        return false;
+    }
     // Records under an alias are told apart by definitions in the log itself, so it stays whole
     // until all of them can go.
     r->head->alias_segment = got.from_image ? r->image.alias_segment : 0;

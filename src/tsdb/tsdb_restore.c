@@ -59,7 +59,7 @@ static bool file_restore(const struct restore *r, const char *from, const char *
 static bool is_of_store(str name, u32 depth)
 {
     return depth > 0 || str_eq_c(name, "blocks") || str_eq_c(name, "wal") ||
-           str_eq_c(name, "deleted") || str_eq_c(name, "floor");
+           str_eq_c(name, "deleted") || str_eq_c(name, "floor") || str_eq_c(name, "cold");
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): RESTORE_DEPTH bounds it

@@ -139,7 +139,7 @@ static bool blocks_take(const struct snapshot *s, struct error *e)
 // The log as it is on disk, and what of the head is deleted.
 static bool head_take(const struct snapshot *s, struct error *e)
 {
-    if (!file_take(s, "deleted", e) || !dir_make(s, "wal", e)) {
+    if (!file_take(s, "deleted", e) || !file_take(s, "cold", e) || !dir_make(s, "wal", e)) {
         return false;
     }
     for (u32 i = 0; i < SHARDS; i++) {

@@ -150,8 +150,8 @@ static bool cut_window(struct tsdb *db, i64 start, struct error *e)
         tsdb_path(db, relative, path);
         b = block_open(db->opts.fs, path, ++db->block_uid, e);
         if (!b) { // Its samples are still in the head, so it is only this copy that goes.
-            struct error ignored;
-            (void)!fs_remove_tree(db->opts.fs, path, &ignored);
+            struct error ignored; // Kept in mind and tried again.
+            (void)!block_forget(db, &m, &ignored);
             return err_in(e, "opening the block just cut");
         }
         LOGF(db->opts.log, LOG_INFO, "block %s: %llu series, %llu samples, %llu bytes", name,
@@ -244,8 +244,7 @@ static bool log_truncate(struct tsdb *db, u32 shard, struct error *e)
     return true;
 }
 
-// Whether a reader from before that publish is left.
-static bool reader_before(struct tsdb *db, u64 publish)
+bool tsdb_reader_before(struct tsdb *db, u64 publish)
 {
     bool found = false;
     lock_take(&db->lock);
@@ -258,7 +257,7 @@ static bool reader_before(struct tsdb *db, u64 publish)
 
 static void spill_reap(struct tsdb *db)
 {
-    if (!db->spill_waits || reader_before(db, db->spill_publish)) {
+    if (!db->spill_waits || tsdb_reader_before(db, db->spill_publish)) {
         return;
     }
     for (u32 i = 0; i < SHARDS; i++) {
@@ -298,7 +297,7 @@ static void spill(struct tsdb *db)
 // Lets go of what only readers from before the last publish could ask for.
 static void collect(struct tsdb *db)
 {
-    if (!db->collect_due || reader_before(db, db->collect_publish)) {
+    if (!db->collect_due || tsdb_reader_before(db, db->collect_publish)) {
         return;
     }
     const i64 began = clk_mono_ns(db->opts.clk);

@@ -267,6 +267,7 @@ bool tsdb_verify(struct fs *fs, const char *dir, struct tsdb_verify *out, struct
     if (ok) {
         file_verify(&v, "deleted", head_deleted_check);
         file_verify(&v, "floor", floor_check);
+        file_verify(&v, "cold", cold_known_check);
     }
     arena_free(v.arena);
     if (ok && out->unread > 0) {

@@ -1,0 +1,385 @@
+// tsdb_cold_damage_test.c: cold blocks that are damaged, gone or refused: what of them the log
+// still has comes back, all of it, and nothing that was deleted.
+#include "base/error.h"
+#include "base/str.h"
+#include "os/clk.h"
+#include "os/fs.h"
+#include "os/fs_inner.h"
+#include "tsdb/block.h"
+#include "tsdb/cold_rig.h"
+#include "tsdb/head.h"
+#include "tsdb/tsdb_cold.h"
+#include "tsdb/tsdb_inner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define AGAIN (COLD_END + 5000) // Where those that came back ended the second time.
+
+enum harm { HARM_META, HARM_PAGE, HARM_MISSING, HARM_COUNT };
+
+// Two cold blocks, and their names. Threads: owned by the test.
+struct two {
+    struct fixture f;
+    char names[2][BLOCK_NAME];
+    struct cold_seen before;
+};
+
+static void file_path(const char *block, const char *file, char out[256])
+{
+    (void)snprintf(out, 256, "/data/blocks/%s%s%s", block, file[0] ? "/" : "", file);
+}
+
+// Twice: as it was.
+static void byte_turn_at(struct fixture *f, const char *path, u64 at)
+{
+    u8 byte = 0;
+    size_t got = 0;
+    struct error e = {0};
+    struct file *x = fs_open(f->fs, path, FS_WRITE, &e);
+    ASSERT_OK(fs_read_at(f->fs, x, at, &byte, 1, &got, &e), e);
+    assert_int_equal(got, 1);
+    byte ^= 0x40;
+    ASSERT_OK(fs_write_at(f->fs, x, at, (str){(const char *)&byte, 1}, &e), e);
+    fs_close(f->fs, x);
+}
+
+static void byte_turn(struct fixture *f, const char *block, const char *file, u64 at)
+{
+    char path[256];
+    file_path(block, file, path);
+    byte_turn_at(f, path, at);
+}
+
+static void harm_do(struct fixture *f, const char *block, enum harm how)
+{
+    char path[256];
+    struct error e = {0};
+    switch (how) {
+    case HARM_META:
+        byte_turn(f, block, "meta", 60);
+        break;
+    case HARM_PAGE:
+        byte_turn(f, block, "data", DATA_HEADER_BYTES + PAGE_HEAD_BYTES + 1);
+        break;
+    case HARM_MISSING:
+        file_path(block, "", path);
+        ASSERT_OK(fs_remove_tree(f->fs, path, &e), e);
+        break;
+    case HARM_COUNT:
+        break;
+    }
+}
+
+static void two_note(struct two *x)
+{
+    assert_int_equal(x->f.db->blocks->n, 2);
+    for (u32 i = 0; i < 2; i++) {
+        assert_int_equal(x->f.db->blocks->blocks[i]->meta.cold, SHARD_MAIN + 1);
+        block_name(&x->f.db->blocks->blocks[i]->meta, x->names[i]);
+    }
+    assert_int_equal(cold_main(&x->f)->live, COLD_SERIES - COLD_ENDED);
+    x->before = cold_look(&x->f);
+}
+
+// Who ended comes back once, and ends again.
+static void two_times(struct two *x, u64 seed)
+{
+    cold_rig_begin(&x->f, seed);
+    x->f.opts.image_every_ms = -1;
+    x->f.db->opts.image_every_ms = -1;
+    cold_go(&x->f);
+    for (u32 i = 0; i < COLD_ENDED; i++) {
+        assert_int_equal(cold_put(&x->f, i, COLD_END + 1000, 3), APPEND_STORED);
+        assert_int_equal(cold_put(&x->f, i, AGAIN, stale_nan()), APPEND_STORED);
+    }
+    cold_go(&x->f);
+    two_note(x);
+}
+
+// They end in the window after that in which they began.
+static void two_windows(struct two *x, u64 seed)
+{
+    const i64 next = COLD_START - COLD_START % FIXTURE_RANGE + FIXTURE_RANGE;
+    cold_rig_begin(&x->f, seed);
+    x->f.opts.image_every_ms = -1;
+    x->f.db->opts.image_every_ms = -1;
+    for (u32 i = 0; i < COLD_SERIES; i++) {
+        assert_int_equal(cold_put(&x->f, i, next, 3), APPEND_STORED);
+        assert_int_equal(cold_put(&x->f, i, next + 5000, i < COLD_ENDED ? stale_nan() : 3),
+                         APPEND_STORED);
+    }
+    cold_go(&x->f);
+    two_note(x);
+}
+
+static void image_write(struct fixture *f)
+{
+    f->db->opts.image_every_ms = 1;
+    f->db->opts.image_log_bytes = 1;
+    clk_manual_advance(f->clk, 10);
+    fixture_steps(f);
+    assert_true(cold_counted(f, COUNT_IMAGES_WRITTEN) > 0);
+}
+
+// Whatever becomes of one of them, all samples are there, from then on as well.
+static void two_survive(void (*make)(struct two *x, u64 seed), u64 seed)
+{
+    for (u32 k = 0; k < HARM_COUNT * 2 * 2; k++) {
+        struct two x;
+        const u32 which = k / 2 % 2;
+        const enum harm how = (enum harm)(k / 4);
+        make(&x, seed + k);
+        if (k % 2) {
+            image_write(&x.f);
+        }
+        fixture_close(&x.f);
+        harm_do(&x.f, x.names[which], how);
+        for (u32 round = 0; round < 3; round++) {
+            fixture_open(&x.f);
+            assert_int_equal(x.f.db->gap_count, how != HARM_PAGE);
+            cold_same(cold_look(&x.f), x.before);
+            assert_int_equal(cold_put(&x.f, 0, COLD_END, 5), APPEND_OUT_OF_ORDER);
+            cold_go(&x.f); // They leave once more.
+            cold_same(cold_look(&x.f), x.before);
+            fixture_close(&x.f);
+        }
+        fixture_fini(&x.f);
+    }
+}
+
+TEST(cold_series_that_left_twice_survive_the_damage_of_either_block)
+{
+    two_survive(two_times, 950);
+}
+
+TEST(cold_series_of_two_windows_survive_the_damage_of_either_block)
+{
+    two_survive(two_windows, 970);
+}
+
+// What was deleted of them after they left is known to the block alone.
+TEST(cold_series_come_back_without_what_was_deleted)
+{
+    for (u32 k = 0; k < 2; k++) {
+        struct two x;
+        struct error e = {0};
+        const enum harm how = k == 0 ? HARM_MISSING : HARM_META;
+        two_times(&x, 990 + k);
+        const u64 id = cold_delete(&x.f, "m1", COLD_START + 2000, COLD_START + 4000);
+        assert_int_equal(cold_put(&x.f, 1, AGAIN + 1, 8), APPEND_STORED);
+        const struct cold_seen with = cold_look(&x.f);
+        assert_true(with.samples != x.before.samples);
+        fixture_close(&x.f);
+        harm_do(&x.f, x.names[1], how);
+        for (u32 round = 0; round < 2; round++) {
+            fixture_open(&x.f);
+            cold_same(cold_look(&x.f), with);
+            cold_go(&x.f);
+            cold_same(cold_look(&x.f), with);
+            fixture_close(&x.f);
+        }
+        fixture_open(&x.f);
+        ASSERT_OK(tsdb_undelete(x.f.db, id, &e), e);
+        bool partial;
+        f64 v;
+        for (u32 round = 0; round < 2; round++) {
+            assert_true(fixture_get(&x.f, "m1,instance=h0,job=j", COLD_START + 3000, &v, &partial));
+            assert_true(v == 301);
+            fixture_reopen(&x.f);
+        }
+        fixture_fini(&x.f);
+    }
+}
+
+// A deletion of a time in which its series had left hides nothing that came later.
+TEST(cold_deletions_that_come_back_reach_as_far_as_they_did)
+{
+    struct two x;
+    f64 v;
+    bool partial;
+    cold_rig_begin(&x.f, 993);
+    assert_int_equal(cold_put(&x.f, 0, COLD_END + 3000, stale_nan()), APPEND_STORED);
+    cold_go(&x.f); // Its block reaches further than the others of it.
+    cold_delete(&x.f, "m1", COLD_START + 2000, AGAIN);
+    for (u32 i = 1; i < COLD_ENDED; i++) {
+        assert_int_equal(cold_put(&x.f, i, COLD_END + 1, 3), APPEND_STORED);
+        assert_int_equal(cold_put(&x.f, i, AGAIN, stale_nan()), APPEND_STORED);
+    }
+    cold_go(&x.f);
+    two_note(&x);
+    fixture_close(&x.f);
+    harm_do(&x.f, x.names[1], HARM_META);
+    fixture_open(&x.f);
+    cold_same(cold_look(&x.f), x.before);
+    assert_true(fixture_get(&x.f, "m1,instance=h0,job=j", COLD_END + 1, &v, &partial) && v == 3);
+    assert_false(fixture_get(&x.f, "m1,instance=h0,job=j", COLD_END, &v, &partial));
+    fixture_fini(&x.f);
+}
+
+// Nobody knows where its series ended, so that late samples were taken of them: it must not be
+// believed again.
+TEST(cold_blocks_found_damaged_are_not_believed_when_they_are_sound_again)
+{
+    struct two x;
+    f64 v;
+    two_times(&x, 994);
+    fixture_close(&x.f);
+    harm_do(&x.f, x.names[0], HARM_PAGE);
+    x.f.opts.ooo_window_ms = FIXTURE_RANGE;
+    fixture_open(&x.f);
+    assert_int_equal(cold_put(&x.f, 0, AGAIN - 2, 9), APPEND_TOO_OLD); // The other block is sound.
+    fixture_close(&x.f);
+    harm_do(&x.f, x.names[1], HARM_PAGE);
+    fixture_open(&x.f);
+    assert_int_equal(cold_put(&x.f, 0, AGAIN - 2, 9), APPEND_STORED_OOO);
+    fixture_close(&x.f);
+    harm_do(&x.f, x.names[0], HARM_PAGE); // As before.
+    harm_do(&x.f, x.names[1], HARM_PAGE);
+    for (u32 round = 0; round < 2; round++) {
+        fixture_open(&x.f);
+        assert_int_equal(x.f.db->gap_count, 0);
+        assert_true(cold_has(&x.f, 0, AGAIN - 2, &v) && v == 9);
+        assert_true(cold_has(&x.f, 0, COLD_START, &v) && v == 0);
+        fixture_close(&x.f);
+    }
+    fixture_fini(&x.f);
+}
+
+// What is cold is a part of the log: nothing can be told without it.
+TEST(cold_blocks_that_the_system_refuses_refuse_the_start)
+{
+    struct fixture f;
+    struct error e = {0};
+    cold_rig_begin(&f, 935);
+    cold_go(&f);
+    cold_delete(&f, "m1", COLD_START + 2000, COLD_START + 4000); // Only the block knows.
+    const struct cold_seen before = cold_look(&f);
+    fixture_close(&f);
+    struct fs *faulty = fs_faulty_new(f.own_fs);
+    f.opts.fs = faulty;
+    u32 refused = 0;
+    for (u64 call = 1; call < 60; call++) {
+        fs_faulty_arm(faulty, call, FS_FAULT_EIO, false);
+        f.db = tsdb_open(&f.opts, &e);
+        refused += !f.db;
+        f.s = f.db ? tsdb_storage(f.db) : NULL;
+        if (f.db) {
+            assert_int_equal(f.db->gap_count, 0);
+            assert_int_equal(f.db->blocks->n, 1);
+            cold_same(cold_look(&f), before);
+            fixture_close(&f);
+        }
+    }
+    assert_true(refused > 5);
+    f.opts.fs = f.own_fs;
+    fixture_open(&f);
+    assert_int_equal(f.db->gap_count, 0);
+    cold_same(cold_look(&f), before);
+    fixture_fini(&f);
+    fs_faulty_free(faulty);
+}
+
+// A store on the real file system with a cold block. Threads: owned by the test.
+struct on_disk {
+    struct fixture f;
+    char dir[64];
+};
+
+static void on_disk_init(struct on_disk *x, u64 seed)
+{
+    *x = (struct on_disk){.dir = "/tmp/tsdb_cold_XXXXXX"};
+    assert_non_null(mkdtemp(x->dir));
+    fixture_init(&x->f, seed);
+    x->f.fs = fs_real();
+    x->f.opts.dir = x->dir;
+    cold_rig_open(&x->f);
+    cold_go(&x->f);
+    assert_int_equal(x->f.db->blocks->n, 1);
+}
+
+static void on_disk_fini(struct on_disk *x)
+{
+    struct error e = {0};
+    fixture_fini(&x->f);
+    ASSERT_OK(fs_remove_tree(fs_real(), x->dir, &e), e);
+}
+
+// Maps as the system does; then a file of that name loses its pages. Threads: of the test.
+static const char *maps_lose;
+
+static bool losing_map(struct fs *fs, const char *path, struct fs_map *map, struct error *e)
+{
+    const size_t len = strlen(path);
+    const size_t name = maps_lose ? strlen(maps_lose) : 0;
+    const bool ok = fs_real()->ops->map(fs, path, map, e);
+    if (ok && name > 0 && len > name && strcmp(path + len - name, maps_lose) == 0) {
+        assert_int_equal(truncate(path, 0), 0);
+    }
+    return ok;
+}
+
+// It is not known what they say; the log must not be asked in their place.
+TEST(cold_blocks_whose_pages_fault_refuse_the_start)
+{
+    static const char *const files[] = {"/index", "/data"};
+    for (u32 i = 0; i < ARRAY_LEN(files); i++) {
+        struct on_disk x;
+        struct error e = {0};
+        struct fs_ops ops = *fs_real()->ops;
+        struct fs losing = {&ops};
+        ops.map = losing_map;
+        on_disk_init(&x, 996 + i);
+        char path[512];
+        (void)snprintf(path, sizeof(path), "%s", x.f.db->blocks->blocks[0]->path);
+        fixture_close(&x.f);
+        x.f.opts.fs = &losing;
+        maps_lose = files[i];
+        x.f.db = tsdb_open(&x.f.opts, &e);
+        maps_lose = NULL;
+        assert_null(x.f.db);
+        assert_int_equal(e.code, ERR_IO);
+        assert_true(fs_stat(fs_real(), path, &(struct fs_info){0}, &e)); // It is not set aside.
+        x.f.opts.fs = x.f.fs;
+        on_disk_fini(&x);
+    }
+}
+
+// Found sound when it was opened.
+TEST(cold_blocks_whose_pages_fault_while_ends_are_read_refuse_the_start)
+{
+    struct on_disk x;
+    struct error e = {0};
+    char path[600];
+    on_disk_init(&x, 999);
+    (void)snprintf(path, sizeof(path), "%s/data", x.f.db->blocks->blocks[0]->path);
+    ASSERT_OK(tsdb_cold_ends(x.f.db, SHARD_MAIN, &e), e);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_false(tsdb_cold_ends(x.f.db, SHARD_MAIN, &e));
+    assert_int_equal(e.code, ERR_IO);
+    on_disk_fini(&x);
+}
+
+// As if every cold block were: all comes back from the log.
+TEST(cold_series_survive_the_damage_of_the_list)
+{
+    for (u32 k = 0; k < 2; k++) {
+        struct two x;
+        two_times(&x, 1000 + k);
+        image_write(&x.f);
+        fixture_close(&x.f);
+        byte_turn_at(&x.f, "/data/cold", 14);
+        if (k == 1) {
+            harm_do(&x.f, x.names[0], HARM_MISSING);
+        }
+        for (u32 round = 0; round < 2; round++) {
+            fixture_open(&x.f);
+            cold_same(cold_look(&x.f), x.before);
+            cold_go(&x.f);
+            cold_same(cold_look(&x.f), x.before);
+            fixture_close(&x.f);
+        }
+        fixture_fini(&x.f);
+    }
+}
