@@ -35,11 +35,15 @@ bool query_metrics_register(struct query_metrics *m, struct tmk_registry *r, u32
                                     "Queries of the API that are being answered.", e);
     m->samples = tmk_counter_register(r, "prometheus_engine_query_samples_total",
                                       "Samples that storage gave to queries of the API.", e);
+    m->tiles_helped = tmk_counter_register(r, "tidemark_query_helped_tiles_total",
+                                           "Parts of queries of much data that were done by other "
+                                           "threads than the query's own.",
+                                           e);
     struct tmk_gauge *most =
         tmk_gauge_register(r, "prometheus_engine_queries_concurrent_max",
                            "How many queries of the API may be answered at once.", e);
     tmk_gauge_set(most, concurrent_max);
-    return m->running && m->samples && most && phases_register(m, r, e);
+    return m->running && m->samples && m->tiles_helped && most && phases_register(m, r, e);
 }
 
 void query_metrics_begin(const struct query_metrics *m)
@@ -56,6 +60,7 @@ void query_metrics_evaluated(const struct query_metrics *m, const struct promql_
                              f64 waited_s)
 {
     tmk_counter_add(m->samples, stats->samples_given);
+    tmk_counter_add(m->tiles_helped, stats->tiles_helped);
     for (size_t i = 0; i < ARRAY_LEN(slices); i++) {
         const enum promql_phase p = slices[i].phase;
         tmk_histogram_observe(m->phases[p],

@@ -1,4 +1,5 @@
-// query_metrics.h: what dashboards read of the query engine, under upstream's names.
+// query_metrics.h: what dashboards read of the query engine, under upstream's names where it has
+// one.
 //
 // One observation of each phase for an evaluation that went well; queries that waited for another's
 // answer are counted as running, and not as evaluations.
@@ -18,6 +19,7 @@ struct tmk_registry;
 struct query_metrics {
     struct tmk_gauge *running;
     struct tmk_counter *samples;
+    struct tmk_counter *tiles_helped;
     struct tmk_histogram *phases[PROMQL_PHASE_COUNT]; // NULL: upstream shows no such slice.
 };
 bool query_metrics_register(struct query_metrics *m, struct tmk_registry *r, u32 concurrent_max,

@@ -297,6 +297,33 @@ TEST(streamed_series_have_the_labels_that_are_wanted)
     pair_down(&p);
 }
 
+// What there is no place for is counted once, however often and by whomever it was told.
+TEST(annotations_that_are_omitted_are_counted_alike)
+{
+    enum { METRICS = 300, EACH = 3 };
+    struct pair p;
+    pair_up(&p, (struct promql_engine_opts){.samples_max = 0});
+    for (u32 i = 0; i < METRICS * EACH; i++) {
+        const str name = arena_printf(p.f.arena, "some%u{n=\"%u\"}", i % METRICS, i);
+        fixture_load(&p.f, arena_cstr(p.f.arena, name), STEP_MS, "1 2 3 4 5 6 7 3 9 10");
+    }
+    static const char *const texts[] = {
+        "rate({__name__=~\"some.+\"}[2m])",
+        "sum(rate({__name__=~\"some.+\"}[2m]))",
+        "sum(rate({__name__=~\"some.+\"}[2m])) + count(increase({__name__=~\"some.+\"}[1m]))",
+    };
+    for (u32 i = 0; i < ARRAY_LEN(texts); i++) {
+        const struct outcome a = ask(&p, p.alone, texts[i], (struct query_budget){.bytes = 0});
+        const struct outcome b = ask(&p, p.helped, texts[i], (struct query_budget){.bytes = 0});
+        ASSERT_OK(a.ok, a.e);
+        check_same(&a, &b);
+        assert_true(b.result.stats.helped > 0);
+        assert_int_equal(a.result.info_count, 256 + 1);
+        assert_true(str_eq_c(a.result.infos[256], "44 more info annotations omitted"));
+    }
+    pair_down(&p);
+}
+
 TEST(helped_queries_fail_alike)
 {
     struct pair p;

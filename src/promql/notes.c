@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/bits.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "model/duration.h"
@@ -15,20 +16,73 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static struct note *note_find(struct notes *ns, enum note_kind kind, str text)
+#define KIND_BIT ((u64)1)
+#define FREE_KEY ((u64)0)
+
+static u64 key_of(enum note_kind kind, str text)
+{
+    const u64 key = (hash_str(text) & ~KIND_BIT) | (kind == NOTE_INFO ? KIND_BIT : 0);
+    return key == FREE_KEY ? KIND_BIT << 1 : key;
+}
+
+static struct note *note_find(struct notes *ns, u64 key)
 {
     for (u32 i = 0; i < ns->count; i++) {
-        if (ns->items[i].kind == kind && str_eq(ns->items[i].text, text)) {
+        if (ns->items[i].key == key) {
             return &ns->items[i];
         }
     }
     return NULL;
 }
 
+// Where a key stands, or would; there is a free place.
+static u64 *other_place(const struct notes *ns, u64 key)
+{
+    u32 at = (u32)(key >> 32) & (ns->other_cap - 1);
+    while (ns->other_keys[at] != FREE_KEY && ns->other_keys[at] != key) {
+        at = (at + 1) & (ns->other_cap - 1);
+    }
+    return &ns->other_keys[at];
+}
+
+static bool others_grow(struct run *r)
+{
+    struct notes *ns = &r->notes;
+    const struct notes old = *ns;
+    if (((u64)ns->omitted[NOTE_WARNING] + ns->omitted[NOTE_INFO]) * 2 < ns->other_cap) {
+        return true;
+    }
+    const u32 cap = MAX(64U, old.other_cap * 2);
+    u64 *keys = old.other_cap < UINT32_MAX / 4 ? RUN_NEW_N(r, u64, cap) : NULL;
+    if (!keys) {
+        return run_fail(r, ERR_LIMIT, "the query has too many annotations");
+    }
+    ns->other_keys = keys;
+    ns->other_cap = cap;
+    for (u32 i = 0; i < old.other_cap; i++) {
+        if (old.other_keys[i] != FREE_KEY) {
+            *other_place(ns, old.other_keys[i]) = old.other_keys[i];
+        }
+    }
+    return true;
+}
+
+// One that there is no place for: counted the first time.
+static void other_add(struct run *r, u64 key)
+{
+    struct notes *ns = &r->notes;
+    u64 *place = others_grow(r) ? other_place(ns, key) : NULL;
+    if (place && *place == FREE_KEY) {
+        *place = key;
+        ns->omitted[key & KIND_BIT ? NOTE_INFO : NOTE_WARNING]++;
+    }
+}
+
 static struct note *note_add(struct run *r, enum note_kind kind, struct text_span at, str text)
 {
     struct notes *ns = &r->notes;
-    struct note *n = note_find(ns, kind, text);
+    const u64 key = key_of(kind, text);
+    struct note *n = note_find(ns, key);
     if (n) {
         if (r->op_order >= n->order) {
             n->span = at;
@@ -39,13 +93,19 @@ static struct note *note_add(struct run *r, enum note_kind kind, struct text_spa
     if (!ns->items) {
         ns->items = RUN_NEW_N(r, struct note, NOTES_MAX);
     }
-    if (!ns->items || ns->count == NOTES_MAX || !run_room(r, text.len)) {
-        ns->omitted[kind]++;
+    if (ns->count == NOTES_MAX) {
+        other_add(r, key);
         return NULL;
     }
+    if (!ns->items || !run_room(r, text.len)) {
+        return NULL; // The run has failed.
+    }
     n = &ns->items[ns->count++];
-    *n = (struct note){
-        .kind = kind, .text = arena_str(r->arena, text), .span = at, .order = r->op_order};
+    *n = (struct note){.kind = kind,
+                       .text = arena_str(r->arena, text),
+                       .span = at,
+                       .order = r->op_order,
+                       .key = key};
     return n;
 }
 
@@ -58,6 +118,13 @@ void notes_again(struct run *r, const struct notes *told)
         note_add(r, n->kind, n->span, n->text);
     }
     r->op_order = order;
+    // Who has others has told as many as there is place for: r has no place any more either.
+    for (u32 i = 0; i < told->other_cap && !r->failed; i++) {
+        const u64 key = told->other_keys[i];
+        if (key != FREE_KEY && !note_find(&r->notes, key)) {
+            other_add(r, key);
+        }
+    }
 }
 
 static void note_format(struct run *r, enum note_kind kind, struct text_span at, const char *format,

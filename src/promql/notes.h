@@ -2,7 +2,8 @@
 //
 // A text is kept once, wherever and however often it came up; the place that is told is that of the
 // operator which is last in upstream's order of evaluation.
-// At most NOTES_MAX different texts; more are counted.
+// At most NOTES_MAX different texts, the first ones; more are counted, each once, by their hashes.
+// Memory: of the run; 16 bytes or more of each text that is only counted.
 // Threads: owned by the run.
 #ifndef PROMQL_NOTES_H
 #define PROMQL_NOTES_H
@@ -33,6 +34,7 @@ struct note {
     str text; // Without "PromQL warning: " and without the place.
     struct text_span span;
     u32 order; // Of the operator that told it last.
+    u64 key;   // Of kind and text; never 0.
     bool has_bend;
     struct note_bend bend;
 };
@@ -50,7 +52,9 @@ struct notes {
     struct note *items;
     struct note_memo memo;
     u32 count;
-    u32 omitted[2]; // By kind.
+    u32 omitted[2];  // Texts by kind,
+    u64 *other_keys; // and their keys, each where it belongs or behind; 0: free.
+    u32 other_cap;   // A power of two.
 };
 
 void note_warning(struct run *r, struct text_span at, const char *format, ...) PRINTF_LIKE(3, 4);

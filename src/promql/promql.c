@@ -352,6 +352,7 @@ static void tell_stats(struct run *r, struct result *res, i64 begun)
     s->samples_given = r->budget.samples - (r->request->budget ? r->request->budget->samples : 0);
     s->bytes_peak = run_bytes(r);
     s->helped = r->helped;
+    s->tiles_helped = r->tiles_helped;
     tell_tally(r, res, s);
     s->seconds[PROMQL_EVAL_TOTAL] = (f64)(now_ns(r) - begun) / 1e9;
     s->seconds[PROMQL_EXEC_TOTAL] = s->seconds[PROMQL_EVAL_TOTAL];

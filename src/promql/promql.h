@@ -139,6 +139,7 @@ struct promql_stats {
     u64 samples_given; // What storage gave.
     u64 bytes_peak;
     u32 helped;        // Selectors that several threads could work on.
+    u64 tiles_helped;  // Parts of them that others than the query's own did.
     u64 samples_total; // totalQueryableSamples if asked for, else of all parts; the rest: else none
     u64 samples_read;  // samplesRead
     u32 step_count;
@@ -184,16 +185,15 @@ struct promql_plan {
     struct promql_plan *children;
     u32 child_count;
 };
-// How a query would be run, without reading anything; step_ms 0 is an instant query. Parts that
-// are equal stand below the first of their places. In a, which must allow 4 MiB.
+// How a query would be run, without reading; step_ms 0 is an instant query. Parts that are equal
+// stand below the first of their places. In a, which must allow 4 MiB.
 bool promql_explain(const struct promql_engine *g, const struct promql_request *r, struct arena *a,
                     struct promql_plan **out, struct error *e) MUST_USE;
-// Runs it, and says what each part took. The answer is made as ever.
+// Runs it, and says what each part took.
 bool promql_analyze(const struct promql_engine *g, const struct promql_request *r, struct arena *a,
                     struct promql_plan **out, struct promql_result *answer,
                     struct error *e) MUST_USE;
-// A line a node.
-void promql_plan_print(struct buf *out, const struct promql_plan *p, bool with_cost);
+void promql_plan_print(struct buf *out, const struct promql_plan *p, bool with_cost); // By line.
 // errorType of a failed evaluation: "timeout", "canceled", "execution", "internal".
 const char *promql_error_type(enum err code);
 

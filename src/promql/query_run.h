@@ -56,7 +56,8 @@ struct run {
     u64 passing_bytes;                        // Histograms of the series that feeds stand on.
     bool alone;                               // Nobody helps.
     bool asks_help;                           // Somebody was to: that takes memory, too.
-    u32 helped;                               // Selectors read with help.
+    u32 helped;                               // Selectors read with help,
+    u64 tiles_helped;                         // and how many of their tiles others did.
     struct error *error;
     bool failed;
     u64 work; // Since the last look at clock and cancel; see run_work.

@@ -124,9 +124,10 @@ static void tile_do(void *arg, u32 helper, u32 at)
     if (h->run.arena) {
         tell_progress(t, at, arena_bytes(h->run.arena) - held, helper == 0);
     }
-    if (!ok || x->notes.omitted[NOTE_WARNING] > 0 || x->notes.omitted[NOTE_INFO] > 0) {
+    if (!ok) {
         tiles_fail(t);
     }
+    atomic_fetch_add(&t->helped, helper > 0);
     if (t->turn.taker) {
         turn_take(t, h, at);
     }
@@ -181,6 +182,7 @@ static void take_hands(struct tiles *t)
     take_hand(t, &t->turn.hand);
     t->run->helper_bytes += t->turn.hand.run.helper_bytes; // What made_drop kept.
     t->run->helped++;
+    t->run->tiles_helped += atomic_load(&t->helped);
 }
 
 static void drop_hands(struct tiles *t)
@@ -319,9 +321,7 @@ static void tiles_run(struct tiles *t, struct series_cursor *c, bool *done)
              &(struct crew_work){
                  .tiles = t->count, .helpers = t->hand_count - 1, .fn = tile_do, .arg = t});
     turn_fini(t);
-    const struct notes *told = &t->turn.hand.run.notes;
-    *done = c->ops->close(c, &w, NULL) && !atomic_load(&t->failed) &&
-            told->omitted[NOTE_WARNING] == 0 && told->omitted[NOTE_INFO] == 0 && add_counts(t);
+    *done = c->ops->close(c, &w, NULL) && !atomic_load(&t->failed) && add_counts(t);
     if (*done) {
         take_hands(t);
         feed_warnings(t->run, &w);

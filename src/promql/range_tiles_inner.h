@@ -71,6 +71,7 @@ struct tiles {
     u64 hand_bytes; // What each hand may hold,
     u64 turn_bytes; // and that of the turn.
     _Atomic bool failed;
+    _Atomic u32 helped;      // Tiles that others than the run's thread did.
     _Atomic u64 series_read; // By tiles that are done.
     _Atomic u64 samples_read;
     _Atomic u64 bytes_held;

@@ -28,6 +28,12 @@ def helpers(server):
     return woken
 
 
+def helped_tiles(server):
+    """How many parts of queries helpers have done."""
+    lines = server.get("/metrics").body.decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("tidemark_query_helped_tiles_total "))
+
+
 def fill(server):
     rnd = random.Random(7)
     for first in range(0, SERIES, 50):
@@ -68,6 +74,10 @@ def test_answers_do_not_depend_on_the_number_of_workers():
                 want = want or got
                 assert got[0::2] == got[1::2], "the same query twice"
                 assert got == want, f"{workers} workers"
+                if workers > 1:
+                    wait_for("a helper to take a part", lambda: answers(server) == want and helped_tiles(server) > 0)
+                else:
+                    assert helped_tiles(server) == 0
                 wait_for("every helper to be woken", lambda: all(now > was for now, was in zip(helpers(server), idle)))
                 assert len(helpers(server)) == workers - 1
 
