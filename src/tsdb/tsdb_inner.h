@@ -133,15 +133,15 @@ struct tsdb {
     bool ballast_held;
     bool spill_waits; // Memory of what was moved to files is to be freed.
     bool spill_failing;
-    bool cold_failing; // The file of cold_known cannot be written.
-    bool cold_lost;    // Of open: what cold blocks say of the log is not believed.
-    i64 settle_at;     // When series were last looked at for silence.
-    i64 cold_at;       // And for whether enough are idle (tsdb_cold.h).
+    i64 settle_at; // When series were last looked at for silence.
+    i64 cold_at;   // And for whether enough are idle (tsdb_cold.h).
     struct cold_leaving cold[SHARDS];
     struct cold_known cold_known;
     i64 image_at;            // When images were last written, or tried, or the store was opened.
     u64 image_first[SHARDS]; // The segment from which on the newest does not hold the log.
     bool image_failing;
+    bool cold_failing; // The file of cold_known cannot be written.
+    bool cold_lost;    // Of open: what cold blocks say of the log is not believed.
     // Of open, the step and close.
     bool starts_open;
     u32 start_count;
