@@ -103,6 +103,9 @@ static const char *work_of(const char *path, const char *call)
     if (has(name, ".gone")) {
         return strcmp(work, "retention") == 0 ? work : "compaction";
     }
+    if (strcmp(name, "cold") == 0 || strcmp(name, "cold.tmp") == 0) { // The list of them.
+        return "cold";
+    }
     if (strncmp(name, "deleted", 7) == 0 || (has(name, "/tombstones") && !has(name, ".tmp/"))) {
         return "delete";
     }
