@@ -132,6 +132,23 @@ TEST(client_histogram_buckets_are_closed_above)
     tmk_registry_free(r);
 }
 
+TEST(client_histogram_takes_what_was_counted_elsewhere)
+{
+    static const double bounds[] = {1, 2};
+    static const uint64_t counts[] = {2, 0, 3};
+    struct tmk_registry *r = tmk_registry_new(NULL);
+    struct tmk_histogram *h = tmk_histogram_register(r, "h_seconds", "H.", bounds, 2, NULL);
+    tmk_histogram_observe(h, 1.5);
+    tmk_histogram_add(h, counts, 3, 20.5);
+    tmk_histogram_add(h, counts, 2, 1);   // Not its buckets.
+    tmk_histogram_add(h, counts, 3, NAN); // No sum.
+    tmk_histogram_add(NULL, counts, 3, 1);
+    assert_page_has(r, TMK_TEXT,
+                    "h_seconds_bucket{le=\"1\"} 2\nh_seconds_bucket{le=\"2\"} 3\n"
+                    "h_seconds_bucket{le=\"+Inf\"} 6\nh_seconds_sum 22\nh_seconds_count 6\n");
+    tmk_registry_free(r);
+}
+
 TEST(client_text_page_is_exact)
 {
     struct tmk_registry *r = tmk_registry_new(NULL);

@@ -129,6 +129,9 @@ void tmk_gauge_add(struct tmk_gauge *g, double v);
 double tmk_gauge_get(const struct tmk_gauge *g);
 
 void tmk_histogram_observe(struct tmk_histogram *h, double v); // NaN: refused, counted.
+// What the caller has counted itself: a number per bucket (n is bounds + 1; the last one is +Inf's)
+// and the sum of the values. Another n, or a sum that is NaN: refused, counted.
+void tmk_histogram_add(struct tmk_histogram *h, const uint64_t *counts, size_t n, double sum);
 uint64_t tmk_histogram_count(const struct tmk_histogram *h);
 double tmk_histogram_sum(const struct tmk_histogram *h);
 

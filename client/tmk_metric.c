@@ -189,6 +189,21 @@ void tmk_histogram_observe(struct tmk_histogram *h, double v)
     tmk_cell_add(&h->child, v);
 }
 
+void tmk_histogram_add(struct tmk_histogram *h, const uint64_t *counts, size_t n, double sum)
+{
+    if (!h) {
+        return;
+    }
+    if (n != h->child.family->bound_count + 1 || isnan(sum)) {
+        value_refuse(&h->child);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        __atomic_fetch_add(&h->child.cells[i], counts[i], __ATOMIC_RELAXED);
+    }
+    tmk_cell_add(&h->child, sum);
+}
+
 uint64_t tmk_histogram_count(const struct tmk_histogram *h)
 {
     uint64_t count = 0;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "tsdb/block_page.h"
 #include "tsdb/head_window.h"
+#include "tsdb/metric_tally.h"
 
 #include <stdlib.h>
 
@@ -11,9 +12,10 @@
 // A chunk has BOX_WEIGHT_MAX of boxes, or one that is larger; the next one is opened beside it.
 #define OPENED_MAX ((size_t)8 << 20)
 
-void column_writer_init(struct column_writer *w, struct data_writer *data, struct arena *a)
+void column_writer_init(struct column_writer *w, struct data_writer *data,
+                        struct chunk_tally *tally, struct arena *a)
 {
-    *w = (struct column_writer){.data = data, .arena = a};
+    *w = (struct column_writer){.data = data, .tally = tally, .arena = a};
     w->scratch = arena_new(SCRATCH_MAX);
     w->opened = arena_new(OPENED_MAX);
 }
@@ -136,8 +138,8 @@ struct collected {
     u32 ordinal;
     u32 place; // Index + 1 of the column they share, 0 = private.
     u32 n;
-    u64 weight;                // Of its boxes.
-    i64 t[COLUMN_ROWS_MAX];    // Private only.
+    u64 weight; // Of its boxes.
+    i64 t[COLUMN_ROWS_MAX];
     u32 rows[COLUMN_ROWS_MAX]; // Shared only: of the column.
     f64 values[COLUMN_ROWS_MAX];
 };
@@ -146,6 +148,15 @@ static void boxes_forget(struct column_writer *w)
 {
     arena_reset(w->opened);
     w->boxes = (struct box_list){.arena = w->opened};
+}
+
+// Of the chunk just written.
+static void collected_tell(const struct collected *c)
+{
+    struct chunk_tally *tally = c->w->tally;
+    metric_tally_add(&tally->bytes, &metric_tally_chunk_bytes, (f64)c->w->data->packed.len);
+    metric_tally_add(&tally->samples, &metric_tally_chunk_samples, c->n);
+    metric_tally_add(&tally->ms, &metric_tally_chunk_ms, (f64)(c->t[c->n - 1] - c->t[0]));
 }
 
 static void collected_flush(struct collected *c)
@@ -174,6 +185,7 @@ static void collected_flush(struct collected *c)
                                   .whole = c->n == p->rows};
         data_writer_chunk(w->data, c->ordinal, &rows, c->values, &w->boxes);
     }
+    collected_tell(c);
     c->n = 0;
     c->weight = 0;
     if (w->boxes.n > 0) {
@@ -231,6 +243,7 @@ static bool collected_shared(struct collected *c, const struct segment *s, u32 r
     if (!collected_add(c, v, e)) {
         return false;
     }
+    c->t[c->n - 1] = s->t[row];
     c->rows[c->n - 1] = p->row + row;
     return true;
 }

@@ -8,6 +8,7 @@
 #include "tsdb/box.h"
 
 struct arena;
+struct chunk_tally;
 struct data_writer;
 struct error;
 struct head_window;
@@ -31,6 +32,7 @@ struct column_place {
 // Threads: owned.
 struct column_writer {
     struct data_writer *data;
+    struct chunk_tally *tally;
     struct arena *arena;   // Of the whole cut.
     struct arena *scratch; // Of one series.
     struct arena *opened;  // Of one chunk.
@@ -39,7 +41,9 @@ struct column_writer {
     u32 place_count;
     u32 place_cap;
 };
-void column_writer_init(struct column_writer *w, struct data_writer *data, struct arena *a);
+// The tally hears of each chunk.
+void column_writer_init(struct column_writer *w, struct data_writer *data,
+                        struct chunk_tally *tally, struct arena *a);
 void column_writer_fini(struct column_writer *w);
 // What of a window's segments is to be written: all rows of all, or none until some are wanted.
 // newest: where the window's list began when the cut did; NULL = there is no window.

@@ -10,6 +10,7 @@
 #include "tsdb/block_dir.h"
 #include "tsdb/head.h"
 #include "tsdb/head_cold.h"
+#include "tsdb/metric_tally.h"
 #include "tsdb/tombstone.h"
 
 #include <stdlib.h>
@@ -271,7 +272,7 @@ static bool files_write(struct cut *c, const struct block_dir *d, struct block_m
     if (!data_writer_open(&c->data, c->opts->fs, path, 0, e)) {
         return false;
     }
-    column_writer_init(&c->columns, &c->data, c->arena);
+    column_writer_init(&c->columns, &c->data, c->opts->tally, c->arena);
     for (u32 s = 0; s < c->opts->head_count; s++) {
         column_writer_groups(&c->columns, c->segments[s]);
     }
@@ -349,6 +350,7 @@ static void windows_find(struct cut *c)
 bool block_cut_run(const struct block_cut *o, struct block_meta *meta, bool *made, struct error *e)
 {
     CHECK(o->head_count <= (o->cold ? 1U : HEADS_MAX));
+    *o->tally = (struct chunk_tally){0};
     struct cut c = {.opts = o, .arena = arena_new(CUT_BYTES_MAX)};
     windows_find(&c);
     bool ok = o->cold ? cold_take(&c, e) : windows_take(&c, e);

@@ -19,6 +19,7 @@
 #include "base/base.h"
 
 struct block_meta;
+struct chunk_tally;
 struct clk;
 struct cold_list;
 struct error;
@@ -41,7 +42,8 @@ struct block_cut {
     u32 exemplar_count;
     i64 min_ms; // The window.
     i64 max_ms;
-    struct cold_list *cold; // Of the one shard; marks who woke. NULL: all of the window.
+    struct chunk_tally *tally; // Emptied; then of the chunks written.
+    struct cold_list *cold;    // Of the one shard; marks who woke. NULL: all of the window.
 };
 // *made tells whether there was anything to write. On failure nothing is listed.
 bool block_cut_run(const struct block_cut *c, struct block_meta *meta, bool *made,

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "tsdb/box.h"
+#include "tsdb/metric_tally.h"
 
 // A sample that was found good. Threads: owned by the turn.
 struct head_write {
@@ -38,6 +39,8 @@ struct head_plan {
     struct head_box *boxes;
     u32 box_count;
     u32 box_cap;
+    struct metric_tally
+        late; // How many seconds samples came behind the newest of all, kept or not.
 };
 void head_plan_init(struct head_plan *p, size_t box_bytes_max);
 void head_plan_fini(struct head_plan *p);

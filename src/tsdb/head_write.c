@@ -264,6 +264,16 @@ static enum append_outcome late_check(const struct head *h, const struct head_pl
     return head_end_covers(h, at, t) ? APPEND_TOO_OLD : APPEND_STORED_OOO;
 }
 
+// Counted whether it is kept or not, but not what is too old where nothing late is kept anyway.
+static void late_tell(const struct head *h, struct head_plan *plan, const struct head_rules *rules,
+                      i64 t)
+{
+    if (t < h->t_max && (rules->ooo_window_ms > 0 || t >= h->t_floor)) {
+        metric_tally_add(&plan->late, &metric_tally_late_seconds,
+                         (f64)sat_sub_i64(h->t_max, t) / 1000);
+    }
+}
+
 // Whether its newest sample is one of a cold block, of which only the time is known.
 static bool is_ended(const struct head_row *r)
 {
@@ -286,6 +296,9 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     if (last != T_NEVER && t == last && !is_ended(&h->rows[at])) {
         struct value_at place = {h, plan, t};
         return value_same(&place, h->rows[at].v_last, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
+    }
+    if (t < last || t < h->t_floor) { // T_NEVER is below every time.
+        late_tell(h, plan, rules, t);
     }
     if (last != T_NEVER && t <= last) {
         outcome = late_check(h, plan, rules->ooo_window_ms, at, t, value);

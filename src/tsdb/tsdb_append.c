@@ -60,6 +60,7 @@ static struct tsdb_appender *appender_of(struct storage_appender *a)
 static void forget_staged(struct tsdb_appender *a)
 {
     arena_reset(a->arena);
+    a->plan.late = (struct metric_tally){0};
     a->batch_count = 0;
     a->metadata = NULL;
     a->meta_count = 0;
@@ -284,6 +285,7 @@ static void outcomes_count(struct tsdb_appender *a)
     for (u32 k = 0; k < a->batch_count && append_limited_count(seen, &most) > 0; k++) {
         tsdb_refused_batch(a->db, a->head, a->tenant, &a->batches[k]);
     }
+    metric_tally_tell(&a->plan.late, &metric_tally_late_seconds, a->db->late_seconds);
     tsdb_count(a->db, COUNT_HIST_APPENDED, hists);
     tsdb_count(a->db, COUNT_APPENDED, seen[APPEND_STORED] + seen[APPEND_STORED_OOO]);
     tsdb_count(a->db, COUNT_OUT_OF_ORDER, seen[APPEND_OUT_OF_ORDER]);

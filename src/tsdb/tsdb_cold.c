@@ -62,6 +62,7 @@ static struct block *cold_write(struct tsdb *db, u32 shard, struct cold_list *l,
     char name[BLOCK_NAME];
     char path[512];
     struct block_meta m;
+    struct chunk_tally tally;
     bool made = false;
     tsdb_path(db, "blocks", dir);
     const struct block_cut cut = {.fs = db->opts.fs,
@@ -73,6 +74,7 @@ static struct block *cold_write(struct tsdb *db, u32 shard, struct cold_list *l,
                                   .dead = &db->blocks->heads[shard],
                                   .min_ms = start,
                                   .max_ms = start + db->opts.block_range_ms,
+                                  .tally = &tally,
                                   .cold = l};
     if (!block_cut_run(&cut, &m, &made, e) || !made) {
         return NULL;
@@ -88,6 +90,7 @@ static struct block *cold_write(struct tsdb *db, u32 shard, struct cold_list *l,
     LOGF(db->opts.log, LOG_INFO, "cold block %s: %llu idle series, %llu samples, %llu bytes", name,
          (unsigned long long)m.series, (unsigned long long)m.samples,
          (unsigned long long)block_bytes(b));
+    tsdb_chunks_tell(db, &tally);
     return b;
 }
 

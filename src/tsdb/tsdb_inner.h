@@ -23,6 +23,7 @@
 
 struct block;
 struct buf;
+struct chunk_tally;
 struct file;
 struct head;
 struct wal;
@@ -99,6 +100,10 @@ struct tsdb {
     struct tmk_histogram *collect_seconds;
     struct tmk_histogram *truncate_seconds;
     struct tmk_histogram *clean_seconds;
+    struct tmk_histogram *chunk_bytes;
+    struct tmk_histogram *chunk_samples;
+    struct tmk_histogram *chunk_ms;
+    struct tmk_histogram *late_seconds;
     f64 replay_seconds;     // Frozen once the store is open.
     _Atomic u32 interrupts; // While it is not 0, what is long in a step gives up.
     _Atomic bool writes_failing;
@@ -165,6 +170,7 @@ static inline void tsdb_count(struct tsdb *db, enum tsdb_counter c, u64 n)
 }
 // Observes the time since then; NULL = nobody measures.
 void tsdb_took(const struct tsdb *db, struct tmk_histogram *seconds, i64 began_mono_ns);
+void tsdb_chunks_tell(const struct tsdb *db, struct chunk_tally *t); // Of a block that is kept.
 void tsdb_path(const struct tsdb *db, const char *name, char out[512]);
 // Makes everything written by a shard durable, moving to a new segment if a sync fails.
 bool tsdb_log_sync(struct tsdb *db, u32 shard, struct error *e);

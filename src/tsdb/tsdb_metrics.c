@@ -3,6 +3,7 @@
 #include "os/clk.h"
 #include "tsdb/block.h"
 #include "tsdb/head.h"
+#include "tsdb/metric_tally.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/tsdb_refused.h"
 #include "tsdb/wal.h"
@@ -404,6 +405,35 @@ static void durations_register(struct tsdb *db)
                                bounds, ARRAY_LEN(bounds), NULL);
 }
 
+void tsdb_chunks_tell(const struct tsdb *db, struct chunk_tally *t)
+{
+    metric_tally_tell(&t->bytes, &metric_tally_chunk_bytes, db->chunk_bytes);
+    metric_tally_tell(&t->samples, &metric_tally_chunk_samples, db->chunk_samples);
+    metric_tally_tell(&t->ms, &metric_tally_chunk_ms, db->chunk_ms);
+}
+
+static void tallies_register(struct tsdb *db)
+{
+    struct tmk_registry *r = db->opts.registry;
+    db->chunk_bytes = metric_tally_register(
+        r, "prometheus_tsdb_compaction_chunk_size_bytes",
+        "Size of the chunks of blocks cut from the head: their values; times are shared.",
+        &metric_tally_chunk_bytes);
+    db->chunk_samples = metric_tally_register(r, "prometheus_tsdb_compaction_chunk_samples",
+                                              "Samples in the chunks of blocks cut from the head.",
+                                              &metric_tally_chunk_samples);
+    db->chunk_ms = metric_tally_register(
+        r, "prometheus_tsdb_compaction_chunk_range_seconds",
+        "Time from first to last sample of the chunks of blocks cut from the head, in milliseconds "
+        "in spite of the name, as Prometheus tells it.",
+        &metric_tally_chunk_ms);
+    db->late_seconds = metric_tally_register(
+        r, "prometheus_tsdb_sample_ooo_delta",
+        "How many seconds samples that came out of order were behind the newest of the head, "
+        "whether they were kept or not.",
+        &metric_tally_late_seconds);
+}
+
 void tsdb_metrics_register(struct tsdb *db)
 {
     static const f64 bounds[] = {0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3};
@@ -419,6 +449,7 @@ void tsdb_metrics_register(struct tsdb *db)
                                                  "How long cuts and compactions took.", long_bounds,
                                                  ARRAY_LEN(long_bounds), NULL);
     durations_register(db);
+    tallies_register(db);
     for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
         const struct metric *m = &metrics[i];
         slots[i] = (struct metric_slot){.db = db, .metric = m};

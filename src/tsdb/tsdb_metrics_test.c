@@ -95,6 +95,69 @@ TEST(metrics_tell_of_cuts_truncations_and_cleans)
     measured_fini(&f);
 }
 
+TEST(metrics_tell_of_the_chunks_that_left_the_head)
+{
+    struct fixture f;
+    struct error e = {0};
+    u32 blocks;
+    const i64 start = window_start(6);
+    measured_init(&f, 406);
+    feed(&f, start, 200); // Two windows that can be cut, and more.
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_compaction_chunk_samples_count"), 0);
+    fixture_steps(&f);
+    const u64 n = fixture_metric(&f, "prometheus_tsdb_compaction_chunk_samples_count");
+    assert_true(n > 0);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_compaction_chunk_samples_sum"), 120);
+    assert_int_equal(
+        fixture_metric(&f, "prometheus_tsdb_compaction_chunk_samples_bucket{le=\"+Inf\"}"), n);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_compaction_chunk_range_seconds_count"), n);
+    // All the time but that between one chunk and the next.
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_compaction_chunk_range_seconds_sum"),
+                     (120 - n) * 1000);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_compaction_chunk_size_bytes_count"), n);
+    assert_true(fixture_metric(&f, "prometheus_tsdb_compaction_chunk_size_bytes_sum") >= n);
+    assert_int_equal(
+        fixture_metric(&f, "prometheus_tsdb_compaction_chunk_size_bytes_bucket{le=\"32\"}"), n);
+    deletion(&f, start, start + 30000);
+    clk_manual_advance(f.clk, (i64)25 * 3600 * 1000); // It cannot be undone any more.
+    ASSERT_OK(tsdb_clean(f.db, &blocks, &e), e);
+    assert_true(blocks > 0); // What was cut before is written again: that counts no more.
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_compaction_chunk_samples_count"), n);
+    measured_fini(&f);
+}
+
+TEST(metrics_tell_how_late_samples_came)
+{
+    struct fixture f;
+    fixture_init(&f, 407);
+    f.opts.registry = tmk_registry_new(NULL);
+    f.opts.ooo_window_ms = 0;
+    fixture_open(&f);
+    const i64 t = FIXTURE_NOW;
+    feed(&f, t - 3000, 4);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_sample_ooo_delta_count"), 0);
+    // Equal to the newest: not late. Behind it: late and refused.
+    (void)fixture_put(&f, STREAM_SCRAPE, "up,instance=a,job=x", t, 1);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_sample_ooo_delta_count"), 0);
+    assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "up,instance=a,job=x", t - 7000, 1),
+                     APPEND_OUT_OF_ORDER);
+    // A series of its own may begin behind the others.
+    assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "up,instance=b,job=x", t - 7000, 1),
+                     APPEND_STORED);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_sample_ooo_delta_count"), 1);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_sample_ooo_delta_sum"), 7);
+    tsdb_set_ooo_window(f.db, 3600000);
+    assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "up,instance=a,job=x", t - 700000, 1),
+                     APPEND_STORED_OOO);
+    assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "up,instance=a,job=x", t - 3700000, 1),
+                     APPEND_TOO_OLD);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_sample_ooo_delta_bucket{le=\"600\"}"), 1);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_sample_ooo_delta_bucket{le=\"1800\"}"), 2);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_sample_ooo_delta_count"), 3);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_sample_ooo_delta_sum"), 4407);
+    measured_fini(&f);
+}
+
 TEST(metrics_tell_of_a_log_that_was_truncated)
 {
     struct fixture f;

@@ -18,6 +18,7 @@
 #include "tsdb/head.h"
 #include "tsdb/head_settle.h"
 #include "tsdb/head_spill.h"
+#include "tsdb/metric_tally.h"
 #include "tsdb/tsdb_cold.h"
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_exemplars.h"
@@ -97,7 +98,8 @@ static void ballast_hold(struct tsdb *db)
     }
 }
 
-static bool cut_write(struct tsdb *db, i64 start, struct block_meta *m, bool *made, struct error *e)
+static bool cut_write(struct tsdb *db, i64 start, struct block_meta *m, struct chunk_tally *tally,
+                      bool *made, struct error *e)
 {
     char dir[512];
     struct error why = {0};
@@ -119,7 +121,8 @@ static bool cut_write(struct tsdb *db, i64 start, struct block_meta *m, bool *ma
                             .exemplars = exemplars.items,
                             .exemplar_count = exemplars.n,
                             .min_ms = start,
-                            .max_ms = start + db->opts.block_range_ms};
+                            .max_ms = start + db->opts.block_range_ms,
+                            .tally = tally};
     bool ok = block_cut_run(&cut, m, made, &why);
     if (!ok && why.code == ERR_NO_SPACE && db->ballast_held) {
         ballast_drop(db);
@@ -132,12 +135,13 @@ static bool cut_write(struct tsdb *db, i64 start, struct block_meta *m, bool *ma
 static bool cut_window(struct tsdb *db, i64 start, struct error *e)
 {
     struct block_meta m;
+    struct chunk_tally tally;
     bool made = false;
     i64 end = start + db->opts.block_range_ms;
     for (u32 i = 0; i < SHARDS; i++) {
         head_freeze(db->heads[i], end);
     }
-    if (!cut_write(db, start, &m, &made, e)) {
+    if (!cut_write(db, start, &m, &tally, &made, e)) {
         return false;
     }
     struct block *b = NULL;
@@ -157,6 +161,7 @@ static bool cut_window(struct tsdb *db, i64 start, struct error *e)
         LOGF(db->opts.log, LOG_INFO, "block %s: %llu series, %llu samples, %llu bytes", name,
              (unsigned long long)m.series, (unsigned long long)m.samples,
              (unsigned long long)block_bytes(b));
+        tsdb_chunks_tell(db, &tally);
     }
     block_set_publish(db, block_set_with(db->blocks, b, NULL, 0), end);
     head_deleted_prune(db);
