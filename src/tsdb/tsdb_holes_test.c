@@ -174,3 +174,89 @@ TEST(tsdb_answers_in_part_when_a_blocks_index_is_cut_short)
     arena_free(a);
     holes_fini(&h);
 }
+
+// Threads: of the test.
+static struct {
+    const char *dir; // For a copy of the file whose pages go; the file itself keeps them.
+    off_t kept;      // So many bytes of it stay.
+    u32 after;       // Maps of the log until then.
+    u32 maps;
+} losing;
+
+static void file_copy(const char *from, const char *to)
+{
+    struct error e = {0};
+    struct arena *a = arena_new((size_t)1 << 26);
+    str bytes;
+    ASSERT_OK(fs_read_file(fs_real(), from, (size_t)1 << 25, a, &bytes, &e), e);
+    ASSERT_OK(fs_replace_file(fs_real(), to, bytes, &e), e);
+    arena_free(a);
+}
+
+static bool losing_map(struct fs *fs, const char *path, struct fs_map *map, struct error *e)
+{
+    char copy[100];
+    if (!strstr(path, "/wal/") || strstr(path, "/image") || losing.maps++ != losing.after) {
+        return fs_real()->ops->map(fs, path, map, e);
+    }
+    (void)snprintf(copy, sizeof(copy), "%s/copy", losing.dir);
+    file_copy(path, copy);
+    const bool ok = fs_real()->ops->map(fs, copy, map, e);
+    struct fs_info info;
+    ASSERT_OK(fs_stat(fs_real(), copy, &info, e), *e);
+    assert_int_equal(truncate(copy, MIN(losing.kept, (off_t)info.bytes)), 0);
+    return ok;
+}
+
+// Opens and closes the store, with pages of a file of the log gone while it is read. Returns false
+// once no file was left to lose pages of. *refused: the start was.
+static bool start_losing(struct holes *h, u32 after, off_t kept, bool *refused)
+{
+    struct error e = {0};
+    struct fs_ops ops = *fs_real()->ops;
+    struct fs fs = {&ops};
+    ops.map = losing_map;
+    losing.after = after;
+    losing.kept = kept;
+    losing.maps = 0;
+    h->f.opts.fs = &fs;
+    h->f.db = tsdb_open(&h->f.opts, &e);
+    *refused = !h->f.db;
+    if (*refused) {
+        assert_int_equal(e.code, ERR_IO);
+        assert_non_null(strstr(e.text, "/wal/"));
+    } else {
+        fixture_close(&h->f);
+    }
+    h->f.opts.fs = h->f.fs;
+    return losing.maps > after;
+}
+
+// What the disk does not give is neither a torn tail nor damage: the start is refused, and
+// everything is there once it gives it.
+TEST(tsdb_refuses_a_start_when_pages_of_its_log_cannot_be_read)
+{
+    const off_t kept[] = {0, 4096};
+    for (u32 k = 0; k < ARRAY_LEN(kept); k++) {
+        struct holes h;
+        u32 refusals = 0;
+        bool refused;
+        holes_init(&h, 184 + k);
+        for (i64 i = 0; i < STEPS * 20; i++) { // What only the log has.
+            assert_true(append_is_stored(fixture_put(&h.f, STREAM_SCRAPE, "fresh,i=1",
+                                                     FIXTURE_NOW + i * 100, rng_unit(&h.f.rng))));
+        }
+        fixture_close(&h.f);
+        losing.dir = h.dir;
+        for (u32 after = 0; start_losing(&h, after, kept[k], &refused); after++) {
+            refusals += refused;
+        }
+        assert_true(refusals >= 3);
+        fixture_open(&h.f);
+        for (i64 i = 0; i < STEPS * 20; i++) {
+            f64 v;
+            assert_true(fixture_get(&h.f, "fresh,i=1", FIXTURE_NOW + i * 100, &v, NULL));
+        }
+        holes_fini(&h);
+    }
+}

@@ -55,6 +55,19 @@ static bool map_segment(struct replay *r, const char *kind, u64 number, struct f
     return !r->failed;
 }
 
+// false: pages of it were not shown, so that what was read is not what stands there.
+static bool unmap_segment(struct replay *r, const char *kind, u64 number, struct fs_map *map)
+{
+    const u32 holes = fs_map_holes(map);
+    fs_map_close(r->fs, map);
+    if (holes > 0 && !r->failed) {
+        r->failed = !err_set(&r->error, ERR_IO,
+                             "%s/%s-%08llu: %u of its pages cannot be read; see the system's log",
+                             r->dir, kind, (unsigned long long)number, holes);
+    }
+    return holes == 0;
+}
+
 static str map_str(const struct fs_map *map)
 {
     return (str){(const char *)map->bytes, map->len};
@@ -101,7 +114,9 @@ static bool checkpoint_pick(struct replay *r, const struct fs_info *infos, size_
             return false;
         }
         bool good = header_decode(r, &map, number, &header, &why) && header.checkpoint;
-        fs_map_close(r->fs, &map);
+        if (!unmap_segment(r, "ckpt", number, &map)) {
+            return false;
+        }
         if (good) {
             r->checkpoint = number;
         } else if (why.code == ERR_UNSUPPORTED) {
@@ -161,7 +176,9 @@ static bool headers_read(struct replay *r, struct error *e)
         }
         s->bytes = map.len;
         s->bad_header = !header_decode(r, &map, s->number, &s->header, &why);
-        fs_map_close(r->fs, &map);
+        if (!unmap_segment(r, "seg", s->number, &map)) {
+            return false;
+        }
         if (why.code == ERR_UNSUPPORTED) {
             return err_set(e, why.code, "%s/seg-%08llu: %s", r->dir, (unsigned long long)s->number,
                            why.text);
@@ -197,7 +214,7 @@ static void marks_read(struct replay *r, const struct found *s)
             r->mark_offset = offset;
         }
     }
-    fs_map_close(r->fs, &map);
+    (void)unmap_segment(r, "seg", s->number, &map); // The run has failed then.
 }
 
 // Whether a bad place was once whole on disk.
@@ -289,6 +306,9 @@ static bool segment_judge(struct replay *r, u32 index)
     bool whole = true;
     while (more && whole) {
         more = wal_reader_next(&reader);
+        if (fs_map_holes(&map) > 0) {
+            break;
+        }
         if (reader.bad_bytes == 0) {
             continue;
         }
@@ -299,8 +319,7 @@ static bool segment_judge(struct replay *r, u32 index)
             cut_from(r, index, reader.bad_at);
         }
     }
-    fs_map_close(r->fs, &map);
-    return whole;
+    return unmap_segment(r, "seg", s->number, &map) && whole;
 }
 
 static void record_apply(struct replay *r, const char *name, u8 kind, str payload, u64 at)
@@ -363,8 +382,8 @@ static void checkpoint_apply(struct replay *r)
         wal_reader_init(&reader, map_str(&map), LIMIT_NONE, header.salt);
         bool more = true;
         while (more) {
-            more = wal_reader_next(&reader);
-            if (reader.bad_bytes > 0) {
+            more = wal_reader_next(&reader) && fs_map_holes(&map) == 0;
+            if (reader.bad_bytes > 0 && fs_map_holes(&map) == 0) {
                 r->out->corruptions++;
                 LOGF(r->log, LOG_WARN, "wal: %s/ckpt-%08llu is damaged at offset %llu", r->dir,
                      (unsigned long long)r->checkpoint, (unsigned long long)reader.bad_at);
@@ -372,7 +391,7 @@ static void checkpoint_apply(struct replay *r)
         }
         records_apply(r, &map, LIMIT_NONE, header.salt, "checkpoint");
     }
-    fs_map_close(r->fs, &map);
+    (void)unmap_segment(r, "ckpt", r->checkpoint, &map);
 }
 
 static void segment_apply(struct replay *r, const struct found *s)
@@ -386,7 +405,7 @@ static void segment_apply(struct replay *r, const struct found *s)
     }
     if (s->limit != 0 && map_segment(r, "seg", s->number, &map)) {
         records_apply(r, &map, s->limit, s->header.salt, name);
-        fs_map_close(r->fs, &map);
+        (void)unmap_segment(r, "seg", s->number, &map);
     }
     r->out->kept[r->out->kept_count++] =
         (struct wal_kept){.number = s->number,
