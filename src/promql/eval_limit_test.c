@@ -8,6 +8,7 @@
 #include "os/clk.h"
 #include "os/thr.h"
 #include "promql/eval_fixture.h"
+#include "storage/memstore.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,37 @@ TEST(deadlines_are_looked_at_within_a_series)
     u32 of_long = watched.looks;
     ASSERT_OK(fixture_range(&f, "quantile_over_time(0.9, x[1s])", 0, 1999000, 1000), f.error);
     assert_true(of_long > watched.looks - of_long + 4);
+    fixture_down(&f);
+}
+
+static i64 rising_mono_ns(struct clk *c)
+{
+    return ++((struct watched_clk *)c)->looks;
+}
+
+// Storage looks at the deadline too, and has words of its own.
+TEST(deadlines_are_told_alike_wherever_they_are_met)
+{
+    static const struct clk_ops ops = {.wall_ms = watched_wall_ms, .mono_ns = rising_mono_ns};
+    struct watched_clk rising = {.clk = {.ops = &ops}};
+    struct fixture f;
+    u32 looks = 0;
+    bool ended = false;
+    fixture_up(&f, (struct promql_engine_opts){.lookback_ms = 0});
+    memstore_free(f.store);
+    f.store = memstore_new((struct memstore_opts){.clk = &rising.clk, .ooo_window_ms = INT64_MAX});
+    promql_engine_free(f.engine);
+    f.engine = promql_engine_new((struct promql_engine_opts){.clk = &rising.clk});
+    load_many(&f, 10);
+    while (!ended) {
+        rising.looks = 0;
+        struct query_budget b = {.deadline_mono_ns = ++looks};
+        ended = fixture_budgeted(&f, "sum(rate(x[1m]))", &b) == ERR_NONE;
+        if (!ended) {
+            assert_string_equal(f.error.text, "query timed out in expression evaluation");
+        }
+    }
+    assert_true(looks > 10);
     fixture_down(&f);
 }
 

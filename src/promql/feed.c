@@ -57,8 +57,11 @@ bool feed_finish(struct run *r, struct series_cursor *c)
     struct error e = {.code = ERR_NONE};
     bool ok = c->ops->close(c, &w, &e);
     feed_warnings(r, &w);
-    if (!ok) {
-        run_fail(r, e.code == ERR_NONE ? ERR_INTERNAL : e.code, "expanding series: %s", e.text);
+    if (!ok && (e.code == ERR_CANCELLED || e.code == ERR_TIMEOUT)) {
+        (void)run_fail_with(r, &e);
+    } else if (!ok) {
+        (void)run_fail(r, e.code == ERR_NONE ? ERR_INTERNAL : e.code, "expanding series: %s",
+                       e.text);
     }
     return ok;
 }
