@@ -277,9 +277,9 @@ static void ask_run(struct http_response *rs, const struct api_services *svc, st
                                  .start_ms = ask->request.start_ms,
                                  .end_ms = ask->request.end_ms,
                                  .step_ms = ask->request.step_ms};
-    const struct watch_ticket ticket = query_watch_begin(api->watch, rs->rq, &seen, &ask->budget);
     struct error e = {.code = ERR_NONE};
-    query_metrics_begin(&api->query_metrics);
+    query_metrics_begin(&api->query_metrics); // What is listed is counted, too.
+    const struct watch_ticket ticket = query_watch_begin(api->watch, rs->rq, &seen, &ask->budget);
     struct share_run *run = run_get(api, svc, ask, &e);
     bool ok = run != NULL && run->ok;
     if (run != NULL && !run->ok) {
