@@ -172,6 +172,13 @@ bool exemplar_ring_takes(const struct exemplar_ring *r, struct tenant_id tenant,
     return judge(r, tenant, set, x, &at);
 }
 
+bool exemplar_ring_late(const struct exemplar_ring *r, struct tenant_id tenant, struct labels set,
+                        const struct exemplar *x)
+{
+    const u32 at = series_find(r, tenant, set);
+    return at != MAP_NONE && x->t_ms < r->entries[r->series[at].newest].x.t_ms;
+}
+
 static void oldest_drop(struct exemplar_ring *r)
 {
     struct ring_entry *e = &r->entries[r->first];

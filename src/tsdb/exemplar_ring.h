@@ -55,6 +55,9 @@ typedef bool exemplar_fn(void *ctx, struct tenant_id tenant, struct labels set,
                          const struct exemplar *x);
 bool exemplar_ring_each(const struct exemplar_ring *r, u64 *from, exemplar_fn *fn, void *ctx);
 
+// Whether it is older than the newest of its series, for which it is not kept.
+bool exemplar_ring_late(const struct exemplar_ring *r, struct tenant_id tenant, struct labels set,
+                        const struct exemplar *x);
 i64 exemplar_ring_oldest(
     const struct exemplar_ring *r); // Time of the first that came; there is one.
 // The lowest tenant from this number on that has any; false if there is none.

@@ -121,6 +121,7 @@ static bool tsdb_exemplars(struct storage_appender *base, const struct series_re
 static void exemplars_log(struct tsdb_appender *a, u32 salt)
 {
     u32 kept = 0;
+    u32 late = 0;
     for (u32 i = 0; i < a->exemplar_count; i++) {
         struct staged_exemplar *s = &a->exemplars[i];
         if (!head_ref_alive(a->head, a->tenant, s->ref)) {
@@ -134,12 +135,14 @@ static void exemplars_log(struct tsdb_appender *a, u32 salt)
         s->set = head_labels(a->head, s->ref.ordinal, items);
         lock_take(&a->db->lock);
         bool takes = exemplar_ring_takes(&a->db->exemplars, a->tenant, s->set, &s->x);
+        late += !takes && exemplar_ring_late(&a->db->exemplars, a->tenant, s->set, &s->x);
         lock_drop(&a->db->lock);
         if (takes) {
             wal_put_exemplar(&a->records, a->tenant, s->set, &s->x, salt);
             a->exemplars[kept++] = *s;
         }
     }
+    tsdb_count(a->db, COUNT_EXEMPLARS_LATE, late);
     tsdb_count(a->db, COUNT_EXEMPLARS_DROPPED, a->exemplar_count - kept);
     a->exemplar_count = kept;
 }
@@ -147,12 +150,16 @@ static void exemplars_log(struct tsdb_appender *a, u32 salt)
 static void exemplars_keep(struct tsdb_appender *a)
 {
     u32 kept = 0;
+    u32 late = 0;
     lock_take(&a->db->lock);
     for (u32 i = 0; i < a->exemplar_count; i++) {
         const struct staged_exemplar *s = &a->exemplars[i];
-        kept += exemplar_ring_add(&a->db->exemplars, a->tenant, s->set, &s->x);
+        const bool is_kept = exemplar_ring_add(&a->db->exemplars, a->tenant, s->set, &s->x);
+        kept += is_kept;
+        late += !is_kept && exemplar_ring_late(&a->db->exemplars, a->tenant, s->set, &s->x);
     }
     lock_drop(&a->db->lock);
+    tsdb_count(a->db, COUNT_EXEMPLARS_LATE, late);
     tsdb_count(a->db, COUNT_EXEMPLARS_APPENDED, kept);
     tsdb_count(a->db, COUNT_EXEMPLARS_DROPPED, a->exemplar_count - kept);
 }

@@ -171,6 +171,31 @@ TEST(metrics_tell_of_a_log_that_was_truncated)
     assert_true(n > 0);
     assert_int_equal(fixture_metric(&f, "prometheus_tsdb_checkpoint_creations_total"), n);
     assert_int_equal(fixture_metric(&f, "prometheus_tsdb_wal_truncate_duration_seconds_count"), n);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_checkpoint_deletions_total"), n);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_checkpoint_deletions_failed_total"), 0);
+    measured_fini(&f);
+}
+
+TEST(metrics_tell_of_a_checkpoint_that_cannot_be_removed)
+{
+    struct fixture f;
+    struct error e = {0};
+    fixture_init(&f, 408);
+    f.opts.registry = tmk_registry_new(NULL);
+    f.opts.wal_segment_bytes = 4096;
+    fixture_open(&f);
+    // A folder with something in it does not go as a file does.
+    ASSERT_OK(fs_make_dir(f.fs, "/data/wal/0/ckpt-00000000", &e), e);
+    ASSERT_OK(fs_replace_file(f.fs, "/data/wal/0/ckpt-00000000/x", STR("x"), &e), e);
+    feed(&f, window_start(20), 1200);
+    fixture_steps(&f);
+    const u64 n = fixture_metric(&f, "prometheus_tsdb_checkpoint_deletions_failed_total");
+    assert_true(n > 0);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_checkpoint_deletions_total"), n);
+    // It was written, and the log goes on without what it stands for.
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_checkpoint_creations_total"), n);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_checkpoint_creations_failed_total"), 0);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_wal_truncations_total"), n);
     measured_fini(&f);
 }
 
@@ -203,6 +228,13 @@ TEST(metrics_tell_of_exemplars_and_of_series_that_ended)
         fixture_metric(&f, "prometheus_tsdb_exemplar_last_exemplars_timestamp_seconds"),
         FIXTURE_NOW / 1000);
     assert_true(fixture_metric(&f, "prometheus_tsdb_exemplar_max_exemplars") > 0);
+    exemplar_put(&f, FIXTURE_NOW); // The same again is dropped, but not late.
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_exemplar_out_of_order_exemplars_total"),
+                     0);
+    exemplar_put(&f, FIXTURE_NOW - 1);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_exemplar_out_of_order_exemplars_total"),
+                     1);
+    assert_int_equal(fixture_metric(&f, "tidemark_tsdb_exemplars_dropped_total"), 2);
     assert_int_equal(
         fixture_put(&f, STREAM_SCRAPE, "up,instance=a,job=x", FIXTURE_NOW + 1000, stale_nan()),
         APPEND_STORED);

@@ -208,6 +208,19 @@ bool tsdb_extra_put(void *ctx, struct buf *out, u32 salt, u64 *place)
     return more;
 }
 
+// They only take room, so that a failure keeps nothing from going on.
+static void checkpoints_remove(struct tsdb *db, const struct wal_checkpoint *c)
+{
+    struct error why = {0};
+    const bool ok = wal_checkpoints_remove(c, &why);
+    tsdb_count(db, COUNT_CHECKPOINT_REMOVES, 1);
+    tsdb_count(db, COUNT_CHECKPOINT_REMOVES_FAILED, !ok);
+    if (!ok) {
+        LOGF(db->opts.log, LOG_WARN, "an older checkpoint of the log cannot be removed yet: %s",
+             why.text);
+    }
+}
+
 static bool log_truncate(struct tsdb *db, u32 shard, struct error *e)
 {
     char name[32];
@@ -236,6 +249,7 @@ static bool log_truncate(struct tsdb *db, u32 shard, struct error *e)
         return err_in(e, "writing a checkpoint of the log");
     }
     tsdb_count(db, COUNT_CHECKPOINTS, 1);
+    checkpoints_remove(db, &c);
     head_turn_take(h);
     bool ok = wal_truncate(w, first, e);
     head_release(h, first);

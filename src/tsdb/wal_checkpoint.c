@@ -80,7 +80,7 @@ static void series_write(const struct wal_checkpoint *c, struct outfile *file)
     buf_fini(&records);
 }
 
-static bool older_remove(const struct wal_checkpoint *c, struct error *e)
+bool wal_checkpoints_remove(const struct wal_checkpoint *c, struct error *e)
 {
     struct arena *a = arena_new((size_t)64 << 20);
     struct fs_info *infos;
@@ -121,5 +121,5 @@ bool wal_checkpoint_write(const struct wal_checkpoint *c, struct error *e)
         (void)!fs_unlink(c->fs, tmp, &ignored);
         return false;
     }
-    return fs_rename(c->fs, tmp, path, e) && fs_sync_dir(c->fs, c->dir, e) && older_remove(c, e);
+    return fs_rename(c->fs, tmp, path, e) && fs_sync_dir(c->fs, c->dir, e);
 }

@@ -25,6 +25,10 @@ struct wal_checkpoint {
     wal_extra_fn *extra; // May be NULL.
     void *extra_ctx;
 };
+// Leaves those that were there before.
 bool wal_checkpoint_write(const struct wal_checkpoint *c, struct error *e) MUST_USE;
+// Those before it, which it stands for. A failure leaves files that the next checkpoint or start
+// removes.
+bool wal_checkpoints_remove(const struct wal_checkpoint *c, struct error *e) MUST_USE;
 
 #endif
