@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "text/quote.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 // ---- asking ------------------------------------------------------------------------------------
@@ -351,16 +352,25 @@ static bool label_error(struct error *e, enum err code, str name, const char *wh
     return false;
 }
 
+static bool length_error(struct error *e, const struct label *l, bool is_name, u32 max)
+{
+    char what[128];
+    (void)snprintf(what, sizeof(what), "%s of %zu bytes is longer than label_%s_length_limit %u",
+                   is_name ? "name" : "value", is_name ? l->name.len : l->value.len,
+                   is_name ? "name" : "value", max);
+    return label_error(e, ERR_LIMIT, l->name, what);
+}
+
 static bool label_check(const struct label *l, const struct labels_limits *limits, struct error *e)
 {
     if (l->name.len == 0) {
         return err_set(e, ERR_INVALID, "a label has an empty name");
     }
     if (limits->name_bytes_max && l->name.len > limits->name_bytes_max) {
-        return label_error(e, ERR_LIMIT, l->name, "name is longer than label_name_length_limit");
+        return length_error(e, l, true, limits->name_bytes_max);
     }
     if (limits->value_bytes_max && l->value.len > limits->value_bytes_max) {
-        return label_error(e, ERR_LIMIT, l->name, "value is longer than label_value_length_limit");
+        return length_error(e, l, false, limits->value_bytes_max);
     }
     if (!utf8_valid(l->name)) {
         return label_error(e, ERR_INVALID, l->name, "name is not UTF-8");

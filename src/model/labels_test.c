@@ -185,9 +185,9 @@ TEST(labels_check_names_the_offender)
     expect_refusal(RAW(L("a", "1"), L("b", "1")), (struct labels_limits){.labels_max = 1},
                    ERR_LIMIT, "label_limit 1");
     expect_refusal(RAW(L("abc", "1")), (struct labels_limits){.name_bytes_max = 2}, ERR_LIMIT,
-                   "label_name_length_limit");
+                   "label \"abc\": name of 3 bytes is longer than label_name_length_limit 2");
     expect_refusal(RAW(L("abc", "123")), (struct labels_limits){.value_bytes_max = 2}, ERR_LIMIT,
-                   "label_value_length_limit");
+                   "label \"abc\": value of 3 bytes is longer than label_value_length_limit 2");
     ASSERT_OK(labels_check(RAW(L("ab", "12")),
                            &(struct labels_limits){.name_bytes_max = 2, .value_bytes_max = 2}, &e),
               e);

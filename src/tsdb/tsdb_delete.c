@@ -436,7 +436,9 @@ bool tsdb_delete(struct tsdb *db, const struct tsdb_deletion *what, u64 *id, str
     if (!ok) {
         return err_in(e, "deleting series");
     }
-    LOGF(db->opts.log, LOG_INFO, "deletion %llu: marked %llu series; it can be undone for 24 hours",
+    LOGF(db->opts.log, LOG_INFO,
+         "deletion %llu: marked %llu series, counted once in each block and once in the head; it "
+         "can be undone for 24 hours",
          (unsigned long long)d.mark.id, (unsigned long long)d.series);
     *id = d.mark.id;
     return true;
