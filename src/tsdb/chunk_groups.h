@@ -41,7 +41,7 @@ struct group_span {
     const u8 *to; // Of the widths.
     u8 *out;      // GROUP × 8 bytes for each.
 };
-enum { REACH_MAX = WIDTH_MAX + 8 };
+enum { REACH_MAX = WIDTH_MAX + 8 }; // Of both readers.
 // All groups, span after span: in place as far as that goes, the rest from a copy with room behind
 // it, the last one to a place of its own where it has no room. Whoever reads them leaves the span
 // at the first that is none of its or begins behind the limit, and asks for the next.
@@ -49,7 +49,7 @@ enum { REACH_MAX = WIDTH_MAX + 8 };
 struct group_walk {
     struct group_span span;
     struct groups *groups;
-    u32 reach; // No group is read further from where it begins.
+    u32 reach; // No group is read further from where it begins; up to REACH_MAX.
     bool copied;
     size_t left; // Where it was copied: how many bytes.
     u8 *out;

@@ -18,6 +18,7 @@ enum {
     QUAD_WIDTH_MAX = 15,      // Four values and a shift of 4 bits fit one load.
     PAIR_WIDTH_MAX = 28,      // Two values and a shift of 6 bits do.
 };
+static_assert(WIDTH_MAX + LOOK_AHEAD <= REACH_MAX, "a walk's copy has room for it twice");
 
 // Two at a time where the machine has such registers, as any of today has.
 typedef u64 u64x2 __attribute__((vector_size(16)));

@@ -29,6 +29,8 @@ enum {
     LANE_GCD_MAX = 1 << 28,  // Four times that is a factor of 32 bits, with a sign.
     WIDE_WIDTH_MAX = 51,
 };
+static_assert(MAX(LANE_WIDTH_MAX / 2, WIDE_WIDTH_MAX * 3 / 4) + sizeof(__m128i) <= REACH_MAX,
+              "a walk's copy has room for it twice");
 #    define DIVISOR_MAX 1e15
 
 // How the values of a group of one width lie: of 16 bytes from the first, and 16 from byte `half`,
