@@ -2,6 +2,8 @@
 import math
 from xml.sax.saxutils import escape
 
+from bench_common import number
+
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 320, 76, 150, 40, 48
 COLOURS = {"prometheus": "#d0600f", "victoria-metrics": "#8a63d2"}
 FIRST, SECOND = "#2f81d6", "#2da070"
@@ -15,9 +17,9 @@ STYLE = ("text{font:12px system-ui,sans-serif;fill:#222}.t{font-size:14px;font-w
 def short(n):
     """A number as one reads it at an axis."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if n >= size:
-            return f"{n / size:.3g}{unit}"
-    return f"{n:.3g}"
+        if n >= 0.9995 * size:
+            return f"{number(n / size)}{unit}"
+    return number(n)
 
 
 def bounds(low, high):

@@ -154,6 +154,11 @@ def expect(server, what, got, wanted, slack=0.0):
 
 # ---- the table ----
 
+def number(value, digits=3):
+    """So many digits, or all before the point; never 1e+03."""
+    return f"{value:.0f}" if value >= 10 ** digits - 0.5 else f"{value:.{digits}g}"
+
+
 class Table:
     def __init__(self):
         self.rows, self.notes = [], []
@@ -169,7 +174,7 @@ class Table:
 
     @staticmethod
     def show(value, digits):
-        return "–" if value is None else f"{value:.{digits}g}" if value < 1000 else f"{value:.0f}"
+        return "–" if value is None else number(value, digits)
 
     def print(self):
         print("\n| figure (median) | prometheus | victoria-metrics | tidemark | prometheus ÷ tidemark | "

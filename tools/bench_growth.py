@@ -7,6 +7,7 @@ asked the same.
 import statistics
 import time
 
+from bench_common import number
 from bench_queries import HOUR_S, loaded, over
 import bench_storage
 
@@ -17,7 +18,7 @@ RUNS = 3
 
 
 def point(chart, x, unit, y):
-    print(f"    {chart}: {x} → {y:.4g} {unit}", flush=True)
+    print(f"    {chart}: {x} → {number(y, 4)} {unit}", flush=True)
     return x, y
 
 

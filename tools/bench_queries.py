@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import time
 
-from bench_common import NAMES, Wrong
+from bench_common import NAMES, Wrong, number
 
 DAY_S, HOUR_S, BLOCK_S = 86400, 3600, 7200
 RUNS = 5
@@ -233,7 +233,7 @@ def costs_of(bench, name, family, questions, end_s):
         rest, costs = s.anonymous_bytes(), {}
         for q in questions:
             costs[q.name] = c = Cost(s, *q.asked(end_s))
-            print(f"      {q.name}: {c.cpu:.3g} ms of CPU, {points_of(c.answer)} points", flush=True)
+            print(f"      {q.name}: {number(c.cpu)} ms of CPU, {points_of(c.answer)} points", flush=True)
         return costs, rest
 
 
