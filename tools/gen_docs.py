@@ -58,6 +58,7 @@ PAGES = [
         ("webhook_configs", "alert/notify_conf.c", "webhook_fields", "Either `url` or `url_file`."),
     ]),
 ]
+SHARED = {"SCRAPE_LIMIT_FIELDS": "scrape/scrape.h"}  # Rows that several tables have, and where they stand.
 
 
 def balanced(text, at):
@@ -101,11 +102,23 @@ def row_read(source, row):
     return name, (words, default_of(source, row), "required = true" in row)
 
 
-def table_read(path, name):
+def source_read(path):
     with open(os.path.join(ROOT, "src", path), encoding="utf-8") as f:
-        source = f.read()
+        return f.read()
+
+
+def shared_expand(body):
+    """A table's text with the rows that it shares with others in their places."""
+    for name, path in SHARED.items():
+        rows = re.search(rf"#define {name}\(s\)((?:.*\\\n)+.*)", source_read(path)).group(1)
+        body = re.sub(rf"\b{name}\(\w+\)", lambda _, rows=rows: rows, body)
+    return body
+
+
+def table_read(path, name):
+    source = source_read(path)
     start = re.search(rf"\bconf_field {name}\[\] = \{{", source)
-    body = source[start.end():balanced(source, start.end() - 1) - 1]
+    body = shared_expand(source[start.end():balanced(source, start.end() - 1) - 1])
     rows, i = [], 0
     while (found := re.compile(r"CONF_\w+\(|\{").search(body, i)) is not None:
         i = balanced(body, found.end() - 1)
@@ -148,8 +161,7 @@ def flags_page(binary):
     rows = re.findall(r"^  --(\S+)\n        (.+)$", text, re.M)
     if len(rows) < 10:
         raise ValueError("tidemark server --help has hardly a flag")
-    with open(os.path.join(ROOT, "src", "cmd", "options.c"), encoding="utf-8") as f:
-        refused = re.findall(r'^    UNBUILT\("([^"]+)"\)', f.read(), re.M)
+    refused = re.findall(r'^    UNBUILT\("([^"]+)"\)', source_read("cmd/options.c"), re.M)
     out = [NOTE, "# Flags of `tidemark server`\n\n",
            "A value comes from the flag, else from the environment, else it is the default. `-x`, `--x=y` and `--x y` all\n"
            "do; a switch is turned off by `--no-x`. The Status page shows what is in force.\n\n",

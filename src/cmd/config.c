@@ -44,13 +44,7 @@ struct global_section {
     i64 evaluation_interval_ms;
     i64 rule_query_offset_ms;
     struct labels external_labels;
-    u64 body_size_limit;
-    u64 sample_limit;
-    u64 label_limit;
-    u64 label_name_length_limit;
-    u64 label_value_length_limit;
-    u64 target_limit;
-    u64 keep_dropped_targets;
+    struct scrape_limits limits;
 };
 struct top_section {
     struct global_section global;
@@ -135,13 +129,7 @@ static const struct conf_field global_fields[] = {
                .fallback = "1m"),
     CONF_FIELD(global_section, "rule_query_offset", CONF_DURATION, rule_query_offset_ms),
     CONF_FIELD(global_section, "external_labels", CONF_STR_MAP, external_labels),
-    CONF_FIELD(global_section, "body_size_limit", CONF_BYTES, body_size_limit),
-    CONF_FIELD(global_section, "sample_limit", CONF_U64, sample_limit),
-    CONF_FIELD(global_section, "label_limit", CONF_U64, label_limit),
-    CONF_FIELD(global_section, "label_name_length_limit", CONF_U64, label_name_length_limit),
-    CONF_FIELD(global_section, "label_value_length_limit", CONF_U64, label_value_length_limit),
-    CONF_FIELD(global_section, "target_limit", CONF_U64, target_limit),
-    CONF_FIELD(global_section, "keep_dropped_targets", CONF_U64, keep_dropped_targets),
+    SCRAPE_LIMIT_FIELDS(global_section),
     CONF_REFUSED("scrape_protocols"),
     CONF_REFUSED("query_log_file"),
     CONF_REFUSED("scrape_failure_log_file"),
@@ -438,13 +426,7 @@ static bool globals_set(struct config *c, struct global_section *g, struct error
     c->scrape.interval_ms = g->scrape_interval_ms;
     g->scrape_timeout_ms = MIN(g->scrape_timeout_ms, g->scrape_interval_ms);
     c->scrape.timeout_ms = g->scrape_timeout_ms;
-    c->scrape.body_size_limit = g->body_size_limit;
-    c->scrape.sample_limit = g->sample_limit;
-    c->scrape.label_limit = g->label_limit;
-    c->scrape.label_name_length_limit = g->label_name_length_limit;
-    c->scrape.label_value_length_limit = g->label_value_length_limit;
-    c->scrape.target_limit = g->target_limit;
-    c->scrape.keep_dropped_targets = g->keep_dropped_targets;
+    c->scrape.limits = g->limits;
     c->evaluation_interval_ms = g->evaluation_interval_ms;
     c->query_offset_ms = g->rule_query_offset_ms;
     return true;

@@ -8,13 +8,13 @@
 #define SCRAPE_SCRAPE_H
 
 #include "base/base.h"
+#include "model/conf.h"
 #include "model/labels.h"
 #include "model/relabel.h"
 #include "model/sample.h"
 
 struct arena;
 struct clk;
-struct conf_struct;
 struct error;
 struct fs;
 struct http_client;
@@ -36,11 +36,8 @@ struct scrape_deps {
     bool type_and_unit_labels; // Series get __type__ and __unit__ of their family.
 };
 
-// The parts of `global` that scrape jobs inherit.
-struct scrape_globals {
-    i64 interval_ms;
-    i64 timeout_ms;
-    struct labels external_labels; // Seeds the offsets.
+// What `global` and a job's entry may both limit; 0 = the other's, or nothing.
+struct scrape_limits {
     u64 body_size_limit;
     u64 sample_limit;
     u64 label_limit;
@@ -48,6 +45,23 @@ struct scrape_globals {
     u64 label_value_length_limit;
     u64 target_limit;
     u64 keep_dropped_targets;
+};
+// Their rows, of the table of a struct s that has them as `limits`.
+#define SCRAPE_LIMIT_FIELDS(s)                                                                     \
+    CONF_FIELD(s, "body_size_limit", CONF_BYTES, limits.body_size_limit),                          \
+        CONF_FIELD(s, "sample_limit", CONF_U64, limits.sample_limit),                              \
+        CONF_FIELD(s, "label_limit", CONF_U64, limits.label_limit),                                \
+        CONF_FIELD(s, "label_name_length_limit", CONF_U64, limits.label_name_length_limit),        \
+        CONF_FIELD(s, "label_value_length_limit", CONF_U64, limits.label_value_length_limit),      \
+        CONF_FIELD(s, "target_limit", CONF_U64, limits.target_limit),                              \
+        CONF_FIELD(s, "keep_dropped_targets", CONF_U64, limits.keep_dropped_targets)
+
+// The parts of `global` that scrape jobs inherit.
+struct scrape_globals {
+    i64 interval_ms;
+    i64 timeout_ms;
+    struct labels external_labels; // Seeds the offsets.
+    struct scrape_limits limits;
 };
 
 // The table of one entry of scrape_configs.

@@ -119,13 +119,7 @@ static const struct conf_field fields[] = {
     CONF_FIELD(scrape_config, "fallback_scrape_protocol", CONF_ENUM, fallback, .names = fallbacks),
     CONF_FIELD(scrape_config, "enable_compression", CONF_BOOL, enable_compression,
                .fallback = "true"),
-    CONF_FIELD(scrape_config, "body_size_limit", CONF_BYTES, body_size_limit),
-    CONF_FIELD(scrape_config, "sample_limit", CONF_U64, sample_limit),
-    CONF_FIELD(scrape_config, "label_limit", CONF_U64, label_limit),
-    CONF_FIELD(scrape_config, "label_name_length_limit", CONF_U64, label_name_length_limit),
-    CONF_FIELD(scrape_config, "label_value_length_limit", CONF_U64, label_value_length_limit),
-    CONF_FIELD(scrape_config, "target_limit", CONF_U64, target_limit),
-    CONF_FIELD(scrape_config, "keep_dropped_targets", CONF_U64, keep_dropped_targets),
+    SCRAPE_LIMIT_FIELDS(scrape_config),
     CONF_FIELD(scrape_config, "follow_redirects", CONF_BOOL, follow_redirects, .fallback = "true"),
     CONF_FIELD(scrape_config, "enable_http2", CONF_BOOL, enable_http2, .fallback = "true"),
     CONF_FIELD(scrape_config, "basic_auth", CONF_STRUCT_PTR, basic_auth, .sub = &basic_auth_conf),
@@ -236,18 +230,23 @@ static u64 either(u64 own, u64 global)
     return own ? own : global;
 }
 
+static void limits_inherit(struct scrape_limits *l, const struct scrape_limits *g)
+{
+    l->body_size_limit = either(l->body_size_limit, g->body_size_limit);
+    l->sample_limit = either(l->sample_limit, g->sample_limit);
+    l->label_limit = either(l->label_limit, g->label_limit);
+    l->label_name_length_limit = either(l->label_name_length_limit, g->label_name_length_limit);
+    l->label_value_length_limit = either(l->label_value_length_limit, g->label_value_length_limit);
+    l->target_limit = either(l->target_limit, g->target_limit);
+    l->keep_dropped_targets = either(l->keep_dropped_targets, g->keep_dropped_targets);
+}
+
 void scrape_config_inherit(struct scrape_config *c, const struct scrape_globals *g)
 {
     c->interval_ms = c->interval_ms ? c->interval_ms : g->interval_ms;
     // As upstream: a global timeout longer than the job's interval is cut to it.
     c->timeout_ms = c->timeout_ms ? c->timeout_ms : MIN(g->timeout_ms, c->interval_ms);
-    c->body_size_limit = either(c->body_size_limit, g->body_size_limit);
-    c->sample_limit = either(c->sample_limit, g->sample_limit);
-    c->label_limit = either(c->label_limit, g->label_limit);
-    c->label_name_length_limit = either(c->label_name_length_limit, g->label_name_length_limit);
-    c->label_value_length_limit = either(c->label_value_length_limit, g->label_value_length_limit);
-    c->target_limit = either(c->target_limit, g->target_limit);
-    c->keep_dropped_targets = either(c->keep_dropped_targets, g->keep_dropped_targets);
+    limits_inherit(&c->limits, &g->limits);
 }
 
 // The tree's words in order. Recursion is bounded by YAML_DEPTH_MAX.
@@ -265,16 +264,8 @@ static u64 node_hash(const struct yaml_node *n)
 
 u64 scrape_config_hash(const struct scrape_globals *g, const struct yaml_node *node)
 {
-    const i64 numbers[] = {g->interval_ms,
-                           g->timeout_ms,
-                           (i64)g->body_size_limit,
-                           (i64)g->sample_limit,
-                           (i64)g->label_limit,
-                           (i64)g->label_name_length_limit,
-                           (i64)g->label_value_length_limit,
-                           (i64)g->target_limit,
-                           (i64)g->keep_dropped_targets};
-    const u64 of_globals =
-        hash_mix(hash_bytes(numbers, sizeof(numbers)), labels_hash(g->external_labels));
-    return hash_mix(of_globals, node_hash(node));
+    const i64 times[] = {g->interval_ms, g->timeout_ms};
+    u64 h = hash_mix(hash_bytes(times, sizeof(times)), hash_bytes(&g->limits, sizeof(g->limits)));
+    h = hash_mix(h, labels_hash(g->external_labels));
+    return hash_mix(h, node_hash(node));
 }

@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "model/conf.h"
 #include "model/relabel.h"
+#include "scrape/scrape.h"
 #include "sd/sd.h"
 
 struct scrape_basic_auth {
@@ -56,13 +57,7 @@ struct scrape_config {
     u32 relabel_count;
     struct relabel *metric_relabels;
     u32 metric_relabel_count;
-    u64 body_size_limit;
-    u64 sample_limit;
-    u64 label_limit;
-    u64 label_name_length_limit;
-    u64 label_value_length_limit;
-    u64 target_limit;
-    u64 keep_dropped_targets;
+    struct scrape_limits limits;
     struct conf_place place;
 };
 enum scrape_scheme { SCRAPE_HTTP, SCRAPE_HTTPS };

@@ -19,15 +19,15 @@
 
 static void limits_set(struct scrape_pool *p)
 {
-    const struct scrape_config *c = p->config;
-    p->limits = (struct labels_limits){(u32)c->label_limit, (u32)c->label_name_length_limit,
-                                       (u32)c->label_value_length_limit};
-    p->body_size_limit = c->body_size_limit ? c->body_size_limit : BODY_BYTES_MAX;
-    p->sample_limit = c->sample_limit;
-    p->target_limit = c->target_limit;
-    p->keep_dropped = c->keep_dropped_targets;
-    p->interval_ms = c->interval_ms;
-    p->timeout_ms = c->timeout_ms;
+    const struct scrape_limits *l = &p->config->limits;
+    p->limits = (struct labels_limits){(u32)l->label_limit, (u32)l->label_name_length_limit,
+                                       (u32)l->label_value_length_limit};
+    p->body_size_limit = l->body_size_limit ? l->body_size_limit : BODY_BYTES_MAX;
+    p->sample_limit = l->sample_limit;
+    p->target_limit = l->target_limit;
+    p->keep_dropped = l->keep_dropped_targets;
+    p->interval_ms = p->config->interval_ms;
+    p->timeout_ms = p->config->timeout_ms;
 }
 
 static bool providers_make(struct scrape_pool *p, struct error *e)
