@@ -8,31 +8,14 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/test.h"
-#include "ingest/ingest.h"
+#include "ingest/push_fixture.h"
 #include "storage/memstore.h"
 #include "wire/pb.h"
-#include "wire/snappy.h"
 
 #include <stdio.h>
 
 #define SERIES  90U // Columns grow on the way.
 #define SAMPLES 2U  // Of each.
-
-static void put_label(struct buf *b, const char *name, const char *value)
-{
-    const size_t mark = pbw_begin(b, 1);
-    pbw_bytes(b, 1, str_c(name));
-    pbw_bytes(b, 2, str_c(value));
-    pbw_end(b, mark);
-}
-
-static void put_sample(struct buf *b, f64 value, i64 t_ms)
-{
-    const size_t mark = pbw_begin(b, 2);
-    pbw_f64(b, 1, value);
-    pbw_varint(b, 2, (u64)t_ms);
-    pbw_end(b, mark);
-}
 
 // count: 3, or its buckets do not add up.
 static void put_hist(struct buf *b, i64 t_ms, u64 count)
@@ -54,7 +37,7 @@ static void put_hist(struct buf *b, i64 t_ms, u64 count)
 static void put_exemplar(struct buf *b, i64 t_ms)
 {
     const size_t mark = pbw_begin(b, 3);
-    put_label(b, "trace_id", "abc");
+    fixture_label(b, "trace_id", "abc");
     pbw_f64(b, 2, 0.25);
     pbw_varint(b, 3, (u64)t_ms);
     pbw_end(b, mark);
@@ -77,13 +60,13 @@ static void request_make(struct buf *b, u32 from, u32 to, i64 t_ms)
         char number[16];
         const size_t mark = pbw_begin(b, 1);
         (void)snprintf(number, sizeof(number), "%u", i);
-        put_label(b, "__name__", "m");
-        put_label(b, "i", number);
+        fixture_label(b, "__name__", "m");
+        fixture_label(b, "i", number);
         for (u32 k = 0; k < SAMPLES; k++) {
             if (i % 9 == 5) {
                 put_hist(b, t_ms + k, 3);
             } else {
-                put_sample(b, i, t_ms + k);
+                fixture_sample(b, i, t_ms + k);
             }
         }
         if (i % 9 == 4) {
@@ -97,16 +80,8 @@ static void request_make(struct buf *b, u32 from, u32 to, i64 t_ms)
 static bool push(struct storage *s, struct push_cache *c, const struct buf *request,
                  struct push_result *out, struct error *e)
 {
-    struct arena *a = arena_new(16U << 20);
-    struct buf packed;
-    buf_init(&packed, 1 << 20);
-    snappy_encode(buf_get(request), &packed);
-    const struct push_opts opts = {.storage = s, .cache = c, .decoded_bytes_max = 1 << 20};
     *out = (struct push_result){0};
-    const bool ok = push_remote_write_1(&opts, buf_get(&packed), a, out, e);
-    buf_fini(&packed);
-    arena_free(a);
-    return ok;
+    return fixture_push((struct push_opts){.storage = s, .cache = c}, request, out, e);
 }
 
 // Samples and exemplars that storage has from a time on.
@@ -227,8 +202,8 @@ TEST(push_of_a_broken_histogram_is_refused_for_good_whatever_memory_there_is)
     u32 stored = 0;
     buf_init(&b, 1 << 16);
     const size_t mark = pbw_begin(&b, 1);
-    put_label(&b, "__name__", "m");
-    put_sample(&b, 1, 1000);
+    fixture_label(&b, "__name__", "m");
+    fixture_sample(&b, 1, 1000);
     put_hist(&b, 2000, 4);
     pbw_end(&b, mark);
     for (u64 n = 0; n <= requests; n++) {

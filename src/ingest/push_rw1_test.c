@@ -3,43 +3,18 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/test.h"
-#include "ingest/ingest.h"
+#include "ingest/push_fixture.h"
 #include "model/hist.h"
 #include "model/match.h"
 #include "storage/memstore.h"
 #include "wire/pb.h"
-#include "wire/snappy.h"
-
-static void put_label(struct buf *b, const char *name, const char *value)
-{
-    const size_t mark = pbw_begin(b, 1);
-    pbw_bytes(b, 1, str_c(name));
-    pbw_bytes(b, 2, str_c(value));
-    pbw_end(b, mark);
-}
-
-static void put_sample(struct buf *b, f64 value, i64 t_ms)
-{
-    const size_t mark = pbw_begin(b, 2);
-    pbw_f64(b, 1, value);
-    pbw_varint(b, 2, (u64)t_ms);
-    pbw_end(b, mark);
-}
 
 static bool push(struct storage *s, const struct buf *request, struct push_result *out,
                  struct error *e)
 {
-    struct arena *a = arena_new(16U << 20);
-    struct buf packed;
-    buf_init(&packed, 1 << 20);
-    snappy_encode(buf_get(request), &packed);
     const struct push_opts opts = {.storage = s,
-                                   .decoded_bytes_max = 1 << 20,
                                    .limits = {.labels_max = 5, .value_bytes_max = 20}};
-    const bool ok = push_remote_write_1(&opts, buf_get(&packed), a, out, e);
-    buf_fini(&packed);
-    arena_free(a);
-    return ok;
+    return fixture_push(opts, request, out, e);
 }
 
 TEST(push_stores_the_good_and_counts_each_of_the_rest)
@@ -48,26 +23,26 @@ TEST(push_stores_the_good_and_counts_each_of_the_rest)
     struct buf b;
     buf_init(&b, 1 << 16);
     size_t mark = pbw_begin(&b, 1); // Unsorted labels are sorted.
-    put_label(&b, "job", "x");
-    put_label(&b, "__name__", "m");
-    put_sample(&b, 1, 1000);
-    put_sample(&b, 1, 1000); // duplicate
-    put_sample(&b, 2, 1000); // conflict
-    put_sample(&b, 3, 500);  // out of order
-    put_sample(&b, 4, 2000);
+    fixture_label(&b, "job", "x");
+    fixture_label(&b, "__name__", "m");
+    fixture_sample(&b, 1, 1000);
+    fixture_sample(&b, 1, 1000); // duplicate
+    fixture_sample(&b, 2, 1000); // conflict
+    fixture_sample(&b, 3, 500);  // out of order
+    fixture_sample(&b, 4, 2000);
     pbw_end(&b, mark);
     mark = pbw_begin(&b, 1); // No name.
-    put_label(&b, "job", "x");
-    put_sample(&b, 1, 1000);
+    fixture_label(&b, "job", "x");
+    fixture_sample(&b, 1, 1000);
     pbw_end(&b, mark);
     mark = pbw_begin(&b, 1); // A label value that is too long.
-    put_label(&b, "__name__", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
-    put_sample(&b, 1, 1000);
+    fixture_label(&b, "__name__", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    fixture_sample(&b, 1, 1000);
     pbw_end(&b, mark);
     for (int i = 0; i < 2; i++) { // The second of these is over the series limit.
         mark = pbw_begin(&b, 1);
-        put_label(&b, "__name__", i ? "o" : "n");
-        put_sample(&b, 1, 1000);
+        fixture_label(&b, "__name__", i ? "o" : "n");
+        fixture_sample(&b, 1, 1000);
         pbw_end(&b, mark);
     }
     struct push_result r = {0};
@@ -280,15 +255,15 @@ TEST(push_stores_native_histograms_and_exemplars)
     struct buf b;
     buf_init(&b, 1 << 16);
     size_t mark = pbw_begin(&b, 1);
-    put_label(&b, "__name__", "m");
-    put_sample(&b, 1, 1000);
+    fixture_label(&b, "__name__", "m");
+    fixture_sample(&b, 1, 1000);
     put_hist(&b, 2000, true, 13);
     put_hist(&b, 3000, false, 13);
     put_custom(&b, 4000);
     put_hist(&b, 5000, true, 14); // Its counts do not add up.
     size_t exemplar = pbw_begin(&b, 3);
-    put_label(&b, "trace_id", "abc");
-    put_label(&b, "a", "z");
+    fixture_label(&b, "trace_id", "abc");
+    fixture_label(&b, "a", "z");
     pbw_f64(&b, 2, 0.25);
     pbw_varint(&b, 3, 2500);
     pbw_end(&b, exemplar);
