@@ -77,18 +77,44 @@ static void series_compare(const struct head *a, const struct head *b, u32 i)
     }
 }
 
+// Two heads with the same series. Threads: owned by the test.
+struct heads {
+    struct head_limits limits[2];
+    struct head *one;
+    struct head *rows;
+};
+
+static void heads_make(struct heads *h, i64 t_floor)
+{
+    *h = (struct heads){.limits = {{.series_max = 1000}, {.series_max = 1000}}};
+    h->one = head_new(0, RANGE, &h->limits[0], (u64)1 << 24);
+    h->rows = head_new(0, RANGE, &h->limits[1], (u64)1 << 24);
+    series_make(h->one);
+    series_make(h->rows);
+    h->one->t_floor = h->rows->t_floor = t_floor;
+}
+
+// And lets them go. compare: what must be the same of each series.
+static void heads_compare(struct heads *h,
+                          void (*compare)(const struct head *a, const struct head *b, u32 i))
+{
+    assert_int_equal(h->one->window_count, h->rows->window_count);
+    for (u32 i = 0; i < SERIES; i++) {
+        compare(h->one, h->rows, i);
+    }
+    assert_true(h->one->window_count > 3 && h->one->t_max == h->rows->t_max);
+    head_free(h->one);
+    head_free(h->rows);
+}
+
 TEST(head_replay_of_a_row_is_that_of_its_samples)
 {
     for (u64 seed = 1; seed <= 3; seed++) {
-        struct head_limits limits[2] = {{.series_max = 1000}, {.series_max = 1000}};
-        struct head *one = head_new(0, RANGE, &limits[0], (u64)1 << 24);
-        struct head *rows = head_new(0, RANGE, &limits[1], (u64)1 << 24);
+        struct heads h;
         struct rng r;
         i64 now = START;
         rng_init(&r, seed);
-        series_make(one);
-        series_make(rows);
-        one->t_floor = rows->t_floor = START - RANGE;
+        heads_make(&h, START - RANGE);
         for (u32 n = 0; n < ROWS; n++) {
             u32 ordinals[SERIES + 4];
             f64 values[SERIES + 4];
@@ -99,22 +125,16 @@ TEST(head_replay_of_a_row_is_that_of_its_samples)
                                         .values = values,
                                         .n = row_make(&r, ordinals, values)};
             u32 lost = 0;
-            for (u32 i = 0; i < row.n && t >= one->t_floor; i++) {
-                if (head_live(one, ordinals[i])) {
-                    head_replay(one, ordinals[i], t, values[i]);
+            for (u32 i = 0; i < row.n && t >= h.one->t_floor; i++) {
+                if (head_live(h.one, ordinals[i])) {
+                    head_replay(h.one, ordinals[i], t, values[i]);
                 } else {
                     lost++;
                 }
             }
-            assert_int_equal(head_replay_row(rows, &row), lost);
+            assert_int_equal(head_replay_row(h.rows, &row), lost);
         }
-        assert_int_equal(one->window_count, rows->window_count);
-        for (u32 i = 0; i < SERIES; i++) {
-            series_compare(one, rows, i);
-        }
-        assert_true(one->window_count > 3 && one->t_max == rows->t_max);
-        head_free(one);
-        head_free(rows);
+        heads_compare(&h, series_compare);
     }
 }
 
@@ -219,25 +239,15 @@ static void rows_replay(struct head *one, struct head *rows, struct rng *r, i64 
 TEST(head_replay_of_rows_at_once_is_that_of_one_after_the_other)
 {
     for (u64 seed = 1; seed <= 20; seed++) {
-        struct head_limits limits[2] = {{.series_max = 1000}, {.series_max = 1000}};
-        struct head *one = head_new(0, RANGE, &limits[0], (u64)1 << 24);
-        struct head *rows = head_new(0, RANGE, &limits[1], (u64)1 << 24);
+        struct heads h;
         struct rng r;
         i64 now = START;
         rng_init(&r, seed);
-        series_make(one);
-        series_make(rows);
-        one->t_floor = rows->t_floor = START + (seed % 2 == 0 ? RANGE : -RANGE);
+        heads_make(&h, START + (seed % 2 == 0 ? RANGE : -RANGE));
         for (u32 n = 0; n < 20; n++) {
-            rows_replay(one, rows, &r, &now);
+            rows_replay(h.one, h.rows, &r, &now);
         }
-        assert_int_equal(one->window_count, rows->window_count);
-        for (u32 i = 0; i < SERIES; i++) {
-            content_compare(one, rows, i);
-        }
-        assert_true(one->window_count > 3 && one->t_max == rows->t_max);
-        head_free(one);
-        head_free(rows);
+        heads_compare(&h, content_compare);
     }
 }
 
