@@ -3,28 +3,12 @@
 #include "base/str.h"
 #include "base/test.h"
 #include "tsdb/head.h"
+#include "tsdb/head_fixture.h"
 #include "tsdb/head_write.h"
 
 #include <stdio.h>
 
 enum { EACH = 4, TARGETS = FIRST_SIZES, SERIES = TARGETS * EACH, STEP_MS = 15000 };
-
-static void series_make(struct head *h, struct series_ref *refs)
-{
-    const struct head_asker asker = {.tenant = TENANT_DEFAULT};
-    for (u32 i = 0; i < SERIES; i++) {
-        char name[16];
-        char instance[16];
-        (void)snprintf(name, sizeof(name), "m%u", i % EACH);
-        (void)snprintf(instance, sizeof(instance), "host-%u", i / EACH);
-        const struct label items[] = {
-            {LABEL_NAME, str_c(name)}, {LABEL_INSTANCE, str_c(instance)}, {LABEL_JOB, STR("node")}};
-        const struct labels set = {.items = items, .count = ARRAY_LEN(items)};
-        u8 outcome = APPEND_INVALID;
-        head_resolve(h, &asker, &set, 1, &refs[i], &outcome);
-        assert_int_equal(outcome, APPEND_STORED);
-    }
-}
 
 // Rows [from, to) of one series after the other.
 static void rows_append(struct head *h, const struct series_ref *refs, u32 from, u32 to)
@@ -75,7 +59,7 @@ TEST(head_shares_rows_of_the_window_before_when_series_come_one_by_one)
     struct head *h = head_new(0, (i64)STEP_MS * window, &limits, (u64)1 << 20);
     struct series_ref refs[SERIES];
     u32 end = 0;
-    series_make(h, refs);
+    fixture_targets(h, TARGETS, EACH, refs);
     // Slabs of a segment's rows, of which the last of each window reaches into the next.
     for (u32 slab = 0; end < window * 3; slab++) {
         const u32 from = end;

@@ -2,22 +2,18 @@
 #include "base/str.h"
 #include "base/test.h"
 #include "tsdb/head.h"
+#include "tsdb/head_fixture.h"
 
 #include <stdio.h>
 
 static u32 series_make(struct head *h, const char *name, const char *zone)
 {
-    const struct head_asker asker = {.tenant = TENANT_DEFAULT};
     const struct label items[] = {{LABEL_NAME, str_c(name)},
                                   {LABEL_INSTANCE, STR("a:1")},
                                   {LABEL_JOB, STR("j")},
                                   {STR("zone"), str_c(zone)}};
     const struct labels set = {.items = items, .count = ARRAY_LEN(items)};
-    struct series_ref ref;
-    u8 outcome = APPEND_INVALID;
-    head_resolve(h, &asker, &set, 1, &ref, &outcome);
-    assert_int_equal(outcome, APPEND_STORED);
-    return ref.ordinal;
+    return fixture_series(h, set).ordinal;
 }
 
 static void assert_series(const struct head *h, u32 ordinal, const char *name, const char *zone)

@@ -6,6 +6,7 @@
 #include "base/test.h"
 #include "model/sample.h"
 #include "tsdb/head.h"
+#include "tsdb/head_fixture.h"
 #include "tsdb/head_newest.h"
 #include "tsdb/tombstone.h"
 
@@ -24,18 +25,15 @@ struct rig {
 
 static void rig_up(struct rig *r)
 {
-    const struct head_asker asker = {.tenant = TENANT_DEFAULT};
     const struct label items[] = {
         {LABEL_NAME, STR("m")}, {STR("a"), STR("1")}, {STR("b"), STR("2")}};
     const struct labels set = {.items = items, .count = ARRAY_LEN(items)};
-    u8 outcome = APPEND_INVALID;
     *r = (struct rig){.limits = {.series_max = 10}};
     r->head = head_new(0, RANGE_MS, &r->limits, (u64)1 << 20);
     r->arena = arena_new((size_t)1 << 20);
     r->found = MEM_NEW(struct head_newest);
     head_plan_init(&r->plan, 1024);
-    head_resolve(r->head, &asker, &set, 1, &r->ref, &outcome);
-    assert_int_equal(outcome, APPEND_STORED);
+    r->ref = fixture_series(r->head, set);
 }
 
 static void rig_down(struct rig *r)

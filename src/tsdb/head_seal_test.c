@@ -2,27 +2,11 @@
 #include "base/str.h"
 #include "base/test.h"
 #include "tsdb/head.h"
+#include "tsdb/head_fixture.h"
 
 #include <stdio.h>
 
 enum { TARGETS = 24, EACH = 4, SERIES = TARGETS * EACH, STEP_MS = 15000 };
-
-static void series_make(struct head *h, struct series_ref *refs)
-{
-    const struct head_asker asker = {.tenant = TENANT_DEFAULT};
-    for (u32 i = 0; i < SERIES; i++) {
-        char name[16];
-        char instance[16];
-        (void)snprintf(name, sizeof(name), "m%u", i % EACH);
-        (void)snprintf(instance, sizeof(instance), "host-%u", i / EACH);
-        const struct label items[] = {
-            {LABEL_NAME, str_c(name)}, {LABEL_INSTANCE, str_c(instance)}, {LABEL_JOB, STR("node")}};
-        const struct labels set = {.items = items, .count = ARRAY_LEN(items)};
-        u8 outcome = APPEND_INVALID;
-        head_resolve(h, &asker, &set, 1, &refs[i], &outcome);
-        assert_int_equal(outcome, APPEND_STORED);
-    }
-}
 
 // One sample of each series, of values that need all their bits. Returns how many chunks it sealed.
 static u64 row_append(struct head *h, const struct series_ref *refs, u32 row)
@@ -52,7 +36,7 @@ TEST(head_seals_targets_that_began_together_at_different_rows)
     u64 sealed = 0;
     u64 most = 0;
     u32 cells_once = 0;
-    series_make(h, refs);
+    fixture_targets(h, TARGETS, EACH, refs);
     for (u32 row = 0; row < ROWS_MAX * 3; row++) {
         u64 now = row_append(h, refs, row);
         sealed += now;

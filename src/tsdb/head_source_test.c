@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "base/test.h"
 #include "tsdb/head.h"
+#include "tsdb/head_fixture.h"
 #include "tsdb/head_source.h"
 #include "tsdb/postings.h"
 
@@ -9,12 +10,7 @@ static u32 series_make(struct head *h, const char *value)
 {
     const struct label items[] = {{STR("l"), str_c(value)}};
     const struct labels set = {.items = items, .count = 1};
-    const struct head_asker asker = {.tenant = TENANT_DEFAULT};
-    struct series_ref ref;
-    u8 outcome = APPEND_INVALID;
-    head_resolve(h, &asker, &set, 1, &ref, &outcome);
-    assert_int_equal(outcome, APPEND_STORED);
-    return ref.ordinal;
+    return fixture_series(h, set).ordinal;
 }
 
 // All series leave: young ones with the second collection.

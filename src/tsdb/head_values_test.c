@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "base/test.h"
 #include "tsdb/head.h"
+#include "tsdb/head_fixture.h"
 #include "tsdb/head_newest.h"
 #include "tsdb/head_series.h"
 #include "tsdb/head_values.h"
@@ -28,27 +29,16 @@ static struct head_order *values_get(struct head *h)
     return head_values_get(h, STR("l"), &(struct head_values_pace){always, NULL});
 }
 
-static u32 series_of(struct head *h, const struct label *items, u32 count)
-{
-    const struct labels set = {.items = items, .count = count};
-    const struct head_asker asker = {.tenant = TENANT_DEFAULT};
-    struct series_ref ref;
-    u8 outcome = APPEND_INVALID;
-    head_resolve(h, &asker, &set, 1, &ref, &outcome);
-    assert_int_equal(outcome, APPEND_STORED);
-    return ref.ordinal;
-}
-
 static u32 series_make(struct head *h, const char *value)
 {
     const struct label items[] = {{STR("l"), str_c(value)}};
-    return series_of(h, items, ARRAY_LEN(items));
+    return fixture_series(h, (struct labels){.items = items, .count = ARRAY_LEN(items)}).ordinal;
 }
 
 static u32 series_make_two(struct head *h, const char *value, const char *other)
 {
     const struct label items[] = {{STR("l"), str_c(value)}, {STR("n"), str_c(other)}};
-    return series_of(h, items, ARRAY_LEN(items));
+    return fixture_series(h, (struct labels){.items = items, .count = ARRAY_LEN(items)}).ordinal;
 }
 
 // Of "a b c", the values there are now, in order; the order is kept from then on.

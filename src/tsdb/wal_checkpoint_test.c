@@ -6,6 +6,7 @@
 #include "base/test.h"
 #include "os/fs.h"
 #include "tsdb/head.h"
+#include "tsdb/head_fixture.h"
 #include "tsdb/wal.h"
 #include "tsdb/wal_checkpoint.h"
 #include "tsdb/wal_entry.h"
@@ -18,18 +19,13 @@
 
 static void series_make(struct head *h, u32 n, size_t value_bytes)
 {
-    const struct head_asker asker = {.tenant = TENANT_DEFAULT};
     char *value = MEM_NEW_N(char, value_bytes);
     memset(value, 'x', value_bytes);
     for (u32 i = 0; i < n; i++) {
-        struct series_ref ref;
-        u8 outcome = APPEND_INVALID;
         (void)snprintf(value, value_bytes, "%06u", i);
         value[6] = 'x';
         const struct label items[] = {{STR("l"), {value, value_bytes}}};
-        const struct labels set = {.items = items, .count = 1};
-        head_resolve(h, &asker, &set, 1, &ref, &outcome);
-        assert_int_equal(outcome, APPEND_STORED);
+        (void)fixture_series(h, (struct labels){.items = items, .count = 1});
     }
     mem_free(value);
 }
