@@ -26,6 +26,7 @@
 #include "os/rng.h"
 #include "storage/storage.h"
 #include "tsdb/tsdb.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -25,7 +25,8 @@ PUBLIC_FLOOR = 4  # From here up a folder shows exactly one header.
 # Folders whose public header is not named after them, or that show a second one, with the reason.
 PUBLIC = {
     "storage": {"storage.h", "memstore.h", "storage_conformance.h"},  # the oracle and its suite
-    "tsdb": {"tsdb.h", "tsdb_files.h"},  # what tools do to a folder that nobody serves
+    # The door; what an administrator does; what is told; what tools do to a folder that nobody serves.
+    "tsdb": {"tsdb.h", "tsdb_admin.h", "tsdb_status.h", "tsdb_files.h"},
     "alert": {"alerting.h"},  # model/alert.h has the name
 }
 # Third-party headers and the one file that may include each.

@@ -2,7 +2,8 @@
 #include "api/api_inner.h"
 #include "base/arena.h"
 #include "base/str.h"
-#include "tsdb/tsdb.h"
+#include "tsdb/tsdb_admin.h"
+#include "tsdb/tsdb_status.h"
 
 void api_healthy(struct http_request *rq, struct http_response *rs)
 {

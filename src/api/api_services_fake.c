@@ -8,7 +8,8 @@
 #include "model/labels.h"
 #include "rules/rules.h"
 #include "scrape/scrape.h"
-#include "tsdb/tsdb.h"
+#include "tsdb/tsdb_admin.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

@@ -4,7 +4,7 @@
 #include "base/str.h"
 #include "os/clk.h"
 #include "os/proc.h"
-#include "tsdb/tsdb.h"
+#include "tsdb/tsdb_status.h"
 
 #define TSDB_LIMIT_MAX 10000U
 

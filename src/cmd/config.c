@@ -10,6 +10,7 @@
 #include "model/conf_print.h"
 #include "os/fs.h"
 #include "promql/promql.h"
+#include "tsdb/tsdb_admin.h"
 #include "wire/yaml.h"
 
 #define CONFIG_BYTES_MAX    ((size_t)16 << 20)

@@ -10,7 +10,7 @@
 #include "model/labels.h"
 #include "rules/rules.h"
 #include "scrape/scrape.h"
-#include "tsdb/tsdb.h"
+#include "tsdb/tsdb_admin.h"
 
 struct arena;
 struct error;

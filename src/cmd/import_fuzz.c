@@ -14,6 +14,7 @@
 #include "os/rng.h"
 #include "storage/storage.h"
 #include "tsdb/tsdb.h"
+#include "tsdb/tsdb_files.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "tsdb/tsdb_files.h"
 
 #include <stdio.h>
 

@@ -5,7 +5,7 @@
 #include "client/tidemark.h"
 #include "os/proc.h"
 #include "rules/rules.h"
-#include "tsdb/tsdb.h"
+#include "tsdb/tsdb_status.h"
 
 #define LIMIT_SHARE_MAX 16U // Of the limit, for one query.
 

@@ -21,6 +21,7 @@
 #include "rules/rules.h"
 #include "scrape/scrape.h"
 #include "text/re.h"
+#include "tsdb/tsdb.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -10,7 +10,7 @@
 #include "cmd/memory_pools.h"
 #include "os/rng.h"
 #include "os/thr.h"
-#include "tsdb/tsdb.h"
+#include "tsdb/tsdb_status.h"
 
 struct error;
 struct options;

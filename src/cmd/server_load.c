@@ -21,6 +21,7 @@
 #include "promql/promql.h"
 #include "rules/rules.h"
 #include "scrape/scrape.h"
+#include "tsdb/tsdb_admin.h"
 
 #define ALERTMANAGER_BYTES_MAX ((size_t)4 << 20)
 

@@ -21,6 +21,7 @@
 #include "scrape/scrape.h"
 #include "storage/storage.h"
 #include "text/re.h"
+#include "tsdb/tsdb.h"
 
 #include <stdio.h>
 

@@ -12,6 +12,7 @@
 #include "os/fs.h"
 #include "os/rng.h"
 #include "tsdb/tsdb_files.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

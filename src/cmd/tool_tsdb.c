@@ -15,6 +15,8 @@
 #include "promql/promql.h"
 #include "storage/storage.h"
 #include "tsdb/tsdb.h"
+#include "tsdb/tsdb_files.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

@@ -11,6 +11,7 @@
 #include "tsdb/box_chunk.h"
 #include "tsdb/box_store.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_status.h"
 
 static bool box_eq(const struct box *a, const struct box *b)
 {

@@ -9,6 +9,7 @@
 #include "os/clk.h"
 #include "tsdb/head.h"
 #include "tsdb/head_settle.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_inner.h"
 
 #include <stdio.h>

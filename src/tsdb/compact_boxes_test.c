@@ -8,6 +8,7 @@
 #include "tsdb/compact.h"
 #include "tsdb/tombstone.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

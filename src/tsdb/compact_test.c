@@ -6,7 +6,9 @@
 #include "model/match.h"
 #include "os/clk.h"
 #include "os/fs.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

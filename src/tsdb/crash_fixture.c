@@ -11,6 +11,7 @@
 #include "os/clk.h"
 #include "os/fs.h"
 #include "tsdb/head_settle.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_inner.h"
 
 #include <stdio.h>

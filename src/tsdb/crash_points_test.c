@@ -7,6 +7,7 @@
 #include "os/clk.h"
 #include "os/fs.h"
 #include "tsdb/crash_fixture.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_inner.h"
 
 #include <stdatomic.h>

@@ -5,7 +5,10 @@
 #include "base/str.h"
 #include "os/fs.h"
 #include "tsdb/exemplar_file.h"
+#include "tsdb/tsdb_admin.h"
+#include "tsdb/tsdb_files.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

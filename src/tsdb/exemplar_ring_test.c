@@ -7,6 +7,7 @@
 #include "os/clk.h"
 #include "tsdb/exemplar_ring.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

@@ -10,6 +10,7 @@
 #include "model/sample.h"
 #include "os/clk.h"
 #include "os/fs.h"
+#include "tsdb/tsdb_admin.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,6 +10,7 @@
 #include "os/fs.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/golden_fixture.h"
+#include "tsdb/tsdb.h"
 
 #include <stdio.h>
 #include <stdlib.h>

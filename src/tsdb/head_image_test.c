@@ -13,6 +13,7 @@
 #include "tsdb/head_image.h"
 #include "tsdb/tsdb_fixture.h"
 #include "tsdb/tsdb_inner.h"
+#include "tsdb/tsdb_status.h"
 #include "tsdb/wal_record.h"
 
 #include <stdio.h>

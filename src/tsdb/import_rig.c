@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "tsdb/tsdb_files.h"
 
 static struct import_rig *rig_of(struct tsdb_import_source *s)
 {

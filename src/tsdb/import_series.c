@@ -8,6 +8,7 @@
 #include "model/labels.h"
 #include "model/symtab.h"
 #include "tsdb/index_select.h"
+#include "tsdb/tsdb_files.h"
 
 #include <stdlib.h>
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "tsdb/block.h"
 #include "tsdb/postings.h"
+#include "tsdb/tsdb_admin.h"
 
 #define CLASS_BYTES_MAX ((size_t)64 << 20)
 

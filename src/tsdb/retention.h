@@ -8,7 +8,7 @@
 #ifndef TSDB_RETENTION_H
 #define TSDB_RETENTION_H
 
-#include "tsdb/tsdb.h"
+#include "tsdb/tsdb_admin.h"
 
 struct arena;
 struct block;

@@ -11,10 +11,12 @@
 #include "tsdb/block.h"
 #include "tsdb/head.h"
 #include "tsdb/head_settle.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_cold.h"
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/tsdb_restart.h"
+#include "tsdb/tsdb_status.h"
 #include "tsdb/wal.h"
 
 #include <stdio.h>

@@ -12,6 +12,7 @@
 #include "tsdb/block.h"
 #include "tsdb/postings.h"
 #include "tsdb/tsdb_files.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

@@ -3,6 +3,8 @@
 #include "base/str.h"
 #include "os/fs.h"
 #include "tsdb/import_rig.h"
+#include "tsdb/tsdb_files.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

@@ -8,6 +8,7 @@
 #include "tsdb/block.h"
 #include "tsdb/cold_rig.h"
 #include "tsdb/head.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_cold.h"
 #include "tsdb/tsdb_inner.h"
 

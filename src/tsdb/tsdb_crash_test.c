@@ -7,6 +7,7 @@
 #include "os/fs.h"
 #include "tsdb/crash_fixture.h"
 #include "tsdb/tsdb_inner.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

@@ -24,6 +24,7 @@
 #include "tsdb/postings.h"
 #include "tsdb/stored_file.h"
 #include "tsdb/tombstone.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_cold.h"
 #include "tsdb/tsdb_inner.h"
 

@@ -5,7 +5,9 @@
 #include "os/clk.h"
 #include "os/fs.h"
 #include "tsdb/tombstone.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-// tsdb_files.h: what is done to the folder of a store from outside: samples of any age become
-// blocks of it, and one of its blocks is told apart.
+// tsdb_files.h: what is done to the folder of a store from outside: it is looked at for damage, or
+// made of a snapshot; samples of any age become blocks of it; one of its blocks is told apart.
 //
 // Beside tsdb.h, since nobody who serves needs it. tsdb_import reads its source several times: once
 // for what is in it, then once for each group of block ranges whose samples fit in memory together;
@@ -13,7 +13,34 @@
 #ifndef TSDB_TSDB_FILES_H
 #define TSDB_TSDB_FILES_H
 
-#include "tsdb/tsdb.h"
+#include "base/base.h"
+#include "model/labels.h"
+#include "tsdb/tsdb_status.h"
+
+struct arena;
+struct clk;
+struct error;
+struct fs;
+struct rng;
+
+// ---- a folder as a whole ----
+
+// Looks at a store's folder, or a snapshot, open or not; changes nothing. Threads: owned.
+struct tsdb_verify {
+    void (*damage)(void *ctx, str line); // Once for each place: file, where, what.
+    void *ctx;
+    u64 damages;
+    u64 unread; // Places that memory or the system refused to show: then the whole has failed.
+    u64 blocks;
+    u64 segments;
+    u64 bytes;
+};
+bool tsdb_verify(struct fs *fs, const char *dir, struct tsdb_verify *out, struct error *e) MUST_USE;
+// dir, absent or empty, becomes a data folder with what the snapshot has, if that is all sound.
+bool tsdb_restore(struct fs *fs, const char *snapshot, const char *dir, struct tsdb_verify *v,
+                  struct error *e) MUST_USE;
+bool tsdb_blocks_list(struct fs *fs, const char *dir, struct arena *a,
+                      struct tsdb_block_info **infos, u32 *n, struct error *e) MUST_USE;
 
 // ---- samples into blocks ----
 

@@ -9,6 +9,7 @@
 #include "os/rng.h"
 #include "storage/storage.h"
 #include "tsdb/tsdb.h"
+#include "tsdb/tsdb_admin.h"
 
 struct clk;
 struct fs;

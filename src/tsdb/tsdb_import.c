@@ -10,7 +10,9 @@
 #include "os/fs.h"
 #include "tsdb/head.h"
 #include "tsdb/import_block.h"
+#include "tsdb/tsdb_files.h"
 #include "tsdb/tsdb_inner.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,6 +7,7 @@
 #include "os/clk.h"
 #include "os/fs.h"
 #include "tsdb/import_rig.h"
+#include "tsdb/tsdb_files.h"
 
 #include <stdio.h>
 

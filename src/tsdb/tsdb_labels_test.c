@@ -5,6 +5,7 @@
 #include "os/clk.h"
 #include "tsdb/match_cache.h"
 #include "tsdb/postings.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_fixture.h"
 
 #include <stdio.h>

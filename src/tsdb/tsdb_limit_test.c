@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "client/tidemark.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 #include <stdlib.h>

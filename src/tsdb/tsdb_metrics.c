@@ -6,6 +6,7 @@
 #include "tsdb/metric_tally.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/tsdb_refused.h"
+#include "tsdb/tsdb_status.h"
 #include "tsdb/wal.h"
 
 #include <math.h>

@@ -8,6 +8,7 @@
 #include "model/sample.h"
 #include "os/clk.h"
 #include "os/fs.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_fixture.h"
 
 #include <stdio.h>

@@ -14,6 +14,7 @@
 #include "tsdb/head_cold.h"
 #include "tsdb/head_series.h"
 #include "tsdb/head_settle.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_fixture.h"
 #include "tsdb/tsdb_inner.h"
 

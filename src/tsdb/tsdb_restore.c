@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "os/fs.h"
 #include "tsdb/outfile.h"
-#include "tsdb/tsdb.h"
+#include "tsdb/tsdb_files.h"
 
 #include <stdio.h>
 

@@ -13,6 +13,7 @@
 #include "os/rng.h"
 #include "tsdb/block.h"
 #include "tsdb/outfile.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_inner.h"
 
 #include <stdio.h>

@@ -4,6 +4,8 @@
 #include "model/match.h"
 #include "os/clk.h"
 #include "os/fs.h"
+#include "tsdb/tsdb_admin.h"
+#include "tsdb/tsdb_files.h"
 #include "tsdb/tsdb_fixture.h"
 
 #include <stdio.h>

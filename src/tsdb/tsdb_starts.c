@@ -17,6 +17,7 @@
 #include "os/fs.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/tsdb_restart.h"
+#include "tsdb/tsdb_status.h"
 
 #define MAGIC          "TMSTARTS"
 #define START_MS       ((i64)10 * 60 * 1000)

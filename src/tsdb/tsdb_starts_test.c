@@ -6,6 +6,7 @@
 #include "os/clk.h"
 #include "os/fs.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_status.h"
 
 #define MINUTE ((i64)60000)
 

@@ -1,4 +1,6 @@
 // tsdb_status.c: what the status endpoints show of the engine.
+#include "tsdb/tsdb_status.h"
+
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"

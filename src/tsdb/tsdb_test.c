@@ -5,8 +5,10 @@
 #include "os/clk.h"
 #include "os/fs.h"
 #include "storage/storage_conformance.h"
+#include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_fixture.h"
 #include "tsdb/tsdb_inner.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

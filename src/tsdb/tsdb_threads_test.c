@@ -9,6 +9,7 @@
 #include "tsdb/head_settle.h"
 #include "tsdb/tsdb_fixture.h"
 #include "tsdb/tsdb_inner.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

@@ -7,9 +7,10 @@
 #include "tsdb/block.h"
 #include "tsdb/block_set.h"
 #include "tsdb/stored_file.h"
-#include "tsdb/tsdb.h"
 #include "tsdb/tsdb_delete.h"
+#include "tsdb/tsdb_files.h"
 #include "tsdb/tsdb_inner.h"
+#include "tsdb/tsdb_status.h"
 #include "tsdb/wal_record.h"
 
 #include <stdio.h>

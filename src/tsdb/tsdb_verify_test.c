@@ -5,7 +5,10 @@
 #include "model/match.h"
 #include "os/fs.h"
 #include "tsdb/block_set.h"
+#include "tsdb/tsdb_admin.h"
+#include "tsdb/tsdb_files.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_status.h"
 
 #include <stdio.h>
 

@@ -5,6 +5,7 @@
 #include "os/fs.h"
 #include "os/rng.h"
 #include "tsdb/tsdb_fixture.h"
+#include "tsdb/tsdb_status.h"
 #include "tsdb/wal.h"
 
 enum { SAMPLES = 4000, COMMITS_MAX = 4000, KEPT = 1 << 20 };

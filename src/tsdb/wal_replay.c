@@ -6,7 +6,7 @@
 #include "base/str.h"
 #include "os/fs.h"
 #include "tsdb/head_image.h"
-#include "tsdb/tsdb.h"
+#include "tsdb/tsdb_status.h"
 #include "tsdb/wal_batch.h"
 
 #include <stdio.h>
