@@ -147,7 +147,7 @@ static void rest_copy(struct group_walk *w)
     struct group_span *p = &w->span;
     w->copied = true;
     w->left = (size_t)(w->groups->end - p->at);
-    DCHECK(w->left + w->reach <= sizeof(w->copy));
+    DCHECK(w->left + w->reach <= 2 * (size_t)REACH_MAX);
     memcpy(w->copy, p->at, w->left);
     memset(w->copy + w->left, 0, w->reach);
     p->at = w->copy;
