@@ -506,6 +506,18 @@ TEST(scrape_a_broken_page_leaves_only_markers_and_up_0)
     }
 }
 
+// Limits of labels are counted in 32 bits: a larger one allows as much as these can, and not the rest.
+TEST(scrape_limits_of_labels_beyond_32_bits_are_no_small_ones)
+{
+    struct rig r;
+    start(&r, "a 1\n",
+          JOB "  label_limit: 4294967297\n  label_name_length_limit: 4294967297\n"
+              "  label_value_length_limit: 4294967297\n");
+    rig_run(&r, 10000);
+    assert_true(rig_last(&r, "up") == 1 && rig_last(&r, "a") == 1);
+    rig_fini(&r);
+}
+
 TEST(scrape_shows_the_broken_line_and_its_neighbours)
 {
     struct rig r;

@@ -20,8 +20,9 @@
 static void limits_set(struct scrape_pool *p)
 {
     const struct scrape_limits *l = &p->config->limits;
-    p->limits = (struct labels_limits){(u32)l->label_limit, (u32)l->label_name_length_limit,
-                                       (u32)l->label_value_length_limit};
+    p->limits = (struct labels_limits){(u32)MIN(l->label_limit, UINT32_MAX),
+                                       (u32)MIN(l->label_name_length_limit, UINT32_MAX),
+                                       (u32)MIN(l->label_value_length_limit, UINT32_MAX)};
     p->body_size_limit = l->body_size_limit ? l->body_size_limit : BODY_BYTES_MAX;
     p->sample_limit = l->sample_limit;
     p->target_limit = l->target_limit;
