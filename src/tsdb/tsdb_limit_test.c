@@ -126,6 +126,7 @@ TEST(limit_of_memory_holds_between_two_looks)
         assert_true(looks > 0 || held > max / 2);
         fixture_steps(&f);
     }
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_head_series"), stored);
     assert_true(fixture_metric(&f, REFUSED("series", "memory_limit", "x")) > 0);
     for (i64 i = 1; i <= 100; i++) { // What is known goes on, and so do rules.
         assert_int_equal(fixture_put(&f, STREAM_PUSH, "m0,job=x,n=7,k=3", FIXTURE_NOW + i, 2),
