@@ -11,6 +11,7 @@
 #include "tsdb/head_image.h"
 #include "tsdb/head_image_form.h"
 #include "tsdb/head_replay.h"
+#include "tsdb/head_series.h"
 #include "tsdb/wal_record.h"
 
 #include <stdio.h>
@@ -210,6 +211,38 @@ TEST(head_image_is_refused_for_the_same_reason_with_a_thread_that_helps)
     }
     assert_true(refused > records / 2);
     buf_fini(&image);
+    head_free(was);
+    fs_mem_free(fs);
+}
+
+// An end is known before the image comes, and the row it is of comes with the image.
+TEST(head_image_comes_back_for_a_series_without_a_group_that_has_an_end)
+{
+    const struct label name = {LABEL_NAME, STR("m")};
+    const struct labels set = {.items = &name, .count = 1};
+    const struct head_end end = {.hash = head_key_hash(TENANT_DEFAULT, set),
+                                 .check = head_key_check(TENANT_DEFAULT, set),
+                                 .t = START};
+    struct head_limits limits[3] = {plenty, plenty, plenty};
+    struct fs *fs = folders_make();
+    struct error e = {0};
+    struct head *was = head_new(0, RANGE, &limits[2], (u64)1 << 24);
+    assert_int_equal(head_restore(was, TENANT_DEFAULT, set, 3), 3);
+    head_replay(was, 3, START, 7);
+    head_replay(was, 3, START + STEP, 8);
+    image_write(fs, was);
+    for (u32 threaded = 0; threaded < 2; threaded++) {
+        struct head *is = head_new(0, RANGE, &limits[threaded], (u64)1 << 24);
+        head_ends_put(&is->ends, end);
+        ASSERT_OK(image_load(fs, is, threaded, &e), e);
+        assert_true(is->rows[3].t_last == START + STEP && is->rows[3].v_last == 8);
+        head_ends_take(is);
+        assert_false(head_row_bare(&is->rows[3])); // It went on after its end.
+        head_ends_put(&is->ends, (struct head_end){end.hash, end.check, START + STEP});
+        head_ends_take(is);
+        assert_true(head_row_bare(&is->rows[3]));
+        head_free(is);
+    }
     head_free(was);
     fs_mem_free(fs);
 }

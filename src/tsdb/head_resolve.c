@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "tsdb/head.h"
 #include "tsdb/head_alike.h"
+#include "tsdb/head_cold.h"
 #include "tsdb/head_series.h"
 
 #define PREFETCH_AHEAD      8U
@@ -107,6 +108,7 @@ static enum append_outcome resolve_good(struct head *h, const struct head_asker 
     } else if (!head_series_make(h, k, at, births)) {
         return APPEND_LIMIT_SYMBOLS;
     }
+    head_end_take(h, at);
     if (h->free_count > 0) {
         h->free_count--;
     }

@@ -8,8 +8,9 @@
 
 #define PREFETCH_AHEAD 8U
 
-// Of a set that is not known. false: the slot is taken, or there is no room for its symbols.
-static bool restored_alone(struct head *h, const struct head_key *k, u32 ordinal)
+// Of a set that is not known; its end is taken only if no row comes with it. false: the slot is
+// taken, or there is no room for its symbols.
+static bool restored_alone(struct head *h, const struct head_key *k, u32 ordinal, bool end)
 {
     if (head_live(h, ordinal)) {
         return false;
@@ -17,6 +18,9 @@ static bool restored_alone(struct head *h, const struct head_key *k, u32 ordinal
     lock_take(&h->lock);
     struct head_births births = {.n = 0};
     bool made = head_series_make(h, k, ordinal, &births);
+    if (made && end) {
+        head_end_take(h, ordinal);
+    }
     head_births_end(h, &births);
     lock_drop(&h->lock);
     return made;
@@ -42,7 +46,7 @@ u32 head_restore(struct head *h, struct tenant_id tenant, struct labels set, u32
             head_gone_set(h, ref.ordinal);
         }
     }
-    return restored_alone(h, &k, ordinal) ? ordinal : MAP_NONE;
+    return restored_alone(h, &k, ordinal, true) ? ordinal : MAP_NONE;
 }
 
 bool head_restore_new(struct head *h, struct tenant_id tenant, struct labels set, u32 ordinal)
@@ -52,7 +56,7 @@ bool head_restore_new(struct head *h, struct tenant_id tenant, struct labels set
         return false;
     }
     const struct head_key k = {tenant, set, head_key_hash(tenant, set), 0};
-    return !head_series_known(h, &k, &ref) && restored_alone(h, &k, ordinal);
+    return !head_series_known(h, &k, &ref) && restored_alone(h, &k, ordinal, false);
 }
 
 void head_restore_reserve(struct head *h, u32 series, u32 slots)

@@ -16,8 +16,9 @@ struct head;
 // the table stands still until a higher slot is used.
 void head_restore_reserve(struct head *h, u32 series, u32 slots);
 
-// As head_restore, of a series that is to be new; other rows are not looked at. false: it is there
-// already, or the slot is taken, or a limit refuses.
+// As head_restore, of a series that is to be new and whose row follows: head_ends_take comes after
+// all rows. Other rows are not looked at. false: it is there already, or the slot is taken, or a
+// limit refuses.
 bool head_restore_new(struct head *h, struct tenant_id tenant, struct labels set,
                       u32 ordinal) MUST_USE;
 

@@ -4,7 +4,6 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "tsdb/head.h"
-#include "tsdb/head_cold.h"
 #include "tsdb/index_select.h"
 #include "tsdb/postings.h"
 
@@ -476,7 +475,6 @@ static void series_begin(struct head *h, const struct head_key *k,
                       ordinal);
     postings_enter(h, ordinal, births);
     head_quotas_add(&h->quotas, k->tenant, k->labels);
-    head_end_take(h, ordinal);
 }
 
 bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal,

@@ -43,8 +43,8 @@ struct head_births {
     u32 target;
     u32 ordinals[HEAD_BIRTHS];
 };
-// false: there is no room for its symbols. births: what waits to go into sets; within one hold of
-// the lock head_births_end follows.
+// Without samples, and without an end (head_end_take). false: there is no room for its symbols.
+// births: what waits to go into sets; within one hold of the lock head_births_end follows.
 bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal,
                       struct head_births *births);
 void head_births_end(struct head *h, struct head_births *births);
