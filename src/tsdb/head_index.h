@@ -21,7 +21,7 @@ struct head_value {
     u32 symbol;
     u32 first;      // One of its series, the least when it was looked for,
     u32 generation; // while the row is of this generation. 0: none was found.
-    i64 seen_ms;    // Of a committed sample that it had then; T_NEVER: of none.
+    i64 seen_ms;    // Of a sample that it had then; T_NEVER: of none.
 };
 // All values of a name by their texts. Threads: frozen; refs atomic; missed guarded by the shard's
 // lock.
@@ -29,7 +29,7 @@ struct head_order {
     _Atomic u32 refs;
     u32 count;
     u64 removed; // While the shard has removed no more series than so many, all firsts stand.
-    u64 commit;  // Who reads as of this commit sees all samples that were seen.
+    u64 commit;  // Who reads as of this commit or a later one sees all samples that were seen.
     u64 missed;  // What looks around this cost since, in rows read.
     struct head_value items[];
 };

@@ -83,6 +83,12 @@ bool pins_none_after(const struct head_pins *p, u64 commit)
            (p->next == p->first || p->notes[(p->next - 1) % p->cap].commit <= commit);
 }
 
+// What was stored of a commit that goes on was noted, since a reader may come in between.
+u64 pins_commit_next(const struct head_pins *p)
+{
+    return p->commit + !pins_none_after(p, p->commit);
+}
+
 bool pins_hidden(const struct head_pins *p, const struct pin_ask *ask, struct arena *a,
                  struct pin_hidden *out, struct error *e)
 {

@@ -58,6 +58,8 @@ struct pin_ask {
 bool pins_all_seen(const struct head_pins *p, const struct pin_ask *ask);
 // The same of every series at once.
 bool pins_none_after(const struct head_pins *p, u64 commit);
+// The commit as of which a reader sees all that is stored now: an apply may be under way.
+u64 pins_commit_next(const struct head_pins *p);
 struct pin_hidden {
     i64 *t; // In the arena.
     u32 n;

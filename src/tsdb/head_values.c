@@ -66,7 +66,7 @@ static void firsts_slice(const struct head *h, struct head_order *o, u32 from)
         first_find(h, &o->items[i]);
     }
     o->removed = from == 0 ? h->removed_total : o->removed;
-    o->commit = h->pins.commit;
+    o->commit = pins_commit_next(&h->pins);
 }
 
 // By slices of the lock; false: there is no more time.

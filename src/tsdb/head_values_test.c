@@ -338,3 +338,53 @@ TEST(head_values_believe_what_was_seen_of_a_first_series_where_it_is_sure)
     head_plan_fini(&plan);
     head_free(h);
 }
+
+// What an apply of many samples does in one slice of the lock, before its commit ends.
+static void slice_put(struct head *h, u32 ordinal, i64 t)
+{
+    lock_take(&h->lock);
+    (void)pins_open(&h->pins);
+    pins_note(&h->pins, ordinal, t, &h->note[ordinal]);
+    h->rows[ordinal].staged = 0;
+    h->rows[ordinal].t_last = t;
+    lock_drop(&h->lock);
+}
+
+static void slices_end(struct head *h)
+{
+    lock_take(&h->lock);
+    h->pins.commit++;
+    pins_close(&h->pins);
+    lock_drop(&h->lock);
+}
+
+TEST(head_values_show_nobody_a_sample_of_a_commit_that_goes_on)
+{
+    enum { EARLY = 1000, LATE = 2000 };
+    struct head_limits limits = {.series_max = 1000};
+    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 20);
+    struct head_plan plan;
+    head_plan_init(&plan, 1024);
+    (void)series_make(h, "a");
+    head_turn_take(h);
+    sample_put(h, &plan, 0, EARLY);
+    head_turn_drop(h);
+    lock_take(&h->lock);
+    const u64 before = pins_open(&h->pins);
+    lock_drop(&h->lock);
+    slice_put(h, 0, LATE);
+    assert_true(h->pins.commit == before);
+    struct head_order *o = values_get(h);
+    assert_int_equal(o->items[0].seen_ms, LATE);
+    assert_int_not_equal(first_state(h, o, before, LATE, NULL), NEWEST_KNOWN);
+    slices_end(h);
+    assert_int_not_equal(first_state(h, o, before, LATE, NULL), NEWEST_KNOWN);
+    assert_int_equal(first_state(h, o, h->pins.commit, LATE, NULL), NEWEST_KNOWN);
+    assert_int_equal(o->missed, 0); // What was seen tells.
+    lock_take(&h->lock);
+    pins_close(&h->pins);
+    lock_drop(&h->lock);
+    head_order_unref(o);
+    head_plan_fini(&plan);
+    head_free(h);
+}
