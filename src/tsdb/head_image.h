@@ -14,7 +14,7 @@
 // data: the log is truncated as if there were no image. One is too old, too, if a block is missing
 // that was there when it was made: the log may still hold what the image left to that block.
 // Cost: writing O(series + bytes not yet in files); reading the same, and a checksum of the files.
-// Memory: a slice, and what head_image_parts.h says; when reading, 24 bytes for each record.
+// Memory: a slice, and what head_image_parts.h says; when reading, 28 bytes for each record.
 // Threads: written by the background, one at a time; read by open.
 // Bytes: docs/format/head-image.md
 #ifndef TSDB_HEAD_IMAGE_H

@@ -246,3 +246,88 @@ TEST(head_image_comes_back_for_a_series_without_a_group_that_has_an_end)
     head_free(was);
     fs_mem_free(fs);
 }
+
+enum { RECORDS_MAX = 1000 };
+
+// Threads: owned by the test; payloads are the image's.
+struct records {
+    struct image_record items[RECORDS_MAX];
+    u32 n;
+};
+
+static void records_of(str image, struct records *out)
+{
+    struct wal_reader r;
+    out->n = 0;
+    wal_reader_init(&r, image, image.len, SALT);
+    while (wal_reader_next(&r)) {
+        assert_true(out->n < RECORDS_MAX);
+        out->items[out->n++] = (struct image_record){.kind = (u8)r.kind, .payload = r.payload};
+    }
+}
+
+static void record_copy(struct buf *out, const struct image_record *record)
+{
+    const size_t mark = wal_record_begin(out);
+    buf_add(out, record->payload.ptr, record->payload.len);
+    wal_record_end(out, mark, record->kind, SALT);
+}
+
+// The image with the rows at `rows` before their series, which begin at `first`; between them, if
+// it is wanted, a slot that went to a cold block.
+static void rows_hurry(struct fs *fs, str image, const struct records *records, u32 first, u32 rows,
+                       bool gone)
+{
+    const u32 nobodys = 5;
+    struct buf out;
+    struct error e = {0};
+    buf_init(&out, (size_t)1 << 26);
+    buf_add(&out, image.ptr, WAL_HEADER_BYTES);
+    for (u32 i = 0; i < records->n; i++) {
+        if (i == first) {
+            record_copy(&out, &records->items[rows]);
+        }
+        if (i == first && gone) {
+            wal_put_gone(&out, &nobodys, 1, SALT);
+        }
+        if (i != rows) {
+            record_copy(&out, &records->items[i]);
+        }
+    }
+    struct file *f = fs_open(fs, IMAGE, FS_TRUNCATE, &e);
+    assert_non_null(f);
+    ASSERT_OK(fs_write_at(fs, f, 0, buf_get(&out), &e), e);
+    fs_close(fs, f);
+    buf_fini(&out);
+}
+
+// Else it would depend on who reads them when whether they are known.
+TEST(head_image_is_refused_where_rows_stand_before_their_series)
+{
+    struct head_limits limits = plenty;
+    struct fs *fs = folders_make();
+    struct buf image;
+    struct records records;
+    u32 first = 1; // Behind that of the log.
+    u32 slices = 0;
+    struct head *was = head_filled(&limits);
+    image_write(fs, was);
+    buf_init(&image, (size_t)1 << 26);
+    image_read(fs, &image);
+    records_of(buf_get(&image), &records);
+    for (u32 i = 1; i < records.n; i++) {
+        const u8 kind = records.items[i].kind;
+        if (kind == WAL_IMAGE_ROWS && i > first) { // A slice may have no series.
+            for (u32 gone = 0; gone < 2; gone++) {
+                rows_hurry(fs, buf_get(&image), &records, first, i, gone);
+                assert_true(refused_alike(fs));
+            }
+            slices++;
+        }
+        first = kind == WAL_IMAGE_ROWS || kind == WAL_IMAGE_LATE ? i + 1 : first;
+    }
+    assert_true(slices > 16);
+    buf_fini(&image);
+    head_free(was);
+    fs_mem_free(fs);
+}

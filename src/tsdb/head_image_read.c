@@ -2,7 +2,8 @@
 //
 // Rows of a slice are taken in once its series are in the table. Where a thread helps it takes them
 // in, after the windows, which stand behind them in the file, while the caller makes the series of
-// the next slices:
+// the next slices. Rows may speak of slots that were there when they came; from then on nothing
+// comes to those, so that it does not matter when they are taken in:
 //   caller   │ series 1 │ series 2 │ series 3 │ …
 //   thread   │ windows       │ rows 1 │ rows 2 │ …
 #include "base/arena.h"
@@ -166,14 +167,14 @@ struct image_load {
     struct wal_decoder decoder;
     struct image_parts_in parts;
     u32 slots_max;
-    u32 at; // The record being read.
+    u32 at;     // The record being read.
+    u32 *slots; // For each record that speaks of rows: how many of them there may be.
     struct image_rows rows;
     struct error rows_error;
     struct thr *thread; // NULL: the caller follows itself.
     struct lock lock;
     struct cond moved;
-    u32 known;  // Records of which the series are in the table,
-    u32 slots;  // and up to where; it stands still meanwhile.
+    u32 known;  // Records of which the series are in the table.
     u32 taken;  // Records of which the rows are.
     bool ended; // No more records become known.
     bool failed;
@@ -184,17 +185,21 @@ static void known_tell(struct image_load *l, bool ended)
 {
     lock_take(&l->lock);
     l->known = l->at;
-    l->slots = l->head->count;
     l->ended = ended;
     cond_broadcast(&l->moved);
     lock_drop(&l->lock);
 }
 
-// false: rows stopped at something.
-static bool rows_wait(struct image_load *l, u32 records)
+// Until all rows of the records before the one at hand are taken in: then nobody else looks at the
+// table. false: they stopped at something.
+static bool rows_wait(struct image_load *l)
 {
     lock_take(&l->lock);
-    while (!l->failed && l->taken < records) {
+    if (l->known < l->at) {
+        l->known = l->at;
+        cond_broadcast(&l->moved);
+    }
+    while (!l->failed && l->taken < l->at) {
         cond_wait(&l->moved, &l->lock);
     }
     const bool ok = !l->failed;
@@ -212,7 +217,6 @@ static u32 known_wait(struct image_load *l, u32 taken)
         cond_wait(&l->moved, &l->lock);
     }
     const u32 known = l->known;
-    l->rows.slots = l->slots;
     lock_drop(&l->lock);
     return known;
 }
@@ -221,6 +225,7 @@ static bool records_follow(struct image_load *l, u32 from, u32 to)
 {
     bool ok = true;
     for (u32 i = from; ok && i < to; i++) {
+        l->rows.slots = l->slots[i];
         ok = image_rows_get(&l->rows, &l->file->records[i], &l->rows_error);
     }
     return ok;
@@ -248,12 +253,8 @@ static void rows_follow(void *arg)
 // A slot that went to a cold block. They come after all rows, and the table may have to move.
 static bool gone_set(struct image_load *l, u32 ordinal)
 {
-    l->parts.slots_min = l->head->count;
-    if (l->thread) {
-        known_tell(l, false);
-        if (!rows_wait(l, l->at)) {
-            return false;
-        }
+    if (l->thread && !rows_wait(l)) { // It waits once for all of a record.
+        return false;
     }
     head_gone_set(l->head, ordinal);
     return true;
@@ -294,6 +295,11 @@ static bool record_get(struct image_load *l, const struct image_record *record, 
         return image_parts_get(&l->parts, record->payload) || corrupt(e, "labels");
     case WAL_IMAGE_SERIES:
         return image_series_get(&l->parts, record->payload) || corrupt(e, "series");
+    case WAL_IMAGE_ROWS:
+    case WAL_IMAGE_LATE:
+        l->slots[l->at] = l->head->count;
+        l->parts.slots_min = l->head->count;
+        return true;
     default:
         return true;
     }
@@ -311,7 +317,6 @@ static bool slices_get(struct image_load *l, struct error *e)
         slices += record->kind == WAL_IMAGE_ROWS;
         l->at++;
     }
-    l->parts.slots_min = l->head->count;
     return true;
 }
 
@@ -322,7 +327,6 @@ static bool load_alone(struct image_load *l, struct error *e)
     while (ok && !l->failed && l->at < l->file->record_count) {
         const u32 from = l->at;
         ok = slices_get(l, e);
-        l->rows.slots = l->head->count;
         l->failed = !records_follow(l, from, l->at);
     }
     return ok;
@@ -368,6 +372,7 @@ static void load_init(struct image_load *l, const char *spill_dir)
         .ctx = l, .series = on_series, .metadata = on_metadata, .exemplar = on_exemplar};
     const u32 slots_max = head_slots_max(h->limits->series_max);
     l->slots_max = image_rows_slots(f, slots_max);
+    l->slots = MEM_NEW_N(u32, f->record_count);
     wal_decoder_init(&l->decoder, own, slots_max);
     image_parts_in_init(&l->parts, h, l->slots_max);
     image_rows_init(&l->rows, f, spill_dir, h);
@@ -379,6 +384,7 @@ static void load_init(struct image_load *l, const char *spill_dir)
 
 static void load_fini(struct image_load *l)
 {
+    mem_free(l->slots);
     image_rows_fini(&l->rows);
     image_parts_in_fini(&l->parts);
     wal_decoder_fini(&l->decoder);
