@@ -157,6 +157,7 @@ static void rest_copy(struct group_walk *w)
 void group_walk_init(struct group_walk *w, struct groups *r, u32 reach, u8 *out)
 {
     const u32 groups = r->room ? group_count(r->count) : r->count / GROUP;
+    DCHECK(reach <= REACH_MAX && reach >= MIN(r->width_max, (u32)WIDTH_MAX));
     w->span =
         (struct group_span){.at = r->at, .widths = r->widths, .to = r->widths + groups, .out = out};
     w->groups = r;
