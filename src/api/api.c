@@ -144,9 +144,9 @@ static bool counters_init(struct api *api, struct error *e)
         return err_set(e, ERR_INTERNAL, "the API's own metrics: %s", te.text);
     }
     struct tmk_family *family = tmk_family_register(api->opts.registry, &desc, &te);
-    api->write_requests_bad =
-        tmk_counter_register(api->opts.registry, "tidemark_remote_write_requests_failed_total",
-                             "Remote-write requests of which nothing was stored.", &te);
+    api->write_requests_bad = tmk_counter_register(
+        api->opts.registry, "tidemark_remote_write_requests_failed_total",
+        "Remote-write requests of which nothing was stored, or that must be sent again.", &te);
     if (family == NULL || api->write_requests_bad == NULL || !kinds_init(api, &te)) {
         return err_set(e, ERR_INTERNAL, "the API's own metrics: %s", te.text);
     }

@@ -1,6 +1,7 @@
 // api_test.c: everything but queries: series, targets, rules, status, admin, pages, pushes.
 #include "api/api_inner.h"
 #include "api/api_rig.h"
+#include "base/alloc_fault.h"
 #include "base/arena.h"
 #include "base/str.h"
 #include "base/test.h"
@@ -493,6 +494,57 @@ TEST(api_tells_what_of_a_push_it_stores)
     buf_fini(&b);
     buf_fini(&raw);
     api_rig_free(rig);
+}
+
+// A series with a sample, and with one that is refused each time.
+static void broken_make(struct buf *out, i64 t_ms)
+{
+    struct buf raw;
+    buf_init(&raw, 1 << 16);
+    const size_t series = pbw_begin(&raw, 1);
+    put_pair(&raw, "__name__", "pushed");
+    put_pair(&raw, "job", "push");
+    const size_t sample = pbw_begin(&raw, 2);
+    pbw_varint(&raw, 2, (u64)t_ms);
+    pbw_end(&raw, sample);
+    const size_t hist = pbw_begin(&raw, 4);
+    pbw_varint(&raw, 1, 1); // A count, and no buckets.
+    pbw_varint(&raw, 15, (u64)t_ms);
+    pbw_end(&raw, hist);
+    pbw_end(&raw, series);
+    snappy_encode(buf_get(&raw), out);
+    buf_fini(&raw);
+}
+
+TEST(api_counts_what_it_stores_of_a_push_that_has_to_come_again)
+{
+    u32 again = 0;
+    u64 requests = 1;
+    for (u64 n = 0; n <= requests; n++) {
+        struct api_rig *rig = api_rig_new();
+        struct buf b;
+        buf_init(&b, 1 << 16);
+        request_make(&b, "pushed", 7, RIG_NOW_MS - 1000); // Its series is known then.
+        http_fake_free(push(rig, buf_get(&b), "application/x-protobuf", "snappy"));
+        buf_clear(&b);
+        broken_make(&b, RIG_NOW_MS);
+        alloc_fault_arm(n);
+        struct http_fake *f = push(rig, buf_get(&b), "application/x-protobuf", "snappy");
+        alloc_fault_disarm();
+        requests = n == 0 ? alloc_fault_calls() : requests;
+        const u32 status = http_fake_status(f);
+        again += status == 503;
+        assert_true(status == 503 || status == (n == 0 ? 400 : 413));
+        api_rig_expect_part(rig, "/metrics", 200,
+                            status == 413 ? "{outcome=\"stored\"} 1\n"
+                                          : "{outcome=\"stored\"} 2\n");
+        api_rig_expect_part(rig, "/metrics", 200,
+                            n == 0 ? "{outcome=\"invalid\"} 1\n" : "{outcome=\"invalid\"} 0\n");
+        http_fake_free(f);
+        buf_fini(&b);
+        api_rig_free(rig);
+    }
+    assert_in_range(again, 1, requests - 1);
 }
 
 TEST(api_says_what_is_not_built)

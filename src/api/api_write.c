@@ -154,12 +154,12 @@ void api_write(struct http_request *rq, struct http_response *rs)
     struct arena *scratch = arena_new(WRITE_ARENA_BYTES_MAX);
     const bool ok = push_remote_write_1(&opts, rq->body, scratch, &p->result, &e);
     arena_free(scratch);
+    count_outcomes(api, &p->result);
     if (!ok) {
         tmk_counter_inc(api->write_requests_bad);
         answer_failed(rs, &e);
         return;
     }
-    count_outcomes(api, &p->result);
     p->rs = rs;
     http_defer(rs);
     svc->storage->ops->when_durable(svc->storage, p->result.wal_position, on_durable, p);

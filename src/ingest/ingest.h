@@ -94,7 +94,7 @@ struct push_opts {
 };
 
 struct push_result {
-    u64 outcomes[APPEND_OUTCOME_COUNT]; // Every sample of the request, once (W4).
+    u64 outcomes[APPEND_OUTCOME_COUNT]; // Samples of the request, each once (W4).
     u64 samples;
     u64 histograms; // Native ones: of samples.
     u64 histograms_stored;
@@ -105,9 +105,10 @@ struct push_result {
 };
 
 // Decodes and stages one snappy-compressed remote write 1.0 request and commits it
-// DURABILITY_SYNC. false: nothing was stored (bad snappy or protobuf: ERR_INVALID; too large:
-// ERR_LIMIT; disk full: ERR_NO_SPACE; …), or not all of it and it should be sent again
-// (ERR_UNAVAILABLE, ERR_NO_SPACE, ERR_IO): what was stored is a duplicate then.
+// DURABILITY_SYNC. false: nothing was stored and *out is untouched (bad snappy or protobuf:
+// ERR_INVALID; too large: ERR_LIMIT; disk full: ERR_NO_SPACE; …), or not all of it and it should be
+// sent again (ERR_UNAVAILABLE, ERR_NO_SPACE, ERR_IO): *out counts the outcomes that stand, and what
+// was stored is a duplicate then.
 bool push_remote_write_1(const struct push_opts *opts, str body, struct arena *a,
                          struct push_result *out, struct error *e) MUST_USE;
 

@@ -154,6 +154,8 @@ static u64 course(u64 request, bool known, bool gone, u32 *refusals, u32 *parts)
         // not think that it is refused for good.
         assert_int_equal(e.code, stored == 0 ? ERR_LIMIT : ERR_UNAVAILABLE);
         assert_non_null(strstr(e.text, "memory"));
+        assert_int_equal(r.outcomes[APPEND_STORED], stored);
+        assert_int_equal(outcomes_sum(&r), stored);
         *parts += stored > 0;
     }
     *refusals += !ok;

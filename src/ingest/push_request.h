@@ -41,6 +41,7 @@ struct push_request {
     u32 found_upto; // Series that were looked for in the cache.
     bool reordered; // The others are looked for at the end.
     bool lost;      // Storage had forgotten a series that the cache knew.
+    bool committed; // Something is stored.
     bool full;      // The arena is: nothing of the request is stored.
 };
 

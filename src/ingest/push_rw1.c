@@ -327,6 +327,7 @@ static bool request_commit(struct push_request *q, struct storage_appender *app,
     if (!app->ops->commit(app, DURABILITY_SYNC, &out->wal_position, e)) {
         return false;
     }
+    q->committed = true;
     batch_count(q, &batch, again, out);
     exemplars_keep_lost(q);
     return true;
@@ -349,11 +350,13 @@ static void lost_forget(const struct push_request *q)
 static bool lost_commit(struct push_request *q, struct storage_appender *app,
                         struct push_result *out, struct error *e)
 {
+    const struct push_result first = *out;
     struct error why = {0};
     if (request_commit(q, app, false, out, &why)) {
         return true;
     }
     if (why.code != ERR_LIMIT) {
+        *out = first;
         return err_set(e, why.code, "%s", why.text);
     }
     if (!q->lost) { // Histograms that are refused each time.
@@ -362,6 +365,7 @@ static bool lost_commit(struct push_request *q, struct storage_appender *app,
         return true;
     }
     lost_forget(q);
+    *out = first;
     return err_set(e, ERR_UNAVAILABLE, "some of the request is stored; send it again: %s",
                    why.text);
 }
@@ -407,7 +411,7 @@ bool push_remote_write_1(const struct push_opts *opts, str body, struct arena *a
     }
     ok = ok && request_store(&q, &result, e);
     buf_fini(&decoded);
-    if (ok) {
+    if (ok || q.committed) {
         *out = result;
     }
     return ok;
