@@ -227,3 +227,79 @@ TEST(push_of_a_broken_histogram_is_refused_for_good_whatever_memory_there_is)
     assert_in_range(stored, 2, requests); // Once refused in the second commit, too.
     buf_fini(&b);
 }
+
+// A known series with one sample that storage takes and one that it refuses each time.
+static void half_broken_make(struct buf *b)
+{
+    buf_clear(b);
+    const size_t mark = pbw_begin(b, 1);
+    fixture_label(b, "__name__", "m");
+    fixture_sample(b, 1, 2000);
+    put_hist(b, 3000, 4);
+    put_exemplar(b, 2000);
+    pbw_end(b, mark);
+}
+
+// What the same push is answered twice, each time with one request refused (0: none). Returns how
+// many requests the first made, *again those of the second.
+static u64 broken_twice(u64 first, u64 second, bool gone, enum err codes[2], u64 *again)
+{
+    struct error e = {0};
+    struct push_result r;
+    struct buf b;
+    u32 exemplars = 0;
+    struct storage *s = memstore_new((struct memstore_opts){0});
+    struct storage *left = gone ? memstore_new((struct memstore_opts){0}) : s;
+    struct push_cache *c = push_cache_new((size_t)4 << 20);
+    buf_init(&b, 1 << 16);
+    const size_t mark = pbw_begin(&b, 1);
+    fixture_label(&b, "__name__", "m");
+    fixture_sample(&b, 1, 1000);
+    pbw_end(&b, mark);
+    ASSERT_OK(push(left, c, &b, &r, &e), e);
+    half_broken_make(&b);
+    u64 requests[2];
+    u64 stored = 0;
+    for (size_t i = 0; i < 2; i++) {
+        alloc_fault_arm(i == 0 ? first : second);
+        const bool ok = push(s, c, &b, &r, &e);
+        alloc_fault_disarm();
+        requests[i] = alloc_fault_calls();
+        codes[i] = ok ? ERR_NONE : e.code;
+        assert_int_equal(r.outcomes[APPEND_INVALID], ok);
+        const u64 settled = r.outcomes[APPEND_STORED] + r.outcomes[APPEND_DUPLICATE];
+        assert_int_equal(outcomes_sum(&r), ok ? 2 : settled);
+        stored += r.outcomes[APPEND_STORED];
+        assert_int_equal(stored_count(s, 2000, &exemplars), stored);
+    }
+    buf_fini(&b);
+    push_cache_free(c);
+    memstore_free(s);
+    if (gone) {
+        memstore_free(left);
+    }
+    *again = requests[1];
+    return requests[0];
+}
+
+// Once: its series came from the cache, so that nobody knows whether storage has it.
+TEST(push_is_not_told_to_come_again_for_ever_for_a_broken_histogram)
+{
+    for (u32 gone = 0; gone < 2; gone++) {
+        enum err codes[2];
+        u64 again = 0;
+        u32 told = 0;
+        const u64 requests = broken_twice(0, 0, gone, codes, &again);
+        for (u64 n = 1; n <= requests; n++) {
+            (void)broken_twice(n, 0, gone, codes, &again);
+            const u64 seconds = again;
+            told += codes[0] == ERR_UNAVAILABLE;
+            assert_int_equal(codes[1], ERR_NONE);
+            for (u64 m = 1; m <= seconds; m++) {
+                (void)broken_twice(n, m, gone, codes, &again);
+                assert_false(codes[0] == ERR_UNAVAILABLE && codes[1] == ERR_UNAVAILABLE);
+            }
+        }
+        assert_in_range(told, 2, requests); // Before and behind the question for the series.
+    }
+}

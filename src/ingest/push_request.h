@@ -40,7 +40,7 @@ struct push_request {
     u32 strays;     // Series that the walk did not expect.
     u32 found_upto; // Series that were looked for in the cache.
     bool reordered; // The others are looked for at the end.
-    bool lost;      // Storage had forgotten a series that the cache knew.
+    bool lost;      // A sample is invalid whose ref the cache knew: it may be dead.
     bool committed; // Something is stored.
     bool full;      // The arena is: nothing of the request is stored.
 };

@@ -333,11 +333,13 @@ static bool request_commit(struct push_request *q, struct storage_appender *app,
     return true;
 }
 
-// Their refs are dead, and nobody mended their entries.
+// The series that were asked for again: the cache may hold their dead refs or their fresh ones.
+// Those that it did not know before are forgotten with them.
 static void lost_forget(const struct push_request *q)
 {
     for (u32 i = 0; q->opts->cache && i < q->series_count; i++) {
-        if (series_ref_is_none(q->refs[i]) && q->keys[i].hash != 0) {
+        const bool asked = series_ref_is_none(q->refs[i]) || q->refusals[i] < PUSH_NOT_HASHED;
+        if (asked && q->keys[i].hash != 0) {
             push_cache_forget(q->opts->cache, q->opts->tenant, &q->keys[i]);
         }
     }
@@ -345,8 +347,9 @@ static void lost_forget(const struct push_request *q)
 
 // The samples whose series storage no longer had, a second time. Where there is no memory for them
 // the sender is told to come again, since its first commit stands and a limit would make it drop
-// the rest. Then the cache knows no dead refs of the request, so that it is one commit: that either
-// fits or is refused for good.
+// the rest. Then the cache knows none of their series, so that the next time it is one commit,
+// which either fits or is refused for good. What a second one is left with then are histograms that
+// are refused each time: their refs came from storage, and nobody is told to come again for them.
 static bool lost_commit(struct push_request *q, struct storage_appender *app,
                         struct push_result *out, struct error *e)
 {
@@ -359,7 +362,7 @@ static bool lost_commit(struct push_request *q, struct storage_appender *app,
         *out = first;
         return err_set(e, why.code, "%s", why.text);
     }
-    if (!q->lost) { // Histograms that are refused each time.
+    if (!q->lost) {
         out->outcomes[APPEND_INVALID] += q->sample_count;
         out->first_error = out->first_error.code == ERR_NONE ? why : out->first_error;
         return true;
