@@ -506,7 +506,7 @@ TEST(scrape_a_broken_page_leaves_only_markers_and_up_0)
     }
 }
 
-// Limits of labels are counted in 32 bits: a larger one allows as much as these can, and not the rest.
+// They are counted in 32 bits: a larger one allows as much as these can hold, not what is cut off.
 TEST(scrape_limits_of_labels_beyond_32_bits_are_no_small_ones)
 {
     struct rig r;
