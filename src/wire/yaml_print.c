@@ -74,11 +74,13 @@ static void print_block(struct buf *out, str s, u32 depth)
     }
 }
 
-// Plain where it stood, but an indicator at the start of a line: a question mark after a tab.
+// Plain where it stood, after a tab, but at the start of a line an indicator or the end of the
+// document.
 static bool looks_like_indicator(str s)
 {
-    return s.len > 0 && (s.ptr[0] == '?' || s.ptr[0] == '-' || s.ptr[0] == ':') &&
-           (s.len == 1 || s.ptr[1] == ' ');
+    const bool begins = s.len > 0 && (s.ptr[0] == '?' || s.ptr[0] == '-' || s.ptr[0] == ':');
+    return (begins && (s.len == 1 || s.ptr[1] == ' ')) || str_starts(s, STR("---")) ||
+           str_starts(s, STR("..."));
 }
 
 static void print_scalar(struct buf *out, const struct yaml_node *n, u32 depth)
@@ -99,7 +101,7 @@ static void print_node(struct buf *out, const struct yaml_node *n, u32 depth, bo
 
 static void print_key(struct buf *out, const struct yaml_node *key)
 {
-    if (key->quoted || has_control(key->scalar)) {
+    if (key->quoted || has_control(key->scalar) || looks_like_indicator(key->scalar)) {
         print_quoted(out, key->scalar);
     } else {
         buf_str(out, key->scalar);

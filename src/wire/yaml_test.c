@@ -441,6 +441,8 @@ TEST(yaml_print_keeps_meaning)
                  "a: \"true\"\nb: \"x\\ny\\\"é\"\nc: |\n  one\n    two\n\n  three\nd: |-\n  x\n"
                  "e: []\nf: {}\ng: ~\n\"h: i\": \"\"\nj: \"  lead\\n\"\nk: \"fold ed\\n\"\n");
     expect_print("a: \"x\\x7f\"\n\"\\x7f\": 1\n", "a: \"x\\x7f\"\n\"\\x7f\": 1\n");
+    expect_print("\t---", "\"---\"\n"); // At the start of a line they would end the document.
+    expect_print("\t...", "\"...\"\n");
     expect_print("", "\n");
     expect_print("[]", "[]\n");
     expect_print("- a\n-\n- |\n  b\n  c\n", "- a\n-\n- |\n  b\n  c\n");
