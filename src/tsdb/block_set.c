@@ -9,6 +9,7 @@
 #include "os/fs.h"
 #include "os/map_guard.h"
 #include "tsdb/block.h"
+#include "tsdb/deleted_list.h"
 #include "tsdb/stored_file.h"
 #include "tsdb/tombstone.h"
 #include "tsdb/tsdb_inner.h"
@@ -41,6 +42,7 @@ struct block_set *block_set_with(const struct block_set *s, struct block *add,
     for (u32 i = 0; s && i < SHARDS; i++) {
         made->heads[i] = tombstones_ref(s->heads[i]);
     }
+    made->deleted = deleted_list_ref(s ? s->deleted : NULL);
     for (u32 i = 0; i < n; i++) {
         if (add && s->blocks[i]->meta.min_ms > add->meta.min_ms) {
             made->dead[made->n] = tombstones_ref(add->dead);
@@ -76,6 +78,7 @@ void block_set_unref(struct tsdb *db, struct block_set *s)
     for (u32 i = 0; last && i < SHARDS; i++) {
         tombstones_unref(s->heads[i]);
     }
+    deleted_list_unref(last ? s->deleted : NULL);
     for (u32 i = 0; last && i < s->n; i++) {
         struct block *b = s->blocks[i];
         if (--b->refs == 0) {

@@ -7,7 +7,6 @@
 #include "tsdb/head.h"
 #include "tsdb/head_cold.h"
 #include "tsdb/head_series.h"
-#include "tsdb/tombstone.h"
 
 #define ENDS_ARENA_MAX   ((size_t)1 << 30)
 #define SERIES_ARENA_MAX ((size_t)64 << 20)
@@ -139,43 +138,35 @@ bool cold_read_ends(struct head *h, struct block *b, struct error *damage, struc
     return is_shown(b, e) && ok;
 }
 
-// The series' own, if it is there: what came after the deletion is not deleted.
-static bool dead_put(struct ends_reader *r, struct head *h, struct tombstone t,
-                     struct tombstone_list *out, struct error *e)
+static bool key_tell(struct ends_reader *r, u32 series, const struct cold_asked *q, struct error *e)
 {
     struct labels set;
-    struct series_ref ref;
-    struct error why = {0};
-    i64 end;
-    if (!labels_of(r, t.series, &set, &why)) {
-        return why.code == ERR_CORRUPT || err_set(e, why.code, "%s", why.text);
+    if (!labels_of(r, series, &set, e)) {
+        return false;
     }
     const struct head_key k = {
         .tenant = r->tenant, .labels = set, .hash = head_key_hash(r->tenant, set)};
-    lock_take(&h->lock);
-    const bool known = head_series_known(h, &k, &ref);
-    lock_drop(&h->lock);
-    if (!known) {
-        return true;
-    }
-    if (end_of(r, t.series, &end, &why)) {
-        t.max_ms = MIN(t.max_ms, end);
-    } else if (why.code != ERR_CORRUPT) { // Else up to the block's end, which is not before it.
-        return err_set(e, why.code, "%s", why.text);
-    }
-    t.series = ref.ordinal;
-    return t.min_ms > t.max_ms || tombstone_add(out, t, e);
+    q->each(q->ctx, &k);
+    return true;
 }
 
-bool cold_read_dead(struct head *h, struct block *b, const struct tombstones *dead,
-                    struct tombstone_list *out, struct error *e)
+bool cold_read_keys(struct block *b, const struct cold_asked *q, struct error *damage,
+                    struct error *e)
 {
     struct ends_reader r;
     bool ok = true;
     reader_init(&r, b);
-    for (u32 i = 0; dead && ok && i < dead->n; i++) {
-        ok = dead_put(&r, h, dead->items[i], out, e) || err_in(e, "cold block %s", b->meta.id);
+    for (u32 i = 0; ok && i < q->n; i++) {
+        struct error why = {0};
+        if (key_tell(&r, q->series[i], q, &why)) {
+            continue;
+        }
+        ok = why.code == ERR_CORRUPT ||
+             err_set(e, why.code, "cold block %s: %s", b->meta.id, why.text);
+        if (ok && damage->code == ERR_NONE) {
+            *damage = why;
+        }
     }
     reader_fini(&r);
-    return ok && is_shown(b, e);
+    return is_shown(b, e) && ok;
 }

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "model/match.h"
 #include "os/clk.h"
+#include "os/fs.h"
 #include "tsdb/head.h"
 #include "tsdb/head_settle.h"
 #include "tsdb/tsdb_admin.h"
@@ -143,4 +144,17 @@ u64 cold_delete(struct fixture *f, const char *metric, i64 min_ms, i64 max_ms)
     ASSERT_OK(tsdb_delete(f->db, &d, &id, &e), e);
     arena_free(a);
     return id;
+}
+
+void cold_byte_turn(struct fixture *f, const char *path, u64 at)
+{
+    u8 byte = 0;
+    size_t got = 0;
+    struct error e = {0};
+    struct file *x = fs_open(f->fs, path, FS_WRITE, &e);
+    ASSERT_OK(fs_read_at(f->fs, x, at, &byte, 1, &got, &e), e);
+    assert_int_equal(got, 1);
+    byte ^= 0x40;
+    ASSERT_OK(fs_write_at(f->fs, x, at, (str){(const char *)&byte, 1}, &e), e);
+    fs_close(f->fs, x);
 }

@@ -22,6 +22,7 @@ void cold_go(struct fixture *f);       // And who may leave does.
 const struct head *cold_main(const struct fixture *f);
 u64 cold_counted(const struct fixture *f, enum tsdb_counter c);
 u64 cold_delete(struct fixture *f, const char *metric, i64 min_ms, i64 max_ms); // Its id.
+void cold_byte_turn(struct fixture *f, const char *path, u64 at);               // Twice: as it was.
 
 // Everything that can be asked, as numbers. Threads: a value.
 struct cold_seen {

@@ -10,7 +10,6 @@
 #include "tsdb/cold_read.h"
 #include "tsdb/head.h"
 #include "tsdb/head_cold.h"
-#include "tsdb/tombstone.h"
 #include "tsdb/tsdb_delete.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/wal.h"
@@ -319,19 +318,5 @@ bool tsdb_cold_open(struct tsdb *db, struct error *e)
              "cold blocks are damaged or missing: the whole log is read instead of what they say");
     }
     (void)known_settle(db);
-    return ok;
-}
-
-bool tsdb_cold_dead(struct tsdb *db, struct tombstone_list *lists, struct error *e)
-{
-    const struct block_set *s = db->blocks;
-    bool ok = true;
-    for (u32 i = 0; db->cold_lost && ok && i < s->n; i++) {
-        struct block *b = s->blocks[i];
-        if (block_is_of_head(db, b)) {
-            const u32 shard = b->meta.cold - 1;
-            ok = cold_read_dead(db->heads[shard], b, s->dead[i], &lists[shard], e);
-        }
-    }
     return ok;
 }

@@ -1,15 +1,15 @@
 // tsdb_cold.h: idle series leave memory for blocks of their own, before their window is cut.
 //
 //   enough are idle ─► pick (ends are noted) ─► a block for each window ─► listed (cold_known.h)
-//   ─► no older reader is left ─► their rows leave, what is deleted of them stands in blocks alone
+//   ─► no older reader is left ─► their rows leave
 //
 // Such a block lies in the range of which the head answers; readers put both together, and who has
 // samples in both has the same in both. Once its window is cut it is a block like any other.
 // At a start its series' ends come back from it: what the log or an image says up to them is passed
 // over, so a series that left stays out, and what was deleted of it stays deleted. While one of
-// them all is damaged or missing none is believed: the whole log is read, what it still has comes
-// back into memory, and what is deleted of that is taken from the blocks. A sample that a block has
-// as well is the same there. Ends count for new samples in any case.
+// them all is damaged or missing none is believed: the whole log is read, and what it still has
+// comes back into memory; what is deleted of that deleted_list.h says. A sample that a block has as
+// well is the same there. Ends count for new samples in any case.
 // Invariants: (I1) of head_ends.h. docs/adr/0009-cold-blocks.md
 // Threads: the step and open, which exclude each other.
 #ifndef TSDB_TSDB_COLD_H
@@ -18,7 +18,6 @@
 #include "base/base.h"
 
 struct error;
-struct tombstone_list;
 struct tsdb;
 
 bool tsdb_cold_step(struct tsdb *db, struct error *e) MUST_USE;
@@ -27,8 +26,5 @@ bool tsdb_cold_step(struct tsdb *db, struct error *e) MUST_USE;
 bool tsdb_cold_open(struct tsdb *db, struct error *e) MUST_USE;
 // Puts the ends of a shard into its head. What is damaged is passed over, told, and lost.
 bool tsdb_cold_ends(struct tsdb *db, u32 shard, struct error *e) MUST_USE;
-// After the logs were read without believing them: what is deleted of series that came back. A list
-// for each shard.
-bool tsdb_cold_dead(struct tsdb *db, struct tombstone_list *lists, struct error *e) MUST_USE;
 
 #endif

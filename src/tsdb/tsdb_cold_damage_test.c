@@ -32,25 +32,11 @@ static void file_path(const char *block, const char *file, char out[256])
     (void)snprintf(out, 256, "/data/blocks/%s%s%s", block, file[0] ? "/" : "", file);
 }
 
-// Twice: as it was.
-static void byte_turn_at(struct fixture *f, const char *path, u64 at)
-{
-    u8 byte = 0;
-    size_t got = 0;
-    struct error e = {0};
-    struct file *x = fs_open(f->fs, path, FS_WRITE, &e);
-    ASSERT_OK(fs_read_at(f->fs, x, at, &byte, 1, &got, &e), e);
-    assert_int_equal(got, 1);
-    byte ^= 0x40;
-    ASSERT_OK(fs_write_at(f->fs, x, at, (str){(const char *)&byte, 1}, &e), e);
-    fs_close(f->fs, x);
-}
-
 static void byte_turn(struct fixture *f, const char *block, const char *file, u64 at)
 {
     char path[256];
     file_path(block, file, path);
-    byte_turn_at(f, path, at);
+    cold_byte_turn(f, path, at);
 }
 
 static void harm_do(struct fixture *f, const char *block, enum harm how)
@@ -160,7 +146,7 @@ TEST(cold_series_of_two_windows_survive_the_damage_of_either_block)
     two_survive(two_windows, 970);
 }
 
-// What was deleted of them after they left is known to the block alone.
+// Deleted after they left.
 TEST(cold_series_come_back_without_what_was_deleted)
 {
     for (u32 k = 0; k < 2; k++) {
@@ -255,7 +241,7 @@ TEST(cold_blocks_that_the_system_refuses_refuse_the_start)
     struct error e = {0};
     cold_rig_begin(&f, 935);
     cold_go(&f);
-    cold_delete(&f, "m1", COLD_START + 2000, COLD_START + 4000); // Only the block knows.
+    cold_delete(&f, "m1", COLD_START + 2000, COLD_START + 4000);
     const struct cold_seen before = cold_look(&f);
     fixture_close(&f);
     struct fs *faulty = fs_faulty_new(f.own_fs);
@@ -370,7 +356,7 @@ TEST(cold_series_survive_the_damage_of_the_list)
         two_times(&x, 1000 + k);
         image_write(&x.f);
         fixture_close(&x.f);
-        byte_turn_at(&x.f, "/data/cold", 14);
+        cold_byte_turn(&x.f, "/data/cold", 14);
         if (k == 1) {
             harm_do(&x.f, x.names[0], HARM_MISSING);
         }

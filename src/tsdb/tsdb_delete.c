@@ -7,55 +7,32 @@
 #include "tsdb/tsdb_delete.h"
 
 #include "base/arena.h"
-#include "base/bits.h"
-#include "base/buf.h"
 #include "base/dec.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "os/clk.h"
 #include "os/fs.h"
 #include "tsdb/block.h"
+#include "tsdb/cold_read.h"
 #include "tsdb/compact.h"
+#include "tsdb/deleted_list.h"
 #include "tsdb/head.h"
+#include "tsdb/head_cold.h"
+#include "tsdb/head_series.h"
 #include "tsdb/head_source.h"
 #include "tsdb/index_select.h"
 #include "tsdb/postings.h"
 #include "tsdb/stored_file.h"
 #include "tsdb/tombstone.h"
 #include "tsdb/tsdb_admin.h"
-#include "tsdb/tsdb_cold.h"
 #include "tsdb/tsdb_inner.h"
 
 #include <stdio.h>
 
-#define DELETED_VERSION 1U
-#define LABELS_MAX      4096U
-
-static const char deleted_magic[8] = {'T', 'M', 'D', 'E', 'L', 'E', 'T', '1'};
-
 // --- The head's file ---------------------------------------------------------------------------
 
-static void entry_put(struct buf *b, struct head *h, u32 shard, const struct tombstone *t)
-{
-    u32 symbols[2 * (HEAD_LABELS_MAX + 1)];
-    lock_take(&h->lock);
-    u32 count = head_label_symbols(h, t->series, symbols);
-    buf_byte(b, (u8)shard);
-    buf_varint(b, h->rows[t->series].tenant);
-    buf_varint(b, t->id);
-    buf_varsint(b, t->made_ms);
-    buf_varsint(b, t->min_ms);
-    buf_varsint(b, t->max_ms);
-    buf_varint(b, count - 1);
-    for (u32 i = 2; i < 2 * count; i++) {
-        buf_lenstr(b, symtab_get(h->index.symbols, symbols[i]));
-    }
-    lock_drop(&h->lock);
-}
-
-// A series that left has nothing any more that could be deleted.
+// A series that left has nothing in memory any more that could be deleted.
 static bool is_live(struct head *h, u32 ordinal)
 {
     lock_take(&h->lock);
@@ -64,28 +41,11 @@ static bool is_live(struct head *h, u32 ordinal)
     return live;
 }
 
-static bool head_deleted_write(struct tsdb *db, struct tombstones *const dead[SHARDS],
-                               struct error *e)
+static bool head_deleted_write(struct tsdb *db, const struct deleted_list *l, struct error *e)
 {
     char path[512];
-    struct buf b;
     tsdb_path(db, "deleted", path);
-    buf_init(&b, DELETED_BYTES_MAX);
-    buf_add(&b, deleted_magic, sizeof(deleted_magic));
-    buf_le32(&b, DELETED_VERSION);
-    for (u32 s = 0; s < SHARDS; s++) {
-        for (u32 i = 0; dead[s] && i < dead[s]->n; i++) {
-            if (is_live(db->heads[s], dead[s]->items[i].series)) {
-                entry_put(&b, db->heads[s], s, &dead[s]->items[i]);
-            }
-        }
-    }
-    buf_le32(&b, crc32c(0, b.bytes, b.len));
-    bool ok = buf_ok(&b)
-                  ? fs_replace_file(db->opts.fs, path, buf_get(&b), e)
-                  : err_set(e, ERR_LIMIT, "%s would pass %zu bytes", path, DELETED_BYTES_MAX);
-    buf_fini(&b);
-    return ok;
+    return deleted_write(db->opts.fs, path, l, e);
 }
 
 // The ordinal of exactly these labels; false if there is none.
@@ -116,43 +76,19 @@ static bool series_of(struct head *h, struct tenant_id tenant, struct labels set
     return is_found;
 }
 
-static bool entry_get(struct tsdb *db, struct dec *d, struct tombstone_list *lists, struct arena *a)
+// Adds what the next entry says of a series that is in memory.
+static bool entry_take(struct tsdb *db, struct dec *d, struct tombstone_list *lists,
+                       struct deleted_making *all, struct arena *a)
 {
-    struct label items[LABELS_MAX];
-    u8 shard = dec_u8(d);
-    u64 tenant = dec_varint(d);
-    struct tombstone t = {.id = dec_varint(d)};
-    t.made_ms = dec_varsint(d);
-    t.min_ms = dec_varsint(d);
-    t.max_ms = dec_varsint(d);
-    u64 count = dec_varint(d);
-    if (!dec_ok(d) || shard >= SHARDS || tenant > UINT32_MAX || count > LABELS_MAX ||
-        t.min_ms > t.max_ms) {
+    struct label items[DELETED_LABELS_MAX];
+    struct deleted_entry x;
+    struct error ignored; // A longer list than it can have been written.
+    if (!deleted_entry_get(d, items, &x)) {
         return false;
     }
-    for (u64 i = 0; i < count; i++) {
-        items[i].name = dec_lenstr(d);
-        items[i].value = dec_lenstr(d);
-    }
-    struct labels set = {.items = items, .count = (u32)count};
-    struct error ignored; // A longer list than it can have been written.
-    return dec_ok(d) &&
-           (!series_of(db->heads[shard], (struct tenant_id){(u32)tenant}, set, &t.series, a) ||
-            tombstone_add(&lists[shard], t, &ignored));
-}
-
-bool head_deleted_check(str file, struct error *e)
-{
-    if (file.len < 16 || memcmp(file.ptr, deleted_magic, sizeof(deleted_magic)) != 0) {
-        return err_set(e, ERR_CORRUPT, "no list of deletions (%zu bytes)", file.len);
-    }
-    if (crc32c(0, file.ptr, file.len - 4) != load_le32(file.ptr + file.len - 4)) {
-        return err_set(e, ERR_CORRUPT, "the checksum of the bytes from offset 0 to %zu is wrong",
-                       file.len - 4);
-    }
-    return load_le32(file.ptr + 8) == DELETED_VERSION ||
-           err_set(e, ERR_UNSUPPORTED, "deletions of format version %u; this release reads %u",
-                   load_le32(file.ptr + 8), DELETED_VERSION);
+    deleted_put(all, &x);
+    return !series_of(db->heads[x.shard], x.tenant, x.set, &x.mark.series, a) ||
+           tombstone_add(&lists[x.shard], x.mark, &ignored);
 }
 
 bool head_deleted_read(struct tsdb *db, struct error *e)
@@ -162,16 +98,19 @@ bool head_deleted_read(struct tsdb *db, struct error *e)
     struct error why = {0};
     struct arena *a = arena_new(DELETED_BYTES_MAX * 2);
     struct tombstone_list lists[SHARDS] = {{0}};
+    struct deleted_making all;
     bool ok = true;
+    deleted_begin(&all, NULL);
     tsdb_path(db, "deleted", path);
     const bool there = stored_file_read(db->opts.fs, path, DELETED_BYTES_MAX, a, &file, &why);
     if (!there && why.code != ERR_CORRUPT) {
         ok = why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
     } else {
         bool good = there && head_deleted_check(file, &why);
-        struct dec d = dec_of(good ? str_sub(file, 12, file.len - 4) : STR_EMPTY);
+        struct dec d = dec_of(good ? str_sub(file, DELETED_HEAD_BYTES, file.len - 4) : STR_EMPTY);
         while (good && dec_left(&d) > 0) {
-            good = entry_get(db, &d, lists, a) || err_set(&why, ERR_CORRUPT, "an entry is damaged");
+            good = entry_take(db, &d, lists, &all, a) ||
+                   err_set(&why, ERR_CORRUPT, "an entry is damaged");
         }
         if (!good && why.code == ERR_UNSUPPORTED) { // What was deleted must not show again.
             ok = err_set(e, why.code, "%s: %s", path, why.text);
@@ -181,8 +120,8 @@ bool head_deleted_read(struct tsdb *db, struct error *e)
                  why.text);
         }
     }
-    ok = ok && tsdb_cold_dead(db, lists, e);
     struct block_set *s = block_set_with(db->blocks, NULL, NULL, 0);
+    ok = deleted_end(&all, &s->deleted, ok ? e : NULL) && ok;
     for (u32 i = 0; i < SHARDS; i++) {
         tombstones_unref(s->heads[i]);
         s->heads[i] = tombstones_make(&lists[i]);
@@ -192,9 +131,6 @@ bool head_deleted_read(struct tsdb *db, struct error *e)
     arena_free(a);
     return ok;
 }
-
-// Those of a set that are wanted; *dropped counts the others.
-typedef bool tombstone_want(const struct tombstone *t, const void *ctx);
 
 static bool not_of(const struct tombstone *t, const void *ctx)
 {
@@ -211,6 +147,11 @@ static bool still_of_head(const struct tombstone *t, const void *ctx)
 {
     const struct still *s = ctx;
     return t->max_ms >= s->floor && is_live(s->head, t->series);
+}
+
+static bool still_of_windows(const struct tombstone *t, const void *ctx)
+{
+    return t->max_ms >= *(const i64 *)ctx;
 }
 
 static struct tombstones *filtered(const struct tombstones *t, tombstone_want *want,
@@ -230,22 +171,37 @@ static struct tombstones *filtered(const struct tombstones *t, tombstone_want *w
     return made;
 }
 
+// Of a set to be published. Returns how many entries left the list.
+static u32 set_prune(struct tsdb *db, struct block_set *s, u32 *dropped)
+{
+    u32 entries = 0;
+    for (u32 i = 0; i < SHARDS; i++) {
+        const struct still still = {db->heads[i], db->head_min};
+        struct tombstones *kept = filtered(s->heads[i], still_of_head, &still, dropped);
+        tombstones_unref(s->heads[i]);
+        s->heads[i] = kept;
+    }
+    struct deleted_list *kept =
+        deleted_filtered(s->deleted, still_of_windows, &db->head_min, &entries);
+    deleted_list_unref(s->deleted);
+    s->deleted = kept;
+    return entries;
+}
+
 void head_deleted_prune(struct tsdb *db)
 {
     u32 dropped = 0;
     struct error why;
-    struct block_set *s = block_set_with(db->blocks, NULL, NULL, 0);
-    for (u32 i = 0; i < SHARDS; i++) {
-        const struct still still = {db->heads[i], db->head_min};
-        struct tombstones *kept = filtered(s->heads[i], still_of_head, &still, &dropped);
-        tombstones_unref(s->heads[i]);
-        s->heads[i] = kept;
+    if (!db->blocks->deleted) { // Then nothing of the head is deleted.
+        return;
     }
-    if (dropped == 0) {
+    struct block_set *s = block_set_with(db->blocks, NULL, NULL, 0);
+    const u32 entries = set_prune(db, s, &dropped);
+    if (dropped == 0 && entries == 0) {
         block_set_unref(db, s);
         return;
     }
-    if (!head_deleted_write(db, s->heads, &why)) { // Too many of them do no harm.
+    if (entries > 0 && !head_deleted_write(db, s->deleted, &why)) { // Too many do no harm.
         LOGF(db->opts.log, LOG_WARN, "deletions of the head: %s", why.text);
     }
     block_set_publish(db, s, INT64_MIN);
@@ -271,9 +227,7 @@ static bool dead_publish(struct tsdb *db, struct block_set *fresh, struct error 
         ok = fresh->dead[done] == old->dead[done] ||
              block_dead_write(db, fresh->blocks[done], fresh->dead[done], e);
     }
-    ok = ok && ((fresh->heads[SHARD_MAIN] == old->heads[SHARD_MAIN] &&
-                 fresh->heads[SHARD_RULES] == old->heads[SHARD_RULES]) ||
-                head_deleted_write(db, fresh->heads, e));
+    ok = ok && (fresh->deleted == old->deleted || head_deleted_write(db, fresh->deleted, e));
     if (ok) {
         block_set_publish(db, fresh, INT64_MIN);
         return true;
@@ -284,7 +238,7 @@ static bool dead_publish(struct tsdb *db, struct block_set *fresh, struct error 
             (void)!block_dead_write(db, old->blocks[i], old->dead[i], &ignored);
         }
     }
-    (void)!head_deleted_write(db, old->heads, &ignored);
+    (void)!head_deleted_write(db, old->deleted, &ignored);
     block_set_unref(db, fresh);
     return false;
 }
@@ -296,6 +250,7 @@ struct deleting {
     struct tsdb *db;
     const struct tsdb_deletion *what;
     struct tombstone mark; // Of every series, but for its number and range.
+    struct deleted_making deleted;
     u64 series;
 };
 
@@ -318,6 +273,48 @@ static u32 *ordinals_of(struct postings *set, u64 *n)
     return all;
 }
 
+// What is marked in one cold block. Threads: owned by the call.
+struct marking {
+    struct deleting *d;
+    const struct block_meta *meta;
+};
+
+// Of a series that left, up to where it ended: what comes later is kept. Of one that is in memory
+// the shard's own mark tells. If it is neither there nor its end known, the log has nothing of it.
+static void left_mark(void *ctx, const struct head_key *k)
+{
+    const struct marking *m = ctx;
+    struct deleting *d = m->d;
+    const u32 shard = m->meta->cold - 1;
+    struct head *h = d->db->heads[shard];
+    struct series_ref ref;
+    i64 end;
+    lock_take(&h->lock);
+    const bool left = !head_series_known(h, k, &ref) &&
+                      head_ends_find(&h->ends, k->hash, head_key_check(k->tenant, k->labels), &end);
+    lock_drop(&h->lock);
+    struct deleted_entry x = {
+        .mark = d->mark, .tenant = k->tenant, .set = k->labels, .shard = (u8)shard};
+    x.mark.min_ms = MAX(d->what->min_ms, m->meta->min_ms);
+    x.mark.max_ms = left ? MIN(MIN(d->what->max_ms, m->meta->max_ms - 1), end) : INT64_MIN;
+    if (x.mark.min_ms <= x.mark.max_ms) {
+        deleted_put(&d->deleted, &x);
+    }
+}
+
+// The log still has what a cold block has, and a start may have to do without the block. Where its
+// labels are damaged the log alone could tell whom to mark; if the start found that, what the log
+// has is in memory.
+static bool cold_mark(struct deleting *d, struct block *b, const u32 *series, u32 n,
+                      struct error *e)
+{
+    struct marking m = {d, &b->meta};
+    struct error damage = {0};
+    return cold_read_keys(b, &(struct cold_asked){series, n, left_mark, &m}, &damage, e) &&
+           (damage.code == ERR_NONE || d->db->cold_lost ||
+            err_set(e, damage.code, "cold block %s: %s", b->meta.id, damage.text));
+}
+
 static bool block_mark(struct deleting *d, struct block *b, struct tombstones **dead,
                        struct error *e)
 {
@@ -338,6 +335,7 @@ static bool block_mark(struct deleting *d, struct block *b, struct tombstones **
         ok = tombstone_add(&l, t, e);
         d->series++;
     }
+    ok = ok && (n == 0 || !block_is_of_head(d->db, b) || cold_mark(d, b, all, (u32)n, e));
     if (ok && n > 0) {
         tombstones_unref(*dead);
         *dead = tombstones_make(&l);
@@ -377,6 +375,9 @@ static bool shard_mark(struct deleting *d, u32 shard, struct tombstones **dead, 
         }
         head_turn_drop(h);
     }
+    for (u32 i = l.n - MIN(added, l.n); ok && i < l.n; i++) { // None leaves without the work turn.
+        deleted_put_live(&d->deleted, h, &l.items[i]);
+    }
     // What is marked must be on disk: if a stop lost it, it would be sent again and be hidden.
     ok = ok && (added == 0 || tsdb_log_sync(d->db, shard, e));
     if (ok && added > 0) {
@@ -404,6 +405,23 @@ static bool all_readable(struct tsdb *db, const struct tsdb_deletion *w, struct 
     return ok;
 }
 
+// The list with what this deletion added; the old one if it added nothing.
+static bool deleted_take(struct deleting *d, struct block_set *fresh, struct error *e)
+{
+    struct deleted_list *made;
+    const bool more = d->deleted.bytes.len > deleted_list_bytes(fresh->deleted).len;
+    if (!deleted_end(&d->deleted, &made, e)) {
+        return false;
+    }
+    if (!more) {
+        deleted_list_unref(made);
+        return true;
+    }
+    deleted_list_unref(fresh->deleted);
+    fresh->deleted = made;
+    return true;
+}
+
 bool tsdb_delete(struct tsdb *db, const struct tsdb_deletion *what, u64 *id, struct error *e)
 {
     if (what->count == 0 || what->min_ms > what->max_ms) {
@@ -418,6 +436,7 @@ bool tsdb_delete(struct tsdb *db, const struct tsdb_deletion *what, u64 *id, str
                          .what = what,
                          .mark = {.id = (u64)now << 12 | (db->deletions & 0xfff), .made_ms = now}};
     struct block_set *fresh = block_set_with(db->blocks, NULL, NULL, 0);
+    deleted_begin(&d.deleted, fresh->deleted);
     bool ok = all_readable(db, what, e);
     for (u32 i = 0; ok && i < fresh->n; i++) {
         const struct block_meta *m = &fresh->blocks[i]->meta;
@@ -428,6 +447,7 @@ bool tsdb_delete(struct tsdb *db, const struct tsdb_deletion *what, u64 *id, str
     for (u32 i = 0; ok && i < SHARDS && what->max_ms >= db->head_min; i++) {
         ok = shard_mark(&d, i, &fresh->heads[i], e);
     }
+    ok = deleted_take(&d, fresh, ok ? e : NULL) && ok;
     if (!ok) {
         block_set_unref(db, fresh);
     } else {
@@ -443,6 +463,17 @@ bool tsdb_delete(struct tsdb *db, const struct tsdb_deletion *what, u64 *id, str
          (unsigned long long)d.mark.id, (unsigned long long)d.series);
     *id = d.mark.id;
     return true;
+}
+
+// Returns how many entries were of that deletion.
+static u32 deleted_untake(struct block_set *fresh, u64 id)
+{
+    u32 dropped = 0;
+    struct deleted_list *kept = deleted_filtered(fresh->deleted, not_of, &id, &dropped);
+    struct deleted_list *unused = dropped > 0 ? fresh->deleted : kept;
+    fresh->deleted = dropped > 0 ? kept : fresh->deleted;
+    deleted_list_unref(unused);
+    return dropped;
 }
 
 bool tsdb_undelete(struct tsdb *db, u64 id, struct error *e)
@@ -461,6 +492,7 @@ bool tsdb_undelete(struct tsdb *db, u64 id, struct error *e)
         tombstones_unref(*at);
         *at = kept;
     }
+    dropped += deleted_untake(fresh, id);
     bool ok = dropped > 0;
     if (!ok) {
         block_set_unref(db, fresh);

@@ -4,6 +4,7 @@
 #include "model/match.h"
 #include "os/clk.h"
 #include "os/fs.h"
+#include "tsdb/deleted_list.h"
 #include "tsdb/tombstone.h"
 #include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_fixture.h"
@@ -169,6 +170,55 @@ TEST(delete_takes_names_and_values_out_of_lists)
     storage_querier_close(q);
     arena_free(a);
     fixture_fini(&f);
+}
+
+static bool not_first(const struct tombstone *t, UNUSED const void *ctx)
+{
+    return t->id != 1;
+}
+
+TEST(deleted_lists_are_filtered_and_refuse_what_passes_their_limits)
+{
+    struct deleted_making m;
+    struct deleted_list *two;
+    struct deleted_list *none;
+    struct error e = {0};
+    struct label items[16];
+    char bytes[512];
+    struct label got[DELETED_LABELS_MAX];
+    struct deleted_entry x = {.mark = {.id = 1, .min_ms = -5, .max_ms = 9},
+                              .tenant = {7},
+                              .set = fixture_labels("up,job=x,instance=y", items, bytes),
+                              .shard = 1};
+    deleted_begin(&m, NULL);
+    deleted_put(&m, &x);
+    x.mark.id = 2;
+    deleted_put(&m, &x);
+    ASSERT_OK(deleted_end(&m, &two, &e), e);
+    assert_int_equal(two->counts[0], 0);
+    assert_int_equal(two->counts[1], 2);
+    u32 dropped = 0;
+    struct deleted_list *one = deleted_filtered(two, not_first, NULL, &dropped);
+    assert_int_equal(dropped, 1);
+    assert_int_equal(one->counts[1], 1);
+    struct dec d = dec_of(deleted_list_bytes(one));
+    struct deleted_entry back;
+    assert_true(deleted_entry_get(&d, got, &back));
+    assert_int_equal(dec_left(&d), 0);
+    assert_int_equal(back.mark.id, 2);
+    assert_int_equal(back.mark.min_ms, -5);
+    assert_int_equal(back.tenant.v, 7);
+    assert_true(labels_eq(back.set, x.set));
+    for (u32 i = 0; i < 2; i++) {
+        deleted_begin(&m, one);
+        m.counts[1] = TOMBSTONES_MAX - (i == 0);
+        deleted_put(&m, &x);
+        assert_int_equal(deleted_end(&m, &none, &e), i == 0);
+        deleted_list_unref(none);
+    }
+    assert_int_equal(e.code, ERR_LIMIT);
+    deleted_list_unref(one);
+    deleted_list_unref(two);
 }
 
 TEST(tombstone_files_that_are_damaged_are_refused)

@@ -24,6 +24,7 @@
 struct block;
 struct buf;
 struct chunk_tally;
+struct deleted_list;
 struct file;
 struct head;
 struct wal;
@@ -45,6 +46,7 @@ struct block_set {
     u32 refs;
     u32 n;
     struct tombstones *heads[SHARDS]; // What of the head is deleted; NULL = nothing.
+    struct deleted_list *deleted;     // The same by labels, of series that left as well.
     struct tombstones **dead;         // And of each block.
     struct block *blocks[];
 };

@@ -326,6 +326,7 @@ static void collect(struct tsdb *db)
     for (u32 i = 0; i < SHARDS; i++) {
         (void)head_collect(db->heads[i], floor, wal_segment_now(db->wals[i]));
     }
+    head_deleted_prune(db); // Before another series may use an ordinal.
     tsdb_took(db, db->collect_seconds, began);
     db->collect_due = false;
 }
