@@ -21,7 +21,7 @@
 // --- What a start has to find ------------------------------------------------------------------
 
 // Whether the file says what is so. If it cannot be written nobody leaves, and it comes again.
-static bool known_settle(struct tsdb *db)
+static bool known_settle(struct tsdb *db, struct error *e)
 {
     char path[512];
     struct error why = {0};
@@ -35,7 +35,7 @@ static bool known_settle(struct tsdb *db)
         LOGF(db->opts.log, LOG_WARN, "the list of cold blocks: %s; idle series stay", why.text);
     }
     db->cold_failing = !ok;
-    return ok;
+    return ok || err_set(e, why.code, "%s", why.text);
 }
 
 // --- Leaving -----------------------------------------------------------------------------------
@@ -172,7 +172,8 @@ static bool shard_step(struct tsdb *db, u32 shard, struct error *e)
     if (!shard_write(db, shard, x, e)) {
         return false;
     }
-    if (known_settle(db)) {
+    struct error told; // It is in the log.
+    if (known_settle(db, &told)) {
         lock_take(&db->lock);
         x->publish = db->publish;
         lock_drop(&db->lock);
@@ -186,7 +187,8 @@ bool tsdb_cold_step(struct tsdb *db, struct error *e)
 {
     const i64 now = clk_mono_ms(db->opts.clk);
     bool ok = true;
-    (void)known_settle(db);
+    struct error told; // It is in the log.
+    (void)!known_settle(db, &told);
     for (u32 i = 0; i < SHARDS; i++) {
         shard_forget(db, i);
     }
@@ -317,6 +319,8 @@ bool tsdb_cold_open(struct tsdb *db, struct error *e)
         LOGF(db->opts.log, LOG_WARN,
              "cold blocks are damaged or missing: the whole log is read instead of what they say");
     }
-    (void)known_settle(db);
-    return ok;
+    // A loss that the next start did not know of would let it believe what this one must not.
+    struct error why = {0};
+    return ok && (known_settle(db, &why) || !db->cold_lost ||
+                  err_set(e, why.code, "the list of cold blocks: %s", why.text));
 }

@@ -234,6 +234,38 @@ TEST(cold_blocks_found_damaged_are_not_believed_when_they_are_sound_again)
     fixture_fini(&x.f);
 }
 
+// What a start found damaged every later one knows, or that start is refused.
+TEST(cold_blocks_found_damaged_are_on_record_or_the_start_is_refused)
+{
+    u32 refused = 0;
+    u32 opened = 0;
+    for (u64 call = 1; call < 80; call++) {
+        struct two x;
+        struct error e = {0};
+        two_times(&x, 1050);
+        fixture_close(&x.f);
+        harm_do(&x.f, x.names[0], HARM_PAGE);
+        struct fs *faulty = fs_faulty_new(x.f.own_fs);
+        x.f.opts.fs = faulty;
+        fs_faulty_arm(faulty, call, FS_FAULT_EIO, false);
+        x.f.db = tsdb_open(&x.f.opts, &e);
+        const bool lost = x.f.db && x.f.db->cold_lost;
+        refused += !x.f.db;
+        opened += lost;
+        if (x.f.db) {
+            fixture_close(&x.f);
+        }
+        x.f.opts.fs = x.f.own_fs;
+        harm_do(&x.f, x.names[0], HARM_PAGE); // As before.
+        fixture_open(&x.f);
+        assert_true(x.f.db->cold_lost || !lost);
+        fixture_fini(&x.f);
+        fs_faulty_free(faulty);
+    }
+    assert_true(refused > 5);
+    assert_true(opened > 5);
+}
+
 // What is cold is a part of the log: nothing can be told without it.
 TEST(cold_blocks_that_the_system_refuses_refuse_the_start)
 {
