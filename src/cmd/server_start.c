@@ -27,6 +27,7 @@
 
 enum { STEP_EVERY_MS = 2000, NOTIFY_SHARDS = 4 };
 #define BALLAST_BYTES        ((u64)16 << 20)
+#define COLD_EVERY_MS        600000 // Idle series may leave memory for a block of their own.
 #define PUSH_CACHE_BYTES_MAX ((u64)256 << 20)
 
 u64 server_memory_limit(const struct options *o)
@@ -107,6 +108,7 @@ bool server_start_storage(struct server *s, struct error *e)
         .series_max_job = (u32)o->series_max_job,
         .series_max_metric = (u32)o->series_max_metric,
         .unclean_starts_max = (u32)o->unclean_starts,
+        .cold_every_ms = COLD_EVERY_MS,
         .memory_max = memory_pool_bytes(server_memory_limit(o), POOL_HEAD),
         .box_bytes_max = memory_pool_bytes(server_memory_limit(o), POOL_HISTOGRAMS),
         .exemplar_bytes_max = memory_pool_bytes(server_memory_limit(o), POOL_EXEMPLARS),
