@@ -36,7 +36,8 @@ POINTS = {
     "recovery": {"make_dir": CALL, "truncate": CALL, "unlink": CALL, "sync_dir": CALL},
     "ballast": {"create": CALL, "reserve": CALL},
 }
-SELDOM = {("image", "unlink"), ("delete", "unlink"), ("recovery", "create"), ("recovery", "write"), ("recovery", "sync"), ("recovery", "rename")}  # Not to be waited for: what is given up, or found damaged.
+SELDOM = {("image", "unlink"), ("cut", "unlink"), ("cold", "unlink"), ("delete", "unlink"), ("recovery", "create"), ("recovery", "write"),
+          ("recovery", "sync"), ("recovery", "rename")}  # Not to be waited for: what is given up, or found damaged.
 ONCE = ("recovery", "ballast")  # Work of a start.
 LEFTOVER = ("cut", "write", "after")
 
