@@ -254,7 +254,7 @@ static bool hands_divide(struct tiles *t, u64 series, u64 each, u64 kept)
     const u64 left = r->bytes_limit - MIN(run_bytes(r), r->bytes_limit);
     const u64 all = t->turn.taker ? left / 2 : left;
     const u64 frames = 2 * steps * RANGE_FRAME_STEP_BYTES;
-    const u64 columns = kept > 0 ? series * kept : 2 * TAKEN_EARLY * t->column_bytes;
+    const u64 columns = kept > 0 ? series * kept : (u64)2 * TAKEN_EARLY * t->column_bytes;
     const u64 need = frames + columns + 4 * each * (sizeof(f64) + sizeof(i64));
     const u64 most = MIN(r->opts->helpers_max, HELPERS_MAX) + 1;
     t->hand_count = (u32)MIN(most, all / 2 / MAX(need, 1U));
@@ -263,17 +263,29 @@ static bool hands_divide(struct tiles *t, u64 series, u64 each, u64 kept)
     return t->hand_count > 1;
 }
 
+// Into how many tiles work is worth being cut.
+static u64 tiles_of_work(const struct tiles *t, u64 series, u64 each)
+{
+    const u64 least = MAX(t->run->opts->helped_samples / TILES_LEAST, 1U);
+    const u64 samples = MIN(series, (u64)UINT32_MAX) * MIN(each, (u64)UINT32_MAX);
+    return MIN(series, samples / least);
+}
+
+// How many make the streamed columns of one no more than a hand may keep.
+static u64 tiles_of_memory(const struct tiles *t, u64 series)
+{
+    return t->turn.taker ? series * t->column_bytes / MAX(t->hand_bytes / 4, 1U) : 0;
+}
+
 // How many tiles; 0: too little for more than one thread. If more series come than it looks, a tile
 // finds out.
 static u32 tiles_wanted(const struct tiles *t, u64 series, u64 each)
 {
-    const u64 least = MAX(t->run->opts->helped_samples / TILES_LEAST, 1U);
-    const u64 tiles =
-        MIN(series, MIN(series, (u64)UINT32_MAX) * MIN(each, (u64)UINT32_MAX) / least);
-    const u64 kept = t->turn.taker ? series * t->column_bytes / MAX(t->hand_bytes / 4, 1U) : 0;
+    const u64 most = tiles_of_work(t, series, each);
     const u64 some = (u64)t->hand_count * TILES_PER_HAND;
     const u64 many = (u64)t->hand_count * TILES_PER_HAND_MAX;
-    return tiles > 1 ? (u32)MIN(MAX(some, MIN(kept, many)), tiles) : 0;
+    const u64 wanted = MIN(tiles_of_memory(t, series), many);
+    return most > 1 ? (u32)MIN(MAX(some, wanted), most) : 0;
 }
 
 // The same, with what hands there are; kept as above.
