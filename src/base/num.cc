@@ -16,7 +16,7 @@ struct digits {
     int exp;
 };
 
-// to_chars tells them as d.ddde±xx or d.ddde±xxx, or without point where there is one digit.
+// to_chars writes the exponent in two digits or three, and no point where there is one digit.
 digits shortest(f64 abs)
 {
     char text[32];

@@ -118,6 +118,19 @@ static bool is_shown(const struct block *b, struct error *e)
     return block_is_whole(b, &why) || err_set(e, ERR_IO, "cold block %s: %s", b->meta.id, why.text);
 }
 
+// Damage is passed over, the first of it told; for anything else the reading ends.
+static bool is_passed(const struct block *b, const struct error *why, struct error *damage,
+                      struct error *e)
+{
+    if (why->code != ERR_CORRUPT) {
+        return err_set(e, why->code, "cold block %s: %s", b->meta.id, why->text);
+    }
+    if (damage->code == ERR_NONE) {
+        *damage = *why;
+    }
+    return true;
+}
+
 bool cold_read_ends(struct head *h, struct block *b, struct error *damage, struct error *e)
 {
     struct ends_reader r;
@@ -125,14 +138,7 @@ bool cold_read_ends(struct head *h, struct block *b, struct error *damage, struc
     reader_init(&r, b);
     for (u32 i = 0; ok && i < b->meta.series; i++) {
         struct error why = {0};
-        if (series_end(&r, h, i, &why)) {
-            continue;
-        }
-        ok = why.code == ERR_CORRUPT ||
-             err_set(e, why.code, "cold block %s: %s", b->meta.id, why.text);
-        if (ok && damage->code == ERR_NONE) {
-            *damage = why;
-        }
+        ok = series_end(&r, h, i, &why) || is_passed(b, &why, damage, e);
     }
     reader_fini(&r);
     return is_shown(b, e) && ok;
@@ -158,14 +164,7 @@ bool cold_read_keys(struct block *b, const struct cold_asked *q, struct error *d
     reader_init(&r, b);
     for (u32 i = 0; ok && i < q->n; i++) {
         struct error why = {0};
-        if (key_tell(&r, q->series[i], q, &why)) {
-            continue;
-        }
-        ok = why.code == ERR_CORRUPT ||
-             err_set(e, why.code, "cold block %s: %s", b->meta.id, why.text);
-        if (ok && damage->code == ERR_NONE) {
-            *damage = why;
-        }
+        ok = key_tell(&r, q->series[i], q, &why) || is_passed(b, &why, damage, e);
     }
     reader_fini(&r);
     return is_shown(b, e) && ok;
