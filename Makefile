@@ -9,7 +9,7 @@ SCRIPTS ?= $(wildcard $(or $(TIDEMARK_SHARED),../shared)/promqltest/*.test)
 S       ?= 20
 RUNS    ?=
 
-.PHONY: all setup release run test check tsan fuzz bench ui crash conformance differential hostile mutations diskfull tidy clean
+.PHONY: all setup release run test check tsan fuzz bench ui crash conformance differential hostile cuts points models mutations diskfull tidy clean
 
 all: release
 
@@ -69,9 +69,11 @@ differential: release
 hostile: release
 	TIDEMARK_HOSTILE_SECONDS=$(or $(N),180) tools/test.py --build $(BUILD) --suite integration --only test_hostile.py
 
-# Damaged copies of the golden data folder:
-mutations: release
-	TIDEMARK_MUTATIONS=$(or $(N),20000) $(BUILD)/src/tsdb/tsdb_test golden_store
+# Storage alone: simulated power cuts at random calls (cuts: 50,000) and at every call of each kind of work
+# (points: 8 seeds), random work against a slow store (models: 150 of three kinds), damaged copies of the golden
+# data folder (mutations: 100,000):
+cuts points models mutations: release
+	tools/long.py --build $(BUILD) $@ $(N)
 
 # Cycles of a disk that is full and has space again, on a tmpfs if one may be mounted:
 diskfull: release
