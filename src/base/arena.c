@@ -322,6 +322,11 @@ size_t arena_bytes(const struct arena *a)
     return a->bytes_held;
 }
 
+size_t arena_bytes_max(const struct arena *a)
+{
+    return a->bytes_max;
+}
+
 size_t arena_used(const struct arena *a)
 {
     return a->bytes_held - (a->newest ? a->newest->cap - a->newest->used : 0);

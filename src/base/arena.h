@@ -39,6 +39,7 @@ void arena_on_free(struct arena *a, void (*fn)(void *arg), void *arg);
 // bytes could not read was no damage then.
 bool arena_was_full(const struct arena *a);
 size_t arena_bytes(const struct arena *a); // Bytes held from the system.
-size_t arena_used(const struct arena *a);  // Those, but for what is left of the newest chunk.
+size_t arena_bytes_max(const struct arena *a);
+size_t arena_used(const struct arena *a); // Those, but for what is left of the newest chunk.
 
 #endif

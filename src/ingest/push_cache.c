@@ -387,6 +387,18 @@ u32 push_walk_find(struct push_walk *w, const struct push_key *keys, u32 n, stru
     return found;
 }
 
+// With the lock.
+static void record_forget(struct push_cache *c, struct tenant_id tenant, const struct push_key *k)
+{
+    const struct generation *both[] = {c->young, c->old};
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        const u32 place = k->hash != 0 ? record_find(both[i], tenant, k) : 0;
+        if (place) {
+            atomic_store_explicit(&record_at(both[i], place)->ref, 0, memory_order_relaxed);
+        }
+    }
+}
+
 void push_cache_put(struct push_cache *c, struct tenant_id tenant, const struct push_key *keys,
                     const struct series_ref *refs, u32 n)
 {
@@ -396,6 +408,8 @@ void push_cache_put(struct push_cache *c, struct tenant_id tenant, const struct 
         for (u32 i = from; i < to; i++) {
             if (keys[i].hash != 0 && !series_ref_is_none(refs[i])) {
                 (void)record_put(c, tenant, &keys[i], refs[i]);
+            } else {
+                record_forget(c, tenant, &keys[i]);
             }
         }
         lock_drop(&c->lock);
@@ -405,13 +419,7 @@ void push_cache_put(struct push_cache *c, struct tenant_id tenant, const struct 
 void push_cache_forget(struct push_cache *c, struct tenant_id tenant, const struct push_key *key)
 {
     lock_take(&c->lock);
-    const struct generation *both[] = {c->young, c->old};
-    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
-        const u32 place = key->hash != 0 ? record_find(both[i], tenant, key) : 0;
-        if (place) {
-            atomic_store_explicit(&record_at(both[i], place)->ref, 0, memory_order_relaxed);
-        }
-    }
+    record_forget(c, tenant, key);
     lock_drop(&c->lock);
 }
 

@@ -50,7 +50,7 @@ size_t push_walk_next(struct push_walk *w, const u8 *at, size_t len, struct seri
 u32 push_walk_find(struct push_walk *w, const struct push_key *keys, u32 n,
                    struct series_ref *refs);
 
-// Keeps refs[i] for keys[i], if there is one.
+// Keeps refs[i] for keys[i]; of a key without one, which storage refused, it forgets what it had.
 void push_cache_put(struct push_cache *c, struct tenant_id tenant, const struct push_key *keys,
                     const struct series_ref *refs, u32 n);
 // The series of this key is known no more, until it is put again.

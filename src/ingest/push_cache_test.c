@@ -29,6 +29,8 @@ struct forgetful {
     struct storage base;
     struct storage *inner;
     u32 epoch;
+    bool refusing; // Every series that is asked for.
+    u32 commits;
     u32 exemplars; // Of series that are alive.
     u32 exemplars_lost;
 };
@@ -51,6 +53,10 @@ static void forgetful_resolve(struct storage_appender *base, const struct labels
     struct forgetful_appender *a = forgetful_of(base);
     a->inner->ops->resolve(a->inner, sets, n, refs, outcomes);
     for (u32 i = 0; i < n; i++) {
+        if (a->store->refusing) {
+            refs[i] = (struct series_ref){0, 0};
+            outcomes[i] = APPEND_LIMIT_SERIES;
+        }
         refs[i].generation += series_ref_is_none(refs[i]) ? 0 : a->store->epoch << 8;
     }
 }
@@ -75,6 +81,7 @@ static bool forgetful_commit(struct storage_appender *base, enum durability d, u
                              struct error *e)
 {
     struct forgetful_appender *a = forgetful_of(base);
+    a->store->commits++;
     return a->inner->ops->commit(a->inner, d, position, e);
 }
 
@@ -560,6 +567,32 @@ TEST(push_keeps_exemplars_that_come_as_a_series_of_their_own)
         assert_int_equal(got.outcomes[APPEND_STORED], 2);
         assert_int_equal(f.exemplars, 2 * round);
         assert_int_equal(f.exemplars_lost, 0);
+    }
+    buf_fini(&b);
+    push_cache_free(cache);
+    memstore_free(f.inner);
+}
+
+// One that storage forgot and does not take again costs one commit, like any that it refuses.
+TEST(push_forgets_a_dead_ref_whose_series_is_refused)
+{
+    struct forgetful f = {
+        .base = {&forgetful_ops}, .inner = memstore_new((struct memstore_opts){0}), .epoch = 1};
+    struct push_cache *cache = push_cache_new(4 << 20);
+    struct error e = {0};
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    static const u32 commits[] = {1, 2, 1, 1};
+    for (u32 round = 0; round < ARRAY_LEN(commits); round++) {
+        struct push_result got = {0};
+        f.epoch += round == 1;
+        f.refusing = round == 1 || round == 2;
+        f.commits = 0;
+        buf_clear(&b);
+        series_put(&b, "only", round * 1000, true);
+        ASSERT_OK(cached_push(&f.base, cache, buf_get(&b), &got, &e), e);
+        assert_int_equal(got.outcomes[f.refusing ? APPEND_LIMIT_SERIES : APPEND_STORED], 1);
+        assert_int_equal(f.commits, commits[round]);
     }
     buf_fini(&b);
     push_cache_free(cache);

@@ -150,11 +150,12 @@ bool push_broken_tell(const struct push_request *q, const char *at, struct error
                    (size_t)(at - q->decoded.ptr), q->decoded.len);
 }
 
-bool push_full_tell(struct error *e)
+bool push_full_tell(const struct push_request *q, struct error *e)
 {
     return err_set(e, ERR_LIMIT,
-                   "remote write: the request needs more memory than one may use: send fewer "
-                   "series and samples at once");
+                   "remote write: the request needs more than the %zu bytes of memory that one may "
+                   "use: send fewer series and samples at once",
+                   arena_bytes_max(q->a));
 }
 
 static void series_grow(struct push_request *q)
@@ -321,7 +322,7 @@ bool push_request_read(struct push_request *q, struct push_result *out, struct e
         }
     }
     if (q->full) {
-        return push_full_tell(e);
+        return push_full_tell(q, e);
     }
     if (!pb_ok(&r)) {
         return push_broken_tell(q, q->decoded.ptr + dec_offset(&r.dec), e);

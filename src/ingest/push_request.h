@@ -49,6 +49,6 @@ struct push_request {
 bool push_request_read(struct push_request *q, struct push_result *out, struct error *e) MUST_USE;
 // Errors that say what is wrong with the request; false, as err_set.
 bool push_broken_tell(const struct push_request *q, const char *at, struct error *e);
-bool push_full_tell(struct error *e);
+bool push_full_tell(const struct push_request *q, struct error *e);
 
 #endif

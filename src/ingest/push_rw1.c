@@ -74,7 +74,7 @@ static bool labels_read(struct push_request *q, str span, struct labels *set, bo
     if (!q->found) {
         q->found = arena_try(q->a, PUSH_LABELS_MAX, sizeof(*q->found));
         if (!q->found) {
-            return push_full_tell(e);
+            return push_full_tell(q, e);
         }
     }
     while (pb_next(&r)) {
@@ -92,7 +92,7 @@ static bool labels_read(struct push_request *q, str span, struct labels *set, bo
     }
     *good = labels_keep_pushed(q, count, set, &why);
     if (q->full) {
-        return push_full_tell(e);
+        return push_full_tell(q, e);
     }
     out->series_bad_labels += !*good;
     if (!*good && out->first_error.code == ERR_NONE) {
@@ -158,7 +158,7 @@ static bool unknown_read(struct push_request *q, struct unknown *u, struct push_
     u->refs = arena_try(q->a, n, sizeof(*u->refs));
     u->outcomes = arena_try(q->a, n, sizeof(*u->outcomes));
     if (!u->which || !u->sets || !u->refs || !u->outcomes) {
-        return push_full_tell(e);
+        return push_full_tell(q, e);
     }
     for (u32 i = 0; i < q->series_count; i++) {
         bool good = false;
@@ -188,7 +188,7 @@ static bool series_resolve(struct push_request *q, struct storage_appender *app,
     }
     struct push_key *keys = arena_try(q->a, u.n, sizeof(*keys));
     if (!keys) {
-        return push_full_tell(e);
+        return push_full_tell(q, e);
     }
     app->ops->resolve(app, u.sets, u.n, u.refs, u.outcomes);
     for (u32 i = 0; i < u.n; i++) {
@@ -221,7 +221,7 @@ static bool request_stage(struct push_request *q, struct storage_appender *app,
     u8 *outcomes = arena_try_raw(q->a, samples, sizeof(*outcomes));
     u8 *kinds = q->hists ? arena_try_raw(q->a, samples, sizeof(*kinds)) : NULL;
     if (!refs || !outcomes || (q->hists && !kinds)) {
-        return push_full_tell(e);
+        return push_full_tell(q, e);
     }
     u32 n = 0;
     for (u32 i = 0; i < q->sample_count; i++) {
@@ -257,7 +257,7 @@ static bool exemplars_stage(struct push_request *q, struct storage_appender *app
     struct series_ref *refs = arena_try(q->a, q->exemplar_count, sizeof(*refs));
     struct exemplar *staged = arena_try(q->a, q->exemplar_count, sizeof(*staged));
     if (!refs || !staged) {
-        return push_full_tell(e);
+        return push_full_tell(q, e);
     }
     for (u32 i = 0; i < q->exemplar_count; i++) {
         refs[n] = q->refs[q->exemplar_owner[i]];
