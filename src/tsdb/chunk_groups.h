@@ -95,8 +95,8 @@ bool avx2_reads(const struct groups *r, const struct sums *s);
 bool residuals_run_avx2(struct groups *r, const struct sums *s, u8 *out) MUST_USE;
 
 // ---- chunk_ranks_avx2.c ----
-// Puts the word so many times, CONSTANTS_MIN at least.
-enum { CONSTANTS_MIN = 32 };
+// Puts the word so many times, CONSTANTS_MIN at least, to a place that begins where words do.
+enum { CONSTANTS_MIN = 40 };
 void constant_store_avx2(u64 word, u32 count, u8 *out);
 // As ranks_store of chunk_unpack.c, whole groups; the value of the last one. Up to four values
 // behind that may be read.

@@ -347,6 +347,32 @@ TEST(chunk_unpack_divides_as_a_division_does)
     }
 }
 
+TEST(chunk_unpack_puts_constants_to_any_place)
+{
+    enum { FENCE = 8 };
+    const f64 fence = 12345.678;
+    for (u32 n = 1; n <= CHUNK_VALUES_MAX; n++) {
+        f64 values[CHUNK_VALUES_MAX];
+        f64 room[CHUNK_VALUES_MAX + 2 * FENCE];
+        struct buf b;
+        buf_init(&b, 1 << 16);
+        for (u32 i = 0; i < n; i++) {
+            values[i] = 0.25 * n;
+        }
+        chunk_pack_encode(values, n, &b);
+        for (u32 shift = 0; shift < FENCE; shift++) {
+            f64 *out = room + shift + 1;
+            for (u32 i = 0; i < ARRAY_LEN(room); i++) {
+                room[i] = fence;
+            }
+            assert_true(decode_all_ways(buf_get(&b), n, out, NULL));
+            assert_memory_equal(out, values, n * sizeof(f64));
+            assert_true(out[-1] == fence && out[n] == fence);
+        }
+        buf_fini(&b);
+    }
+}
+
 // ts_pack_decode of all bytes by every way there is: all give the same times, those of the plain
 // reader, or all refuse.
 static bool times_all_ways(str bytes, u32 n, i64 *t)

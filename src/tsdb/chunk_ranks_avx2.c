@@ -16,6 +16,9 @@ static AVX2 ALWAYS_INLINE void lanes_store(__m256i v, u8 *out)
     _mm256_storeu_si256((__m256i_u *)(void *)out, v);
 }
 
+enum { CONSTANTS_BYTES = 8 * sizeof(__m256i) };
+static_assert(CONSTANTS_MIN * sizeof(u64) >= CONSTANTS_BYTES + 2 * sizeof(__m256i), "they fit");
+
 static AVX2 ALWAYS_INLINE void constants_store(__m256i v, u8 *out)
 {
     lanes_store(v, out);
@@ -28,15 +31,22 @@ static AVX2 ALWAYS_INLINE void constants_store(__m256i v, u8 *out)
     lanes_store(v, out + 224);
 }
 
+// The first and the last go to where they belong, the others to whole registers' places between: a
+// store that crosses a line of cache takes two turns, and half of them would.
 AVX2 void constant_store_avx2(u64 word, u32 count, u8 *out)
 {
     const __m256i v = _mm256_set1_epi64x((long long)word);
-    u8 *last = out + (size_t)(count - CONSTANTS_MIN) * sizeof(word);
+    u8 *last = out + (size_t)count * sizeof(word) - sizeof(v);
+    u8 *at = out + sizeof(v) - (uintptr_t)out % sizeof(v);
+    u8 *many = last - CONSTANTS_BYTES + sizeof(v) - (uintptr_t)last % sizeof(v);
     CHECK(count >= CONSTANTS_MIN);
-    for (; out < last; out += CONSTANTS_MIN * sizeof(word)) {
-        constants_store(v, out);
+    DCHECK((uintptr_t)out % _Alignof(u64) == 0);
+    lanes_store(v, out);
+    for (; at < many; at += CONSTANTS_BYTES) {
+        constants_store(v, at);
     }
-    constants_store(v, last); // Over some of them once more.
+    constants_store(v, many); // Over some of them once more.
+    lanes_store(v, last);
 }
 
 // Which of four values, as pairs of 32 bits, follow the first one, if these bits say where the next
