@@ -237,7 +237,7 @@ TEST(box_store_open_says_when_the_list_has_no_room)
     struct arena *a = arena_new((size_t)8 << 20);
     struct arena *small = arena_new((size_t)1 << 20);
     struct box_list list = {.arena = small};
-    struct box_store s = {0};
+    struct box_store s = {.count = 0};
     struct buf bytes;
     buf_init(&bytes, (size_t)1 << 20);
     box_encode(&(struct box){.hist = large_make(a, 1)}, &bytes);
