@@ -350,7 +350,14 @@ void chunk_pack_encode(const f64 *values, u32 n, struct buf *out)
     }
 }
 
-void chunk_pack_whole(const i64 *ints, u32 n, u32 exponent, struct buf *out)
+// The bytes before the column of whole numbers over a power of ten, of which it is the first that
+// is still to be written.
+static void whole_end(struct buf *out, size_t at, u32 exponent, u32 header)
+{
+    first_byte_put(out, at, exponent > 0 ? TRANSFORM_DEC : TRANSFORM_INT, header);
+}
+
+static size_t whole_begin(u32 n, u32 exponent, struct buf *out)
 {
     const size_t at = out->len;
     CHECK(n >= 1 && n <= CHUNK_VALUES_MAX && exponent <= EXPONENT_MAX);
@@ -358,8 +365,48 @@ void chunk_pack_whole(const i64 *ints, u32 n, u32 exponent, struct buf *out)
     if (exponent > 0) {
         buf_byte(out, (u8)exponent);
     }
-    first_byte_put(out, at, exponent > 0 ? TRANSFORM_DEC : TRANSFORM_INT,
-                   int_pack_encode(ints, n, out));
+    return at;
+}
+
+void chunk_pack_whole(const i64 *ints, u32 n, u32 exponent, struct buf *out)
+{
+    const size_t at = whole_begin(n, exponent, out);
+    whole_end(out, at, exponent, int_pack_encode(ints, n, out));
+}
+
+void chunk_pack_whole_quick(const i64 *ints, u32 n, u32 exponent, struct buf *out)
+{
+    const size_t at = whole_begin(n, exponent, out);
+    whole_end(out, at, exponent, int_pack_encode_quick(ints, n, out));
+}
+
+// Whether all values are decimals of one exponent that few tries find.
+static bool attempt_quick(struct attempt *a, const f64 *values, u32 n)
+{
+    a->transform = TRANSFORM_DEC;
+    a->exponent = 0;
+    for (u32 tries = 0; tries < EXPONENT_TRIES && a->exponent <= EXPONENT_MAX; tries++) {
+        u32 bad = n;
+        if (attempt_fill(a, values, n, 0, &bad)) {
+            return true;
+        }
+        a->exponent = exponent_smallest(values[bad], a->exponent + 1);
+    }
+    return false;
+}
+
+void chunk_pack_quick(const f64 *values, u32 n, struct buf *out)
+{
+    UNINIT struct attempt a;
+    CHECK(n >= 1 && n <= CHUNK_VALUES_MAX);
+    if (attempt_quick(&a, values, n)) {
+        chunk_pack_whole_quick(a.ints, n, a.exponent, out);
+        return;
+    }
+    const size_t at = out->len;
+    memcpy(a.ints, values, n * sizeof(f64));
+    buf_byte(out, 0);
+    first_byte_put(out, at, TRANSFORM_BITS, int_pack_encode_quick(a.ints, n, out));
 }
 
 // ---- reading ----

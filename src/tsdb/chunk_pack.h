@@ -26,6 +26,10 @@ void chunk_pack_encode(const f64 *values, u32 n, struct buf *out); // 1 â‰¤ n â‰
 // ints[i] / 10^exponent bit for bit, no smaller exponent does for values[0], and each integer is
 // below 2^52. Of values that are all the same one is enough.
 void chunk_pack_whole(const i64 *ints, u32 n, u32 exponent, struct buf *out);
+// The same values in a third of the time and some more bytes: decimals without exceptions or raw
+// bits, both by int_pack_encode_quick.
+void chunk_pack_quick(const f64 *values, u32 n, struct buf *out);
+void chunk_pack_whole_quick(const i64 *ints, u32 n, u32 exponent, struct buf *out);
 // bytes must be exactly the chunk. ERR_CORRUPT if it contradicts itself; values then are undefined.
 bool chunk_pack_decode(str bytes, u32 n, f64 *values, struct error *e) MUST_USE;
 

@@ -40,31 +40,44 @@ static bool decode_all_ways(str bytes, u32 n, f64 *values, struct error *e)
     return right;
 }
 
-// Packs, reads with all decoders from a copy of exactly the chunk's length, where the address
-// sanitizer sees every byte too far, and returns the length.
-static size_t round_trip_kind(const f64 *values, u32 n, u32 *kind)
+// Reads with all decoders from a copy of exactly the chunk's length, where the address sanitizer
+// sees every byte too far.
+static void reads_back(str packed, const f64 *values, u32 n)
 {
-    struct buf b;
-    buf_init(&b, 1 << 16);
-    chunk_pack_encode(values, n, &b);
-    assert_true(buf_ok(&b));
-    const size_t bytes = b.len;
-    char *copy = mem_new(bytes, 1);
-    memcpy(copy, b.bytes, bytes);
-    buf_fini(&b);
+    char *copy = mem_new(packed.len, 1);
+    memcpy(copy, packed.ptr, packed.len);
     f64 back[CHUNK_VALUES_MAX + 1];
     const f64 fence = 12345.678;
     struct error e = {0};
     back[n] = fence;
-    ASSERT_OK(decode_all_ways(str_make(copy, bytes), n, back, &e), e);
+    ASSERT_OK(decode_all_ways(str_make(copy, packed.len), n, back, &e), e);
     assert_memory_equal(values, back, n * sizeof(f64));
     assert_true(back[n] == fence);
-    assert_true(chunk_plain_decode(str_make(copy, bytes), n, back));
+    assert_true(chunk_plain_decode(str_make(copy, packed.len), n, back));
     assert_memory_equal(values, back, n * sizeof(f64));
-    if (kind) {
-        *kind = chunk_pack_kind(str_make(copy, bytes));
-    }
     mem_free(copy);
+}
+
+// Packs by both ways, reads both, and returns the length of the smaller one.
+static size_t round_trip_kind(const f64 *values, u32 n, u32 *kind)
+{
+    struct buf b;
+    struct buf quick;
+    buf_init(&b, 1 << 16);
+    buf_init(&quick, 1 << 16);
+    chunk_pack_encode(values, n, &b);
+    chunk_pack_quick(values, n, &quick);
+    assert_true(buf_ok(&b) && buf_ok(&quick));
+    const size_t bytes = b.len;
+    reads_back(buf_get(&b), values, n);
+    reads_back(buf_get(&quick), values, n);
+    // What an open chunk has room for, at any count.
+    assert_true(bytes <= 16ULL * n + 64 && quick.len <= 16ULL * n + 64);
+    if (kind) {
+        *kind = chunk_pack_kind(buf_get(&b));
+    }
+    buf_fini(&b);
+    buf_fini(&quick);
     return bytes;
 }
 

@@ -4,21 +4,20 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "tsdb/chunk_pack.h"
 #include "tsdb/head.h"
 #include "tsdb/head_cold.h"
 #include "tsdb/head_image_form.h"
 #include "tsdb/head_image_parts.h"
+#include "tsdb/head_pack.h"
 #include "tsdb/outfile.h"
 
 #include <stdio.h>
 
-#define SLICE            IMAGE_SLICE_MAX // Series copied per hold of the turn.
-#define SLICE_BYTES_MAX  ((size_t)1 << 30)
-#define LABEL_BYTES_MAX  (4ULL << 20) // Of a slice: one more series may begin.
-#define OUT_BYTES_MAX    ((size_t)64 << 20)
-#define PACKED_BYTES_MAX ((size_t)ROWS_MAX * 16 + 64)
-#define TIMES_SLICE      1024U // Segments copied per hold of the lock.
+#define SLICE           IMAGE_SLICE_MAX // Series copied per hold of the turn.
+#define SLICE_BYTES_MAX ((size_t)1 << 30)
+#define LABEL_BYTES_MAX (4ULL << 20) // Of a slice: one more series may begin.
+#define OUT_BYTES_MAX   ((size_t)64 << 20)
+#define TIMES_SLICE     1024U // Segments copied per hold of the lock.
 
 // A chunk position, or late samples, of a series in one window. Threads: owned by one slice.
 struct row_part {
@@ -184,22 +183,22 @@ static bool slice_copy(struct image_writer *w, u32 *from, u32 *n)
 
 static void open_put(struct image_writer *w, const struct row_copy *r)
 {
-    f64 values[ROWS_MAX];
     u8 present[PRESENCE_BYTES] = {0};
     const struct open_chunk *o = &r->open;
+    const bool gaps = open_chunk_gaps(o);
     buf_byte(&w->out, o->n);
     if (o->n == 0) {
         return;
     }
-    open_tokens_decode((str){(const char *)r->tokens, o->bytes}, o->n, values, present, o->first);
     buf_clear(&w->packed);
-    chunk_pack_encode(values, o->n, &w->packed);
+    open_tokens_pack_quick((str){(const char *)r->tokens, o->bytes}, o->n, gaps ? present : NULL,
+                           o->first, &w->packed);
     CHECK(buf_ok(&w->packed));
     buf_varsint(&w->out, r->open_window);
     buf_varint(&w->out, r->open_segment);
     buf_byte(&w->out, o->first);
     buf_byte(&w->out, o->last);
-    if (open_chunk_gaps(o)) {
+    if (gaps) {
         buf_add(&w->out, present, sizeof(present));
     }
     buf_lenstr(&w->out, buf_get(&w->packed));
@@ -461,7 +460,7 @@ bool head_image_write(const struct head_image *job, struct error *e)
     if (ok) {
         w->arena = arena_new(SLICE_BYTES_MAX);
         buf_init(&w->out, OUT_BYTES_MAX);
-        buf_init(&w->packed, PACKED_BYTES_MAX);
+        buf_init(&w->packed, OPEN_PACKED_MAX);
         image_parts_out_init(&w->parts, w->head);
         ok = image_put(w, e);
         image_parts_out_fini(&w->parts);

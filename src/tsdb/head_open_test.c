@@ -8,6 +8,7 @@
 #include "os/rng.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/head_open.h"
+#include "tsdb/head_pack.h"
 #include "tsdb/head_sealed.h"
 
 // A value of one of the shapes that metrics have, or any 64 bits.
@@ -61,25 +62,35 @@ static void chunk_fill(struct open_cells *c, struct open_chunk *o, struct rng *r
     }
 }
 
-// What a chunk without gaps is packed to from its integers is what it is packed to from its values.
-// Returns how many integers it had.
-static u32 expect_same_packed(str tokens, const f64 *values, u32 n)
+// What a chunk is packed to from its tokens is what it is packed to from its values; packed
+// quickly, it is read back as they are. Returns how many integers it had.
+static u32 expect_same_packed(const struct open_chunk *o, str tokens, const f64 *values,
+                              const u8 *present)
 {
+    const u32 n = o->n;
+    const bool gaps = open_chunk_gaps(o);
     i64 ints[ROWS_MAX];
+    f64 back[ROWS_MAX];
+    u8 rows[2][PRESENCE_BYTES] = {0};
     u32 exponent;
-    struct buf whole;
+    struct buf packed;
     struct buf plain;
     const u32 count = open_tokens_whole(tokens, n, ints, &exponent);
-    assert_true(count == 0 || count == 1 || count == n);
-    buf_init(&whole, 1 << 14);
-    buf_init(&plain, 1 << 14);
+    assert_true(count == 0 || (!gaps && (count == 1 || count == n)));
+    buf_init(&packed, OPEN_PACKED_MAX);
+    buf_init(&plain, OPEN_PACKED_MAX);
     chunk_pack_encode(values, n, &plain);
-    if (count > 0) {
-        chunk_pack_whole(ints, count, exponent, &whole);
-        assert_int_equal(whole.len, plain.len);
-        assert_memory_equal(whole.bytes, plain.bytes, plain.len);
+    open_tokens_pack(tokens, n, gaps ? rows[0] : NULL, o->first, &packed);
+    assert_int_equal(packed.len, plain.len);
+    assert_memory_equal(packed.bytes, plain.bytes, plain.len);
+    buf_clear(&packed);
+    open_tokens_pack_quick(tokens, n, gaps ? rows[1] : NULL, o->first, &packed);
+    assert_true(buf_ok(&packed) && chunk_pack_decode(buf_get(&packed), n, back, NULL));
+    assert_memory_equal(back, values, n * sizeof(f64));
+    for (u32 i = 0; gaps && i < 2; i++) {
+        assert_memory_equal(rows[i], present, PRESENCE_BYTES);
     }
-    buf_fini(&whole);
+    buf_fini(&packed);
     buf_fini(&plain);
     return count;
 }
@@ -101,13 +112,8 @@ TEST(head_open_chunks_are_packed_alike_from_integers_and_values)
         if (n > 0) {
             const str bytes = {(const char *)tokens, o.bytes};
             open_chunk_copy(&c, &o, tokens);
-            if (open_chunk_gaps(&o)) {
-                i64 ints[ROWS_MAX];
-                u32 exponent;
-                assert_int_equal(open_tokens_whole(bytes, n, ints, &exponent), 0);
-            } else {
-                counts[MIN(2, expect_same_packed(bytes, in, n))]++;
-            }
+            const u32 whole = expect_same_packed(&o, bytes, in, present);
+            counts[MIN(2, whole)] += !open_chunk_gaps(&o);
         }
         open_chunk_reset(&c, &o);
     }

@@ -1,39 +1,20 @@
 // head_seal.c: what is open becomes a sealed chunk; windows that are frozen.
 #include "base/buf.h"
-#include "tsdb/chunk_pack.h"
 #include "tsdb/head.h"
-
-#define SEALED_BYTES_MAX ((size_t)ROWS_MAX * 16 + 64)
-
-// Packs the values of an open chunk, and writes the bits of their rows if there are gaps. Most have
-// none, and their tokens say the integers that the packer would have to find again.
-static void open_pack(const struct head *h, const struct open_chunk *o, u8 *present,
-                      struct buf *out)
-{
-    UNINIT u8 bytes[OPEN_BYTES_MAX];
-    UNINIT i64 ints[ROWS_MAX];
-    UNINIT f64 values[ROWS_MAX];
-    u32 exponent;
-    const str tokens = {(const char *)bytes, o->bytes};
-    open_chunk_copy(&h->cells, o, bytes);
-    const u32 n = open_tokens_whole(tokens, o->n, ints, &exponent);
-    if (n > 0) {
-        chunk_pack_whole(ints, n, exponent, out);
-        return;
-    }
-    open_tokens_decode(tokens, o->n, values, present, o->first);
-    chunk_pack_encode(values, o->n, out);
-}
+#include "tsdb/head_pack.h"
 
 void head_seal(struct head *h, u32 ordinal)
 {
     struct open_chunk *o = &h->rows[ordinal].open;
     if (o->segment && o->n > 0) {
+        UNINIT u8 tokens[OPEN_BYTES_MAX];
         u8 present[PRESENCE_BYTES] = {0};
         const bool gaps = open_chunk_gaps(o);
         struct buf packed;
-        buf_init(&packed, SEALED_BYTES_MAX);
-        open_pack(h, o, gaps ? present : NULL, &packed);
+        buf_init(&packed, OPEN_PACKED_MAX);
+        open_chunk_copy(&h->cells, o, tokens);
+        open_tokens_pack((str){(const char *)tokens, o->bytes}, o->n, gaps ? present : NULL,
+                         o->first, &packed);
         CHECK(buf_ok(&packed));
         const struct window_chunk c = {.segment = o->segment,
                                        .packed = buf_get(&packed),

@@ -235,19 +235,29 @@ static u8 candidate_write(struct columns *c, const struct candidate *p, const i6
     return (u8)(p->plan | (gcd != 1 ? INT_PACK_GCD : 0) | (p->layout.mb ? INT_PACK_MB : 0));
 }
 
-u8 int_pack_encode(const i64 *ints, u32 n, struct buf *out)
+// Whether all deltas are equal, and then writes the column: *header.
+static bool straight_write(struct columns *c, const i64 *ints, u32 n, struct buf *out, u8 *header)
 {
     CHECK(n >= 1);
     CHECK(n <= INT_PACK_MAX);
+    if (!deltas_make(c, ints, n)) {
+        return false;
+    }
+    const bool constant = n == 1 || c->d1[0] == 0;
+    buf_varsint(out, ints[0]);
+    if (!constant) {
+        buf_varsint(out, c->d1[0]);
+    }
+    *header = constant ? INT_CONST : INT_LIN;
+    return true;
+}
+
+u8 int_pack_encode(const i64 *ints, u32 n, struct buf *out)
+{
     UNINIT struct columns c;
-    const bool straight = deltas_make(&c, ints, n);
-    if (straight) {
-        const bool constant = n == 1 || c.d1[0] == 0;
-        buf_varsint(out, ints[0]);
-        if (!constant) {
-            buf_varsint(out, c.d1[0]);
-        }
-        return constant ? INT_CONST : INT_LIN;
+    u8 header;
+    if (straight_write(&c, ints, n, out, &header)) {
+        return header;
     }
     gcd_find(&c, n); // n ≥ 3 from here on.
     for (u32 i = 0; i + 2 < n; i++) {
@@ -265,6 +275,21 @@ u8 int_pack_encode(const i64 *ints, u32 n, struct buf *out)
         candidate_for(&c, ints, n, &best);
     }
     return candidate_write(&c, &best, ints, out);
+}
+
+u8 int_pack_encode_quick(const i64 *ints, u32 n, struct buf *out)
+{
+    UNINIT struct columns c;
+    u8 header;
+    if (straight_write(&c, ints, n, out, &header)) {
+        return header;
+    }
+    gcd_find(&c, n);
+    const struct candidate d1 = {.plan = INT_D1,
+                                 .layout = residual_layout_quick(c.d1, n - 1),
+                                 .residuals = c.d1,
+                                 .count = n - 1};
+    return candidate_write(&c, &d1, ints, out);
 }
 
 void ts_pack_encode(const i64 *t_ms, u32 n, struct buf *out)

@@ -184,6 +184,22 @@ struct residual_layout residual_layout_plain(const u64 *values, u32 count, size_
     return layout_choose(ors, count, below);
 }
 
+struct residual_layout residual_layout_quick(const i64 *values, u32 count)
+{
+    UNINIT u64 ors[GROUPS_MAX];
+    for (u32 g = 0; g < group_count(count); g++) {
+        const u32 end = MIN(count, (g + 1) * GROUP);
+        u64 all = 0;
+        for (u32 i = g * GROUP; i < end; i++) {
+            all |= bits_zigzag(values[i]);
+        }
+        ors[g] = all;
+    }
+    struct residual_layout l = layout_choose(ors, count, SIZE_MAX);
+    l.map = RESIDUAL_ZIGZAG;
+    return l;
+}
+
 // ---- writing ----
 
 static void lanes_map(const struct residual_layout *l, const i64 *values, u32 count, u64 *lanes)

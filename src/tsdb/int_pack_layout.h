@@ -29,6 +29,8 @@ struct residual_layout {
 // is not smaller than this is of no use, and need not be the smallest; its bytes are true.
 struct residual_layout residual_layout_signed(const i64 *values, u32 count, i64 base, size_t below);
 struct residual_layout residual_layout_plain(const u64 *values, u32 count, size_t below);
+// One of signed residuals by zigzag alone.
+struct residual_layout residual_layout_quick(const i64 *values, u32 count);
 void residual_write(const struct residual_layout *l, const i64 *values, u32 count, struct buf *out);
 
 #endif
