@@ -164,30 +164,38 @@ bool op_is_same_metric(struct labels a, struct labels b)
 // follows it, is so of the other.
 static bool begins_alike(struct labels a, struct labels b)
 {
-    return a.count > 1 && b.count > 1 && str_same(a.items[0].name, b.items[0].name) &&
+    return a.count > 0 && b.count > 0 && (a.count > 1) == (b.count > 1) &&
+           str_same(a.items[0].name, b.items[0].name) &&
            str_same(a.items[0].value, b.items[0].value) &&
-           str_same(a.items[1].name, b.items[1].name);
+           (a.count == 1 || str_same(a.items[1].name, b.items[1].name));
+}
+
+bool op_drop_alike(const struct run *r, struct labels ls, struct labels *viewed,
+                   struct op_series *to)
+{
+    const bool alike = begins_alike(ls, *viewed);
+    if (alike) {
+        *to = (struct op_series){.labels = r->opts->delayed_name_removal
+                                               ? ls
+                                               : (struct labels){ls.items + 1, ls.count - 1},
+                                 .drop_name = true};
+    } else {
+        *viewed = begins_with_name(ls) ? ls : (struct labels){.count = 0};
+    }
+    return alike;
 }
 
 bool op_drop_names(struct op *o, struct run *r, const struct op_series *from)
 {
-    const bool marks = r->opts->delayed_name_removal;
-    bool is_one = true;   // What is taken away is the same of all.
-    bool is_view = false; // The series before begins with its name, and no other label goes.
+    bool is_one = true; // What is taken away is the same of all.
+    struct labels viewed = {.count = 0};
     const struct labels first = o->series_count > 0 ? from[0].labels : (struct labels){NULL, 0};
-    struct labels before = first; // from may be what is written.
     for (u32 i = 0; i < o->series_count; i++) {
-        const struct labels ls = from[i].labels;
-        const bool alike = is_view && begins_alike(ls, before);
-        before = ls;
-        if (alike) {
-            o->series[i] = (struct op_series){
-                .labels = marks ? ls : (struct labels){ls.items + 1, ls.count - 1},
-                .drop_name = true};
+        const struct labels ls = from[i].labels; // from may be what is written.
+        if (op_drop_alike(r, ls, &viewed, &o->series[i])) {
             continue;
         }
         is_one = is_one && op_is_same_metric(ls, first);
-        is_view = begins_with_name(ls);
         if (!op_drop_name(r, &from[i], &o->series[i])) {
             return false;
         }

@@ -95,6 +95,11 @@ bool op_make_series(struct op *o, struct run *r, u32 count) MUST_USE;
 bool op_drop_names(struct op *o, struct run *r, const struct op_series *from) MUST_USE;
 // The labels after an operation that changes what a metric is: without name, or marked so.
 bool op_drop_name(struct run *r, const struct op_series *from, struct op_series *to) MUST_USE;
+// The same at once if its name, and what follows it, stand where those of a series before it do, of
+// which that took but a view. viewed: that one, or none; false: nothing was written, and this one
+// is it from now on if it begins with its name.
+bool op_drop_alike(const struct run *r, struct labels ls, struct labels *viewed,
+                   struct op_series *to);
 // Have they the same __name__, __type__ and __unit__?
 bool op_is_same_metric(struct labels a, struct labels b);
 // Without __name__, __type__ and __unit__.

@@ -24,6 +24,7 @@ struct op_range {
     // Streaming: where the columns go, and the metric that all series must have, types included.
     const struct op_taker *out;
     struct op_series first;
+    struct labels viewed; // One of that metric, as op_drop_alike has it.
     bool has_first;
     bool is_settled;
     bool is_streamed; // That was tried.
@@ -114,25 +115,30 @@ static bool range_open(struct op *base, struct run *r)
     return op_drop_names(base, r, from);
 }
 
+// Without its name. false: the run failed, or it is not of the metric of the first: then all is
+// done again, in a way that can tell which are equal.
+static bool drop_name(struct op_range *o, struct run *r, const struct op_series *from,
+                      struct op_series *to)
+{
+    if (op_drop_alike(r, from->labels, &o->viewed, to)) {
+        return true;
+    }
+    if (!op_drop_name(r, from, to)) {
+        return false;
+    }
+    if (!o->has_first) {
+        o->first = *from;
+        o->has_first = true;
+    }
+    return r->opts->delayed_name_removal || op_is_same_metric(from->labels, o->first.labels);
+}
+
 // A series as it was read, and its column.
 static bool pass_on(void *arg, struct run *r, const struct op_series *from, const struct column *c)
 {
     struct op_range *o = arg;
     struct op_series s = *from;
-    if (!keeps_name(o)) {
-        if (!op_drop_name(r, from, &s)) {
-            return false;
-        }
-        if (!o->has_first) {
-            o->first = *from;
-            o->has_first = true;
-        }
-        // Else all is done again, in a way that can tell which are equal.
-        if (!r->opts->delayed_name_removal && !op_is_same_metric(from->labels, o->first.labels)) {
-            return false;
-        }
-    }
-    return o->out->take(o->out->arg, r, &s, c);
+    return (keeps_name(o) || drop_name(o, r, from, &s)) && o->out->take(o->out->arg, r, &s, c);
 }
 
 static void pass_flush(void *arg)

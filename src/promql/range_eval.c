@@ -385,11 +385,16 @@ static void tell_no_counter(const struct range_task *o, struct run *r, struct la
     }
 }
 
-static void tell_if_no_counter(const struct range_task *o, struct run *r, struct labels ls,
+static void tell_if_no_counter(struct range_eval *x, struct run *r, struct labels ls, str metric,
                                const struct column *out)
 {
+    const struct range_task *o = x->task;
     bool is_rate = o->call.fn->id == FN_RATE || o->call.fn->id == FN_INCREASE;
-    if (!is_rate || labels_get(ls, LABEL_NAME).len == 0 || is_counter(r, ls)) {
+    if (!is_rate || metric.len == 0 || str_same(metric, x->counter)) {
+        return;
+    }
+    if (is_counter(r, ls)) {
+        x->counter = r->opts->type_labels ? STR_EMPTY : metric;
         return;
     }
     for (u32 i = 0; i < out->steps; i++) {
@@ -433,7 +438,7 @@ static bool eval_split(struct range_eval *x, struct run *r, struct labels ls, co
         !(at_once ? call_whole(x, r, &c, s, out) : call_windows(x, r, &c, s, out))) {
         return false;
     }
-    tell_if_no_counter(o, r, ls, out);
+    tell_if_no_counter(x, r, ls, c.metric, out);
     run_release(r, held);
     return true;
 }

@@ -57,6 +57,7 @@ struct range_eval {
     struct range_frame hist_frame;
     const struct hist *kept_of; // The sample that was the last to be an answer itself,
     const struct hist *kept;    // and what was made of it.
+    str counter;                // A name that says so, where it stands; it is not looked at again.
     f64 *scratch;
     u32 scratch_cap;
     u32 *places;
