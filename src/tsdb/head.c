@@ -17,6 +17,7 @@ struct head *head_new(u32 id, i64 range_ms, struct head_limits *limits, u64 symb
     h->box_own_max = limits->box_bytes_max;
     h->room = UINT64_MAX;
     h->t_floor = INT64_MIN;
+    h->t_short = INT64_MIN;
     h->t_max = T_NEVER;
     h->generation_top = 2 | id;
     lock_init(&h->lock, LOCK_HEAD, "head");

@@ -105,7 +105,8 @@ struct head {
     struct open_cells cells;
     u32 segment_id;
     i64 t_floor;
-    i64 t_max; // T_NEVER when empty.
+    i64 t_short; // Before it a row may be short of its end: a start could not believe these.
+    i64 t_max;   // T_NEVER when empty.
     struct head_pins pins;
 
     u64 created_total;

@@ -1,5 +1,6 @@
 #include "tsdb/head_cold.h"
 
+#include "base/checked.h"
 #include "base/hash.h"
 #include "tsdb/head_series.h"
 #include "tsdb/head_settle.h"
@@ -207,4 +208,17 @@ bool head_end_covers(const struct head *h, u32 ordinal, i64 t)
 {
     i64 end;
     return row_end(h, ordinal, &end) && t <= end;
+}
+
+i64 head_end_of(const struct head *h, u32 ordinal, i64 t_last)
+{
+    i64 end;
+    return row_end(h, ordinal, &end) ? MAX(end, t_last) : t_last;
+}
+
+void head_ends_short(struct head *h)
+{
+    for (u32 i = 0; i < h->ends.n; i++) {
+        h->t_short = MAX(h->t_short, sat_add_i64(h->ends.items[i].t, 1));
+    }
 }

@@ -47,6 +47,11 @@ void head_end_take(struct head *h, u32 ordinal);
 void head_ends_take(struct head *h);
 // With the turn: whether a cold block answers for the series at that time.
 bool head_end_covers(const struct head *h, u32 ordinal, i64 t);
+// With the turn: t_last, or where it ended if that is later, which only is before h->t_short.
+i64 head_end_of(const struct head *h, u32 ordinal, i64 t_last);
+// Of the replay, once the ends are there: the log was read without them, so that rows are short of
+// them where it has lost something.
+void head_ends_short(struct head *h);
 
 // Nothing of it is in the head: what t_last says, if anything, is of a block.
 static inline bool head_row_bare(const struct head_row *r)

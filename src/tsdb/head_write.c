@@ -246,20 +246,21 @@ bool head_ref_alive(const struct head *h, struct tenant_id tenant, struct series
            h->rows[ref.ordinal].tenant == tenant.v;
 }
 
-// A time behind the series' newest. APPEND_STORED_OOO: it may be stored.
-static enum append_outcome late_check(const struct head *h, const struct head_plan *plan,
-                                      i64 ooo_window_ms, u32 at, i64 t, f64 value)
+// A time up to where the series ended. APPEND_STORED_OOO: it may be stored.
+static enum append_outcome late_check(const struct value_at *place, i64 ooo_window_ms, u32 at,
+                                      i64 end, f64 value)
 {
+    const struct head *h = place->head;
+    const i64 t = place->t;
     f64 there;
     if (ooo_window_ms == 0) {
         return t < h->t_floor ? APPEND_TOO_OLD : APPEND_OUT_OF_ORDER;
     }
-    if (t < sat_sub_i64(h->rows[at].t_last, ooo_window_ms) || t < h->t_floor) {
+    if (t < sat_sub_i64(end, ooo_window_ms) || t < h->t_floor) {
         return APPEND_TOO_OLD;
     }
-    if (head_stored_find(h, plan, at, t, &there)) {
-        struct value_at place = {h, plan, t};
-        return value_same(&place, there, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
+    if (head_stored_find(h, place->plan, at, t, &there)) {
+        return value_same(place, there, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
     }
     return head_end_covers(h, at, t) ? APPEND_TOO_OLD : APPEND_STORED_OOO;
 }
@@ -280,6 +281,23 @@ static bool is_ended(const struct head_row *r)
     return (r->open.flags & ROW_COLD) && r->staged == 0;
 }
 
+// What its series says to a time. APPEND_STORED, APPEND_STORED_OOO: nothing.
+static enum append_outcome order_check(const struct head *h, struct head_plan *plan,
+                                       const struct head_rules *rules, u32 at, i64 t, f64 value)
+{
+    const struct head_row *r = &h->rows[at];
+    const struct value_at place = {h, plan, t};
+    if (r->t_last != T_NEVER && t == r->t_last && !is_ended(r)) {
+        return value_same(&place, r->v_last, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
+    }
+    const i64 last = t < h->t_short ? head_end_of(h, at, r->t_last) : r->t_last;
+    if (t < last || t < h->t_floor) { // T_NEVER is below every time.
+        late_tell(h, plan, rules, t);
+    }
+    return last != T_NEVER && t <= last ? late_check(&place, rules->ooo_window_ms, at, last, value)
+                                        : APPEND_STORED;
+}
+
 enum append_outcome head_check(struct head *h, struct head_plan *plan,
                                const struct head_rules *rules, struct series_ref ref, i64 t,
                                f64 value)
@@ -290,19 +308,8 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     if (t > rules->t_newest) {
         return APPEND_TOO_NEW;
     }
-    u32 at = ref.ordinal;
-    i64 last = h->rows[at].t_last;
-    enum append_outcome outcome = APPEND_STORED;
-    if (last != T_NEVER && t == last && !is_ended(&h->rows[at])) {
-        struct value_at place = {h, plan, t};
-        return value_same(&place, h->rows[at].v_last, value) ? APPEND_DUPLICATE : APPEND_CONFLICT;
-    }
-    if (t < last || t < h->t_floor) { // T_NEVER is below every time.
-        late_tell(h, plan, rules, t);
-    }
-    if (last != T_NEVER && t <= last) {
-        outcome = late_check(h, plan, rules->ooo_window_ms, at, t, value);
-    }
+    const u32 at = ref.ordinal;
+    const enum append_outcome outcome = order_check(h, plan, rules, at, t, value);
     if (!append_is_stored(outcome)) {
         return outcome;
     }
@@ -313,7 +320,7 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     if (!w) {
         return APPEND_LIMIT_WINDOWS;
     }
-    plan->from = MAX(w->start_ms, MAX(h->t_floor, T_OLDEST));
+    plan->from = MAX(MAX(w->start_ms, h->t_short), MAX(h->t_floor, T_OLDEST));
     plan->to = w->end_ms;
     if (is_box(value) && !boxes_room(h, plan, t)) {
         return APPEND_LIMIT_HISTOGRAMS;

@@ -1,5 +1,6 @@
 // tsdb_cold_damage_test.c: cold blocks that are damaged, gone or refused: what of them the log
 // still has comes back, all of it, and nothing that was deleted.
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "os/clk.h"
@@ -8,6 +9,7 @@
 #include "tsdb/block.h"
 #include "tsdb/cold_rig.h"
 #include "tsdb/head.h"
+#include "tsdb/head_cold.h"
 #include "tsdb/tsdb_admin.h"
 #include "tsdb/tsdb_cold.h"
 #include "tsdb/tsdb_inner.h"
@@ -16,7 +18,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define AGAIN (COLD_END + 5000) // Where those that came back ended the second time.
+#define AGAIN      (COLD_END + 5000) // Where those that came back ended the second time.
+#define SHORT_BACK 800               // Where the log has their ends, from behind.
+#define SHORT_STEP 40
 
 enum harm { HARM_META, HARM_PAGE, HARM_MISSING, HARM_COUNT };
 
@@ -400,5 +404,86 @@ TEST(cold_series_survive_the_damage_of_the_list)
             fixture_close(&x.f);
         }
         fixture_fini(&x.f);
+    }
+}
+
+// A byte of the log's newest segment, so far before its end.
+static void segment_harm(struct fixture *f, u64 back)
+{
+    char path[512];
+    struct error e = {0};
+    struct fs_info *infos;
+    size_t n;
+    struct arena *a = arena_new((size_t)1 << 20);
+    ASSERT_OK(fs_list(f->fs, "/data/wal/0", a, &infos, &n, &e), e);
+    const struct fs_info *newest = &infos[n - 1];
+    assert_true(back <= newest->bytes);
+    (void)snprintf(path, sizeof(path), "/data/wal/0/%.*s", STR_ARG(newest->name));
+    cold_byte_turn(f, path, newest->bytes - back);
+    arena_free(a);
+}
+
+// How many came back without what they had up to their end.
+static u32 short_count(const struct fixture *f, i64 end)
+{
+    const struct head *h = cold_main(f);
+    u32 n = 0;
+    for (u32 i = 0; i < h->count; i++) {
+        n += h->rows[i].own != 0 && h->rows[i].t_last < end && head_end_covers(h, i, end);
+    }
+    return n;
+}
+
+// The first window's block is lost, and a part of the log. What is taken of a series then is there
+// when the second one's block is believed again. Returns how many came back short.
+static u32 short_survive(u64 back, i64 ooo_window_ms)
+{
+    const i64 next = COLD_START - COLD_START % FIXTURE_RANGE + FIXTURE_RANGE;
+    const i64 end = next + 5000;
+    const enum append_outcome late = ooo_window_ms > 0 ? APPEND_TOO_OLD : APPEND_OUT_OF_ORDER;
+    enum append_outcome before[COLD_ENDED];
+    struct two x;
+    f64 v;
+    two_windows(&x, 1110 + back);
+    fixture_close(&x.f);
+    harm_do(&x.f, x.names[0], HARM_META);
+    segment_harm(&x.f, back);
+    x.f.opts.ooo_window_ms = ooo_window_ms;
+    fixture_open(&x.f);
+    assert_true(x.f.db->cold_lost);
+    const u32 n = short_count(&x.f, end);
+    for (u32 i = 0; i < COLD_ENDED; i++) {
+        before[i] = cold_put(&x.f, i, end - 1, 9);
+        assert_true(append_is_stored(before[i]) || before[i] == late);
+        assert_int_equal(cold_put(&x.f, i, end + 1, 8), APPEND_STORED);
+    }
+    // Time goes on until the first window is a block.
+    const i64 far = next + MAX(FIXTURE_RANGE / 2, ooo_window_ms) + 1;
+    assert_int_equal(cold_put(&x.f, COLD_SERIES - 1, far, 1), APPEND_STORED);
+    clk_manual_advance(x.f.clk, 10);
+    fixture_steps(&x.f);
+    for (u32 round = 0; round < 2; round++) {
+        for (u32 i = 0; i < COLD_ENDED; i++) {
+            assert_int_equal(cold_has(&x.f, i, end - 1, &v), append_is_stored(before[i]));
+            assert_true(cold_has(&x.f, i, end + 1, &v) && v == 8);
+        }
+        fixture_reopen(&x.f);
+        assert_false(x.f.db->cold_lost);
+    }
+    for (u32 i = 0; i < COLD_ENDED; i++) {
+        assert_int_equal(before[i], late);
+    }
+    fixture_fini(&x.f);
+    return n;
+}
+
+TEST(cold_series_that_come_back_short_of_their_end_are_judged_by_it)
+{
+    for (u32 k = 0; k < 2; k++) {
+        u32 shorts = 0;
+        for (u64 back = SHORT_STEP; back <= SHORT_BACK; back += SHORT_STEP) {
+            shorts += short_survive(back, k * FIXTURE_RANGE);
+        }
+        assert_true(shorts > 4);
     }
 }

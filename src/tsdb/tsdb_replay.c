@@ -289,8 +289,11 @@ static bool shard_replay(struct replay_target *r, struct wal_decoder *decoder, s
         return false;
     }
     head_restored(r->head, got.next_number - 1);
-    if (db->cold_lost && !tsdb_cold_ends(db, r->shard, e)) { // Of those that are not in it.
-        return false;
+    if (db->cold_lost) { // The ends of those that did not come back, or not all of them.
+        if (!tsdb_cold_ends(db, r->shard, e)) {
+            return false;
+        }
+        head_ends_short(r->head);
     }
     // Records under an alias are told apart by definitions in the log itself, so it stays whole
     // until all of them can go.
