@@ -86,6 +86,8 @@ TEST(cold_known_refuses_impossible_and_later_lists)
         {12, 2, ERR_CORRUPT},    // A state.
         {20, 1, ERR_CORRUPT},    // It begins behind its end.
         {29, 0, ERR_CORRUPT},    // An id with an end in it.
+        {29, '/', ERR_CORRUPT},  // One that leads elsewhere.
+        {54, '.', ERR_CORRUPT},
     };
     struct error e = {0};
     for (u32 i = 0; i < ARRAY_LEN(tries); i++) {

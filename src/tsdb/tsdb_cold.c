@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "os/clk.h"
+#include "os/fs.h"
 #include "tsdb/block.h"
 #include "tsdb/block_cut.h"
 #include "tsdb/cold_read.h"
@@ -241,6 +242,23 @@ static bool known_complete(struct tsdb *db, struct error *e)
     return ok;
 }
 
+// An empty folder where damaged ones are set aside: the list forgets the block when its window is
+// cut, and what only the block had is missing from then on as well. If it cannot be made the next
+// start tries again.
+static void missing_mark(struct tsdb *db, const char *name)
+{
+    char folder[512];
+    char path[512];
+    char relative[BLOCK_NAME + 16];
+    struct error why = {0};
+    (void)snprintf(relative, sizeof(relative), "quarantine/%s", name);
+    tsdb_path(db, "quarantine", folder);
+    tsdb_path(db, relative, path);
+    if (!fs_make_dir(db->opts.fs, path, &why) || !fs_sync_dir(db->opts.fs, folder, &why)) {
+        LOGF(db->opts.log, LOG_WARN, "cold block %s: its place in quarantine: %s", name, why.text);
+    }
+}
+
 // Those that are not there. Answers of their time say that they may be partial.
 static void known_lose(struct tsdb *db, bool all)
 {
@@ -254,6 +272,9 @@ static void known_lose(struct tsdb *db, bool all)
             block_name(&m, name);
             LOGF(db->opts.log, LOG_ERROR, "cold block %s is missing", name);
             blocks_gap_add(db, str_c(name));
+            if (is_gap(db, k->id)) { // No more folders than gaps are kept in mind.
+                missing_mark(db, name);
+            }
         }
         if (!there || all) {
             cold_known_lose(&db->cold_known, k);

@@ -487,3 +487,29 @@ TEST(cold_series_that_come_back_short_of_their_end_are_judged_by_it)
         assert_true(shorts > 4);
     }
 }
+
+// What a checkpoint had dropped the labels of only the block had.
+TEST(cold_blocks_that_are_missing_are_told_when_their_window_is_cut_too)
+{
+    const i64 next = COLD_START - COLD_START % FIXTURE_RANGE + FIXTURE_RANGE;
+    struct two x;
+    f64 v;
+    bool partial;
+    two_times(&x, 1130);
+    fixture_close(&x.f);
+    harm_do(&x.f, x.names[0], HARM_MISSING);
+    fixture_open(&x.f);
+    assert_int_equal(cold_put(&x.f, COLD_SERIES - 1, next + FIXTURE_RANGE / 2 + 1, 1),
+                     APPEND_STORED);
+    clk_manual_advance(x.f.clk, 10);
+    fixture_steps(&x.f);
+    for (u32 round = 0; round < 3; round++) {
+        assert_int_equal(x.f.db->gap_count, 1);
+        (void)fixture_get(&x.f, "m1,instance=h0,job=j", COLD_START, &v, &partial);
+        assert_true(partial);
+        assert_true(cold_has(&x.f, COLD_SERIES - 1, next + FIXTURE_RANGE / 2 + 1, &v) && v == 1);
+        fixture_reopen(&x.f);
+        assert_false(x.f.db->cold_lost);
+    }
+    fixture_fini(&x.f);
+}
