@@ -11,24 +11,12 @@
 
 #include <stdatomic.h>
 
-#define CHUNK_BYTES ((u32)256 << 10)
-#define KEY_MAX     ((u32)16 << 10)
-#define CHUNKS_MAX  2048U // 512 MiB a generation.
-#define SLOTS_MIN   1024U
-#define PROBES_MAX  32U
-#define FIND_SLICE  512U // Keys looked for in one hold of the lock.
-#define AHEAD       16U  // Keys whose memory is fetched before the first is compared.
-#define WALK_AHEAD  768U // Bytes of records, which mostly stand in the order of the walk.
-#define WALK_LINES  4U   // Of the cache, which the usual record has.
-#define KEY_LABEL   0x0a // Begins one more label.
-
-// Threads: written with the cache's lock; walks read without it.
-struct record {
-    _Atomic u64 ref;
-    _Atomic u32 next; // Place of the record that came after it; 0 = none yet.
-    u32 tenant;
-    u32 len;
-};
+#define KEY_MAX    ((u32)16 << 10)
+#define CHUNKS_MAX 2048U // 512 MiB a generation.
+#define SLOTS_MIN  1024U
+#define PROBES_MAX 32U
+#define FIND_SLICE 512U // Keys looked for in one hold of the lock.
+#define AHEAD      16U  // Keys whose memory is fetched before the first is compared.
 
 // Threads: guarded by the cache's lock.
 struct slot {
@@ -57,7 +45,7 @@ struct push_cache {
 
 static size_t generation_bytes(const struct generation *g)
 {
-    return (size_t)g->chunk_count * CHUNK_BYTES + (g->mask ? g->mask + (size_t)1 : 0) * 8;
+    return (size_t)g->chunk_count * PUSH_CHUNK_BYTES + (g->mask ? g->mask + (size_t)1 : 0) * 8;
 }
 
 static void generation_clear(struct generation *g)
@@ -73,7 +61,7 @@ struct push_cache *push_cache_new(size_t bytes_max)
 {
     struct push_cache *c = MEM_NEW(struct push_cache);
     lock_init(&c->lock, LOCK_LEAF, "push_cache");
-    c->half_max = MIN(bytes_max / 2, (size_t)CHUNKS_MAX * CHUNK_BYTES);
+    c->half_max = MIN(bytes_max / 2, (size_t)CHUNKS_MAX * PUSH_CHUNK_BYTES);
     c->young = MEM_NEW(struct generation);
     c->old = MEM_NEW(struct generation);
     return c;
@@ -102,10 +90,9 @@ static u32 tag_of(u64 hash)
     return (u32)(hash >> 32);
 }
 
-static struct record *record_at(const struct generation *g, u32 place)
+static struct push_record *record_at(const struct generation *g, u32 place)
 {
-    const u64 at = (u64)(place - 1) * 8;
-    return (struct record *)(void *)(g->chunks[at / CHUNK_BYTES] + at % CHUNK_BYTES);
+    return push_record_at(g->chunks, place);
 }
 
 static u64 ref_bits(struct series_ref ref)
@@ -113,20 +100,14 @@ static u64 ref_bits(struct series_ref ref)
     return (u64)ref.generation << 32 | ref.ordinal;
 }
 
-static struct series_ref ref_get(const struct record *r)
-{
-    // A walk may read while the entry is mended: it gets the one or the other.
-    const u64 bits = atomic_load_explicit(&r->ref, memory_order_relaxed);
-    return (struct series_ref){.ordinal = (u32)bits, .generation = (u32)(bits >> 32)};
-}
-
-// Makes `to` the record after `from`; release: whoever follows finds it whole (push_walk_next).
+// Makes `to` the record after `from`; release: whoever follows finds it whole (push_walk_to).
 static void record_link(const struct generation *g, u32 from, u32 to)
 {
     atomic_store_explicit(&record_at(g, from)->next, to, memory_order_release);
 }
 
-static bool record_is(const struct record *r, struct tenant_id tenant, const struct push_key *k)
+static bool record_is(const struct push_record *r, struct tenant_id tenant,
+                      const struct push_key *k)
 {
     return r->len == k->bytes.len && r->tenant == tenant.v &&
            memcmp(r + 1, k->bytes.ptr, r->len) == 0;
@@ -197,15 +178,15 @@ static struct generation *young_room(struct push_cache *c, u32 bytes)
     for (u32 attempt = 0; attempt < 2; attempt++) {
         struct generation *g = c->young;
         const bool slots = g->count >= g->mask - g->mask / 4;
-        const bool chunk = g->chunk_count == 0 || g->used + bytes > CHUNK_BYTES;
+        const bool chunk = g->chunk_count == 0 || g->used + bytes > PUSH_CHUNK_BYTES;
         const size_t more =
-            (slots ? MAX(SLOTS_MIN, g->mask + (size_t)1) * 8 : 0) + (chunk ? CHUNK_BYTES : 0);
+            (slots ? MAX(SLOTS_MIN, g->mask + (size_t)1) * 8 : 0) + (chunk ? PUSH_CHUNK_BYTES : 0);
         if (generation_bytes(g) + more <= c->half_max) {
             if (slots) {
                 slots_grow(g);
             }
             if (chunk) {
-                g->chunks[g->chunk_count++] = mem_new(CHUNK_BYTES, 1);
+                g->chunks[g->chunk_count++] = mem_new(PUSH_CHUNK_BYTES, 1);
                 g->used = 0;
             }
             return g;
@@ -230,15 +211,15 @@ static u32 record_put(struct push_cache *c, struct tenant_id tenant, const struc
                               memory_order_relaxed);
         return known;
     }
-    const u32 bytes = (u32)(sizeof(struct record) + k->bytes.len + 7) & ~7U;
+    const u32 bytes = (u32)(sizeof(struct push_record) + k->bytes.len + 7) & ~7U;
     struct generation *g = young_room(c, bytes);
     struct slot *s = g ? slot_free(g, tag_of(k->hash)) : NULL;
     if (!s) {
         return 0;
     }
-    const u64 at = (u64)(g->chunk_count - 1) * CHUNK_BYTES + g->used;
+    const u64 at = (u64)(g->chunk_count - 1) * PUSH_CHUNK_BYTES + g->used;
     *s = (struct slot){.tag = tag_of(k->hash), .place = (u32)(at / 8) + 1};
-    struct record *r = record_at(g, s->place);
+    struct push_record *r = record_at(g, s->place);
     r->tenant = tenant.v;
     r->len = (u32)k->bytes.len;
     atomic_init(&r->ref, ref_bits(ref));
@@ -280,14 +261,14 @@ static u32 key_find(struct push_cache *c, struct tenant_id tenant, const struct 
     }
     u32 place = record_find(c->young, tenant, k);
     if (place) {
-        *ref = ref_get(record_at(c->young, place));
+        *ref = push_record_ref(record_at(c->young, place));
         return place;
     }
     place = record_find(c->old, tenant, k);
     if (!place) {
         return 0;
     }
-    *ref = ref_get(record_at(c->old, place)); // The record may go with its generation.
+    *ref = push_record_ref(record_at(c->old, place)); // The record may go with its generation.
     return record_put(c, tenant, k, *ref);
 }
 
@@ -299,6 +280,7 @@ static void walk_renew(struct push_walk *w)
     }
     w->in->pins--;
     w->in = w->cache->young;
+    w->chunks = w->in->chunks;
     w->in->pins++;
     w->last = 0;
     w->expected = 0;
@@ -310,6 +292,7 @@ void push_walk_open(struct push_walk *w, struct push_cache *c, struct tenant_id 
     if (c) {
         lock_take(&c->lock);
         w->in = c->young;
+        w->chunks = w->in->chunks;
         w->in->pins++;
         lock_drop(&c->lock);
     }
@@ -325,12 +308,6 @@ void push_walk_close(struct push_walk *w)
     *w = (struct push_walk){0};
 }
 
-static void walk_to(struct push_walk *w, u32 place, const struct record *r)
-{
-    w->last = place;
-    w->expected = atomic_load_explicit(&r->next, memory_order_acquire); // Of record_link.
-}
-
 // With the lock: the key comes next.
 static struct series_ref walk_find(struct push_walk *w, const struct push_key *k)
 {
@@ -343,29 +320,8 @@ static struct series_ref walk_find(struct push_walk *w, const struct push_key *k
     if (w->last) {
         record_link(w->in, w->last, place);
     }
-    walk_to(w, place, record_at(w->in, place));
+    push_walk_to(w, place, record_at(w->in, place));
     return ref;
-}
-
-size_t push_walk_next(struct push_walk *w, const u8 *at, size_t len, struct series_ref *ref)
-{
-    if (w->expected == 0) {
-        return 0;
-    }
-    const struct record *r = record_at(w->in, w->expected);
-    for (u32 line = 0; line < WALK_LINES; line++) {
-        __builtin_prefetch((const char *)r + WALK_AHEAD + (size_t)line * 64);
-    }
-    if (r->len >= len || at[r->len] == KEY_LABEL || r->tenant != w->tenant.v ||
-        memcmp(r + 1, at, r->len) != 0) {
-        return 0;
-    }
-    *ref = ref_get(r);
-    if (UNLIKELY(series_ref_is_none(*ref))) {
-        return 0; // Forgotten.
-    }
-    walk_to(w, w->expected, r);
-    return r->len;
 }
 
 u32 push_walk_find(struct push_walk *w, const struct push_key *keys, u32 n, struct series_ref *refs)

@@ -137,7 +137,7 @@ static inline const u8 *samples_usual(struct push_request *q, const u8 *at, cons
     f64 value;
     i64 t_ms;
     const u8 *next;
-    while (!q->full && (next = usual_sample(at, end, &value, &t_ms)) != NULL) {
+    while (!q->full && (next = usual_sample(&q->last, at, end, &value, &t_ms)) != NULL) {
         sample_add(q, series, t_ms, value);
         at = next;
     }
@@ -180,27 +180,6 @@ static inline bool series_add(struct push_request *q, u32 *series)
     }
     q->refs[q->series_count] = (struct series_ref){0, 0};
     q->refusals[q->series_count++] = PUSH_NOT_READ;
-    return true;
-}
-
-// Takes the series if the walk expects it and all else in it is samples of the usual form.
-static bool series_expected(struct push_request *q, const u8 *body, size_t len)
-{
-    struct series_ref ref;
-    u32 series;
-    const u32 samples = q->sample_count;
-    const size_t labels = push_walk_next(&q->walk, body, len, &ref);
-    if (labels == 0 || !series_add(q, &series)) {
-        return false;
-    }
-    if (samples_usual(q, body + labels, body + len, series) != body + len) {
-        q->sample_count = samples;
-        q->series_count = series;
-        return false;
-    }
-    q->keys[series] = (struct push_key){.bytes = str_make((const char *)body, labels)};
-    q->refs[series] = ref;
-    q->refusals[series] = PUSH_NOT_HASHED;
     return true;
 }
 
@@ -292,15 +271,73 @@ static bool metadata_read(struct pb_reader *outer, struct push_request *q)
     return true;
 }
 
-// Takes the series at r that are where they are expected, while the form of the request is usual.
-static void series_walk(struct pb_reader *r, struct push_request *q)
+// Takes the series at `at` that are where they are expected and else have samples of the usual form
+// alone, while there is room for them in the columns. Returns where they end.
+static const u8 *series_run(struct push_request *q, const u8 *at, const u8 *end)
 {
+    const struct push_request c = *q; // What is stored to is no part of it.
+    struct push_walk walk = q->walk;
+    struct usual_last last = q->last;
+    u32 series = q->series_count;
+    u32 samples = q->sample_count;
+    struct series_ref ref;
     const u8 *body;
     size_t len;
-    while (!q->full && !q->reordered &&
-           (body = usual_message(r->dec.at, r->dec.end, &len)) != NULL &&
-           series_expected(q, body, len)) {
-        r->dec.at = body + len;
+    while (series < c.series_cap && (body = usual_message(at, end, &len)) != NULL) {
+        const struct push_walk before = walk;
+        const u8 *stop = body + len;
+        const size_t labels = push_walk_next(&walk, body, len, &ref);
+        const u8 *next = labels > 0 ? body + labels : NULL;
+        u32 n = samples;
+        while (next && next < stop && n < c.sample_cap) {
+            next = usual_sample(&last, next, stop, &c.values[n], &c.t_ms[n]);
+            c.owner[n++] = series;
+        }
+        if (next != stop) {
+            walk = before;
+            break;
+        }
+        c.keys[series] = (struct push_key){.bytes = str_make((const char *)body, labels)};
+        c.refs[series] = ref;
+        c.refusals[series++] = PUSH_NOT_HASHED;
+        samples = n;
+        at = stop;
+    }
+    for (u32 i = c.sample_count; c.hists && i < samples; i++) {
+        c.hists[i] = NULL;
+    }
+    q->walk = walk;
+    q->last = last;
+    q->series_count = series;
+    q->sample_count = samples;
+    return at;
+}
+
+// Room for one more series with one sample.
+static void columns_room(struct push_request *q)
+{
+    if (q->series_count == q->series_cap) {
+        series_grow(q);
+    }
+    if (q->sample_count == q->sample_cap) {
+        samples_grow(q);
+    }
+}
+
+// Goes on at r while series are where they are expected.
+static void series_walk(struct pb_reader *r, struct push_request *q)
+{
+    while (!q->reordered && q->walk.expected != 0 && r->dec.at < r->dec.end &&
+           *r->dec.at == USUAL_MESSAGE) {
+        columns_room(q);
+        if (q->full) {
+            return;
+        }
+        const u8 *at = series_run(q, r->dec.at, r->dec.end);
+        if (at == r->dec.at) {
+            return;
+        }
+        r->dec.at = at;
         q->found_upto = q->series_count;
     }
 }

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "ingest/ingest.h"
 #include "ingest/push_cache.h"
+#include "ingest/push_usual.h"
 
 #define PUSH_NOT_READ   0xffU // In refusals: the labels of the series were not read,
 #define PUSH_NOT_HASHED 0xfeU // nor was its key hashed: it was where it is expected.
@@ -37,6 +38,7 @@ struct push_request {
     u32 metadata_count;
     u32 metadata_cap;
     struct push_walk walk;
+    struct usual_last last;
     u32 strays;     // Series that the walk did not expect.
     u32 found_upto; // Series that were looked for in the cache.
     bool reordered; // The others are looked for at the end.

@@ -249,7 +249,8 @@ static bool expect_same_sample(const u8 *at, size_t len)
     i64 quick_t = 0;
     i64 t = 1;
     size_t taken = 0;
-    const u8 *end = usual_sample(at, at + len, &quick_value, &quick_t);
+    static struct usual_last last; // Of whatever came before.
+    const u8 *end = usual_sample(&last, at, at + len, &quick_value, &quick_t);
     if (!end) {
         return false;
     }
