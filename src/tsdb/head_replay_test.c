@@ -6,7 +6,7 @@
 #include "os/rng.h"
 #include "tsdb/head.h"
 #include "tsdb/head_replay.h"
-#include "tsdb/wal_rows.h"
+#include "tsdb/replay_rows.h"
 
 #include <stdio.h>
 
@@ -201,11 +201,10 @@ static u32 rows_make(struct rng *r, u32 *ordinals)
 
 // The same series again and again, with gaps, jumps into the next window and back; often the log
 // tells again first what most of them have.
-static void rows_replay(struct head *one, struct head *rows, struct rng *r, i64 *now)
+static u32 rows_replay(struct head *one, struct replay_rows *rows, struct rng *r, i64 *now)
 {
     u32 ordinals[SERIES + 4];
     f64 values[SERIES + 4];
-    struct wal_gather gather = {0};
     const u32 n = rows_make(r, ordinals);
     const u32 count = 1 + (u32)rng_below(r, 60);
     const u32 boxes = (u32)rng_below(r, 4);
@@ -223,72 +222,183 @@ static void rows_replay(struct head *one, struct head *rows, struct rng *r, i64 
         }
         const struct wal_row row = {.t = t, .ordinals = ordinals, .values = values, .n = n};
         lost += head_replay_row(one, &row);
-        if (!wal_gather_add(&gather, &row)) {
-            struct wal_rows all;
-            assert_true(wal_gather_take(&gather, &all));
-            lost -= head_replay_rows(rows, &all);
-            assert_true(wal_gather_add(&gather, &row));
+        replay_rows_add(rows, &row);
+    }
+    return lost;
+}
+
+static void rows_at_once(u64 seed, u32 times, bool threaded)
+{
+    struct heads h;
+    struct rng r;
+    struct replay_rows rows;
+    i64 now = START;
+    u64 lost = 0;
+    rng_init(&r, seed);
+    heads_make(&h, START + (seed % 2 == 0 ? RANGE : -RANGE));
+    replay_rows_init(&rows, h.rows, threaded);
+    for (u32 n = 0; n < times; n++) {
+        lost += rows_replay(h.one, &rows, &r, &now);
+        if (rng_below(&r, 100) == 0) {
+            replay_rows_settle(&rows);
+            assert_int_equal(rows.lost, lost);
         }
     }
-    struct wal_rows all;
-    lost -= wal_gather_take(&gather, &all) ? head_replay_rows(rows, &all) : 0;
-    assert_int_equal(lost, 0);
-    wal_gather_fini(&gather);
+    replay_rows_settle(&rows);
+    assert_int_equal(rows.lost, lost);
+    assert_true(!threaded || times < 100 || rows.thread);
+    replay_rows_fini(&rows);
+    heads_compare(&h, content_compare);
 }
 
 TEST(head_replay_of_rows_at_once_is_that_of_one_after_the_other)
 {
     for (u64 seed = 1; seed <= 20; seed++) {
-        struct heads h;
-        struct rng r;
-        i64 now = START;
-        rng_init(&r, seed);
-        heads_make(&h, START + (seed % 2 == 0 ? RANGE : -RANGE));
-        for (u32 n = 0; n < 20; n++) {
-            rows_replay(h.one, h.rows, &r, &now);
-        }
-        heads_compare(&h, content_compare);
+        rows_at_once(seed, 20, false);
     }
 }
 
-TEST(wal_gather_takes_rows_of_the_same_series_in_order)
+TEST(head_replay_of_rows_by_a_thread_is_that_of_one_after_the_other)
+{
+    for (u64 seed = 31; seed <= 34; seed++) {
+        rows_at_once(seed, 200, true);
+    }
+}
+
+// A row of more series than a bundle takes goes in between those that were there and those behind.
+TEST(head_replay_of_a_row_that_is_too_long_keeps_the_order)
+{
+    const u32 n = WAL_ROWS_VALUES / 4 + 1;
+    u32 *ordinals = MEM_NEW_N(u32, n);
+    f64 *values = MEM_NEW_N(f64, n);
+    for (u32 i = 0; i < n; i++) {
+        ordinals[i] = i;
+    }
+    for (u32 threaded = 0; threaded < 2; threaded++) {
+        struct heads h;
+        struct replay_rows rows;
+        u32 lost = 0;
+        heads_make(&h, START);
+        replay_rows_init(&rows, h.rows, threaded != 0);
+        for (u32 k = 0; k < 9; k++) {
+            for (u32 i = 0; i < SERIES; i++) {
+                values[i] = (f64)(k * i);
+            }
+            const struct wal_row row = {
+                .t = START + k * RANGE, .ordinals = ordinals, .values = values, .n = k % 3 ? 7 : n};
+            lost += head_replay_row(h.one, &row);
+            replay_rows_add(&rows, &row);
+        }
+        replay_rows_settle(&rows);
+        assert_int_equal(rows.lost, lost);
+        replay_rows_fini(&rows);
+        heads_compare(&h, content_compare);
+    }
+    mem_free(ordinals);
+    mem_free(values);
+}
+
+// As when a log cannot be read to its end: what was not settled goes nowhere.
+TEST(replay_rows_end_in_the_middle)
+{
+    for (u32 threaded = 0; threaded < 2; threaded++) {
+        struct heads h;
+        struct replay_rows rows;
+        u32 ordinals[SERIES];
+        f64 values[SERIES] = {0};
+        heads_make(&h, START);
+        replay_rows_init(&rows, h.rows, threaded != 0);
+        for (u32 i = 0; i < SERIES; i++) {
+            ordinals[i] = i;
+        }
+        for (u32 k = 0; k < 3 * WAL_ROWS_ENOUGH / SERIES; k++) {
+            const struct wal_row row = {
+                .t = START + k, .ordinals = ordinals, .values = values, .n = 1 + k % SERIES};
+            replay_rows_add(&rows, &row);
+        }
+        replay_rows_fini(&rows);
+        head_free(h.one);
+        head_free(h.rows);
+    }
+}
+
+// Rows and values of all bundles.
+static u32 gathered(const struct wal_gather *g, u32 *values)
+{
+    u32 rows = 0;
+    *values = 0;
+    for (u32 i = 0; i < g->count; i++) {
+        const struct wal_rows b = wal_gather_rows(g, i);
+        rows += b.rows;
+        *values += b.rows * b.n;
+    }
+    return rows;
+}
+
+TEST(wal_gather_bundles_rows_of_the_same_series_in_order)
 {
     const u32 ordinals[] = {3, 4, 9};
     const u32 others[] = {3, 4, 8};
     const f64 values[] = {1, 2, 3};
     struct wal_gather g = {0};
-    struct wal_rows all;
-    struct wal_row row = {.t = 5, .ordinals = ordinals, .values = values, .n = 3};
-    assert_false(wal_gather_take(&g, &all));
-    assert_true(wal_gather_add(&g, &row));
-    assert_false(wal_gather_add(&g, &row)); // Not newer.
-    row.t = 7;
-    row.ordinals = others;
-    assert_false(wal_gather_add(&g, &row));
-    row.ordinals = ordinals;
-    assert_true(wal_gather_add(&g, &row));
-    row.n = 2;
-    row.t = 8;
-    assert_false(wal_gather_add(&g, &row));
-    assert_true(wal_gather_take(&g, &all));
-    assert_int_equal(all.rows, 2);
-    assert_int_equal(all.n, 3);
-    assert_true(all.t[0] == 5 && all.t[1] == 7);
-    assert_memory_equal(all.ordinals, ordinals, sizeof(ordinals));
-    for (u32 k = 0; k < 2; k++) {
-        assert_memory_equal(all.values + (size_t)k * all.stride, values, sizeof(values));
+    struct wal_row row;
+    u32 count;
+    const struct {
+        i64 t;
+        const u32 *ordinals;
+        u32 n;
+        u32 bundles;
+    } steps[] = {{5, ordinals, 3, 1}, {7, ordinals, 3, 1}, {7, ordinals, 3, 2}, // Not newer.
+                 {8, others, 3, 3},   {9, others, 2, 4},   {11, others, 2, 4}};
+    for (u32 i = 0; i < ARRAY_LEN(steps); i++) {
+        row = (struct wal_row){
+            .t = steps[i].t, .ordinals = steps[i].ordinals, .values = values, .n = steps[i].n};
+        assert_true(wal_gather_add(&g, &row));
+        assert_int_equal(g.count, steps[i].bundles);
     }
-    assert_false(wal_gather_take(&g, &all));
+    assert_int_equal(gathered(&g, &count), ARRAY_LEN(steps));
+    assert_int_equal(count, 3 * 4 + 2 * 2);
+    const struct wal_rows first = wal_gather_rows(&g, 0);
+    assert_int_equal(first.rows, 2);
+    assert_int_equal(first.n, 3);
+    assert_true(first.t[0] == 5 && first.t[1] == 7);
+    assert_memory_equal(first.ordinals, ordinals, sizeof(ordinals));
+    for (u32 k = 0; k < 2; k++) {
+        assert_memory_equal(first.values + (size_t)k * first.stride, values, sizeof(values));
+    }
+    const struct wal_rows last = wal_gather_rows(&g, 3);
+    assert_true(last.rows == 2 && last.n == 2 && last.t[0] == 9 && last.t[1] == 11);
+    wal_gather_clear(&g);
     row.n = 0;
     assert_false(wal_gather_add(&g, &row));
     row.n = WAL_ROWS_VALUES; // Whoever asks has that many; nothing of it is looked at.
     assert_false(wal_gather_add(&g, &row));
-    row.n = 3;
-    for (u32 k = 0; k < WAL_ROWS_AT_ONCE; k++, row.t++) {
+    assert_int_equal(g.count, 0);
+    wal_gather_fini(&g);
+}
+
+// No bundle is begun behind enough; one that was goes on as far as there is room.
+TEST(wal_gather_ends_at_a_bundle)
+{
+    const u32 n = WAL_ROWS_ENOUGH / 8;
+    u32 *ordinals = MEM_NEW_N(u32, n);
+    f64 *values = MEM_NEW_N(f64, n);
+    struct wal_gather g = {0};
+    struct wal_row row = {.t = 1, .ordinals = ordinals, .values = values, .n = n};
+    u32 count;
+    for (u32 i = 0; i < n; i++) {
+        ordinals[i] = i;
+    }
+    for (; row.t <= WAL_ROWS_AT_ONCE; row.t++) {
         assert_true(wal_gather_add(&g, &row));
     }
-    assert_false(wal_gather_add(&g, &row));
+    assert_true(g.value_count > WAL_ROWS_ENOUGH);
+    assert_false(wal_gather_add(&g, &row)); // It has as many rows as go at once.
+    assert_int_equal(gathered(&g, &count), WAL_ROWS_AT_ONCE);
+    assert_int_equal(count, WAL_ROWS_AT_ONCE * n);
     wal_gather_fini(&g);
+    mem_free(ordinals);
+    mem_free(values);
 }
 
 // Series of a target take part in some of the rows that others of it have made.

@@ -11,12 +11,12 @@
 #include "tsdb/head_image.h"
 #include "tsdb/head_replay.h"
 #include "tsdb/head_spill.h"
+#include "tsdb/replay_rows.h"
 #include "tsdb/tsdb_cold.h"
 #include "tsdb/tsdb_inner.h"
 #include "tsdb/tsdb_restart.h"
 #include "tsdb/wal.h"
 #include "tsdb/wal_replay.h"
-#include "tsdb/wal_rows.h"
 
 #include <stdio.h>
 
@@ -33,7 +33,7 @@ struct replay_target {
     u32 alias_count;
     bool aliased;
     u64 lost;
-    struct wal_gather gather;
+    struct replay_rows rows;
     u32 shard;
     const char *dir; // Of the log.
     char spill_dir[512];
@@ -53,19 +53,10 @@ static void alias_set(struct replay_target *r, u32 ordinal, u32 place)
     r->aliased = r->aliased || place != ordinal;
 }
 
-// Before anything else enters the head.
-static void gathered_apply(struct replay_target *r)
-{
-    struct wal_rows rows;
-    if (wal_gather_take(&r->gather, &rows)) {
-        r->lost += head_replay_rows(r->head, &rows);
-    }
-}
-
 static bool replay_series(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal)
 {
     struct replay_target *r = ctx;
-    gathered_apply(r);
+    replay_rows_settle(&r->rows);
     if (set.count == 0) {
         if (ordinal < r->alias_count) {
             alias_set(r, ordinal, ordinal);
@@ -86,7 +77,7 @@ static bool replay_series(void *ctx, struct tenant_id tenant, struct labels set,
 // Where a sample goes; false: nowhere.
 static bool replay_place(struct replay_target *r, u32 *ordinal, i64 t)
 {
-    gathered_apply(r);
+    replay_rows_settle(&r->rows);
     if (t < r->head->t_floor) {
         return false; // A block holds it.
     }
@@ -113,12 +104,7 @@ static void replay_row(void *ctx, const struct wal_row *row)
 {
     struct replay_target *r = ctx;
     if (!r->aliased) {
-        if (!wal_gather_add(&r->gather, row)) {
-            gathered_apply(r);
-            if (!wal_gather_add(&r->gather, row)) { // Of so many series that it is alone.
-                r->lost += head_replay_row(r->head, row);
-            }
-        }
+        replay_rows_add(&r->rows, row);
         return;
     }
     for (u32 i = 0; i < row->n; i++) {
@@ -230,6 +216,7 @@ static bool image_load(void *ctx)
     head_ends_move(&db->heads[r->shard]->ends, &r->head->ends);
     head_free(r->head);
     r->head = db->heads[r->shard];
+    replay_rows_head(&r->rows, r->head);
     return false;
 }
 
@@ -239,7 +226,7 @@ static void segment_done(void *ctx, UNUSED struct wal_decoder *d)
     struct replay_target *r = ctx;
     struct error ignored; // They stay in memory; the step tries again, and tells.
     bool moved;
-    gathered_apply(r);
+    replay_rows_settle(&r->rows);
     (void)!head_spill(r->head, r->db->opts.fs, r->spill_dir, &moved, &ignored);
     if (moved) {
         head_spill_reap(r->head);
@@ -283,7 +270,7 @@ static bool shard_replay(struct replay_target *r, struct wal_decoder *decoder, s
                                  .between = segment_done,
                                  .ctx = r};
     bool ok = wal_replay(&job, &got, e);
-    gathered_apply(r); // Of a checkpoint without segments.
+    replay_rows_settle(&r->rows); // Of a checkpoint without segments.
     ok = ok && head_spill_sweep(r->head, db->opts.fs, r->spill_dir, e);
     if (!ok) {
         return false;
@@ -305,11 +292,12 @@ static bool shard_replay(struct replay_target *r, struct wal_decoder *decoder, s
     db->image_first[r->shard] = got.from_image ? r->image.first : 0;
     tsdb_count(db, COUNT_IMAGES_READ, got.from_image);
     tsdb_count(db, COUNT_WAL_CORRUPTIONS, got.corruptions + decoder->series_refused);
-    tsdb_count(db, COUNT_REPLAY_LOST, decoder->samples_lost + r->lost);
+    const u64 lost = r->lost + r->rows.lost;
+    tsdb_count(db, COUNT_REPLAY_LOST, decoder->samples_lost + lost);
     LOGF(db->opts.log, LOG_INFO,
          "log of stream %u replayed: %u segments, %u series, %llu samples, %llu lost to damage",
          r->shard, got.kept_count, r->head->live, (unsigned long long)decoder->samples,
-         (unsigned long long)(decoder->samples_lost + r->lost));
+         (unsigned long long)(decoder->samples_lost + lost));
     return true;
 }
 
@@ -328,15 +316,16 @@ bool tsdb_shard_open(struct tsdb *db, u32 shard, struct error *e)
                                     .box = replay_box,
                                     .metadata = replay_metadata,
                                     .exemplar = replay_exemplar};
+    replay_rows_init(&target.rows, target.head, db->opts.start_thread);
     struct wal_decoder decoder;
     struct arena *a = arena_new(REPLAY_BYTES_MAX);
     wal_decoder_init(&decoder, target.sink, head_slots_max(db->opts.series_max));
     db->heads[shard]->t_floor = db->head_min;
     bool ok = shard_replay(&target, &decoder, a, e);
+    replay_rows_fini(&target.rows);
     wal_decoder_fini(&decoder);
     head_image_close(&target.image);
     mem_free(target.alias);
-    wal_gather_fini(&target.gather);
     arena_free(a);
     return ok;
 }
