@@ -5,9 +5,9 @@
 //
 // 40 metrics, 200 series an instance, as a scraped host has. Samples FIRST to FIRST + STEPS - 1 of
 // every series, sample k at START_MS + k * STEP_MS. Requests of 2000 samples, one of each series,
-// over CONNS connections; everything is encoded before the first byte leaves. Prints one JSON
-// object: samples, requests, bytes, wall_s, refused (requests that were not answered 2xx), sum (of
-// all values sent).
+// over CONNS connections, as the agents of some hosts send them; everything is encoded before the
+// first byte leaves. Prints one JSON object: samples, requests, bytes, wall_s, refused (requests
+// that were not answered 2xx), sum (of all values sent).
 //
 // Memory: all requests, some 16 bytes a sample.
 // Threads: one for each connection, with requests of its own.
@@ -21,7 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CONNS = 2, BATCH = 2000 };
+enum { CONNS = 10, BATCH = 2000 };
 
 // Threads: frozen while the threads run.
 struct plan {

@@ -163,7 +163,7 @@ def remote_write(bench):
         got = pushed(bench, bench.names, series, steps)
         what = f"remote write ({series} series, requests of 2000 samples, {got['tidemark'][2]:.0f} B/sample)"
         bench.table.add(f"{what}, CPU", "s per million samples", {n: p[0] for n, p in got.items()})
-        bench.table.add("same, two connections, wall", "million samples/s",
+        bench.table.add("same, ten connections, wall", "million samples/s",
                         {n: p[1] for n, p in got.items()}, ratio=False)
 
 
