@@ -78,8 +78,9 @@ static void names_write(struct http_response *rs, const struct look *k, const st
         api_out_warn(&o, TRUNCATED);
     }
     jsonw_array(&o.w);
-    for (u32 i = 0; i < (cut ? limit : count); i++) {
-        jsonw_str(&o.w, names[i]);
+    const u32 told = cut ? limit : count;
+    for (u32 i = 0; i < told;) {
+        i += jsonw_strs(&o.w, names + i, told - i);
         if (!api_out_flush(&o)) {
             api_out_abort(&o, "the answer could not be sent");
             return;

@@ -56,6 +56,9 @@ void jsonw_array_end(struct jsonw *w);
 void jsonw_key(struct jsonw *w, str key);
 
 void jsonw_str(struct jsonw *w, str s); // What is not UTF-8 becomes U+FFFD.
+// The first of n values, each as jsonw_str writes it, until some 16 KiB of texts are written: how
+// many, at least one.
+u32 jsonw_strs(struct jsonw *w, const str *texts, u32 n) MUST_USE;
 void jsonw_bool(struct jsonw *w, bool v);
 void jsonw_null(struct jsonw *w);
 void jsonw_u64(struct jsonw *w, u64 v);

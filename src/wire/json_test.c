@@ -114,6 +114,64 @@ TEST(jsonw_fills_a_buffer_to_its_last_byte)
     }
 }
 
+static void texts_write(struct buf *out, const str *texts, u32 n, bool at_once)
+{
+    struct jsonw w;
+    jsonw_init(&w, out);
+    jsonw_array(&w);
+    for (u32 i = 0; i < n;) {
+        if (at_once) {
+            i += jsonw_strs(&w, texts + i, n - i);
+        } else {
+            jsonw_str(&w, texts[i++]);
+        }
+    }
+    jsonw_u64(&w, n);
+    jsonw_array_end(&w);
+}
+
+// Short ones and one longer than a piece, every third with what has to be escaped.
+static void texts_make(str *texts, char *bytes, u32 n, u32 len_max)
+{
+    static const char pool[] = "abcdefghijklmnopqrstuvwxyz0123456789-_\"\\\n\xe9\xc3\xa9 \"\"\"";
+    u32 seed = 1;
+    for (u32 i = 0; i < n; i++) {
+        for (u32 k = 0; k < len_max; k++) {
+            seed = seed * 1664525 + 1013904223;
+            const bool odd = i % 3 == 0 && seed >> 28 == 0;
+            bytes[i * len_max + k] = pool[(seed >> 8) % (odd ? sizeof(pool) - 1 : 38)];
+        }
+        texts[i] = str_make(bytes + (size_t)i * len_max, i % len_max);
+    }
+}
+
+TEST(jsonw_writes_many_texts_as_one_by_one)
+{
+    enum { TEXTS = 400, LEN = 40, LONG_AT = 7, LONG_BYTES = 20000 };
+    static char bytes[TEXTS * LEN];
+    static char large[LONG_BYTES];
+    static str texts[TEXTS];
+    struct buf want;
+    struct buf got;
+    texts_make(texts, bytes, TEXTS, LEN);
+    memset(large, 'x', sizeof(large));
+    texts[LONG_AT] = str_make(large, LONG_BYTES);
+    for (u32 n = 1; n <= TEXTS; n += n < 30 ? 1 : 37) {
+        buf_init(&want, 1 << 20);
+        texts_write(&want, texts, n, false);
+        for (size_t max = MAX(want.len, 40) - 39; max < want.len + 2; max++) { // To the last byte.
+            buf_init(&got, max);
+            texts_write(&got, texts, n, true);
+            assert_int_equal(buf_ok(&got), max >= want.len);
+            if (buf_ok(&got)) {
+                ASSERT_STR_EQ(buf_get(&got), buf_get(&want));
+            }
+            buf_fini(&got);
+        }
+        buf_fini(&want);
+    }
+}
+
 TEST(jsonw_writes_commas_where_they_belong)
 {
     struct buf b;

@@ -8,6 +8,9 @@
 
 #include <math.h>
 
+#define STRS_BYTES ((size_t)16 << 10) // Of texts that are given room at once.
+#define STR_EXTRA  3U                 // A comma and two quotes.
+
 static bool is_plain(u8 c)
 {
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
@@ -163,6 +166,83 @@ static void text_put(struct jsonw *w, str s, bool colon)
     if (colon) {
         buf_byte(w->out, ':');
     }
+}
+
+// In quotes, behind a comma or not, where there is room for it: the end, or NULL if not all of it
+// stands for itself.
+static char *plain_place(char *at, bool comma, str s)
+{
+    *at = ',';
+    at += comma;
+    *at++ = '"';
+    if (s.len >= 8 && s.len <= 16) { // Read once, for both.
+        u64 begin;
+        u64 end;
+        memcpy(&begin, s.ptr, sizeof(begin));
+        memcpy(&end, s.ptr + s.len - 8, sizeof(end));
+        memcpy(at, &begin, sizeof(begin));
+        memcpy(at + s.len - 8, &end, sizeof(end));
+        if ((odd_bytes(begin) | odd_bytes(end)) != 0) {
+            return NULL;
+        }
+    } else if (all_plain(s)) {
+        (void)copy_short(at, s);
+    } else {
+        return NULL;
+    }
+    at += s.len;
+    *at++ = '"';
+    return at;
+}
+
+// How many of n texts stand for themselves, one after the other, in room that is there for all;
+// commits them.
+static u32 plain_run(struct buf *out, char *room, bool comma, const str *texts, u32 n)
+{
+    char *end = room;
+    u32 count = 0;
+    while (count < n) {
+        char *const next = plain_place(end, comma, texts[count]);
+        if (!next) {
+            break;
+        }
+        end = next;
+        comma = true;
+        count++;
+    }
+    buf_commit(out, (size_t)(end - room));
+    return count;
+}
+
+u32 jsonw_strs(struct jsonw *w, const str *texts, u32 n)
+{
+    CHECK(n > 0);
+    size_t bytes = 0;
+    u32 count = 0;
+    while (count < n && bytes < STRS_BYTES) {
+        bytes += texts[count++].len;
+    }
+    bool comma = value_comes(w);
+    for (u32 at = 0; at < count; comma = true) {
+        // No text is shorter for being escaped: what has no room here has none one by one.
+        char *room = buf_room(w->out, bytes + (size_t)(count - at) * STR_EXTRA - !comma);
+        if (!room) {
+            break;
+        }
+        const u32 odd = at + plain_run(w->out, room, comma, texts + at, count - at);
+        for (; at < odd; at++) {
+            bytes -= texts[at].len;
+            comma = true;
+        }
+        if (odd < count) {
+            if (comma) {
+                buf_byte(w->out, ',');
+            }
+            json_quote(w->out, texts[odd]);
+            bytes -= texts[at++].len;
+        }
+    }
+    return count;
 }
 
 static void open_at(struct jsonw *w, u8 bracket)
