@@ -19,7 +19,7 @@
 #define SYMBOL_OVERHEAD 14 // An offset, the hash index's slot at its average load, slack.
 #define LENGTH_BYTES    5  // The longest varint of a u32.
 
-// Threads: guarded by the owner's lock, but for symtab_get.
+// Threads: guarded by the owner's lock, but for symtab_get, symtab_place and symtab_texts.
 struct symtab {
     u32 *ids[ID_CHUNKS];
     char **chunks;
@@ -34,9 +34,12 @@ struct symtab {
     struct map map;
 };
 
-static str text_at(const struct symtab *s, u32 offset)
+static inline str text_at(const struct symtab *s, u32 offset)
 {
     const char *p = s->chunks[offset >> s->chunk_bits] + (offset & ((1U << s->chunk_bits) - 1));
+    if (LIKELY((u8)*p < 0x80)) {
+        return (str){p + 1, (u8)*p};
+    }
     u64 len = 0;
     u32 shift = 0;
     u8 byte;
@@ -63,6 +66,21 @@ str symtab_get(const struct symtab *s, u32 symbol)
     const u32 *place = id_place(s, symbol, &chunk);
     CHECK(place != NULL);
     return text_at(s, *place);
+}
+
+u32 symtab_place(const struct symtab *s, u32 symbol)
+{
+    u32 chunk;
+    const u32 *place = id_place(s, symbol, &chunk);
+    CHECK(place != NULL);
+    return *place;
+}
+
+void symtab_texts(const struct symtab *s, const u32 *places, u32 n, str *texts)
+{
+    for (u32 i = 0; i < n; i++) {
+        texts[i] = text_at(s, places[i]);
+    }
 }
 
 static bool symbol_eq(const void *ctx, u32 symbol, const void *key)

@@ -46,6 +46,26 @@ TEST(symtab_strings_stay_where_they_are)
     symtab_free(s);
 }
 
+TEST(symtab_finds_texts_by_their_places)
+{
+    enum { TEXTS = 300 };
+    static char bytes[TEXTS];
+    struct symtab *s = symtab_new(1 << 20);
+    u32 places[TEXTS];
+    str texts[TEXTS];
+    memset(bytes, 'a', sizeof(bytes));
+    for (u32 i = 0; i < TEXTS; i++) {
+        const u32 symbol = symtab_intern(s, str_make(bytes, i));
+        places[TEXTS - 1 - i] = symtab_place(s, symbol);
+    }
+    symtab_texts(s, places, TEXTS, texts);
+    for (u32 i = 0; i < TEXTS; i++) {
+        ASSERT_STR_EQ(texts[i], str_make(bytes, TEXTS - 1 - i));
+        assert_ptr_equal(texts[i].ptr, symtab_get(s, TEXTS - 1 - i).ptr);
+    }
+    symtab_free(s);
+}
+
 TEST(symtab_takes_texts_longer_than_its_chunks)
 {
     struct symtab *s = symtab_new(1 << 20); // Chunks of 8 KiB.

@@ -152,7 +152,7 @@ struct storage_querier_ops {
     struct series_cursor *(*select)(struct storage_querier *q, const struct matcher *ms, u32 count,
                                     const struct select_hints *h, struct query_budget *budget,
                                     struct error *e);
-    // Sorted; of series that match all matchers and have data in the querier's range.
+    // Sorted; of series that match all matchers and have data in the range. Gone with the querier.
     bool (*label_names)(struct storage_querier *q, const struct matcher *ms, u32 count,
                         struct arena *a, str **names, u32 *n, struct error *e);
     bool (*label_values)(struct storage_querier *q, str name, const struct matcher *ms, u32 count,

@@ -18,7 +18,7 @@ struct postings;
 // One value of a name.
 struct head_value {
     u64 handle;
-    u32 symbol;
+    u32 place;      // Of its text, as symtab_place tells.
     u32 first;      // One of its series, the least when it was looked for,
     u32 generation; // while the row is of this generation. 0: none was found.
     i64 seen_ms;    // Of a sample that it had then; T_NEVER: of none.

@@ -28,7 +28,8 @@ static void order_sort(const struct head *h, struct head_order *o)
 {
     struct placed *items = MEM_NEW_N(struct placed, (size_t)o->count + 1);
     for (u32 i = 0; i < o->count; i++) {
-        items[i] = (struct placed){symtab_get(h->index.symbols, o->items[i].symbol), o->items[i]};
+        items[i].value = o->items[i];
+        symtab_texts(h->index.symbols, &o->items[i].place, 1, &items[i].text);
     }
     qsort(items, o->count, sizeof(*items), by_text);
     for (u32 i = 0; i < o->count; i++) {
@@ -89,8 +90,9 @@ static void order_fill(const struct head *h, const struct head_name *n, struct h
 {
     for (u32 i = 0; i < o->count; i++) {
         const u32 pair = n->pairs[i];
-        o->items[i] = (struct head_value){.handle = head_index_handle(&h->index, pair),
-                                          .symbol = h->index.pairs[pair].value};
+        o->items[i] = (struct head_value){
+            .handle = head_index_handle(&h->index, pair),
+            .place = symtab_place(h->index.symbols, h->index.pairs[pair].value)};
     }
 }
 
@@ -244,9 +246,18 @@ static void seen_slice(const struct head_values_ask *a, const struct head_order 
     const struct head_read *r = a->reader;
     const bool stands =
         !a->dead && order->removed == r->head->removed_total && order->commit <= r->commit;
+    u32 firsts[HEAD_VALUES_MAX] = {0};
+    if (!stands) {
+        memset(sure, 0, n * sizeof(*sure));
+        return;
+    }
     for (u32 i = 0; i < n; i++) {
-        sure[i] = stands && values[i].seen_ms >= r->min_ms && values[i].seen_ms <= r->max_ms &&
-                  values[i].seen_ms != T_NEVER && postings_has(a->set, values[i].first);
+        firsts[i] = values[i].first;
+    }
+    postings_have(a->set, firsts, n, sure);
+    for (u32 i = 0; i < n; i++) {
+        const i64 t = values[i].seen_ms;
+        sure[i] = sure[i] && t >= r->min_ms && t <= r->max_ms && t != T_NEVER;
     }
 }
 

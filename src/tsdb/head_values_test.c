@@ -49,7 +49,8 @@ static void assert_values(struct head *h, const char *wanted)
         char said[256] = "";
         size_t n = 0;
         for (u32 i = 0; i < o->count; i++) {
-            const str text = symtab_get(h->index.symbols, o->items[i].symbol);
+            str text;
+            symtab_texts(h->index.symbols, &o->items[i].place, 1, &text);
             n += (size_t)snprintf(said + n, sizeof(said) - n, "%s%.*s", i > 0 ? " " : "",
                                   STR_ARG(text));
             const u32 pair = head_index_pair(&h->index, STR("l"), text);

@@ -107,6 +107,27 @@ bool postings_has(const struct postings *p, u32 ordinal)
     return p->set ? roaring_bitmap_contains(p->set, ordinal) : p->has_one && p->one == ordinal;
 }
 
+void postings_have(const struct postings *p, const u32 *ordinals, u32 n, bool *has)
+{
+    const void *container = NULL; // Of the 64 Ki ordinals that were looked at last.
+    u8 kind = 0;
+    u32 high = UINT32_MAX;
+    for (u32 i = 0; i < n; i++) {
+        if (!p->set) {
+            has[i] = p->has_one && p->one == ordinals[i];
+            continue;
+        }
+        if (ordinals[i] >> 16 != high) {
+            high = ordinals[i] >> 16;
+            const i32 at = ra_get_index(&p->set->high_low_container, (u16)high);
+            container =
+                at < 0 ? NULL
+                       : ra_get_container_at_index(&p->set->high_low_container, (u16)at, &kind);
+        }
+        has[i] = container && container_contains(container, (u16)ordinals[i], kind);
+    }
+}
+
 u64 postings_count(const struct postings *p)
 {
     return p->set ? roaring_bitmap_get_cardinality(p->set) : p->has_one;

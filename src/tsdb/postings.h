@@ -24,6 +24,8 @@ void postings_add_all(struct postings *p, const u32 *ordinals, u32 n); // Rising
 void postings_remove(struct postings *p, u32 ordinal);
 void postings_clear(struct postings *p);
 bool postings_has(const struct postings *p, u32 ordinal);
+// The same of many; faster where neighbours lie side by side.
+void postings_have(const struct postings *p, const u32 *ordinals, u32 n, bool *has);
 u64 postings_count(const struct postings *p);
 u64 postings_bytes(const struct postings *p); // Memory held.
 

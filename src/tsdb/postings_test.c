@@ -1,4 +1,5 @@
 // postings_test.c: walking what two sets have in common, beside the obvious way.
+#include "base/buf.h"
 #include "base/test.h"
 #include "os/rng.h"
 #include "tsdb/postings.h"
@@ -76,6 +77,39 @@ TEST(postings_walk_what_two_sets_share)
             drawn_free(&b);
             drawn_free(&late);
         }
+    }
+}
+
+TEST(postings_tell_of_many_what_they_tell_of_one)
+{
+    static const u32 sizes[] = {0, 1, 2, 30, 5000, 150000};
+    enum { ASKED = 3000 };
+    static u32 asked[ASKED];
+    static bool has[ASKED];
+    struct rng r;
+    rng_init(&r, 12);
+    for (size_t x = 0; x < ARRAY_LEN(sizes); x++) {
+        struct drawn d = draw(&r, sizes[x], 0, ORDINALS);
+        if (sizes[x] > 30) {
+            for (u32 i = 70000; i < 140000; i++) { // One container whole, another in part.
+                postings_add(d.set, i);
+            }
+        }
+        for (u32 i = 0; i < ASKED; i++) {
+            asked[i] = i % 2 ? (u32)rng_below(&r, ORDINALS) : 65000 + i;
+        }
+        asked[0] = UINT32_MAX;
+        struct buf out;
+        buf_init(&out, 1 << 20);
+        if (x % 2 == 1) {
+            postings_encode(d.set, &out); // Which makes runs.
+        }
+        buf_fini(&out);
+        postings_have(d.set, asked, ASKED, has);
+        for (u32 i = 0; i < ASKED; i++) {
+            assert_int_equal(has[i], postings_has(d.set, asked[i]));
+        }
+        drawn_free(&d);
     }
 }
 

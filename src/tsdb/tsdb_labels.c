@@ -131,25 +131,34 @@ static bool text_known(struct look *k, str text)
     return map_get(&s->index, hash_str(text), &text) != MAP_NONE;
 }
 
-// Room for n more texts of so many bytes in all, which are charged; NULL: there is none.
-static char *texts_room(struct look *k, u32 n, size_t bytes)
+static u64 texts_max(const struct look *k)
+{
+    const struct query_budget *b = k->q->base.budget;
+    return b && b->bytes_max != 0 ? b->bytes_max : TEXT_BYTES_MAX;
+}
+
+static bool texts_full(struct look *k)
+{
+    (void)err_set(&k->error, ERR_LIMIT,
+                  "the label %s need more than %llu bytes; ask with matchers, or for less time",
+                  k->name.len > 0 ? "values" : "names", (unsigned long long)texts_max(k));
+    return look_fail(k, NULL);
+}
+
+// Room for n more texts of so many bytes in all, which are charged; false: there is none.
+static bool texts_room(struct look *k, u32 n, size_t bytes)
 {
     struct text_set *s = &k->texts;
     const struct query_budget *b = k->q->base.budget;
-    const u64 bytes_max = b && b->bytes_max != 0 ? b->bytes_max : TEXT_BYTES_MAX;
-    char *copy = arena_try_raw(s->arena, bytes, 1);
     str *wider = s->items;
     const u32 cap = MAX(MAX(64U, s->cap * 2), s->count + n);
     s->bytes += bytes + (u64)n * 2 * sizeof(str);
-    if (copy && s->count + n > s->cap) {
+    const bool fits = s->bytes + (b ? b->bytes : 0) <= texts_max(k);
+    if (fits && s->count + n > s->cap) {
         wider = arena_try_raw(s->arena, cap, sizeof(str));
     }
-    if (s->bytes + (b ? b->bytes : 0) > bytes_max || !copy || !wider) {
-        (void)err_set(&k->error, ERR_LIMIT,
-                      "the label %s need more than %llu bytes; ask with matchers, or for less time",
-                      k->name.len > 0 ? "values" : "names", (unsigned long long)bytes_max);
-        (void)look_fail(k, NULL);
-        return NULL;
+    if (!fits || !wider) {
+        return texts_full(k);
     }
     if (wider != s->items) {
         if (s->count > 0) {
@@ -158,7 +167,18 @@ static char *texts_room(struct look *k, u32 n, size_t bytes)
         s->items = wider;
         s->cap = cap;
     }
-    return copy;
+    return true;
+}
+
+// Room for so many at once, before there is any; if there is none, they come as there is.
+static void texts_reserve(struct look *k, u64 n)
+{
+    struct text_set *s = &k->texts;
+    if (s->cap > 0 || n == 0 || n > UINT32_MAX || n * sizeof(str) > texts_max(k)) {
+        return;
+    }
+    s->items = arena_try_raw(s->arena, n, sizeof(str));
+    s->cap = s->items ? (u32)n : 0;
 }
 
 static bool text_add(struct look *k, str text)
@@ -167,9 +187,12 @@ static bool text_add(struct look *k, str text)
     if (text_known(k, text)) {
         return look_tick(k);
     }
-    char *copy = texts_room(k, 1, text.len + 1);
-    if (!copy) {
+    char *copy = arena_try_raw(s->arena, text.len + 1, 1);
+    if (!texts_room(k, 1, text.len + 1)) {
         return false;
+    }
+    if (!copy) {
+        return texts_full(k);
     }
     memcpy(copy, text.ptr, text.len);
     s->items[s->count] = (str){copy, text.len};
@@ -180,25 +203,24 @@ static bool text_add(struct look *k, str text)
     return look_tick(k);
 }
 
-// Those of n texts that are sure; they rise, and are behind all that there are.
+// Those of n texts that are sure; they rise, and are behind all that there are. The head keeps them
+// as long as the querier is open.
 static bool texts_add_behind(struct look *k, const str *texts, const bool *sure, u32 n)
 {
     struct text_set *s = &k->texts;
     size_t bytes = 0;
     u32 count = 0;
     for (u32 i = 0; i < n; i++) {
-        bytes += sure[i] ? texts[i].len + 1 : 0;
-        count += sure[i];
+        const bool taken = sure[i] && texts[i].len > 0;
+        bytes += taken ? texts[i].len + 1 : 0;
+        count += taken;
     }
-    char *copy = count > 0 ? texts_room(k, count, bytes) : NULL;
-    if (count > 0 && !copy) {
+    if (count > 0 && !texts_room(k, count, bytes)) {
         return false;
     }
     for (u32 i = 0; i < n; i++) {
-        if (sure[i]) {
-            memcpy(copy, texts[i].ptr, texts[i].len);
-            s->items[s->count++] = (str){copy, texts[i].len};
-            copy += texts[i].len + 1;
+        if (sure[i] && texts[i].len > 0) {
+            s->items[s->count++] = texts[i];
         }
     }
     return true;
@@ -397,30 +419,43 @@ static bool name_take(void *ctx, str name, UNUSED u64 handle)
 // Values of the list at work. Threads: owned.
 struct values_slice {
     bool alone; // No source before this one had a text.
-    struct head_value values[HEAD_VALUES_MAX];
+    u32 places[HEAD_VALUES_MAX];
     str texts[HEAD_VALUES_MAX];
     bool sure[HEAD_VALUES_MAX];
+    struct head_value values[HEAD_VALUES_MAX]; // Unless alone: those that are not known.
 };
+
+// Of values whose texts are at hand, leaves those that are not known: how many.
+static u32 values_unknown(struct look *k, const struct head_value *values, u32 n,
+                          struct values_slice *w)
+{
+    u32 wanted = 0;
+    for (u32 i = 0; i < n; i++) {
+        if (w->texts[i].len > 0 && !text_known(k, w->texts[i])) {
+            w->texts[wanted] = w->texts[i];
+            w->values[wanted++] = values[i];
+        }
+    }
+    return wanted;
+}
 
 // Values [from, from + n) of the list.
 static bool values_take(struct look *k, const struct head_values_ask *ask, struct head_order *o,
                         u32 from, u32 n, struct values_slice *w)
 {
-    const struct symtab *symbols = ask->reader->head->index.symbols;
-    u32 wanted = 0;
-    for (u32 i = from; i < from + n; i++) {
-        const str text = symtab_get(symbols, o->items[i].symbol);
-        if (text.len > 0 && (w->alone || !text_known(k, text))) {
-            w->texts[wanted] = text;
-            w->values[wanted++] = o->items[i];
-        }
+    const struct head_value *values = o->items + from;
+    for (u32 i = 0; i < n; i++) {
+        w->places[i] = values[i].place;
     }
+    symtab_texts(ask->reader->head->index.symbols, w->places, n, w->texts);
+    if (w->alone) {
+        head_values_sure(ask, o, values, n, w->sure);
+        k->looks = 0; // Looks at the clock.
+        return texts_add_behind(k, w->texts, w->sure, n) && look_tick(k);
+    }
+    const u32 wanted = values_unknown(k, values, n, w);
     if (wanted > 0) {
         head_values_sure(ask, o, w->values, wanted, w->sure);
-    }
-    if (w->alone) {
-        k->looks = 0; // Looks at the clock.
-        return texts_add_behind(k, w->texts, w->sure, wanted) && look_tick(k);
     }
     for (u32 i = 0; i < wanted; i++) {
         if (!(w->sure[i] ? text_add(k, w->texts[i]) : look_tick(k))) {
@@ -449,6 +484,7 @@ static bool collect_by_value(struct look *k, u32 at)
     struct head_order *o = head_values_get(reader.head, k->name, &pace);
     struct values_slice slice = {.alone = k->texts.count == 0};
     bool ok = !k->failed;
+    texts_reserve(k, MIN(o->count, postings_count(ask.set)));
     for (u32 i = 0; ok && i < o->count; i += HEAD_VALUES_MAX) {
         ok = values_take(k, &ask, o, i, MIN(HEAD_VALUES_MAX, o->count - i), &slice);
     }
