@@ -71,3 +71,47 @@ TEST(head_shares_rows_of_the_window_before_when_series_come_one_by_one)
     assert_int_equal(private_rows(h), 0);
     head_free(h);
 }
+
+// Of a plan of one sample each of these series, in this order, and that many milliseconds after it.
+static bool plan_strewn(struct head *h, const struct series_ref *refs, const u32 *order, u32 n,
+                        i64 step_ms)
+{
+    struct head_plan plan;
+    head_plan_init(&plan, 1024);
+    const struct head_rules rules = {.tenant = TENANT_DEFAULT, .t_newest = INT64_MAX};
+    i64 t_max = INT64_MIN;
+    head_turn_take(h);
+    for (u32 i = 0; i < n; i++) {
+        const i64 t = 100000 + (i64)i * step_ms;
+        t_max = MAX(t_max, t);
+        assert_int_equal(head_check(h, &plan, &rules, refs[order[i]], t, 1), APPEND_STORED);
+    }
+    const bool strewn = plan.strewn;
+    assert_int_equal(plan.t_max, t_max);
+    head_unplan(h, &plan);
+    head_turn_drop(h);
+    head_plan_fini(&plan);
+    return strewn;
+}
+
+TEST(head_plan_knows_whether_its_writes_stand_as_in_the_log)
+{
+    enum { FEW = 2, THREE = 3 };
+    static const u32 rising[] = {0, 1, 2, 3, 4, 5};
+    static const u32 back[] = {0, 2, 1};
+    static const u32 targets_back[] = {3, 4, 5, 0, 1, 2};
+    static const u32 torn[] = {0, 1, 3, 2};
+    struct head_limits limits = {.series_max = 1000};
+    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 20);
+    struct series_ref refs[FEW * THREE];
+    fixture_targets(h, FEW, THREE, refs);
+    assert_false(plan_strewn(h, refs, rising, 6, 0));
+    assert_false(plan_strewn(h, refs, rising, 3, 1000)); // Three rows of one target.
+    assert_false(plan_strewn(h, refs, back, 3, 1000));   // The time comes before the series.
+    assert_true(plan_strewn(h, refs, back, 3, 0));
+    assert_true(plan_strewn(h, refs, back, 3, -1000));
+    assert_true(plan_strewn(h, refs, targets_back, 6, 0));
+    assert_true(plan_strewn(h, refs, torn, 4, 0));
+    assert_false(plan_strewn(h, refs, rising, 2, 0)); // What was strewn is forgotten.
+    head_free(h);
+}

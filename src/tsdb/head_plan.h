@@ -21,6 +21,29 @@ struct head_write {
     bool late;
 };
 
+// The order of rows in the log.
+static inline int head_write_order(const struct head_write *x, const struct head_write *y)
+{
+    if (x->group != y->group) {
+        return x->group < y->group ? -1 : 1;
+    }
+    if (x->t != y->t) {
+        return x->t < y->t ? -1 : 1;
+    }
+    return (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
+}
+// head_write_order is not above zero. Mostly both are of one row.
+static inline bool head_write_follows(const struct head_write *x, const struct head_write *y)
+{
+    return x->group == y->group && x->t == y->t ? x->ordinal <= y->ordinal
+                                                : head_write_order(x, y) < 0;
+}
+// Has no row: late, or of no group.
+static inline bool head_write_single(const struct head_write *w)
+{
+    return w->late || w->group == 0;
+}
+
 // A box that a write may refer to. Threads: owned by the turn.
 struct head_box {
     size_t at; // In the plan's bytes.
@@ -33,7 +56,9 @@ struct head_plan {
     struct head_write *writes;
     u32 n;
     u32 cap;
-    i64 from; // Times in [from, to) are not too old, and their window is there. Found last.
+    i64 t_max;   // Of the writes; of no meaning without any, as the next.
+    bool strewn; // Some have no row in the log, or stand before the one before (head_write_order).
+    i64 from;    // Times in [from, to) are not too old, and their window is there. Found last.
     i64 to;
     struct buf bytes; // Of boxes.
     struct head_box *boxes;

@@ -227,16 +227,24 @@ static void plan_reserve(struct head_plan *p, u32 more)
 }
 
 // There is room for it.
-static inline void plan_add(struct head_plan *p, struct head_row *r, struct head_write w)
+static inline __attribute__((always_inline)) void plan_add(struct head_plan *p, struct head_row *r,
+                                                           u32 ordinal, i64 t, f64 value, bool late)
 {
-    w.t_was = r->t_last;
-    w.v_was = r->v_last;
-    w.older = r->staged;
-    w.group = r->group;
-    p->writes[p->n++] = w;
+    const bool first = p->n == 0;
+    struct head_write *w = &p->writes[p->n++];
+    *w = (struct head_write){.t = t,
+                             .value = value,
+                             .t_was = r->t_last,
+                             .v_was = r->v_last,
+                             .ordinal = ordinal,
+                             .older = r->staged,
+                             .group = r->group,
+                             .late = late};
+    p->t_max = first ? t : MAX(p->t_max, t);
+    p->strewn = (!first && (p->strewn || !head_write_follows(w - 1, w))) || head_write_single(w);
     head_row_plan(r, p->n);
-    if (!w.late) {
-        head_row_plan_sample(r, w.t, w.value);
+    if (!late) {
+        head_row_plan_sample(r, t, value);
     }
 }
 
@@ -332,47 +340,57 @@ enum append_outcome head_check(struct head *h, struct head_plan *plan,
     }
     plan_reserve(plan, 1);
     struct head_row *r = &h->rows[at];
-    plan_add(plan, r,
-             (struct head_write){.t = t, .value = value, .ordinal = at, .late = t < r->t_last});
+    plan_add(plan, r, at, t, value, t < r->t_last);
     return outcome;
 }
 
 // The usual sample by far: the next one of a series that is there, in the window found last. What
-// head_check would find good.
+// head_check would find good. t_top: the newest time of that window, or that may be stored.
 static inline bool check_quick(const struct head_row *r, const struct head_plan *plan,
-                               const struct head_rules *rules, u32 generation, i64 t)
+                               const struct head_rules *rules, u32 generation, i64 t, i64 t_top)
 {
     return r->own != 0 && r->generation == generation && r->tenant == rules->tenant.v &&
-           t > r->t_last && t <= rules->t_newest && t >= plan->from && t < plan->to &&
-           !(r->open.flags & ROW_IDLE);
+           t > r->t_last && t >= plan->from && t <= t_top && !(r->open.flags & ROW_IDLE);
+}
+
+// Those of a batch that are as usual, up to the first that is not: its index, or that behind all.
+static u32 floats_run(struct head *h, struct head_plan *plan, const struct head_rules *rules,
+                      const struct append_batch *b, u32 from)
+{
+    struct head_plan p = *plan; // A copy, which no store to a row might change.
+    const struct head_rules r = *rules;
+    const i64 t_top = p.to > r.t_newest ? r.t_newest : p.to - 1;
+    const u32 count = h->count;
+    struct head_row *rows = h->rows; // Stays: no series is made during the turn.
+    u32 i = from;
+    for (; i < b->n; i++) {
+        const struct series_ref ref = b->refs[i];
+        const u32 ahead = b->refs[MIN(i + PREFETCH_AHEAD, b->n - 1)].ordinal;
+        if (LIKELY(ahead < count)) {
+            __builtin_prefetch(&rows[ahead], 1);
+        }
+        if (UNLIKELY(is_box(b->values[i]) || ref.ordinal >= count ||
+                     !check_quick(&rows[ref.ordinal], &p, &r, ref.generation, b->t_ms[i], t_top))) {
+            break;
+        }
+        plan_add(&p, &rows[ref.ordinal], ref.ordinal, b->t_ms[i], b->values[i], false);
+    }
+    memset(b->outcomes + from, APPEND_STORED, i - from);
+    *plan = p;
+    return i;
 }
 
 u32 head_check_floats(struct head *h, struct head_plan *plan, const struct head_rules *rules,
                       const struct append_batch *batch, u32 from)
 {
     const struct append_batch b = *batch; // What is stored to might be part of the original.
-    struct head_row *rows = h->rows;      // Stays: no series is made during the turn.
-    const u32 count = h->count;
     plan_reserve(plan, b.n - from);
     for (u32 i = from; i < b.n; i++) {
-        const struct series_ref ref = b.refs[i];
-        const f64 value = b.values[i];
-        const i64 t = b.t_ms[i];
-        const u32 ahead = b.refs[MIN(i + PREFETCH_AHEAD, b.n - 1)].ordinal;
-        if (LIKELY(ahead < count)) {
-            __builtin_prefetch(&rows[ahead], 1);
-        }
-        if (is_box(value)) {
+        i = floats_run(h, plan, rules, &b, i);
+        if (i == b.n || is_box(b.values[i])) {
             return i;
         }
-        if (LIKELY(ref.ordinal < count &&
-                   check_quick(&rows[ref.ordinal], plan, rules, ref.generation, t))) {
-            plan_add(plan, &rows[ref.ordinal],
-                     (struct head_write){.t = t, .value = value, .ordinal = ref.ordinal});
-            b.outcomes[i] = APPEND_STORED;
-        } else {
-            b.outcomes[i] = (u8)head_check(h, plan, rules, ref, t, value);
-        }
+        b.outcomes[i] = (u8)head_check(h, plan, rules, b.refs[i], b.t_ms[i], b.values[i]);
     }
     return b.n;
 }

@@ -269,11 +269,7 @@ static i64 batches_check(struct tsdb_appender *a)
             }
         }
     }
-    i64 t_max = INT64_MIN;
-    for (u32 i = 0; i < a->plan.n; i++) {
-        t_max = MAX(t_max, a->plan.writes[i].t);
-    }
-    return t_max;
+    return a->plan.n > 0 ? a->plan.t_max : INT64_MIN;
 }
 
 static void outcomes_count(struct tsdb_appender *a)

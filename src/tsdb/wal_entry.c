@@ -212,34 +212,11 @@ static void put_boxes(struct buf *out, const struct head_plan *plan, u32 salt)
     }
 }
 
-static inline int write_order(const struct head_write *x, const struct head_write *y)
-{
-    if (x->group != y->group) {
-        return x->group < y->group ? -1 : 1;
-    }
-    if (x->t != y->t) {
-        return x->t < y->t ? -1 : 1;
-    }
-    return (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
-}
-
-// write_order is not above zero. Mostly both are of one row.
-static inline bool write_follows(const struct head_write *x, const struct head_write *y)
-{
-    return x->group == y->group && x->t == y->t ? x->ordinal <= y->ordinal : write_order(x, y) < 0;
-}
-
 static int by_write(const void *a, const void *b)
 {
     const struct head_write *const *x = a;
     const struct head_write *const *y = b;
-    return write_order(*x, *y);
-}
-
-// Has no row: late, or of no group.
-static inline bool is_single(const struct head_write *w)
-{
-    return w->late || w->group == 0;
+    return head_write_order(*x, *y);
 }
 
 // The writes of rows, in the order of groups, times and ordinals. Boxes have records of their own.
@@ -254,11 +231,11 @@ static u32 rows_of(const struct head_plan *plan, const struct head_write **rows,
         if (is_box(w->value)) {
             continue;
         }
-        if (is_single(w)) {
+        if (head_write_single(w)) {
             ++*singles;
             continue;
         }
-        sorted = sorted && (n == 0 || write_follows(rows[n - 1], w));
+        sorted = sorted && (n == 0 || head_write_follows(rows[n - 1], w));
         rows[n++] = w;
     }
     if (!sorted) {
@@ -273,10 +250,33 @@ static void singles_of(const struct head_plan *plan, const struct head_write **s
     u32 n = 0;
     for (u32 i = 0; i < plan->n; i++) {
         const struct head_write *w = &plan->writes[i];
-        if (!is_box(w->value) && is_single(w)) {
+        if (!is_box(w->value) && head_write_single(w)) {
             singles[n++] = w;
         }
     }
+}
+
+static bool is_of_row(const struct wal_writes *row, u32 i)
+{
+    const struct head_write *first = wal_write_at(row, 0);
+    const struct head_write *w = wal_write_at(row, i);
+    return w->group == first->group && w->t == first->t;
+}
+
+// How many of n writes in the order of the log, at least one, are of the first one's row. Looked
+// for in leaps: a row is mostly all there is.
+static u32 row_count(const struct wal_writes *row, u32 n)
+{
+    u32 in = 0;
+    u32 out = n; // The first that is not.
+    for (u32 leap = n - 1; in + 1 < out; leap = (out - in) / 2) {
+        if (is_of_row(row, in + leap)) {
+            in += leap;
+        } else {
+            out = in + leap;
+        }
+    }
+    return out;
 }
 
 // Of n writes in the order of the log: those of one group and time make a record.
@@ -286,32 +286,18 @@ static void put_rows(struct buf *out, struct head *h, struct wal_writes rows, u3
     u32 from = 0;
     while (from < n) {
         const struct wal_writes row = wal_writes_from(rows, from);
-        const struct head_write *first = wal_write_at(&row, 0);
-        const struct head_write *few[FRAGMENT_MIN] = {first};
-        u32 count = 1;
-        while (from + count < n && wal_write_at(&row, count)->group == first->group &&
-               wal_write_at(&row, count)->t == first->t) {
-            few[MIN(count, FRAGMENT_MIN - 1)] = wal_write_at(&row, count);
-            count++;
-        }
+        const u32 count = row_count(&row, n - from);
         if (count < FRAGMENT_MIN) {
+            const struct head_write *few[FRAGMENT_MIN];
+            for (u32 i = 0; i < count; i++) {
+                few[i] = wal_write_at(&row, i);
+            }
             put_samples(out, h, few, count, salt);
         } else {
             wal_put_fragment(out, h, row, count, place, salt);
         }
         from += count;
     }
-}
-
-// Whether all writes have rows and stand in the order of the log.
-static bool plan_is_rows(const struct head_plan *plan)
-{
-    const struct head_write *w = plan->writes;
-    bool rows = plan->box_count == 0 && !is_single(w);
-    for (u32 i = 1; rows && i < plan->n; i++) {
-        rows = !is_single(&w[i]) && write_follows(&w[i - 1], &w[i]);
-    }
-    return rows;
 }
 
 // Singles, boxes, or an order that is not the log's: the writes are picked and sorted first.
@@ -338,7 +324,7 @@ void wal_put_plan(struct buf *out, struct head *h, const struct head_plan *plan,
     if (plan->n == 0) {
         return;
     }
-    if (plan_is_rows(plan)) {
+    if (!plan->strewn && plan->box_count == 0) {
         put_rows(out, h, (struct wal_writes){.first = plan->writes}, plan->n, place, salt);
     } else {
         put_strewn(out, h, plan, place, salt);
