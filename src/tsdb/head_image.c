@@ -165,8 +165,12 @@ static bool slice_copy(struct image_writer *w, u32 *from, u32 *n)
     u32 ordinals[SLICE];
     u64 bytes = 0;
     u32 at = *from;
+    struct cells_ahead ahead;
+    cells_ahead_init(&ahead);
     *n = 0;
     for (; at < h->count && at < *from + SLICE && bytes < LABEL_BYTES_MAX; at++) {
+        cells_ahead_step(&ahead, &h->cells, at,
+                         h->count - at > CELLS_AHEAD ? &h->rows[at + CELLS_AHEAD].open : NULL);
         if (!head_live(h, at)) {
             continue;
         }

@@ -78,6 +78,31 @@ static inline u32 open_cell_prefetch(const struct open_cells *c, u32 cell)
     }
     return before;
 }
+// Of a walk over many chunks: each cell tells where the one before it is, so with each chunk that
+// is read one cell more is asked for of each of the next ones. Threads: owned.
+#define CELLS_AHEAD 8U
+struct cells_ahead {
+    u32 cells[CELLS_AHEAD]; // Of chunk i at i % CELLS_AHEAD: how far its cells have come.
+};
+static inline void cells_ahead_init(struct cells_ahead *a)
+{
+    memset(a, 0xff, sizeof(*a)); // CELL_NONE
+}
+// Before the chunk at `at` is read; next is the one CELLS_AHEAD behind it, NULL: there is none.
+static inline void cells_ahead_step(struct cells_ahead *a, const struct open_cells *c, u32 at,
+                                    const struct open_chunk *next)
+{
+    for (u32 i = 0; i < CELLS_AHEAD; i++) {
+        if (a->cells[i] != CELL_NONE) {
+            a->cells[i] = open_cell_prefetch(c, a->cells[i]);
+        }
+    }
+    a->cells[at % CELLS_AHEAD] = CELL_NONE;
+    if (next && next->n > 0) {
+        open_chunk_prefetch(c, next);
+        a->cells[at % CELLS_AHEAD] = next->tail;
+    }
+}
 // Adds a value at a row past the last one. before: the value added last (of no meaning at first).
 void open_chunk_add(struct open_cells *c, struct open_chunk *o, u32 row, f64 before, f64 value);
 void open_chunk_reset(struct open_cells *c, struct open_chunk *o);

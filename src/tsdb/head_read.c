@@ -237,34 +237,16 @@ static bool series_copy(const struct head_read *r, struct slice *slice, u32 ordi
 }
 
 // What the lock would be held for longest is waiting for memory: rows of the series table, and the
-// open cells of a series, each of which tells where the one before it is. So both are asked for
-// some series ahead: first the row, then with each series read one cell more.
-#define ROWS_AHEAD  16U
-#define CELLS_AHEAD 8U
-
-// Threads: owned.
-struct read_ahead {
-    u32 cells[CELLS_AHEAD]; // Of ordinal i at i % CELLS_AHEAD: how far its cells have come.
-};
-
-// Before series `at` of n is read.
-static void ahead_step(struct read_ahead *a, const struct head *h, const u32 *ordinals, u32 at,
+// open cells of a series. So both are asked for some series ahead, before series `at` of n is read.
+#define ROWS_AHEAD 16U
+static void ahead_step(struct cells_ahead *a, const struct head *h, const u32 *ordinals, u32 at,
                        u32 n)
 {
     if (n - at > ROWS_AHEAD) {
         __builtin_prefetch(&h->rows[ordinals[at + ROWS_AHEAD]].open);
     }
-    for (u32 i = 0; i < CELLS_AHEAD; i++) {
-        if (a->cells[i] != CELL_NONE) {
-            a->cells[i] = open_cell_prefetch(&h->cells, a->cells[i]);
-        }
-    }
-    a->cells[at % CELLS_AHEAD] = CELL_NONE;
-    if (n - at > CELLS_AHEAD) {
-        const struct open_chunk *o = &h->rows[ordinals[at + CELLS_AHEAD]].open;
-        open_chunk_prefetch(&h->cells, o);
-        a->cells[at % CELLS_AHEAD] = o->n > 0 ? o->tail : CELL_NONE;
-    }
+    cells_ahead_step(a, &h->cells, at,
+                     n - at > CELLS_AHEAD ? &h->rows[ordinals[at + CELLS_AHEAD]].open : NULL);
 }
 
 // The series of a slice, at most READ_SLICE; slice->found of them have samples.
@@ -273,8 +255,8 @@ static bool slice_read(const struct head_read *r, struct slice *slice, const u32
 {
     struct head *h = r->head;
     bool ok = true;
-    struct read_ahead ahead;
-    memset(&ahead, 0xff, sizeof(ahead)); // CELL_NONE
+    struct cells_ahead ahead;
+    cells_ahead_init(&ahead);
     slice->found = 0;
     label_kept_forget(slice->kept);
     lock_take(&h->lock);

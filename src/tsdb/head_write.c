@@ -576,16 +576,31 @@ static inline void apply_prefetch(const struct head *h, const struct head_plan *
     }
 }
 
+// The row before was the last of its segment, so that the next series are sealed as well, which
+// reads all their cells.
+static inline void seal_prefetch(const struct head *h, const struct head_plan *plan, u32 i,
+                                 const struct row_at *at, struct cells_ahead *ahead)
+{
+    if (at->segment && at->row + 1U == at->segment->cap) {
+        const bool more = plan->n - i > CELLS_AHEAD;
+        cells_ahead_step(ahead, &h->cells, i,
+                         more ? &h->rows[plan->writes[i + CELLS_AHEAD].ordinal].open : NULL);
+    }
+}
+
 // With the lock.
 static void slice_apply(struct head *h, const struct head_plan *plan, u32 from, u32 to,
                         struct row_at *at)
 {
     const bool note = h->pins.readers > 0;
+    struct cells_ahead ahead;
+    cells_ahead_init(&ahead);
     i64 t_max = h->t_max;
     u32 stored = 0;
     for (u32 i = from; i < to; i++) {
         const struct head_write *w = &plan->writes[i];
         apply_prefetch(h, plan, i);
+        seal_prefetch(h, plan, i, at, &ahead);
         if (write_apply(h, w, i + 1, note, at)) {
             t_max = MAX(t_max, w->t);
             stored++;
