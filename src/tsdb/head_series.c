@@ -360,15 +360,20 @@ u64 head_bytes_base(const struct head *h)
 #define POSTING_BYTES 8U
 #define PAIR_BYTES    128U
 
+// Of so many bytes and pairs more.
+static void room_charge(struct head *h, u64 bytes, u32 pairs, u32 ordinal)
+{
+    const u64 labels = head_label_count(h, ordinal) + 1ULL;
+    const u64 cost = SERIES_BYTES + (h->rows[ordinal].group == 0 ? ALONE_BYTES : 0) + bytes +
+                     labels * POSTING_BYTES + (u64)pairs * PAIR_BYTES;
+    h->room -= h->room == UINT64_MAX ? 0 : MIN(h->room, cost);
+}
+
 // With the turn and the lock: what the series cost goes off the room.
 void head_room_charge(struct head *h, struct head_room was, u32 ordinal)
 {
     const u32 pairs = h->index.pairs_live - MIN(was.pairs, h->index.pairs_live);
-    const u64 labels = head_label_count(h, ordinal) + 1ULL;
-    const u64 cost = SERIES_BYTES + (h->rows[ordinal].group == 0 ? ALONE_BYTES : 0) +
-                     (head_bytes_base(h) - was.bytes) + labels * POSTING_BYTES +
-                     (u64)pairs * PAIR_BYTES;
-    h->room -= h->room == UINT64_MAX ? 0 : MIN(h->room, cost);
+    room_charge(h, head_bytes_base(h) - was.bytes, pairs, ordinal);
 }
 
 // Of the shard, and never 0, which names nobody.
@@ -491,15 +496,21 @@ bool head_series_make(struct head *h, const struct head_key *k, u32 ordinal,
     return true;
 }
 
+// What of head_bytes_base changes where all parts are there.
+static u64 known_bytes(const struct head *h)
+{
+    return (u64)h->cap * SLOT_BYTES - h->slots_dropped + map_bytes(&h->by_labels);
+}
+
 void head_series_make_known(struct head *h, const struct head_key *k,
                             const struct head_series_parts *p, u32 ordinal,
                             struct head_births *births)
 {
-    const struct head_room was = {head_bytes_base(h), h->index.pairs_live};
+    const u64 was = known_bytes(h);
     head_part_ref(&h->parts, p->target);
     head_part_ref(&h->parts, p->own);
     series_begin(h, k, p, ordinal, births);
-    head_room_charge(h, was, ordinal);
+    room_charge(h, known_bytes(h) - was, 0, ordinal);
 }
 
 bool head_series_known(const struct head *h, const struct head_key *k, struct series_ref *ref)

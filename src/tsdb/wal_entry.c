@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "tsdb/head.h"
+#include "tsdb/head_series.h"
 #include "tsdb/wal_fragment.h"
 #include "tsdb/wal_record.h"
 
@@ -31,19 +32,58 @@ struct string_table {
         u32 record;
         u32 number;
     } places[STRING_PLACES];
-    u32 symbols[2 * (HEAD_LABELS_MAX + 1)]; // Of one series.
 };
 
-static void put_string(struct buf *out, struct string_table *t, const struct head *h, u32 symbol)
+#define VARINT_MAX       ((size_t)5)      // Bytes of a number of 32 bits.
+#define SERIES_BYTES_MAX (3 * VARINT_MAX) // Of one, before its strings.
+#define LABEL_BYTES_MAX  (4 * VARINT_MAX) // Of one, beside its texts.
+
+// Where there is room for it.
+static inline u8 *varint_put(u8 *at, u32 v)
+{
+    while (v >= 0x80) {
+        *at++ = (u8)(v | 0x80);
+        v >>= 7;
+    }
+    *at++ = (u8)v;
+    return at;
+}
+
+static inline u8 *string_put(u8 *at, struct string_table *t, const struct head *h, u32 symbol)
 {
     struct string_place *p = &t->places[symbol % STRING_PLACES];
-    if (p->record == t->record && p->symbol == symbol) {
-        buf_varint(out, t->n - p->number);
+    if (LIKELY(p->record == t->record && p->symbol == symbol)) {
+        return varint_put(at, t->n - p->number);
+    }
+    const str text = symtab_get(h->index.symbols, symbol);
+    *at++ = 0;
+    at = varint_put(at, (u32)text.len);
+    memcpy(at, text.ptr, text.len);
+    *p = (struct string_place){.symbol = symbol, .record = t->record, .number = t->n++};
+    return at + text.len;
+}
+
+static void put_series(struct buf *out, struct string_table *t, const struct head *h, u32 ordinal)
+{
+    const struct head_index *x = &h->index;
+    const u32 count = head_label_count(h, ordinal);
+    struct pair_walk w = head_pair_walk(h, ordinal);
+    char *room =
+        buf_room(out, SERIES_BYTES_MAX + count * LABEL_BYTES_MAX + head_label_bytes(h, ordinal));
+    u8 *at = (u8 *)room;
+    if (!room) {
         return;
     }
-    buf_varint(out, 0);
-    buf_lenstr(out, symtab_get(h->index.symbols, symbol));
-    *p = (struct string_place){.symbol = symbol, .record = t->record, .number = t->n++};
+    at = varint_put(at, ordinal);
+    at = varint_put(at, h->rows[ordinal].tenant);
+    at = varint_put(at, count);
+    (void)pair_walk_next(&w); // The tenant's.
+    for (u32 i = 0; i < count; i++) {
+        const struct head_pair *p = &x->pairs[pair_walk_next(&w)];
+        at = string_put(at, t, h, x->names[p->name].symbol);
+        at = string_put(at, t, h, p->value);
+    }
+    buf_commit(out, (size_t)(at - (u8 *)room));
 }
 
 static void put_series_record(struct buf *out, struct string_table *t, const struct head *h,
@@ -53,13 +93,7 @@ static void put_series_record(struct buf *out, struct string_table *t, const str
     t->record++;
     buf_varint(out, n);
     for (u32 i = 0; i < n; i++) {
-        u32 count = head_label_symbols(h, ordinals[i], t->symbols);
-        buf_varint(out, ordinals[i]);
-        buf_varint(out, h->rows[ordinals[i]].tenant);
-        buf_varint(out, count - 1);
-        for (u32 k = 2; k < 2 * count; k++) {
-            put_string(out, t, h, t->symbols[k]);
-        }
+        put_series(out, t, h, ordinals[i]);
     }
 }
 
