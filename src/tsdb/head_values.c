@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SORT_SLICE  4096U // Values that are sorted or merged between looks at the clock.
 #define SURE_SLICE  4096U // Series of one value, and leaps to them, per hold of the lock.
 #define FIRST_SLICE 64U   // Values whose first series is looked at per hold of it.
 #define MISSED_MIN  512U  // Rows that are read before firsts are looked for again, and one a value.
@@ -24,18 +25,68 @@ static int by_text(const void *a, const void *b)
     return str_cmp(((const struct placed *)a)->text, ((const struct placed *)b)->text);
 }
 
-static void order_sort(const struct head *h, struct head_order *o)
+// Two neighbours, each in order, into one.
+static bool placed_merge(const struct placed *a, u32 a_count, const struct placed *b, u32 b_count,
+                         struct placed *to, const struct head_values_pace *pace)
+{
+    u32 at = 0;
+    u32 other = 0;
+    while (at < a_count || other < b_count) {
+        if ((at + other) % SORT_SLICE == 0 && !pace->go_on(pace->ctx)) {
+            return false;
+        }
+        const bool first = other == b_count || (at < a_count && by_text(&a[at], &b[other]) <= 0);
+        to[at + other] = first ? a[at] : b[other];
+        at += first;
+        other += !first;
+    }
+    return true;
+}
+
+// By slices, which are merged; both arrays have room for all, *items and *spare change places.
+// false: there is no more time.
+static bool placed_sort(struct placed **items, struct placed **spare, u32 n,
+                        const struct head_values_pace *pace)
+{
+    for (u32 at = 0; at < n; at += MIN(SORT_SLICE, n - at)) {
+        if (at > 0 && !pace->go_on(pace->ctx)) {
+            return false;
+        }
+        qsort(*items + at, MIN(SORT_SLICE, n - at), sizeof(**items), by_text);
+    }
+    for (u64 width = SORT_SLICE; width < n; width *= 2) {
+        for (u64 from = 0; from < n; from += 2 * width) {
+            const u64 middle = MIN(from + width, n);
+            const u64 end = MIN(middle + width, n);
+            if (!placed_merge(*items + from, (u32)(middle - from), *items + middle,
+                              (u32)(end - middle), *spare + from, pace)) {
+                return false;
+            }
+        }
+        struct placed *const merged = *spare;
+        *spare = *items;
+        *items = merged;
+    }
+    return true;
+}
+
+// false: there is no more time, and it is as it was.
+static bool order_sort(const struct head *h, struct head_order *o,
+                       const struct head_values_pace *pace)
 {
     struct placed *items = MEM_NEW_N(struct placed, (size_t)o->count + 1);
+    struct placed *spare = MEM_NEW_N(struct placed, (size_t)o->count + 1);
     for (u32 i = 0; i < o->count; i++) {
         items[i].value = o->items[i];
         symtab_texts(h->index.symbols, &o->items[i].place, 1, &items[i].text);
     }
-    qsort(items, o->count, sizeof(*items), by_text);
-    for (u32 i = 0; i < o->count; i++) {
+    const bool sorted = placed_sort(&items, &spare, o->count, pace);
+    for (u32 i = 0; sorted && i < o->count; i++) {
         o->items[i] = items[i].value;
     }
     mem_free(items);
+    mem_free(spare);
+    return sorted;
 }
 
 // With the lock: a series of the value, if that known has left, and the newest sample of it.
@@ -142,8 +193,9 @@ struct head_order *head_values_get(struct head *h, str name, const struct head_v
     }
     if (m.sorted) {
         m.order = order_copy(m.order);
-    } else {
-        order_sort(h, m.order);
+    } else if (!order_sort(h, m.order, pace)) {
+        m.order->commit = UINT64_MAX; // Nothing was seen of any.
+        return m.order;
     }
     if (firsts_find(h, m.order, pace)) {
         lock_take(&h->lock);

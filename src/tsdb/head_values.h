@@ -30,7 +30,8 @@ struct head_values_pace {
 };
 
 // The values of a name, rising by their texts; a reference, to be given back with head_order_unref.
-// Where there is no more time it is whole, but some of its firsts are not known and it is not kept.
+// Where there is no more time it has all values, but maybe in no order, some of its firsts are not
+// known, and it is not kept.
 struct head_order *head_values_get(struct head *h, str name, const struct head_values_pace *pace);
 
 // Whose values count. Threads: owned.

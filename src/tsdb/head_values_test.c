@@ -94,6 +94,51 @@ TEST(head_values_stay_in_order_while_values_come_and_leave)
     head_free(h);
 }
 
+static bool counted(void *ctx)
+{
+    ++*(u32 *)ctx;
+    return true;
+}
+
+// As many values as are sorted by slices that are merged more than once.
+static struct head *head_of_many(u32 values)
+{
+    struct head_limits limits = {.series_max = values};
+    struct head *h = head_new(0, 7200000, &limits, (u64)1 << 24);
+    for (u32 i = 0; i < values; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof(text), "%08x", i * 2654435761U);
+        (void)series_make(h, text);
+    }
+    return h;
+}
+
+TEST(head_values_look_at_the_clock_while_they_sort)
+{
+    enum { VALUES = 20000, SLICE = 4096, FIRSTS = 64 };
+    struct head *h = head_of_many(VALUES);
+    u32 asked = 0;
+    u32 left = 3; // Fewer than slices.
+    struct head_order *stopped =
+        head_values_get(h, STR("l"), &(struct head_values_pace){some, &left});
+    assert_int_equal(stopped->count, VALUES);
+    assert_int_equal(h->index.ordered, 0); // Not kept.
+    head_order_unref(stopped);
+    struct head_order *o =
+        head_values_get(h, STR("l"), &(struct head_values_pace){counted, &asked});
+    assert_int_equal(h->index.ordered, VALUES);
+    assert_true(asked >= VALUES / FIRSTS + 3 * (VALUES / SLICE));
+    str last = STR_EMPTY;
+    for (u32 i = 0; i < o->count; i++) {
+        str text;
+        symtab_texts(h->index.symbols, &o->items[i].place, 1, &text);
+        assert_true(str_cmp(last, text) < 0);
+        last = text;
+    }
+    head_order_unref(o);
+    head_free(h);
+}
+
 TEST(head_values_take_no_order_that_a_change_has_overtaken)
 {
     struct head_limits limits = {.series_max = 1000};
