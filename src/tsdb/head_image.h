@@ -82,6 +82,7 @@ struct head_image_target {
     const char *spill_dir;
     struct wal_sink sink; // Gets what belongs to no series.
     bool threaded;        // A thread of its own may take part; it has ended afterwards.
+    bool sets_later;      // The caller sees to head_restore_sets.
 };
 // On failure the head is to be thrown away. What comes out and what it says does not depend on
 // `threaded`.

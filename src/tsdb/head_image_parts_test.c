@@ -8,6 +8,7 @@
 #include "model/symtab.h"
 #include "tsdb/head.h"
 #include "tsdb/head_image_parts.h"
+#include "tsdb/head_restore.h"
 #include "tsdb/postings.h"
 #include "tsdb/wal_entry.h"
 #include "tsdb/wal_record.h"
@@ -127,6 +128,9 @@ static bool series_get(struct head *h, str bytes, bool again)
     ok = ok && r.bad_bytes == 0 && image_parts_whole(&parts);
     image_parts_in_fini(&parts);
     wal_decoder_fini(&d);
+    if (ok) {
+        head_restore_sets(h);
+    }
     return ok;
 }
 

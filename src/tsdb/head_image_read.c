@@ -406,5 +406,8 @@ bool head_image_load(const struct head_image_file *f, const struct head_image_ta
                      IMAGE_SCRATCH_MAX);
     }
     load_fini(&l);
+    if (ok && !to->sets_later) {
+        head_restore_sets(to->head);
+    }
     return ok;
 }

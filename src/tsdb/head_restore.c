@@ -7,6 +7,7 @@
 #include "tsdb/postings.h"
 
 #define PREFETCH_AHEAD 8U
+#define RUN_MAX        512U // Ordinals that go into sets at once.
 
 // Of a set that is not known; its end is taken only if no row comes with it. false: the slot is
 // taken, or there is no room for its symbols.
@@ -143,16 +144,12 @@ static bool restored_known(struct head *h, const struct head_series_new *s)
 static bool restored_make(struct head *h, const struct head_series_new *s, u32 ordinal)
 {
     const struct head_room was = {head_bytes_base(h), h->index.pairs_live};
-    const struct label_part *own = &h->parts.parts[s->own];
     if (head_live(h, ordinal) || restored_known(h, s)) {
         return false;
     }
     head_part_ref(&h->parts, s->target);
     head_part_ref(&h->parts, s->own);
     head_series_enter(h, s, ordinal);
-    for (u32 i = 0; i < own->count; i++) {
-        postings_add(h->index.pairs[h->parts.pool[own->at + i]].set, ordinal);
-    }
     if (head_quotas_any(&h->quotas)) {
         head_quotas_add(&h->quotas, s->tenant, head_labels(h, ordinal, h->items));
     }
@@ -174,12 +171,41 @@ bool head_restore_run(struct head *h, const struct head_restored_run *run)
                                           .own = run->owns[i]};
         ok = restored_make(h, &s, run->ordinals[i]);
     }
-    const struct label_part *target = &h->parts.parts[run->target.part];
-    for (u32 i = 0; ok && i < target->count; i++) {
-        postings_add_all(h->index.pairs[h->parts.pool[target->at + i]].set, run->ordinals, run->n);
-    }
     lock_drop(&h->lock);
     return ok;
+}
+
+static void part_sets_add(struct head *h, u32 part, const u32 *ordinals, u32 n)
+{
+    const struct label_part *p = &h->parts.parts[part];
+    for (u32 i = 0; i < p->count; i++) {
+        postings_add_all(h->index.pairs[h->parts.pool[p->at + i]].set, ordinals, n);
+    }
+}
+
+// Of one target, into the sets of its labels at once.
+void head_restore_sets(struct head *h)
+{
+    u32 ordinals[RUN_MAX];
+    u32 n = 0;
+    u32 target = PART_NONE;
+    for (u32 i = 0; i < h->count; i++) {
+        if (!head_live(h, i) || h->target[i] == PART_NONE) {
+            continue; // What is alone went into its sets when it was made.
+        }
+        if (n == RUN_MAX || h->target[i] != target) {
+            if (n > 0) {
+                part_sets_add(h, target, ordinals, n);
+            }
+            target = h->target[i];
+            n = 0;
+        }
+        ordinals[n++] = i;
+        part_sets_add(h, h->rows[i].own - 1, &i, 1);
+    }
+    if (n > 0) {
+        part_sets_add(h, target, ordinals, n);
+    }
 }
 
 void head_restored(struct head *h, u64 segment)

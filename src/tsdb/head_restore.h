@@ -1,8 +1,10 @@
 // head_restore.h: series that come back with the parts of their labels, as a head image has them,
 // so that nothing of a series but its places in the table, the map and the sets is made anew.
 //
-// Cost: a target O(labels); a series O(1) + 8 bytes of each label's place in a set.
-// Threads: open, before anybody else sees the head.
+// Cost: a target O(labels); a series O(1), and O(labels) for its places in sets.
+// (I1) A pair of a name and a value without series is given up with the last part that names it,
+// even if other parts name it whose series are in no set yet.
+// Threads: open, before anybody else sees the head; head_restore_sets by any of its threads.
 #ifndef TSDB_HEAD_RESTORE_H
 #define TSDB_HEAD_RESTORE_H
 
@@ -44,7 +46,10 @@ struct head_restored_run {
     const u32 *owns;
     const u64 *hashes; // labels_hash of each.
 };
-// false: an ordinal is taken, or a series is there already.
+// They are in no set yet. false: an ordinal is taken, or a series is there already.
 bool head_restore_run(struct head *h, const struct head_restored_run *run) MUST_USE;
+// Once, after all runs: their series into the sets of their labels. Until then no part of labels
+// may lose its last series (I1). It looks at labels alone, so that rows may take samples meanwhile.
+void head_restore_sets(struct head *h);
 
 #endif

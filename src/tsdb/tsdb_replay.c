@@ -6,10 +6,12 @@
 #include "base/log.h"
 #include "client/tidemark.h"
 #include "os/fs.h"
+#include "os/thr.h"
 #include "tsdb/head.h"
 #include "tsdb/head_cold.h"
 #include "tsdb/head_image.h"
 #include "tsdb/head_replay.h"
+#include "tsdb/head_restore.h"
 #include "tsdb/head_spill.h"
 #include "tsdb/replay_rows.h"
 #include "tsdb/tsdb_cold.h"
@@ -34,6 +36,7 @@ struct replay_target {
     bool aliased;
     u64 lost;
     struct replay_rows rows;
+    struct thr *sets; // Puts the image's series into the sets of their labels. NULL: it is done.
     u32 shard;
     const char *dir; // Of the log.
     char spill_dir[512];
@@ -53,9 +56,33 @@ static void alias_set(struct replay_target *r, u32 ordinal, u32 place)
     r->aliased = r->aliased || place != ordinal;
 }
 
+static void sets_fill(void *arg)
+{
+    const struct replay_target *r = arg;
+    head_restore_sets(r->head);
+}
+
+// Rows need nothing of labels, so that the log is read meanwhile.
+static void sets_begin(struct replay_target *r)
+{
+    struct error ignored; // Then nobody helps.
+    r->sets = r->db->opts.start_thread ? thr_start("sets", sets_fill, r, &ignored) : NULL;
+    if (!r->sets) {
+        sets_fill(r);
+    }
+}
+
+// Before anything else looks at labels.
+static void sets_end(struct replay_target *r)
+{
+    thr_join(r->sets);
+    r->sets = NULL;
+}
+
 static bool replay_series(void *ctx, struct tenant_id tenant, struct labels set, u32 ordinal)
 {
     struct replay_target *r = ctx;
+    sets_end(r);
     replay_rows_settle(&r->rows);
     if (set.count == 0) {
         if (ordinal < r->alias_count) {
@@ -201,12 +228,14 @@ static bool image_load(void *ctx)
     const struct head_image_target to = {.head = r->head,
                                          .spill_dir = r->spill_dir,
                                          .sink = r->sink,
-                                         .threaded = db->opts.start_thread};
+                                         .threaded = db->opts.start_thread,
+                                         .sets_later = true};
     if (head_image_load(&r->image, &to, &why)) {
         LOGF(db->opts.log, LOG_INFO,
              "head image of stream %u read: %u series; it stands for the log before segment %llu",
              r->shard, r->image.series, (unsigned long long)r->image.first);
         head_ends_take(r->head);
+        sets_begin(r);
         return true;
     }
     why.code = why.code == ERR_NOT_FOUND ? ERR_CORRUPT : why.code; // A file of chunks.
@@ -270,6 +299,7 @@ static bool shard_replay(struct replay_target *r, struct wal_decoder *decoder, s
                                  .between = segment_done,
                                  .ctx = r};
     bool ok = wal_replay(&job, &got, e);
+    sets_end(r);
     replay_rows_settle(&r->rows); // Of a checkpoint without segments.
     ok = ok && head_spill_sweep(r->head, db->opts.fs, r->spill_dir, e);
     if (!ok) {
