@@ -10,6 +10,7 @@
 #include "base/dec.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "os/pages.h"
 #include "os/thr.h"
 #include "tsdb/head.h"
 #include "tsdb/head_cold.h"
@@ -167,8 +168,9 @@ struct image_load {
     struct wal_decoder decoder;
     struct image_parts_in parts;
     u32 slots_max;
-    u32 at;     // The record being read.
-    u32 *slots; // For each record that speaks of rows: how many of them there may be.
+    u32 rows_there; // At most so many series come: a file has bytes for each.
+    u32 at;         // The record being read.
+    u32 *slots;     // For each record that speaks of rows: how many of them there may be.
     struct image_rows rows;
     struct error rows_error;
     struct thr *thread; // NULL: the caller follows itself.
@@ -231,9 +233,17 @@ static bool records_follow(struct image_load *l, u32 from, u32 to)
     return ok;
 }
 
+// So that the caller, who has more to do, finds the pages of rows when it comes to them. They will
+// all be written: a slot between series is, too.
+static void rows_fetch(struct image_load *l)
+{
+    (void)pages_fetch(l->head->rows, l->rows_there * sizeof(struct head_row));
+}
+
 static void rows_follow(void *arg)
 {
     struct image_load *l = arg;
+    rows_fetch(l);
     bool ok = image_rows_windows(&l->rows, &l->rows_error);
     bool more = ok;
     u32 taken = 0;
@@ -378,8 +388,8 @@ static void load_init(struct image_load *l, const char *spill_dir)
     image_rows_init(&l->rows, f, spill_dir, h);
     lock_init(&l->lock, LOCK_LEAF, "image_load");
     cond_init(&l->moved);
-    head_restore_reserve(h, (u32)MIN(f->series, MIN(f->map.len / ROW_BYTES_MIN, l->slots_max)),
-                         l->slots_max);
+    l->rows_there = (u32)MIN(f->series, MIN(f->map.len / ROW_BYTES_MIN, l->slots_max));
+    head_restore_reserve(h, l->rows_there, l->slots_max);
 }
 
 static void load_fini(struct image_load *l)
