@@ -5,7 +5,7 @@
 //
 // open replays the log; step does the background work of one round (cut, retention, truncation);
 // wal_thread: open starts the log's thread (syncs, callbacks of when_durable), else when_durable
-// syncs at once; start_thread: one more helps, until open returns. Nothing else starts a thread.
+// syncs at once; start_thread: two more help, until open returns. Nothing else starts a thread.
 // Memory: the head, bounded by series_max, memory_max and box_bytes_max; blocks are mapped.
 // Invariants:
 //   (I1) A commit that answered true is in the kernel's hands; one that was reported durable
