@@ -239,6 +239,33 @@ bool box_is_float(str bytes, f64 value)
     return flags == 0 && v.len == sizeof(value) && load_le64(v.ptr) == bits_of_f64(value);
 }
 
+// Of one side, without the numbers in them.
+static u64 spans_buckets(struct dec *d)
+{
+    u64 buckets = 0;
+    for (u64 n = dec_varint(d); n > 0 && dec_ok(d); n--) {
+        (void)dec_varsint(d);
+        const u64 length = dec_varint(d);
+        buckets += MIN(length, HIST_BUCKETS_MAX + 1);
+    }
+    return buckets;
+}
+
+bool box_is_hist(str bytes, u32 *buckets)
+{
+    u8 flags;
+    struct dec d = dec_of(value_of(bytes, &flags));
+    if (!(flags & BOX_HIST)) {
+        return false;
+    }
+    (void)dec_varsint(&d);
+    (void)number_get(&d);
+    u64 n = spans_buckets(&d);
+    n += spans_buckets(&d);
+    *buckets = (u32)MIN(n, UINT32_MAX);
+    return dec_ok(&d);
+}
+
 u64 box_weight(const struct box *b)
 {
     const struct hist *h = b->hist;

@@ -64,9 +64,9 @@ struct head {
     u32 count;
     u32 cap;
     u32 live;
-    u32 idle;       // Of them (head_settle.h).
-    u32 stale;      // That ended in a staleness marker, when head_settle last looked.
-    u32 stale_seen; // Owned by the turn, while it looks.
+    u32 idle;                  // Of them (head_settle.h).
+    struct head_counts seen;   // When head_settle last looked.
+    struct head_counts seeing; // Owned by the turn, while it looks.
     struct head_row *rows;
     u64 *hash;   // Of tenant and labels.
     u32 *note;   // Low half of the number of the newest note in pins.

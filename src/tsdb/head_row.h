@@ -23,6 +23,13 @@ struct head_row {
 };
 static_assert(sizeof(struct head_row) == 64, "a line of the cache");
 
+// Series by their newest sample in order. Threads: a value.
+struct head_counts {
+    u32 stale;        // A staleness marker.
+    u32 hists;        // A native histogram.
+    u64 hist_buckets; // Of these: positive and negative ones.
+};
+
 // With the turn, and without the lock: the newest write of the series stands in the plan. A reader
 // who sees any of the sample sees before that, in `staged`, that it is not committed.
 static inline void head_row_plan(struct head_row *r, u32 staged)

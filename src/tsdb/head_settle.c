@@ -20,14 +20,29 @@ static void row_idle(struct head *h, u32 ordinal)
     }
 }
 
+// With the turn and the lock.
+static void row_count(struct head *h, const struct head_row *r)
+{
+    u32 buckets;
+    h->seeing.stale += is_stale_nan(r->v_last);
+    if (!is_box(r->v_last)) {
+        return;
+    }
+    const struct head_window *w = head_window_at(h, r->t_last);
+    if (w && box_is_hist(box_store_get(&w->boxes, r->v_last), &buckets)) {
+        h->seeing.hists++;
+        h->seeing.hist_buckets += buckets;
+    }
+}
+
 // With the turn and the lock. A series without any sample is ROW_YOUNG's business.
 static void row_settle(struct head *h, u32 ordinal)
 {
     struct head_row *r = &h->rows[ordinal];
-    h->stale_seen += r->own != 0 && r->t_last != T_NEVER && is_stale_nan(r->v_last);
     if (r->own == 0 || r->t_last == T_NEVER) {
         return;
     }
+    row_count(h, r);
     if (r->open.flags & ROW_IDLE) {
         r->open.flags = (u8)(r->open.flags - (head_row_asked(r) ? ROW_AGE : 0));
         return;
@@ -66,10 +81,10 @@ static void row_move(struct head *h, u32 ordinal)
 void head_settle(struct head *h)
 {
     head_turn_take(h);
-    h->stale_seen = 0;
+    h->seeing = (struct head_counts){0};
     rows_each(h, row_settle);
     lock_take(&h->lock);
-    h->stale = h->stale_seen;
+    h->seen = h->seeing;
     lock_drop(&h->lock);
     if (open_cells_trim_begin(&h->cells)) {
         rows_each(h, row_move);

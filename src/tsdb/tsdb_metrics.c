@@ -16,6 +16,8 @@ enum look {
     LOOK_SERIES,
     LOOK_IDLE,
     LOOK_STALE,
+    LOOK_HISTS,
+    LOOK_HIST_BUCKETS,
     LOOK_APPENDERS,
     LOOK_WATERMARK_LOW,
     LOOK_WATERMARK_HIGH,
@@ -75,6 +77,11 @@ static const struct metric metrics[] = {
            "Series in the head that get no samples; no limit of series counts them."),
     LOOKED("prometheus_tsdb_head_stale_series", LOOK_STALE,
            "Series in the head that ended in a staleness marker, as of the last minute."),
+    LOOKED("prometheus_tsdb_head_native_histogram_series", LOOK_HISTS,
+           "Series in the head whose newest sample in order is a native histogram, as of the last "
+           "minute."),
+    LOOKED("prometheus_tsdb_head_native_histogram_buckets", LOOK_HIST_BUCKETS,
+           "Buckets of these samples, of the positive and the negative side."),
     LOOKED("prometheus_tsdb_head_active_appenders", LOOK_APPENDERS, "Appenders that are open."),
     LOOKED("prometheus_tsdb_isolation_low_watermark", LOOK_WATERMARK_LOW,
            "Number of the commit that the oldest open reader sees; without readers, of the last."),
@@ -219,7 +226,13 @@ static f64 heads_sum(struct tsdb *db, enum look what)
             sum += h->idle;
             break;
         case LOOK_STALE:
-            sum += h->stale;
+            sum += h->seen.stale;
+            break;
+        case LOOK_HISTS:
+            sum += h->seen.hists;
+            break;
+        case LOOK_HIST_BUCKETS:
+            sum += h->seen.hist_buckets;
             break;
         case LOOK_CREATED:
             sum += h->created_total;
@@ -327,6 +340,8 @@ static f64 look_value(struct tsdb *db, enum look what)
     case LOOK_SERIES:
     case LOOK_IDLE:
     case LOOK_STALE:
+    case LOOK_HISTS:
+    case LOOK_HIST_BUCKETS:
     case LOOK_CHUNKS:
     case LOOK_CREATED:
     case LOOK_REMOVED:

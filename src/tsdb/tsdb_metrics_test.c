@@ -248,6 +248,58 @@ TEST(metrics_tell_of_exemplars_and_of_series_that_ended)
     measured_fini(&f);
 }
 
+static u32 hist_put(struct fixture *f, const char *series, i64 t, u64 seed)
+{
+    struct error e = {0};
+    struct fixture_hist made;
+    struct label items[16];
+    char bytes[512];
+    struct labels set = fixture_labels(series, items, bytes);
+    struct series_ref ref;
+    u8 outcome;
+    u64 position;
+    fixture_hist_make(seed, &made);
+    const struct hist *h = &made.h;
+    const u8 kind = SAMPLE_HIST;
+    struct storage_appender *a = storage_appender_open(f->s, TENANT_DEFAULT, STREAM_SCRAPE, &e);
+    a->ops->resolve(a, &set, 1, &ref, &outcome);
+    const struct append_batch b = {
+        .refs = &ref, .t_ms = &t, .kinds = &kind, .hists = &h, .n = 1, .outcomes = &outcome};
+    ASSERT_OK(a->ops->append(a, &b, &e), e);
+    ASSERT_OK(a->ops->commit(a, DURABILITY_PERIODIC, &position, &e), e);
+    storage_appender_close(a);
+    assert_int_equal(outcome, APPEND_STORED);
+    return h->positive.bucket_count + h->negative.bucket_count;
+}
+
+static void hists_assert(struct fixture *f, u32 series, u32 buckets)
+{
+    clk_manual_advance(f->clk, 61000);
+    fixture_steps(f);
+    assert_int_equal(fixture_metric(f, "prometheus_tsdb_head_native_histogram_series"), series);
+    assert_int_equal(fixture_metric(f, "prometheus_tsdb_head_native_histogram_buckets"), buckets);
+}
+
+TEST(metrics_tell_of_native_histograms_in_the_head)
+{
+    struct fixture f;
+    measured_init(&f, 406);
+    feed(&f, FIXTURE_NOW, 1);
+    hists_assert(&f, 0, 0);
+    const u32 a = hist_put(&f, "h,instance=a,job=x", FIXTURE_NOW, 5);
+    u32 b = hist_put(&f, "h,instance=b,job=x", FIXTURE_NOW, 1); // Its buckets are negative.
+    assert_true(a > 0 && b > 0);
+    hists_assert(&f, 2, a + b);
+    b = hist_put(&f, "h,instance=b,job=x", FIXTURE_NOW + 1000, 9);
+    hists_assert(&f, 2, a + b);
+    assert_int_equal(hist_put(&f, "h,instance=b,job=x", FIXTURE_NOW + 2000, 3), 0); // A marker.
+    hists_assert(&f, 2, a);
+    assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "h,instance=a,job=x", FIXTURE_NOW + 1000, 1),
+                     APPEND_STORED);
+    hists_assert(&f, 1, 0);
+    measured_fini(&f);
+}
+
 TEST(metrics_tell_of_a_block_that_cannot_be_read)
 {
     struct fixture f;
