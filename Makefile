@@ -9,7 +9,7 @@ SCRIPTS ?= $(wildcard $(or $(TIDEMARK_SHARED),../shared)/promqltest/*.test)
 S       ?= 20
 RUNS    ?=
 
-.PHONY: all setup release run test check tsan fuzz bench ui crash conformance differential hostile cuts points models mutations diskfull tidy clean
+.PHONY: all setup release run test check tsan fuzz bench ui crash conformance differential hostile cuts points models mutations faults diskfull tidy clean
 
 all: release
 
@@ -74,6 +74,13 @@ hostile: release
 # data folder (mutations: 100,000):
 cuts points models mutations: release
 	tools/long.py --build $(BUILD) $@ $(N)
+
+# Each call, each sync and each request for memory of storage's and the engine's courses fails once:
+faults: release
+	TIDEMARK_STRIDE=1 $(BUILD)/src/tsdb/tsdb_test survives_each
+	TIDEMARK_STRIDE=1 $(BUILD)/src/tsdb/tsdb_test counts_on_no_file
+	TIDEMARK_STRIDE=1 $(BUILD)/src/promql/promql_test survive_each
+	TIDEMARK_STRIDE=1 $(BUILD)/src/promql/promql_test survives_each
 
 # Cycles of a disk that is full and has space again, on a tmpfs if one may be mounted:
 diskfull: release
