@@ -130,64 +130,6 @@ TEST(route_prefers_the_exact_row)
     expect_body("/base/%", 400, "malformed path\n");
 }
 
-static enum http_match match(const struct http_router *r, enum http_method method, str target,
-                             struct http_request *rq, u32 *allowed)
-{
-    *rq = (struct http_request){.method = method, .target = target, .arena = rq->arena};
-    return http_route_match(r, rq, allowed);
-}
-
-// A path whose first letter is escaped is matched by its segments, the plain one by its text.
-TEST(route_of_a_plain_path_is_that_of_its_segments)
-{
-    static const struct http_route rows[] = {
-        {HTTP_GET, "/", 0, 0, HTTP_READ, 0, 0, named, NULL},
-        {HTTP_GET, "/a/b", 0, 0, HTTP_READ, HTTP_CORS, 0, named, NULL},
-        {HTTP_POST, "/a/b", 0, 0, HTTP_READ, HTTP_CORS, 0, named, NULL},
-        {HTTP_PUT, "/a/b/", 0, 0, HTTP_READ, 0, 0, named, NULL},
-        {HTTP_DELETE | HTTP_GET, "/a/:name", 0, 0, HTTP_READ, 0, 0, named, NULL},
-        {HTTP_GET, "/a/:name/c", 0, 0, HTTP_READ, 0, 0, named, NULL},
-        {HTTP_GET, "/a/*rest", 0, 0, HTTP_READ, 0, 0, named, NULL},
-        {HTTP_POST, "/b/*", 0, 0, HTTP_READ, 0, 0, named, NULL},
-    };
-    static const char *const paths[][2] = {
-        {"/a/b", "/%61/b"},
-        {"/a/b/", "/%61/b/"},
-        {"/a/:name", "/%61/:name"},
-        {"/a/:name/c", "/%61/:name/c"},
-        {"/a/*rest", "/%61/*rest"},
-        {"/a/x", "/%61/x"},
-        {"/a/b?c=d", "/%61/b?c=d"},
-        {"/a/bb", "/%61/bb"},
-        {"/a", "/%61"},
-        {"/a//b", "/%61//b"},
-        {"/b/*", "/%62/*"},
-        {"/b/", "/%62/"},
-        {"/c", "/%63"},
-    };
-    const struct http_router r = {rows, ARRAY_LEN(rows), STR_EMPTY};
-    struct arena *a = arena_new(1 << 20);
-    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-        for (u32 method = HTTP_GET; method <= HTTP_OTHER; method *= 2) {
-            struct http_request plain = {.arena = a};
-            struct http_request parts = {.arena = a};
-            u32 allowed[2];
-            const enum http_match how =
-                match(&r, (enum http_method)method, str_c(paths[i][0]), &plain, &allowed[0]);
-            assert_int_equal(
-                match(&r, (enum http_method)method, str_c(paths[i][1]), &parts, &allowed[1]), how);
-            assert_int_equal(allowed[0], allowed[1]);
-            assert_ptr_equal(plain.route, parts.route);
-            ASSERT_STR_EQ(plain.path, parts.path);
-            assert_int_equal(plain.route_param_count, parts.route_param_count);
-            for (u32 p = 0; p < plain.route_param_count && how == HTTP_MATCH_FOUND; p++) {
-                ASSERT_STR_EQ(plain.route_params[p].value, parts.route_params[p].value);
-            }
-        }
-    }
-    arena_free(a);
-}
-
 TEST(route_tells_what_is_allowed)
 {
     const struct http_router r = {table, ARRAY_LEN(table), STR_EMPTY};

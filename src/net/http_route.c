@@ -89,36 +89,6 @@ static bool prefix_cut(str prefix, str *path)
     return true;
 }
 
-// What a row takes, with what comes along.
-static u32 methods_of(const struct http_route *route)
-{
-    u32 methods = route->methods;
-    methods |= methods & HTTP_GET ? HTTP_HEAD : 0;
-    methods |= route->flags & HTTP_CORS ? HTTP_OPTIONS : 0;
-    return methods;
-}
-
-// The row of this very path for a request without escapes, which is most of them: nothing else fits
-// it exactly, and it is found without its segments. NULL: look at them.
-static const struct http_route *route_exact(const struct http_router *r,
-                                            const struct http_request *rq, str path, u32 *allowed)
-{
-    const struct http_route *found = NULL;
-    if (!str_eq(rq->path, path)) {
-        return NULL;
-    }
-    for (u32 i = 0; i < r->count; i++) {
-        const struct http_route *route = &r->routes[i];
-        if (strncmp(route->pattern, path.ptr, path.len) != 0 || route->pattern[path.len] != '\0' ||
-            strpbrk(route->pattern, ":*") != NULL) {
-            continue;
-        }
-        *allowed |= methods_of(route);
-        found = methods_of(route) & rq->method ? route : found;
-    }
-    return found;
-}
-
 enum http_match http_route_match(const struct http_router *r, struct http_request *rq, u32 *allowed)
 {
     const size_t mark = str_find(rq->target, '?');
@@ -137,14 +107,6 @@ enum http_match http_route_match(const struct http_router *r, struct http_reques
     if (!path_decode(rq, path, segments, &count)) {
         return HTTP_MATCH_MALFORMED;
     }
-    const struct http_route *exact = route_exact(r, rq, path, allowed);
-    if (exact != NULL) {
-        rq->route = exact;
-        rq->ctx = exact->ctx;
-        rq->route_param_count = 0;
-        return HTTP_MATCH_FOUND;
-    }
-    *allowed = 0;
     for (u32 i = 0; i < r->count; i++) {
         const struct http_route *route = &r->routes[i];
         const enum fit fit =
@@ -157,7 +119,9 @@ enum http_match http_route_match(const struct http_router *r, struct http_reques
             found.route = NULL;
         }
         best = fit;
-        const u32 methods = methods_of(route);
+        u32 methods = route->methods;
+        methods |= methods & HTTP_GET ? HTTP_HEAD : 0;
+        methods |= route->flags & HTTP_CORS ? HTTP_OPTIONS : 0;
         *allowed |= methods;
         if (methods & rq->method) {
             found = *rq;
