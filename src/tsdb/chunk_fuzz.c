@@ -9,23 +9,24 @@
 #include "tsdb/chunk_form.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/chunk_plain.h"
-#include "tsdb/chunk_rise.h"
 #include "tsdb/chunk_unpack.h"
 #include "tsdb/int_pack.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
-static bool chunk_read_fast(str bytes, u32 n, f64 *values)
+static bool chunk_read_fast(str bytes, u32 n, f64 *values, bool *rises)
 {
+    bool rises_too;
     f64 portable[CHUNK_VALUES_MAX];
     column_unpack_portable(true);
-    const bool right = chunk_pack_decode(bytes, n, portable, NULL);
+    const bool right = chunk_pack_decode_rise(bytes, n, portable, &rises_too, NULL);
     column_unpack_portable(false);
-    CHECK(chunk_pack_decode(bytes, n, values, NULL) == right);
+    CHECK(chunk_pack_decode_rise(bytes, n, values, rises, NULL) == right);
     if (!right) {
         return false;
     }
     CHECK(memcmp(values, portable, n * sizeof(f64)) == 0);
+    CHECK(*rises == rises_too);
 #ifdef TIDEMARK_PLANTED_FAULT
     if (chunk_pack_kind(bytes) % 8 == INT_S1) {
         values[n - 1] = values[n - 2];
@@ -39,12 +40,12 @@ static void chunk_try(str bytes, u32 n)
     f64 values[CHUNK_VALUES_MAX];
     f64 plain[CHUNK_VALUES_MAX];
     const bool right = chunk_plain_decode(bytes, n, plain);
-    CHECK(chunk_read_fast(bytes, n, values) == right);
+    bool rises;
+    CHECK(chunk_read_fast(bytes, n, values, &rises) == right);
     if (!right) {
         return;
     }
     CHECK(memcmp(values, plain, n * sizeof(f64)) == 0);
-    const bool rises = chunk_rises(bytes, n);
     for (u32 i = 0; rises && i < n; i++) {
         CHECK(values[i] >= values[i == 0 ? 0 : i - 1]); // No NaN is.
     }

@@ -77,14 +77,15 @@ struct sums {
     f64 divisor;
     enum steps steps;
     enum unpack_as as;
+    bool rises; // Told when they are read: see struct unpack_sink.
 };
 // Whether every integer that may come out is below 2^51, so that doubles hold them and all sums
 // on the way; cautious.
 bool sums_exact(const struct groups *r, const struct sums *s);
 
 // ---- chunk_residuals.c ----
-// Reads the residuals, puts r->count values at out and moves r->at behind them; s is left as it
-// was. False if the bytes contradict themselves.
+// Reads the residuals, puts r->count values at out and moves r->at behind them. False if the bytes
+// contradict themselves.
 bool residuals_run(struct groups *r, const struct sums *s, u8 *out) MUST_USE;
 
 // ---- chunk_residuals_avx2.c ----

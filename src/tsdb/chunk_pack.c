@@ -469,7 +469,7 @@ static __attribute__((noinline)) bool patched_read(struct dec *d, u8 first, u32 
 }
 
 // NOLINTNEXTLINE(readability-non-const-parameter): written through the sink
-static bool chunk_read(struct dec *d, u32 n, f64 *values)
+static bool chunk_read(struct dec *d, u32 n, f64 *values, bool *rises)
 {
     const u8 first = dec_u8(d);
     const enum transform transform = first >> TRANSFORM_SHIFT;
@@ -478,12 +478,13 @@ static bool chunk_read(struct dec *d, u32 n, f64 *values)
     if (!dec_ok(d) || exponent > EXPONENT_MAX || (transform == TRANSFORM_DEC && exponent == 0)) {
         return false;
     }
+    const bool patched = transform == TRANSFORM_ULP || (first & CHUNK_EXCEPTIONS) != 0;
     const struct unpack_sink sink = {.out = values,
+                                     .rises = patched ? NULL : rises,
                                      .as = transform == TRANSFORM_BITS ? UNPACK_RAW
                                            : exponent > 0              ? UNPACK_DEC
                                                                        : UNPACK_INT,
                                      .divisor = chunk_pow10[exponent]};
-    const bool patched = transform == TRANSFORM_ULP || (first & CHUNK_EXCEPTIONS) != 0;
     const bool right = patched ? patched_read(d, first, n, &sink)
                                : column_unpack(d, first & INT_PACK_HEADER, n, &sink);
     return right && dec_left(d) == 0;
@@ -491,8 +492,15 @@ static bool chunk_read(struct dec *d, u32 n, f64 *values)
 
 bool chunk_pack_decode(str bytes, u32 n, f64 *values, struct error *e)
 {
+    bool rises;
+    return chunk_pack_decode_rise(bytes, n, values, &rises, e);
+}
+
+bool chunk_pack_decode_rise(str bytes, u32 n, f64 *values, bool *rises, struct error *e)
+{
     struct dec d = dec_of(bytes);
-    if (n < 1 || n > CHUNK_VALUES_MAX || !chunk_read(&d, n, values)) {
+    *rises = false;
+    if (n < 1 || n > CHUNK_VALUES_MAX || !chunk_read(&d, n, values, rises)) {
         return err_set(e, ERR_CORRUPT, "chunk of %u values, %zu bytes: contradiction at byte %zu",
                        n, bytes.len, dec_offset(&d));
     }

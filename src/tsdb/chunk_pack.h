@@ -33,6 +33,10 @@ void chunk_pack_whole_quick(const i64 *ints, u32 n, u32 exponent, struct buf *ou
 // bytes must be exactly the chunk. ERR_CORRUPT if it contradicts itself; values then are undefined.
 bool chunk_pack_decode(str bytes, u32 n, f64 *values, struct error *e) MUST_USE;
 
+// The same; *rises: it is known that each value is a number and none is less than the one before,
+// as in chunks of counters. Told by how they are packed, without looking at values.
+bool chunk_pack_decode_rise(str bytes, u32 n, f64 *values, bool *rises, struct error *e) MUST_USE;
+
 // What a chunk's first byte says: transform and plan, for benches and tools.
 #define CHUNK_KINDS 32
 u32 chunk_pack_kind(str bytes); // Below CHUNK_KINDS; bytes has one at least.

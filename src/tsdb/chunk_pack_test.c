@@ -8,7 +8,6 @@
 #include "tsdb/chunk_form.h"
 #include "tsdb/chunk_pack.h"
 #include "tsdb/chunk_plain.h"
-#include "tsdb/chunk_rise.h"
 #include "tsdb/chunk_unpack.h"
 #include "tsdb/int_pack.h"
 
@@ -24,18 +23,21 @@ static bool values_rise(const f64 *values, u32 n)
     return rise;
 }
 
-// chunk_pack_decode by every way there is: all give the same bits, or all refuse. What a head says
-// of the values is true.
+// chunk_pack_decode by every way there is: all give the same bits, or all refuse. What is
+// told of the values is true.
 static bool decode_all_ways(str bytes, u32 n, f64 *values, struct error *e)
 {
     f64 portable[CHUNK_VALUES_MAX];
+    bool rises;
+    bool rises_too;
     column_unpack_portable(true);
-    const bool right = chunk_pack_decode(bytes, n, portable, NULL);
+    const bool right = chunk_pack_decode_rise(bytes, n, portable, &rises, NULL);
     column_unpack_portable(false);
-    assert_int_equal(chunk_pack_decode(bytes, n, values, e), right);
+    assert_int_equal(chunk_pack_decode_rise(bytes, n, values, &rises_too, e), right);
     if (right) {
         assert_memory_equal(values, portable, n * sizeof(f64));
-        assert_true(!chunk_rises(bytes, n) || values_rise(values, n));
+        assert_true(!rises || values_rise(values, n));
+        assert_int_equal(rises, rises_too);
     }
     return right;
 }
@@ -85,11 +87,13 @@ static size_t round_trip_kind(const f64 *values, u32 n, u32 *kind)
 static bool says_it_rises(const f64 *values, u32 n)
 {
     f64 back[CHUNK_VALUES_MAX];
+    struct error e = {0};
     struct buf b;
     buf_init(&b, 1 << 16);
     chunk_pack_encode(values, n, &b);
     assert_true(decode_all_ways(buf_get(&b), n, back, NULL));
-    const bool says = chunk_rises(buf_get(&b), n);
+    bool says;
+    ASSERT_OK(chunk_pack_decode_rise(buf_get(&b), n, back, &says, &e), e);
     buf_fini(&b);
     return says;
 }

@@ -10,6 +10,8 @@
 
 #include <stdatomic.h>
 
+#define LINE_LIMIT ((i64)1 << 51)
+
 enum {
     LOOK_AHEAD = sizeof(u64), // Behind a bitmap's bytes a load may reach so far.
     BITMAP_BYTES = INT_PACK_MAX / 8,
@@ -62,17 +64,31 @@ static inline bool lanes_used(void)
     return known == LANES_UNKNOWN ? lanes_find() : known == LANES_USED;
 }
 
+// Counters are a first integer and steps: where the smallest of those is not negative, and no sum
+// passes what a double counts exactly, doubles keep the order of the integers, also divided.
+static bool steps_rise(const struct groups *r, const struct sums *s, bool exact)
+{
+    return r->based && (i64)r->base >= 0 && s->as != UNPACK_RAW && (exact || sums_exact(r, s));
+}
+
+static inline void rises_tell(const struct unpack_sink *sink, bool rises)
+{
+    if (sink->rises) {
+        *sink->rises = rises;
+    }
+}
+
 // Reads count residuals and puts as many values at out; room: for whole groups.
-static bool residuals_unpack(struct dec *d, bool mb, u32 count, const struct sums *s, bool room,
-                             u8 *out)
+static bool residuals_unpack(struct dec *d, bool mb, u32 count, struct sums *s, bool room, u8 *out)
 {
     UNINIT struct groups r;
     if (!groups_open(&r, d, mb, count)) {
         return false;
     }
     r.room = room;
-    const bool right = lanes_used() && avx2_reads(&r, s) ? residuals_run_avx2(&r, s, out)
-                                                         : residuals_run(&r, s, out);
+    const bool fast = lanes_used() && avx2_reads(&r, s); // Only what is exact.
+    const bool right = fast ? residuals_run_avx2(&r, s, out) : residuals_run(&r, s, out);
+    s->rises = s->steps == STEPS_SUM && steps_rise(&r, s, fast);
     d->at = r.at;
     return right;
 }
@@ -97,6 +113,13 @@ static void constant_store(u64 word, u32 n, u8 *out)
     for (; n > 0; n--, out += sizeof(word)) {
         memcpy(out, &word, sizeof(word));
     }
+}
+
+// From x0 on n steps: all integers on the way are exact as doubles.
+static bool line_rises(i64 x0, i64 step, u32 n)
+{
+    return step >= 0 && step < LINE_LIMIT / INT_PACK_MAX && x0 > -LINE_LIMIT && x0 < LINE_LIMIT &&
+           n <= INT_PACK_MAX;
 }
 
 // x0 + i·step
@@ -288,23 +311,30 @@ static __attribute__((noinline)) bool varying_unpack(struct dec *d, u8 header, u
         value_store(x0, sink->as, sink->divisor, out);
         value_store(s.x, sink->as, sink->divisor, out + 8);
     }
+    bool right = false;
     switch (plan) {
     case INT_FOR:
-        return residuals_unpack(d, mb, n, &s, false, out);
+        right = residuals_unpack(d, mb, n, &s, false, out);
+        break;
     case INT_D1:
         value_store(x0, sink->as, sink->divisor, out);
-        return residuals_unpack(d, mb, n - 1, &s, false, out + 8);
+        right = residuals_unpack(d, mb, n - 1, &s, false, out + 8);
+        break;
     case INT_D2:
-        return residuals_unpack(d, mb, n - 2, &s, false, out + 16);
+        right = residuals_unpack(d, mb, n - 2, &s, false, out + 16);
+        break;
     case INT_S1:
-        return sparse1_unpack(d, mb, &s, n, sink);
+        right = sparse1_unpack(d, mb, &s, n, sink);
+        break;
     case INT_S2:
-        return sparse2_unpack(d, mb, &s, n, sink);
+        right = sparse2_unpack(d, mb, &s, n, sink);
+        break;
     case INT_CONST:
     case INT_LIN:
         break;
     }
-    return false;
+    rises_tell(sink, s.rises);
+    return right;
 }
 
 bool column_unpack(struct dec *d, u8 header, u32 n, const struct unpack_sink *sink)
@@ -318,6 +348,8 @@ bool column_unpack(struct dec *d, u8 header, u32 n, const struct unpack_sink *si
         return plan <= INT_S2 && varying_unpack(d, header, x0, n, sink) && dec_ok(d);
     }
     const u64 step = plan == INT_LIN ? (u64)dec_varsint_short(d) : 0;
+    rises_tell(sink,
+               sink->as != UNPACK_RAW && (plan == INT_CONST || line_rises((i64)x0, (i64)step, n)));
     if (step == 0) {
         constant_store(value_bits(x0, sink->as, sink->divisor), n, sink->out);
     } else {

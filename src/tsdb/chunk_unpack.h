@@ -20,6 +20,9 @@ struct unpack_sink {
     void *out; // 8 bytes for each value.
     enum unpack_as as;
     f64 divisor; // UNPACK_DEC only.
+    // Set where it is known that each value is a number and none is less than the one before it;
+    // what is told without looking at values. NULL: nobody asks.
+    bool *rises;
 };
 
 // Reads a column of n integers; false if the bytes contradict themselves.

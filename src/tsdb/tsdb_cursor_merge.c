@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "os/map_guard.h"
 #include "tsdb/box_chunk.h"
-#include "tsdb/chunk_rise.h"
 #include "tsdb/head.h"
 #include "tsdb/tsdb_cursor_inner.h"
 
@@ -37,8 +36,7 @@ static const f64 *part_decode(struct tsdb_cursor *c, const struct part *p, f64 *
     if (p->box_chunk) {
         ok = ok && box_chunk_decode(p->bytes, p->chunk_n, &c->boxes, to, &why);
     } else {
-        ok = ok && chunk_pack_decode(p->bytes, p->chunk_n, to, &why);
-        c->decoded_rises = ok && chunk_rises(p->bytes, p->chunk_n); // Before holes are looked at.
+        ok = ok && chunk_pack_decode_rise(p->bytes, p->chunk_n, to, &c->decoded_rises, &why);
     }
     if (!ok) {
         cursor_miss(c, &why);
