@@ -58,8 +58,13 @@ static int text_cmp(str a, str b)
 
 int labels_cmp(struct labels a, struct labels b)
 {
+    return labels_cmp_from(a, b, 0);
+}
+
+int labels_cmp_from(struct labels a, struct labels b, u32 from)
+{
     const u32 both = MIN(a.count, b.count);
-    for (u32 i = 0; i < both; i++) {
+    for (u32 i = from; i < both; i++) {
         const int names = text_cmp(a.items[i].name, b.items[i].name);
         if (names != 0) {
             return names;

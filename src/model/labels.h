@@ -32,7 +32,9 @@ str labels_get(struct labels ls, str name); // Empty str if absent.
 bool labels_has(struct labels ls, str name);
 bool labels_eq(struct labels a, struct labels b);
 int labels_cmp(struct labels a, struct labels b); // Upstream's order: pair by pair, then count.
-u64 labels_hash(struct labels ls);                // Fast; may change between releases.
+// The same of two sets whose first so many labels are known to be equal.
+int labels_cmp_from(struct labels a, struct labels b, u32 from);
+u64 labels_hash(struct labels ls); // Fast; may change between releases.
 // Over the labels whose name is (or is not) in names (sorted); the joins' and groups' key.
 u64 labels_hash_with(struct labels ls, const str *names, u32 count);
 u64 labels_hash_without(struct labels ls, const str *names, u32 count); // Also drops __name__.

@@ -1,6 +1,7 @@
 #include "tsdb/label_reader.h"
 
 #include "base/arena.h"
+#include "base/bits.h"
 #include "base/dec.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -168,29 +169,83 @@ static inline bool text_get(struct label_reader *r, struct dec *d, struct symbol
     return true;
 }
 
+// How many of the first bytes of two texts are the same.
+static size_t bytes_alike(str a, str b)
+{
+    const size_t both = MIN(a.len, b.len);
+    size_t i = 0;
+    for (; i + sizeof(u64) <= both; i += sizeof(u64)) {
+        const u64 odd = load_le64(a.ptr + i) ^ load_le64(b.ptr + i);
+        if (odd != 0) {
+            return i + (size_t)__builtin_ctzll(odd) / 8;
+        }
+    }
+    while (i < both && a.ptr[i] == b.ptr[i]) {
+        i++;
+    }
+    return i;
+}
+
+// How many of the first labels of a series stand in the same bytes as those of the one before: they
+// are the same then, and how many labels there are is, too.
+static u32 labels_alike(const struct label_before *b, str bytes)
+{
+    const size_t alike = b->count > 0 ? bytes_alike(b->bytes, bytes) : 0;
+    u32 same = 0;
+    while (same < b->count && b->ends[same] <= alike) {
+        same++;
+    }
+    return same;
+}
+
+// Those of count labels that are not the same, kept for the next series.
+static bool labels_rest(struct label_reader *r, struct dec *d, struct symbol_texts *t,
+                        struct label *items, u32 count, struct error *e)
+{
+    struct label_before *b = &r->before;
+    for (u32 i = r->same; i < count; i++) {
+        if (!text_get(r, d, t, &items[i].name, e) || !text_get(r, d, t, &items[i].value, e)) {
+            return false;
+        }
+        if (i < LABELS_KEPT) {
+            b->items[i] = items[i];
+            b->ends[i] = (u32)(d->at - d->start);
+            b->count = i + 1;
+        }
+    }
+    return true;
+}
+
 bool label_reader_get(struct label_reader *r, u32 ordinal, struct symbol_texts *t, struct arena *a,
                       struct labels *out, struct error *e)
 {
     const struct index_file *x = r->symbols.index;
-    struct dec d = dec_of(index_file_series(x, ordinal));
+    const str bytes = index_file_series(x, ordinal);
+    struct dec d = dec_of(bytes);
     const u64 count = dec_varint_short(&d);
-    if (!dec_ok(&d) || count == 0 || count > dec_left(&d)) {
+    if (!dec_ok(&d) || count == 0 || count > dec_left(&d) || bytes.len > UINT32_MAX) {
         return bad_series(e);
     }
     if (r->generation != t->generation) {
         memset(r->slots, 0, r->cap * sizeof(*r->slots));
         r->generation = t->generation;
+        r->before.count = 0;
     }
-    (void)dec_varint_short(&d); // The tenant's.
-    (void)dec_varint_short(&d);
     struct label *items = arena_try_raw(a, count, sizeof(*items));
     if (!items) {
         return no_memory(e);
     }
-    for (u64 i = 0; i + 1 < count; i++) {
-        if (!text_get(r, &d, t, &items[i].name, e) || !text_get(r, &d, t, &items[i].value, e)) {
-            return false;
-        }
+    (void)dec_varint_short(&d); // The tenant's.
+    (void)dec_varint_short(&d);
+    r->same = labels_alike(&r->before, bytes);
+    r->before.bytes = bytes;
+    r->before.count = r->same; // If the rest cannot be read.
+    if (r->same > 0) {
+        d.at = d.start + r->before.ends[r->same - 1];
+        memcpy(items, r->before.items, r->same * sizeof(*items));
+    }
+    if (!labels_rest(r, &d, t, items, (u32)count - 1, e)) {
+        return false;
     }
     *out = (struct labels){.items = items, .count = (u32)count - 1};
     return index_file_whole(x, e);

@@ -273,13 +273,31 @@ struct series_cursor *tsdb_cursor_open(const struct tsdb_selection *s, struct er
 
 // --- The next series ---------------------------------------------------------------------------
 
+// How many first labels have the same texts at the same place.
+static u32 labels_shared(struct labels a, struct labels b)
+{
+    const u32 both = MIN(a.count, b.count);
+    u32 n = 0;
+    while (n < both && a.items[n].name.ptr == b.items[n].name.ptr &&
+           a.items[n].name.len == b.items[n].name.len &&
+           a.items[n].value.ptr == b.items[n].value.ptr &&
+           a.items[n].value.len == b.items[n].value.len) {
+        n++;
+    }
+    return n;
+}
+
 // Labels of the source's series at hand; false with c->failed on failure, else at the end.
 static bool source_peek(struct tsdb_cursor *c, struct source *s)
 {
     UNINIT struct error why;
+    bool moved = s->moved;
+    s->moved = false;
+    s->same = 0;
     while (!s->live && s->at < s->count) {
         if (!s->is_block) {
             s->labels = s->series[s->at].labels;
+            s->same = moved ? labels_shared(s->series[s->at - 1].labels, s->labels) : 0;
             s->live = true;
             break;
         }
@@ -291,8 +309,11 @@ static bool source_peek(struct tsdb_cursor *c, struct source *s)
         }
         if (!s->live) {
             cursor_warn_partial(c, why.text);
+            moved = false; // The reader has compared with that one.
             s->at++;
+            continue;
         }
+        s->same = moved ? s->reader.labels.same : 0;
     }
     return s->live;
 }
@@ -339,6 +360,13 @@ static void series_begin(struct tsdb_cursor *c, struct labels labels)
     c->boxes = (struct box_list){.arena = c->series_arena};
 }
 
+// By labels. Those of which the step before took the series both had its labels then, and have not
+// changed more than what is not the same any more.
+static int sources_cmp(const struct source *a, const struct source *b)
+{
+    return labels_cmp_from(a->labels, b->labels, MIN(a->same, b->same));
+}
+
 // Collects the parts of the smallest labels; false at the end or on failure.
 static bool smallest_gather(struct tsdb_cursor *c)
 {
@@ -351,9 +379,8 @@ static bool smallest_gather(struct tsdb_cursor *c)
             }
             continue;
         }
-        const int order = smallest == c->source_count
-                              ? -1
-                              : labels_cmp(c->sources[i].labels, c->sources[smallest].labels);
+        const int order =
+            smallest == c->source_count ? -1 : sources_cmp(&c->sources[i], &c->sources[smallest]);
         smallest = order < 0 ? i : smallest;
         c->sources[i].equal_to = order <= 0 ? smallest : c->source_count;
     }
@@ -371,6 +398,7 @@ static bool smallest_gather(struct tsdb_cursor *c)
         }
         cursor_source_parts(c, s, s->at);
         s->live = false;
+        s->moved = true;
         s->at++;
     }
     return true;

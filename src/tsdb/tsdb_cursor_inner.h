@@ -60,6 +60,8 @@ struct source {
     struct labels labels; // Of `at`.
     bool live;            // at < count and labels are read.
     u32 equal_to;         // Of the step under way: the first source with the same labels.
+    bool moved;           // The step before took its series;
+    u32 same;             // of which so many first labels are those of `at`, as far as is known.
 };
 
 // Threads: owned.
