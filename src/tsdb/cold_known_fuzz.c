@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void ids_keep(const struct cold_known *k)
 {
 #ifdef TIDEMARK_PLANTED_FAULT
-    char kept[4][BLOCK_ID_LEN + 1];
+    char kept[3][BLOCK_ID_LEN + 1];
     for (u32 i = 0; i < k->n; i++) {
         memcpy(kept[i], k->items[i].id, sizeof(kept[i]));
         CHECK(kept[i][0] == k->items[i].id[0]);
