@@ -165,11 +165,23 @@ static void late_count(f64 value)
 #endif
 }
 
-static void series_read(const struct head_series *s, struct arena *a)
+static void pieces_read(const struct head_reach *reach, const struct head_series *s,
+                        struct arena *a)
 {
-    for (u32 i = 0; i < s->piece_count; i++) {
-        piece_read(&s->pieces[i], a);
+    struct head_pieces pieces = {.n = 0};
+    struct error e;
+    if (head_pieces_find(&pieces, reach, s, &e)) {
+        for (u32 i = 0; i < pieces.n; i++) {
+            piece_read(&pieces.items[i], a);
+        }
     }
+    head_pieces_fini(&pieces);
+}
+
+static void series_read(const struct head_reach *reach, const struct head_series *s,
+                        struct arena *a)
+{
+    pieces_read(reach, s, a);
     if (s->open) {
         open_read(s->open, a);
     }
@@ -186,9 +198,8 @@ static void series_read(const struct head_series *s, struct arena *a)
 static void head_walk(struct head *h)
 {
     struct arena *a = arena_new((size_t)256 << 20);
-    struct head_series *all;
+    struct head_found all;
     struct error e;
-    u32 n;
     struct postings *set = postings_new();
     for (u32 i = 0; i < h->count; i++) {
         if (head_live(h, i)) {
@@ -200,9 +211,9 @@ static void head_walk(struct head *h)
     lock_drop(&h->lock);
     const struct head_read r = {
         .head = h, .commit = commit, .min_ms = INT64_MIN, .max_ms = INT64_MAX, .arena = a};
-    if (head_read_series(&r, set, &all, &n, &e)) {
-        for (u32 i = 0; i < n; i++) {
-            series_read(&all[i], a);
+    if (head_read_series(&r, set, &all, &e)) {
+        for (u32 i = 0; i < all.count; i++) {
+            series_read(&all.reach, &all.series[i], a);
         }
     }
     lock_take(&h->lock);

@@ -21,59 +21,37 @@ struct label_kept {
     struct label labels[LABEL_KEPT];
 };
 
-// The newest sealed chunks of the series of a slice, learnt under the lock: what they lead to does
-// not change and is walked without it. Threads: owned.
-struct slice {
-    struct head_window **windows; // Those that overlap, by time.
-    u32 window_count;
+// Threads: owned; kept is guarded by the shard's lock.
+struct reading {
+    const struct head_read *r;
+    struct head_found *out;
     u32 *newest; // [series * window_count + window]
-    u32 found;   // Series with samples.
     struct label_kept *kept;
-    struct head_piece *chunks; // Of one series, newest first.
-    u32 chunk_count;
-    u32 chunk_cap;
 };
-
-// With the lock.
-static struct slice slice_make(const struct head_read *r)
-{
-    const struct head *h = r->head;
-    struct slice s = {.windows = ARENA_NEW_N(r->arena, struct head_window *, HEAD_WINDOWS_MAX)};
-    for (u32 i = 0; i < h->window_count; i++) {
-        struct head_window *w = h->windows[i];
-        if (w->start_ms <= r->max_ms && w->end_ms > r->min_ms) {
-            s.windows[s.window_count++] = w;
-        }
-    }
-    s.newest = ARENA_NEW_N(r->arena, u32, (size_t)READ_SLICE * s.window_count + 1);
-    s.kept = label_kept_new(r->arena);
-    return s;
-}
 
 const struct box_store *head_boxes_of(const struct segment *s)
 {
     return box_store_empty(&s->window->boxes) ? NULL : &s->window->boxes;
 }
 
-static void found_add(struct slice *slice, const struct segment *segment, const struct sealed *c)
+static void piece_add(struct head_pieces *p, const struct segment *segment, const struct sealed *c)
 {
-    if (slice->chunk_count == slice->chunk_cap) {
-        slice->chunk_cap = MAX(64U, slice->chunk_cap * 2);
-        slice->chunks = MEM_GROW(slice->chunks, slice->chunk_cap, struct head_piece);
+    if (p->n == p->cap) {
+        p->cap = MAX(64U, p->cap * 2);
+        p->items = MEM_GROW(p->items, p->cap, struct head_piece);
     }
-    slice->chunks[slice->chunk_count++] = (struct head_piece){.segment = segment,
-                                                              .data = c->data,
-                                                              .bytes = c->bytes,
-                                                              .n = c->n,
-                                                              .first = c->first,
-                                                              .last = c->last};
+    p->items[p->n++] = (struct head_piece){.segment = segment,
+                                           .data = c->data,
+                                           .bytes = c->bytes,
+                                           .n = c->n,
+                                           .first = c->first,
+                                           .last = c->last};
 }
 
-// Finds the chunks of a series in a window that overlap, newest first. Each is looked at once: its
-// checksum goes over all of it. false: damage.
-static bool chunks_find(const struct head_read *r, struct slice *slice, u32 window, u32 newest)
+// Finds the chunks of a series in a window that overlap, newest first. false: damage.
+static bool chunks_find(struct head_pieces *p, const struct head_reach *x,
+                        const struct head_window *w, u32 newest)
 {
-    const struct head_window *w = slice->windows[window];
     const struct sealed *c;
     for (u32 at = newest; at != SEALED_NONE; at = c->older) {
         c = sealed_at(&w->sealed, at);
@@ -81,34 +59,48 @@ static bool chunks_find(const struct head_read *r, struct slice *slice, u32 wind
             return false;
         }
         const struct segment *segment = window_segment_at(w, c->segment);
-        if (overlaps(segment, c->first, c->last, r->min_ms, r->max_ms)) {
-            found_add(slice, segment, c);
+        if (overlaps(segment, c->first, c->last, x->min_ms, x->max_ms)) {
+            piece_add(p, segment, c);
         }
     }
     return true;
 }
 
-// Without the lock: the sealed chunks.
-static bool sealed_pieces(const struct head_read *r, struct slice *slice, const u32 *newest,
-                          struct head_series *s, struct error *e)
+bool head_pieces_find(struct head_pieces *p, const struct head_reach *x,
+                      const struct head_series *s, struct error *e)
 {
-    slice->chunk_count = 0;
-    for (u32 i = slice->window_count; i > 0; i--) {
-        if (!chunks_find(r, slice, i - 1, newest[i - 1])) {
+    p->n = 0;
+    for (u32 i = x->window_count; i > 0; i--) {
+        if (!chunks_find(p, x, x->windows[i - 1], s->newest[i - 1])) {
             return sealed_damaged(e);
         }
     }
-    const u32 n = slice->chunk_count;
-    if (n == 0) {
-        return true;
+    for (u32 i = 0, k = p->n; i + 1 < k; i++) { // By time.
+        const struct head_piece last = p->items[--k];
+        p->items[k] = p->items[i];
+        p->items[i] = last;
     }
-    struct head_piece *pieces = arena_raw(r->arena, n, sizeof(*pieces));
-    for (u32 i = 0; i < n; i++) {
-        pieces[i] = slice->chunks[n - 1 - i];
-    }
-    s->pieces = pieces;
-    s->piece_count = n;
     return true;
+}
+
+void head_pieces_fini(struct head_pieces *p)
+{
+    mem_free(p->items);
+    *p = (struct head_pieces){.n = 0};
+}
+
+// With the lock.
+static void reach_learn(const struct head_read *r, struct head_reach *x)
+{
+    const struct head *h = r->head;
+    struct head_window **windows = ARENA_NEW_N(r->arena, struct head_window *, HEAD_WINDOWS_MAX);
+    *x = (struct head_reach){.windows = windows, .min_ms = r->min_ms, .max_ms = r->max_ms};
+    for (u32 i = 0; i < h->window_count; i++) {
+        struct head_window *w = h->windows[i];
+        if (w->start_ms <= r->max_ms && w->end_ms > r->min_ms) {
+            windows[x->window_count++] = w;
+        }
+    }
 }
 
 static bool open_overlaps(const struct head_read *r, u32 ordinal)
@@ -212,26 +204,28 @@ struct labels head_read_labels(const struct head_read *r, struct label_kept *kep
     return (struct labels){.items = items, .count = n};
 }
 
-// With the lock: one more for the slice if it may have samples in the range. false: out of notes.
-static bool series_copy(const struct head_read *r, struct slice *slice, u32 ordinal,
-                        struct head_series *series, struct error *e)
+// With the lock: one more if it may have samples in the range. false: out of notes.
+static bool series_copy(struct reading *x, u32 ordinal, struct error *e)
 {
+    const struct head_read *r = x->r;
     const struct head *h = r->head;
-    struct head_series *s = &series[slice->found];
-    u32 *newest = slice->newest + (size_t)slice->found * slice->window_count;
+    const struct head_reach *reach = &x->out->reach;
+    struct head_series *s = &x->out->series[x->out->count];
+    u32 *newest = x->newest + (size_t)x->out->count * reach->window_count;
     u32 sealed = 0;
-    for (u32 i = 0; i < slice->window_count; i++) {
-        newest[i] = window_chunk(slice->windows[i], ordinal);
+    for (u32 i = 0; i < reach->window_count; i++) {
+        newest[i] = window_chunk(reach->windows[i], ordinal);
         sealed |= newest[i];
     }
     *s = (struct head_series){.ordinal = ordinal,
+                              .newest = newest,
                               .late = late_copy(r, ordinal),
                               .open = open_overlaps(r, ordinal) ? open_copy(r, ordinal) : NULL};
     if (sealed == SEALED_NONE && !s->open && !s->late) {
         return true;
     }
-    slice->found++;
-    s->labels = head_read_labels(r, slice->kept, ordinal);
+    x->out->count++;
+    s->labels = head_read_labels(r, x->kept, ordinal);
     struct pin_ask ask = {.commit = r->commit, .newest = h->note[ordinal], .ordinal = ordinal};
     return pins_hidden(&h->pins, &ask, r->arena, &s->hidden, e);
 }
@@ -249,55 +243,42 @@ static void ahead_step(struct cells_ahead *a, const struct head *h, const u32 *o
                      n - at > CELLS_AHEAD ? &h->rows[ordinals[at + CELLS_AHEAD]].open : NULL);
 }
 
-// The series of a slice, at most READ_SLICE; slice->found of them have samples.
-static bool slice_read(const struct head_read *r, struct slice *slice, const u32 *ordinals, u32 n,
-                       struct head_series *series, struct error *e)
+// Some of the series, in one hold of the lock.
+static bool slice_read(struct reading *x, const u32 *ordinals, u32 n, struct error *e)
 {
-    struct head *h = r->head;
+    struct head *h = x->r->head;
     bool ok = true;
     struct cells_ahead ahead;
     cells_ahead_init(&ahead);
-    slice->found = 0;
-    label_kept_forget(slice->kept);
+    label_kept_forget(x->kept);
     lock_take(&h->lock);
     for (u32 i = 0; ok && i < n; i++) {
         ahead_step(&ahead, h, ordinals, i, n);
-        ok = !head_live(h, ordinals[i]) || series_copy(r, slice, ordinals[i], series, e);
+        ok = !head_live(h, ordinals[i]) || series_copy(x, ordinals[i], e);
     }
     lock_drop(&h->lock);
-    u32 kept = 0;
-    for (u32 i = 0; ok && i < slice->found; i++) {
-        series[kept] = series[i];
-        ok = sealed_pieces(r, slice, slice->newest + (size_t)i * slice->window_count, &series[kept],
-                           e);
-        kept += series[kept].piece_count > 0 || series[kept].open || series[kept].late;
-    }
-    slice->found = kept;
     return ok;
 }
 
-bool head_read_series(const struct head_read *r, const struct postings *set,
-                      struct head_series **out, u32 *n, struct error *e)
+bool head_read_series(const struct head_read *r, const struct postings *set, struct head_found *out,
+                      struct error *e)
 {
     struct head *h = r->head;
-    u64 count = postings_count(set);
+    const u64 count = postings_count(set);
     u32 *ordinals = ARENA_NEW_N(r->arena, u32, count + 1);
-    struct head_series *series = arena_alloc(r->arena, count + 1, sizeof(*series));
-    u32 kept = 0;
+    struct head_found found = {.series = arena_alloc(r->arena, count + 1, sizeof(*found.series))};
+    struct reading x = {.r = r, .out = &found, .kept = label_kept_new(r->arena)};
     bool ok = true;
     postings_list(set, ordinals);
     lock_take(&h->lock);
-    struct slice slice = slice_make(r);
+    reach_learn(r, &found.reach);
     lock_drop(&h->lock);
+    x.newest = ARENA_NEW_N(r->arena, u32, (count + 1) * found.reach.window_count + 1);
     for (u64 from = 0; ok && from < count; from += READ_SLICE) {
-        u32 wanted = (u32)MIN(READ_SLICE, count - from);
-        ok = slice_read(r, &slice, ordinals + from, wanted, series + kept, e);
-        kept += slice.found;
+        ok = slice_read(&x, ordinals + from, (u32)MIN(READ_SLICE, count - from), e);
     }
-    mem_free(slice.chunks);
     if (ok) {
-        *out = series;
-        *n = kept;
+        *out = found;
     }
     return ok;
 }

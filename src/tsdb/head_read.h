@@ -1,7 +1,8 @@
 // head_read.h: copies what a reader needs of a head shard, in slices under its short lock.
 //
-// Labels become arrays of borrowed strings (symbols live as long as the head), sealed chunks are
-// pointers into windows that the reader's pin keeps, open values and late samples are copied.
+// Labels become arrays of borrowed strings (symbols live as long as the head), open values and late
+// samples are copied. Of sealed chunks only the newest is learnt: they lie in windows that the
+// reader's pin keeps, and are found when their series is read.
 // Threads: the copy is owned by the reader.
 #ifndef TSDB_HEAD_READ_H
 #define TSDB_HEAD_READ_H
@@ -60,12 +61,32 @@ struct head_late {
 struct head_series {
     struct labels labels;
     u32 ordinal;
-    u32 piece_count;
-    const struct head_piece *pieces; // By time, before what is open.
-    const struct head_open *open;    // May be NULL.
-    const struct head_late *late;    // May be NULL.
-    struct pin_hidden hidden;        // Times that came after the pin.
+    const u32 *newest;            // Sealed chunk, of each window of the reach.
+    const struct head_open *open; // May be NULL.
+    const struct head_late *late; // May be NULL.
+    struct pin_hidden hidden;     // Times that came after the pin.
 };
+
+// Where the sealed chunks of what was read are looked for. Threads: frozen.
+struct head_reach {
+    struct head_window *const *windows; // Those that overlap, by time.
+    u32 window_count;
+    i64 min_ms;
+    i64 max_ms;
+};
+
+// The sealed chunks of a series in the range, by time, before what is open. Threads: owned.
+struct head_pieces {
+    struct head_piece *items;
+    u32 n;
+    u32 cap;
+};
+// Without the lock, as long as the pin lasts. Each chunk is looked at once: its checksum goes over
+// all of it. false: damage.
+bool head_pieces_find(struct head_pieces *p, const struct head_reach *x,
+                      const struct head_series *s, struct error *e) MUST_USE;
+void head_pieces_fini(struct head_pieces *p);
+
 // What values of a segment's chunks may refer to; NULL = they do not.
 const struct box_store *head_boxes_of(const struct segment *s);
 
@@ -84,8 +105,15 @@ struct label_kept *label_kept_new(struct arena *a);
 // head.
 struct labels head_read_labels(const struct head_read *r, struct label_kept *kept, u32 ordinal);
 
-// The series of a set, in order of ordinals; those without any chunk in the range are left out.
-bool head_read_series(const struct head_read *r, const struct postings *set,
-                      struct head_series **out, u32 *n, struct error *e) MUST_USE;
+// Threads: frozen once it is read.
+struct head_found {
+    struct head_series *series;
+    u32 count;
+    struct head_reach reach;
+};
+// The series of a set, in order of ordinals; those that have nothing in windows of the range are
+// left out.
+bool head_read_series(const struct head_read *r, const struct postings *set, struct head_found *out,
+                      struct error *e) MUST_USE;
 
 #endif

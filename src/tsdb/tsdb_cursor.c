@@ -143,12 +143,18 @@ static bool head_select(struct tsdb_cursor *c, u32 shard)
                           .min_ms = min_ms,
                           .max_ms = c->s.max_ms,
                           .arena = c->arena};
+    struct head_found found;
     size_t before = arena_bytes(c->arena);
     bool ok = cursor_charge(c, 0, 0, postings_count(set) * sizeof(struct head_series)) &&
-              head_read_series(&r, set, &s->series, &s->count, &c->error) &&
-              cursor_charge(c, 0, 0, arena_bytes(c->arena) - before);
+              head_read_series(&r, set, &found, &c->error);
     postings_free(set);
-    return ok ? true : tsdb_cursor_fail(c);
+    if (!ok) {
+        return tsdb_cursor_fail(c);
+    }
+    s->series = found.series;
+    s->count = found.count;
+    s->reach = found.reach;
+    return cursor_charge(c, 0, 0, arena_bytes(c->arena) - before);
 }
 
 void cursor_source_open(struct tsdb_cursor *c, struct source *s, struct block *b)
@@ -480,6 +486,7 @@ static bool series_cursor_close(struct series_cursor *base, struct storage_warni
         block_reader_fini(&c->sources[i].reader);
     }
     mem_free(c->parts);
+    head_pieces_fini(&c->pieces);
     arena_free(c->series_arena);
     arena_free(c->label_arenas[0]);
     arena_free(c->label_arenas[1]);

@@ -14,10 +14,10 @@
 #include "tsdb/block.h"
 #include "tsdb/box.h"
 #include "tsdb/chunk_form.h"
+#include "tsdb/head_read.h"
 #include "tsdb/tsdb_cursor.h"
 
 struct box_store;
-struct head_series;
 struct tombstones;
 
 #define SERIES_ARENA_MAX ((size_t)8 << 30)
@@ -50,7 +50,8 @@ struct source {
     u32 shard;                     // Head.
     const struct tombstones *dead; // By ordinal. May be NULL.
     u32 *ordinals;                 // Block: what matched.
-    struct head_series *series;    // Head, in the order of `at`.
+    struct head_series *series;    // Head, in the order of `at`,
+    struct head_reach reach;       // and where their sealed chunks are.
     // Head, where no order is kept and a source before it has series too: the series by labels, and
     // those that have come with others.
     const struct head_series **by_labels;
@@ -82,10 +83,11 @@ struct tsdb_cursor {
     struct part *parts;
     u32 part_count;
     u32 part_cap;
-    bool in_order;      // Of labels; else source after source.
-    bool merged;        // One run was made of all parts.
-    bool decoded_rises; // The chunk that was decoded last, as series_run has it.
-    bool any_boxed;     // A part of the series may have some.
+    struct head_pieces pieces; // Of the head's series at hand.
+    bool in_order;             // Of labels; else source after source.
+    bool merged;               // One run was made of all parts.
+    bool decoded_rises;        // The chunk that was decoded last, as series_run has it.
+    bool any_boxed;            // A part of the series may have some.
     bool failed;
     f64 decoded[CHUNK_VALUES_MAX];
     struct box_list boxes;  // Of one series, in its arena.

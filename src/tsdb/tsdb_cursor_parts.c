@@ -116,10 +116,16 @@ static void part_of_late(struct tsdb_cursor *c, const struct head_late *late)
     part_cut(c, p, late->n, MAX(c->s.min_ms, c->s.pin->head_min));
 }
 
-static void parts_of_head(struct tsdb_cursor *c, const struct head_series *s, u64 source_id)
+static void parts_of_head(struct tsdb_cursor *c, const struct source *source,
+                          const struct head_series *s)
 {
-    for (u32 i = 0; i < s->piece_count; i++) {
-        const struct head_piece *h = &s->pieces[i];
+    const u64 source_id = source->shard == SHARD_RULES ? ID_RULES : ID_MAIN;
+    if (!head_pieces_find(&c->pieces, &source->reach, s, &c->error)) {
+        c->failed = true;
+        return;
+    }
+    for (u32 i = 0; i < c->pieces.n; i++) {
+        const struct head_piece *h = &c->pieces.items[i];
         struct part *p = part_add(c);
         p->first = h->first;
         p->chunk_n = h->n;
@@ -247,7 +253,7 @@ void cursor_source_parts(struct tsdb_cursor *c, struct source *s, u32 at)
     struct veil v = {0};
     u32 from = c->part_count;
     if (series) {
-        parts_of_head(c, series, s->shard == SHARD_RULES ? ID_RULES : ID_MAIN);
+        parts_of_head(c, s, series);
         v.hidden = series->hidden.t;
         v.hidden_n = series->hidden.n;
     } else {

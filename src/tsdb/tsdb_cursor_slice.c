@@ -100,6 +100,7 @@ static struct series_cursor *slice_new(const struct tsdb_cursor *c, struct query
                               .dead = from->dead,
                               .ordinals = from->ordinals,
                               .series = from->series,
+                              .reach = from->reach,
                               .at = begins[i],
                               .count = ends[i]};
         if (to->is_block) {

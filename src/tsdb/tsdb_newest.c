@@ -249,13 +249,19 @@ static bool batch_read(struct newest_cursor *c, const struct newest_shard *s, co
     if (count == 0) {
         return true;
     }
+    struct head_found found;
     struct source *source = &reader->sources[0];
-    *source = (struct source){.shard = s->shard, .dead = s->dead};
     reader->source_count = 1;
     struct postings *set = postings_new();
     postings_add_all(set, b->read, count);
-    bool ok = head_read_series(r, set, &source->series, &source->count, &reader->error);
+    bool ok = head_read_series(r, set, &found, &reader->error);
     postings_free(set);
+    *source = (struct source){.shard = s->shard, .dead = s->dead};
+    if (ok) {
+        source->series = found.series;
+        source->count = found.count;
+        source->reach = found.reach;
+    }
     u32 at = 0;
     while (ok && reader->base.ops->next(&reader->base)) {
         while (ordinals[at] != source->series[source->at - 1].ordinal) {
