@@ -281,6 +281,14 @@ static bool own_add(struct image_parts_in *p, struct labels set, struct image_pa
     return new->part != PART_NONE;
 }
 
+// Nobody holds it but its reader, and its group if it is a target: it was not told before. So a
+// part that more hold than these has a series (image_parts_whole).
+static bool part_is_new(const struct image_parts_in *p, const struct image_part *new)
+{
+    const bool of_group = new->group != 0 && p->head->groups[new->group - 1].target == new->part;
+    return p->head->parts.parts[new->part].refs == 1U + of_group;
+}
+
 static bool part_get(struct image_parts_in *p, struct dec *d)
 {
     struct label items[PART_BITS];
@@ -312,7 +320,7 @@ static bool part_get(struct image_parts_in *p, struct dec *d)
     if (ok) {
         p->parts[p->count++] = new;
     }
-    return ok;
+    return ok && part_is_new(p, &new);
 }
 
 bool image_parts_get(struct image_parts_in *p, str payload)

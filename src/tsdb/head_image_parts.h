@@ -56,6 +56,7 @@ void image_parts_in_init(struct image_parts_in *p, struct head *h, u32 slots_max
 void image_parts_in_fini(struct image_parts_in *p);
 bool image_parts_get(struct image_parts_in *p, str payload) MUST_USE;
 bool image_series_get(struct image_parts_in *p, str payload) MUST_USE;
-bool image_parts_whole(const struct image_parts_in *p); // At the end: each part has a series.
+// At the end: each part has a series, or is what its group offers.
+bool image_parts_whole(const struct image_parts_in *p);
 
 #endif

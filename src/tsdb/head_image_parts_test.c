@@ -227,8 +227,8 @@ static void part_write(struct buf *out, const struct part_text *p)
     buf_fini(&labels);
 }
 
-// One series of two parts; whether it is taken.
-static bool pair_taken(struct part_text target, struct part_text own, i64 number)
+// One series of the first part and the one with that number; whether it is taken.
+static bool parts_taken(const struct part_text *texts, u32 n, i64 number)
 {
     struct head_limits limits = plenty;
     struct image_parts_in in;
@@ -237,9 +237,10 @@ static bool pair_taken(struct part_text target, struct part_text own, i64 number
     struct head *h = head_new(0, 7200000, &limits, (u64)1 << 24);
     buf_init(&parts, 4096);
     buf_init(&series, 4096);
-    buf_varint(&parts, 2);
-    part_write(&parts, &target);
-    part_write(&parts, &own);
+    buf_varint(&parts, n);
+    for (u32 i = 0; i < n; i++) {
+        part_write(&parts, &texts[i]);
+    }
     buf_varint(&series, 1);
     buf_varint(&series, 0);
     buf_varsint(&series, 1);
@@ -248,10 +249,30 @@ static bool pair_taken(struct part_text target, struct part_text own, i64 number
     bool ok = image_parts_get(&in, buf_get(&parts)) && image_series_get(&in, buf_get(&series)) &&
               image_parts_whole(&in);
     image_parts_in_fini(&in);
+    if (ok) {
+        head_restore_sets(h);
+    }
     buf_fini(&parts);
     buf_fini(&series);
     head_free(h);
     return ok;
+}
+
+static bool pair_taken(struct part_text target, struct part_text own, i64 number)
+{
+    return parts_taken((struct part_text[]){target, own}, 2, number);
+}
+
+// The second one seems to have a series, and shares a pair with one that has.
+TEST(head_image_parts_that_are_told_twice_are_refused)
+{
+    const struct part_text target = {true, 0, "instance,job"};
+    const struct part_text own = {false, 13, "__name__"};
+    const struct part_text other = {false, 5, "__name__"};
+    assert_true(parts_taken((struct part_text[]){target, own}, 2, 2));
+    assert_false(parts_taken((struct part_text[]){target, own, other}, 3, 2)); // Has none.
+    assert_false(parts_taken((struct part_text[]){target, own, other, other}, 4, 2));
+    assert_false(parts_taken((struct part_text[]){target, own, target}, 3, 2));
 }
 
 TEST(head_image_parts_that_make_no_set_are_refused)
