@@ -46,6 +46,7 @@ static u32 wanted_copy(struct label_texts *t, struct arena *a, struct labels ls,
         if (str_eq(t->wanted[k], ls.items[i].name)) {
             label_copy(t, a, &ls.items[i], n, &items[n]);
             n++;
+            k++;
         }
     }
     return n;
@@ -78,11 +79,12 @@ static bool is_named(const struct label_texts *t, u32 k, str name, u64 head)
            (name.len <= sizeof(head) || memcmp(t->names[k].ptr, name.ptr, name.len) == 0);
 }
 
-// Of few wanted names those that are there, their texts shared; how many.
+// Of few wanted names those that are there, their texts shared; how many. Whose labels name one
+// twice, as those of a damaged block may, has no more than are wanted.
 static u32 few_find(struct label_texts *t, struct arena *a, struct labels ls, struct label *items)
 {
     u32 n = 0;
-    for (u32 i = 0; i < ls.count; i++) {
+    for (u32 i = 0; i < ls.count && n < t->wanted_count; i++) {
         const struct label *l = &ls.items[i];
         const u64 head = head_of(l->name);
         u32 k = 0;
@@ -110,12 +112,13 @@ static bool are_same(struct labels a, const struct label *items, u32 n)
 
 static struct labels few_copy(struct label_texts *t, struct arena *a, struct labels ls)
 {
-    UNINIT struct label items[LABEL_WANTED]; // No label is there twice.
+    UNINIT struct label items[LABEL_WANTED];
     const u32 n = few_find(t, a, ls, items);
     u64 hash = 0;
     for (u32 i = 0; i < n; i++) {
         hash = (hash ^ (uintptr_t)items[i].value.ptr) * 0x9e3779b97f4a7c15ULL;
     }
+    static_assert(LABEL_SETS == 1U << 6, "the upper bits of the hash");
     struct labels *set = &t->sets[hash >> 58];
     if (!are_same(*set, items, n)) {
         struct label *copy = arena_raw(a, MAX(n, 1U), sizeof(*copy));

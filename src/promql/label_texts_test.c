@@ -95,6 +95,30 @@ TEST(label_texts_are_those_that_are_wanted)
     holds_with(many, ARRAY_LEN(many));
 }
 
+// Nobody looks whether the labels of a block's series are in order.
+TEST(label_texts_of_names_that_come_again_are_no_more_than_are_wanted)
+{
+    const str names[] = {STR("a"), STR("b"), STR("c"), STR("d"), STR("e"),
+                         STR("f"), STR("g"), STR("h"), STR("i")};
+    struct label again[40];
+    static_assert(ARRAY_LEN(names) > LABEL_WANTED, "more than are told apart by their first bytes");
+    for (u32 i = 0; i < ARRAY_LEN(again); i++) {
+        again[i] = (struct label){STR("a"), STR("value")};
+    }
+    for (u32 count = 1; count <= ARRAY_LEN(names); count++) {
+        struct scene x;
+        struct labels got;
+        scene_up(&x, names, count);
+        assert_true(
+            label_texts_copy(&x.texts, &x.run, (struct labels){again, ARRAY_LEN(again)}, &got));
+        assert_in_range(got.count, 1, count);
+        for (u32 i = 0; i < got.count; i++) {
+            ASSERT_STR_EQ(got.items[i].name, STR("a"));
+        }
+        scene_down(&x);
+    }
+}
+
 TEST(label_texts_of_few_names_are_there_once)
 {
     const str wanted[] = {STR("__name__"), STR("instance")};
