@@ -444,17 +444,27 @@ static bool following_gather(struct tsdb_cursor *c)
     return true;
 }
 
+// A series that is passed over costs time, and is not told as read.
+static bool passed_charge(struct tsdb_cursor *c)
+{
+    return !c->s.budget || budget_holds(c, 1, 0) || tsdb_cursor_fail(c);
+}
+
 static bool tsdb_cursor_next(struct series_cursor *base)
 {
     struct tsdb_cursor *c = tsdb_cursor_of(base);
     if (c->failed || (c->s.limit != 0 && c->given == c->s.limit)) {
         return false;
     }
-    do {
+    for (bool found = false; !found;) {
         if (!(c->in_order ? smallest_gather(c) : following_gather(c)) || c->failed) {
             return false;
         }
-    } while (c->part_count == 0);
+        found = c->part_count > 0;
+        if (!found && !passed_charge(c)) { // Nothing of it is in the range.
+            return false;
+        }
+    }
     u64 samples = c->s.no_data ? 0 : parts_samples(c);
     if (cursor_charge(c, 1, samples, samples * (sizeof(i64) + sizeof(f64))) && !c->s.no_data) {
         cursor_parts_settle(c);

@@ -361,3 +361,98 @@ TEST(tsdb_newest_gives_all_series_or_an_error_when_its_budget_ends)
     assert_true(whole > 2);
     fixture_fini(&f);
 }
+
+// --- Damage of what the head has sealed ----------------------------------------------------------
+
+enum { SEALED_SAMPLES = 1500, SEALED_SERIES = 3 };
+
+// A byte of the newest sealed chunk of the series with that ordinal.
+static u8 *sealed_byte(const struct fixture *f, u32 ordinal)
+{
+    const struct head *h = f->db->heads[SHARD_MAIN];
+    const struct head_window *w = h->windows[0];
+    const u32 newest = window_chunk(w, ordinal);
+    assert_int_not_equal(newest, SEALED_NONE);
+    return (u8 *)(uintptr_t)sealed_at(&w->sealed, newest)->data;
+}
+
+// Whether all of a cursor was given; else the error is that of damage.
+static bool cursor_whole(struct series_cursor *c)
+{
+    struct error e = {0};
+    struct series_run run;
+    f64 room[CHUNK_VALUES_MAX];
+    u32 series = 0;
+    c->room = room;
+    c->room_count = CHUNK_VALUES_MAX;
+    while (c->ops->next(c)) {
+        series++;
+        while (c->ops->run(c, &run)) {
+            assert_true(run.n > 0);
+        }
+    }
+    const bool ok = c->ops->close(c, NULL, &e);
+    assert_true(ok ? series == SEALED_SERIES : e.code == ERR_CORRUPT);
+    return ok;
+}
+
+static bool newest_whole(struct storage_querier *q)
+{
+    struct error e = {0};
+    struct series_newest n;
+    u32 series = 0;
+    const struct select_hints h = {.start_ms = INT64_MIN, .end_ms = INT64_MAX, .newest = true};
+    struct series_cursor *c = q->ops->select(q, NULL, 0, &h, NULL, &e);
+    ASSERT_OK(c != NULL, e);
+    while (c->ops->newest(c, &n)) {
+        series += n.n;
+    }
+    const bool ok = c->ops->close(c, NULL, &e);
+    assert_true(ok ? series == SEALED_SERIES : e.code == ERR_CORRUPT);
+    return ok;
+}
+
+// Of a range in the middle of all samples, which the newest one says nothing about.
+static void sealed_asked(struct fixture *f, bool whole)
+{
+    struct error e = {0};
+    struct error why = {0};
+    struct arena *a = arena_new((size_t)1 << 20);
+    u64 count = 0;
+    str *texts;
+    u32 n = 0;
+    struct storage_querier *q = storage_querier_open(f->s, TENANT_DEFAULT, FIXTURE_NOW + 100,
+                                                     FIXTURE_NOW + SEALED_SAMPLES - 100, &e);
+    assert_int_equal(cursor_whole(cursor_of(q, true, false)), whole);
+    assert_int_equal(cursor_whole(cursor_of(q, false, false)), whole);
+    assert_int_equal(newest_whole(q), whole);
+    assert_int_equal(q->ops->series_count(q, NULL, 0, &count, &why) && count == SEALED_SERIES,
+                     whole);
+    assert_int_equal(why.code, whole ? ERR_NONE : ERR_CORRUPT);
+    assert_int_equal(q->ops->label_values(q, STR("a"), NULL, 0, a, &texts, &n, &why) &&
+                         n == SEALED_SERIES,
+                     whole);
+    assert_int_equal(why.code, whole ? ERR_NONE : ERR_CORRUPT);
+    storage_querier_close(q);
+    arena_free(a);
+}
+
+TEST(tsdb_tells_damage_of_sealed_chunks_whoever_reads_them)
+{
+    struct fixture f;
+    fixture_init(&f, 15);
+    f.opts.block_range_ms = 7200000;
+    fixture_open(&f);
+    for (i64 i = 0; i < SEALED_SAMPLES; i++) {
+        put(&f, STREAM_SCRAPE, "m,a=1", i, 1);
+        put(&f, STREAM_SCRAPE, "m,a=2", i, 2);
+        put(&f, STREAM_SCRAPE, "m,a=3", i, 3);
+    }
+    sealed_asked(&f, true);
+    u8 *byte = sealed_byte(&f, 1);
+    *byte ^= 1;
+    sealed_asked(&f, false);
+    *byte ^= 1;
+    sealed_asked(&f, true);
+    fixture_fini(&f);
+}
