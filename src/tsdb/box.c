@@ -5,6 +5,7 @@
 #include "base/dec.h"
 #include "base/str.h"
 #include "model/hist.h"
+#include "model/sample.h"
 
 // Two doubles, the lower half of each first.
 typedef u32 u32_quad __attribute__((vector_size(16)));
@@ -251,7 +252,7 @@ static u64 spans_buckets(struct dec *d)
     return buckets;
 }
 
-bool box_is_hist(str bytes, u32 *buckets)
+bool box_is_hist(str bytes, struct box_brief *brief)
 {
     u8 flags;
     struct dec d = dec_of(value_of(bytes, &flags));
@@ -262,7 +263,13 @@ bool box_is_hist(str bytes, u32 *buckets)
     (void)number_get(&d);
     u64 n = spans_buckets(&d);
     n += spans_buckets(&d);
-    *buckets = (u32)MIN(n, UINT32_MAX);
+    for (u64 bounds = dec_varint(&d); bounds > 0 && dec_ok(&d); bounds--) {
+        (void)number_get(&d);
+    }
+    (void)number_get(&d); // How many are zero, and how many there are.
+    (void)number_get(&d);
+    *brief =
+        (struct box_brief){.buckets = (u32)MIN(n, UINT32_MAX), .ends = is_stale_nan(dec_f64(&d))};
     return dec_ok(&d);
 }
 

@@ -56,7 +56,12 @@ void box_encode(const struct box *b, struct buf *out);
 bool box_decode(str bytes, struct arena *a, struct box *out) MUST_USE;
 bool box_same(str a, str b); // The same value; start timestamps are not looked at.
 bool box_is_float(str bytes, f64 value);
-bool box_is_hist(str bytes, u32 *buckets); // *buckets: how many it has. O(spans).
+// Of a histogram without decoding it. Threads: a value.
+struct box_brief {
+    u32 buckets; // Of both sides.
+    bool ends;   // Its sum is the staleness marker.
+};
+bool box_is_hist(str bytes, struct box_brief *brief); // false: none. O(spans + custom bounds).
 // What one costs at most in a chunk.
 #define BOX_WEIGHT_MAX ((u64)512 << 10)
 u64 box_weight(const struct box *b);

@@ -39,13 +39,18 @@ TEST(box_bytes_round_trip_and_refuse_what_is_cut)
         assert_true(box_decode(s, a, &out));
         assert_true(box_eq(&in, &out));
         assert_true(box_same(s, s));
-        u32 buckets = 0;
-        assert_int_equal(box_is_hist(s, &buckets), in.hist != NULL);
-        assert_int_equal(buckets,
+        struct box_brief brief = {0};
+        assert_int_equal(box_is_hist(s, &brief), in.hist != NULL);
+        assert_int_equal(brief.buckets,
                          in.hist ? made.h.positive.bucket_count + made.h.negative.bucket_count : 0);
+        assert_int_equal(brief.ends, in.hist != NULL && is_stale_nan(made.h.sum));
         for (size_t len = 0; len < s.len; len++) {
             assert_false(box_decode(str_sub(s, 0, len), a, &out));
         }
+        made.h.sum = f64_of_bits(STALE_NAN_BITS);
+        buf_clear(&bytes);
+        box_encode(&in, &bytes);
+        assert_int_equal(box_is_hist(buf_get(&bytes), &brief) && brief.ends, in.hist != NULL);
         arena_reset(a);
     }
     buf_fini(&bytes);

@@ -20,19 +20,19 @@ static void row_idle(struct head *h, u32 ordinal)
     }
 }
 
-// With the turn and the lock.
-static void row_count(struct head *h, const struct head_row *r)
+// With the turn and the lock: counts it, and tells whether it ended in a staleness marker, which
+// may be a histogram.
+static bool row_count(struct head *h, const struct head_row *r)
 {
-    u32 buckets;
-    h->seeing.stale += is_stale_nan(r->v_last);
-    if (!is_box(r->v_last)) {
-        return;
+    struct box_brief brief = {.ends = is_stale_nan(r->v_last)};
+    if (is_box(r->v_last)) {
+        const struct head_window *w = head_window_at(h, r->t_last);
+        const bool hist = w && box_is_hist(box_store_get(&w->boxes, r->v_last), &brief);
+        h->seeing.hists += hist;
+        h->seeing.hist_buckets += hist ? brief.buckets : 0;
     }
-    const struct head_window *w = head_window_at(h, r->t_last);
-    if (w && box_is_hist(box_store_get(&w->boxes, r->v_last), &buckets)) {
-        h->seeing.hists++;
-        h->seeing.hist_buckets += buckets;
-    }
+    h->seeing.stale += brief.ends;
+    return brief.ends;
 }
 
 // With the turn and the lock. A series without any sample is ROW_YOUNG's business.
@@ -42,14 +42,14 @@ static void row_settle(struct head *h, u32 ordinal)
     if (r->own == 0 || r->t_last == T_NEVER) {
         return;
     }
-    row_count(h, r);
+    const bool ended = row_count(h, r);
     if (r->open.flags & ROW_IDLE) {
         r->open.flags = (u8)(r->open.flags - (head_row_asked(r) ? ROW_AGE : 0));
         return;
     }
     r->open.flags = (u8)(r->open.flags + ROW_AGE);
     const bool old = row_age(r) > SETTLE_IDLE;
-    if (r->open.segment && (old || (row_age(r) > 1 && is_stale_nan(r->v_last)))) {
+    if (r->open.segment && (old || (row_age(r) > 1 && ended))) {
         head_seal(h, ordinal);
     }
     if (old) {

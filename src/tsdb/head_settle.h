@@ -1,6 +1,6 @@
 // head_settle.h: series that get no samples any more give back what only an active series needs.
 //
-//   a pass a minute: a series that is still silent grows older by one
+//   a pass a minute, the first one at the start: a series that is still silent grows older by one
 //     after 1: ends in a staleness marker ─► its open chunk is sealed
 //     after SETTLE_IDLE: sealed, and it is idle: no limit of series counts it
 //   a sample of an idle series ─► judged by these limits as if it were new ─► awake
@@ -12,7 +12,8 @@
 // Once a quarter of all cells is free, their memory goes back to the system.
 // Invariants:
 //   (I1) head_limits.series and the quotas count the series that are not idle.
-// Cost: a pass O(series), a seal for each that ends. Threads: as struct head.
+// Cost: a pass O(series, and spans of histograms), a seal for each that ends.
+// Threads: as struct head.
 #ifndef TSDB_HEAD_SETTLE_H
 #define TSDB_HEAD_SETTLE_H
 

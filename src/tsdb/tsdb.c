@@ -330,7 +330,7 @@ struct tsdb *tsdb_open(const struct tsdb_opts *opts, struct error *e)
     }
     tsdb_disk_look(db);
     db->image_at = clk_mono_ms(db->opts.clk);
-    db->settle_at = db->image_at;
+    db->settle_at = T_NEVER; // What it counts is not known yet.
     db->cold_at = db->image_at;
     if (opts->progress) {
         opts->progress->done = true;

@@ -140,7 +140,7 @@ struct tsdb {
     bool ballast_held;
     bool spill_waits; // Memory of what was moved to files is to be freed.
     bool spill_failing;
-    i64 settle_at; // When series were last looked at for silence.
+    i64 settle_at; // When series were last looked at for silence; T_NEVER: not since the start.
     i64 cold_at;   // And for whether enough are idle (tsdb_cold.h).
     struct cold_leaving cold[SHARDS];
     struct cold_known cold_known;

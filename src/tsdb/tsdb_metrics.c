@@ -81,7 +81,9 @@ static const struct metric metrics[] = {
            "Series in the head whose newest sample in order is a native histogram, as of the last "
            "minute."),
     LOOKED("prometheus_tsdb_head_native_histogram_buckets", LOOK_HIST_BUCKETS,
-           "Buckets of these samples, of the positive and the negative side."),
+           "Buckets of the native histograms that are the newest samples of series in the head, of "
+           "the "
+           "positive and the negative side, as of the last minute."),
     LOOKED("prometheus_tsdb_head_active_appenders", LOOK_APPENDERS, "Appenders that are open."),
     LOOKED("prometheus_tsdb_isolation_low_watermark", LOOK_WATERMARK_LOW,
            "Number of the commit that the oldest open reader sees; without readers, of the last."),

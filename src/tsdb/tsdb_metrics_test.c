@@ -294,6 +294,12 @@ TEST(metrics_tell_of_native_histograms_in_the_head)
     hists_assert(&f, 2, a + b);
     assert_int_equal(hist_put(&f, "h,instance=b,job=x", FIXTURE_NOW + 2000, 3), 0); // A marker.
     hists_assert(&f, 2, a);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_head_stale_series"), 1);
+    fixture_reopen(&f);
+    fixture_steps(&f); // Looks at once, not after a minute.
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_head_native_histogram_series"), 2);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_head_native_histogram_buckets"), a);
+    assert_int_equal(fixture_metric(&f, "prometheus_tsdb_head_stale_series"), 1);
     assert_int_equal(fixture_put(&f, STREAM_SCRAPE, "h,instance=a,job=x", FIXTURE_NOW + 1000, 1),
                      APPEND_STORED);
     hists_assert(&f, 1, 0);

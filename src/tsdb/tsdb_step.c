@@ -334,7 +334,7 @@ static void collect(struct tsdb *db)
 static void settle(struct tsdb *db)
 {
     const i64 now = clk_mono_ms(db->opts.clk);
-    if (now - db->settle_at < db->opts.settle_every_ms) {
+    if (db->settle_at != T_NEVER && now - db->settle_at < db->opts.settle_every_ms) {
         return;
     }
     db->settle_at = now;
