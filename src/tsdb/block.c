@@ -139,13 +139,23 @@ static bool number_next(str *rest, i64 *out)
     return true;
 }
 
+bool block_id_good(str id)
+{
+    bool good = id.len == BLOCK_ID_LEN;
+    for (size_t i = 0; i < id.len; i++) {
+        const char c = id.ptr[i];
+        good = good && ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'));
+    }
+    return good;
+}
+
 bool block_name_parse(str name, struct block_meta *m)
 {
     str rest = str_sub(name, 1, name.len);
     struct block_meta got = {.cold = str_starts(name, STR("c"))};
     if ((!got.cold && !str_starts(name, STR("b"))) || !number_next(&rest, &got.min_ms) ||
         !number_next(&rest, &got.max_ms) || rest.len != BLOCK_ID_LEN + 1 || rest.ptr[0] != '-' ||
-        got.min_ms >= got.max_ms) {
+        got.min_ms >= got.max_ms || !block_id_good(str_sub(rest, 1, rest.len))) {
         return false;
     }
     memcpy(got.id, rest.ptr + 1, BLOCK_ID_LEN);

@@ -58,6 +58,7 @@ bool block_meta_write(struct fs *fs, const char *path, const struct block_meta *
 bool block_meta_read(struct fs *fs, const char *path, struct block_meta *m,
                      struct error *e) MUST_USE;
 void block_name(const struct block_meta *m, char out[BLOCK_NAME]);
+bool block_id_good(str id); // As block_dir.c makes them: digits and capital letters.
 // The range and id that a folder's name tells, and whether it is cold; false if it is none of ours.
 bool block_name_parse(str name, struct block_meta *m);
 

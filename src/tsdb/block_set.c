@@ -125,6 +125,13 @@ void blocks_gap_add(struct tsdb *db, str name)
     gap_add(db, name, false);
 }
 
+void blocks_gap_drop(struct tsdb *db, u32 gap)
+{
+    lock_take(&db->lock);
+    db->gaps[gap] = db->gaps[--db->gap_count];
+    lock_drop(&db->lock);
+}
+
 // How much a block holds, as its description says; that may be what is damaged.
 static void holding_tell(struct tsdb *db, const char *dir, str name, char out[128])
 {

@@ -33,6 +33,7 @@ void block_path(const struct tsdb *db, str name, char out[512]);
 bool block_forget(struct tsdb *db, const struct block_meta *m, struct error *e) MUST_USE;
 // Queries over the range that the name tells say "partial" from now on.
 void blocks_gap_add(struct tsdb *db, str name);
+void blocks_gap_drop(struct tsdb *db, u32 gap); // Its place in the list, which another one takes.
 bool blocks_sweep(struct tsdb *db, struct error *e) MUST_USE;
 void blocks_retry(struct tsdb *db); // Blocks that the system refused to open at start.
 

@@ -84,17 +84,6 @@ void cold_known_prune(struct cold_known *k, i64 floor)
     k->n = kept;
 }
 
-// As block_dir.c makes them. A folder may be named after it.
-static bool id_good(str id)
-{
-    bool good = true;
-    for (size_t i = 0; i < id.len; i++) {
-        const char c = id.ptr[i];
-        good = good && ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'));
-    }
-    return good;
-}
-
 static bool entry_get(struct dec *d, struct cold_block *b)
 {
     *b = (struct cold_block){0};
@@ -103,7 +92,7 @@ static bool entry_get(struct dec *d, struct cold_block *b)
     b->min_ms = (i64)dec_le64(d);
     b->max_ms = (i64)dec_le64(d);
     const str id = dec_bytes(d, BLOCK_ID_LEN);
-    if (!dec_ok(d) || state > 1 || b->min_ms >= b->max_ms || !id_good(id)) {
+    if (!dec_ok(d) || state > 1 || b->min_ms >= b->max_ms || !block_id_good(id)) {
         return false;
     }
     memcpy(b->id, id.ptr, BLOCK_ID_LEN);

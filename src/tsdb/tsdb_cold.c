@@ -1,5 +1,6 @@
 #include "tsdb/tsdb_cold.h"
 
+#include "base/arena.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -259,6 +260,32 @@ static void missing_mark(struct tsdb *db, const char *name)
     }
 }
 
+// The marks of those that are there again, if nothing was put into them.
+static void missing_found(struct tsdb *db)
+{
+    struct arena *a = arena_new((size_t)1 << 20);
+    for (u32 i = db->gap_count; i > 0; i--) {
+        char path[512];
+        char relative[sizeof(db->gaps->name) + 16];
+        struct block_meta m;
+        struct fs_info *infos;
+        size_t n;
+        struct error ignored;
+        const char *name = db->gaps[i - 1].name;
+        if (!block_name_parse(str_c(name), &m) || !m.cold || !is_listed(db, m.id)) {
+            continue;
+        }
+        (void)snprintf(relative, sizeof(relative), "quarantine/%s", name);
+        tsdb_path(db, relative, path);
+        if (fs_list(db->opts.fs, path, a, &infos, &n, &ignored) && n == 0 &&
+            fs_remove_tree(db->opts.fs, path, &ignored)) {
+            LOGF(db->opts.log, LOG_INFO, "cold block %s is there again", name);
+            blocks_gap_drop(db, i - 1);
+        }
+    }
+    arena_free(a);
+}
+
 // Those that are not there. Answers of their time say that they may be partial.
 static void known_lose(struct tsdb *db, bool all)
 {
@@ -327,6 +354,7 @@ bool tsdb_cold_open(struct tsdb *db, struct error *e)
         return false;
     }
     cold_known_prune(&db->cold_known, db->head_min);
+    missing_found(db);
     bool ok = known_complete(db, e);
     known_lose(db, damaged);
     for (u32 i = 0; ok && i < SHARDS; i++) {

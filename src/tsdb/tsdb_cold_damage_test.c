@@ -513,3 +513,25 @@ TEST(cold_blocks_that_are_missing_are_told_when_their_window_is_cut_too)
     }
     fixture_fini(&x.f);
 }
+
+TEST(cold_blocks_that_come_back_are_not_told_as_missing)
+{
+    struct two x;
+    char path[256];
+    struct error e = {0};
+    two_times(&x, 1140);
+    fixture_close(&x.f);
+    file_path(x.names[0], "", path);
+    ASSERT_OK(fs_rename(x.f.fs, path, "/data/away", &e), e);
+    fixture_open(&x.f);
+    assert_int_equal(x.f.db->gap_count, 1);
+    fixture_close(&x.f);
+    ASSERT_OK(fs_rename(x.f.fs, "/data/away", path, &e), e);
+    for (u32 round = 0; round < 2; round++) {
+        fixture_open(&x.f);
+        assert_int_equal(x.f.db->gap_count, 0);
+        cold_same(cold_look(&x.f), x.before);
+        fixture_close(&x.f);
+    }
+    fixture_fini(&x.f);
+}
