@@ -94,6 +94,14 @@ TEST(head_values_stay_in_order_while_values_come_and_leave)
     head_free(h);
 }
 
+// Says no at one look, and yes at all others: who does not listen goes on.
+static bool but_once(void *ctx)
+{
+    u32 *left = ctx;
+    --*left;
+    return *left != 0;
+}
+
 static bool counted(void *ctx)
 {
     ++*(u32 *)ctx;
@@ -115,19 +123,24 @@ static struct head *head_of_many(u32 values)
 
 TEST(head_values_look_at_the_clock_while_they_sort)
 {
-    enum { VALUES = 20000, SLICE = 4096, FIRSTS = 64 };
+    // Five slices; merged by twos, by fours, and all.
+    enum { VALUES = 20000, FIRSTS = (VALUES + 63) / 64, SORTS = 4, MERGES = 3 * 5 };
     struct head *h = head_of_many(VALUES);
     u32 asked = 0;
-    u32 left = 3; // Fewer than slices.
-    struct head_order *stopped =
-        head_values_get(h, STR("l"), &(struct head_values_pace){some, &left});
-    assert_int_equal(stopped->count, VALUES);
-    assert_int_equal(h->index.ordered, 0); // Not kept.
-    head_order_unref(stopped);
+    for (u32 looks = 2; looks <= SORTS + MERGES;
+         looks++) { // While they sort, and while they merge.
+        u32 left = looks;
+        struct head_order *stopped =
+            head_values_get(h, STR("l"), &(struct head_values_pace){but_once, &left});
+        assert_int_equal(left, 0); // And nobody asked again.
+        assert_int_equal(stopped->count, VALUES);
+        assert_int_equal(h->index.ordered, 0); // Not kept.
+        head_order_unref(stopped);
+    }
     struct head_order *o =
         head_values_get(h, STR("l"), &(struct head_values_pace){counted, &asked});
     assert_int_equal(h->index.ordered, VALUES);
-    assert_true(asked >= VALUES / FIRSTS + 3 * (VALUES / SLICE));
+    assert_int_equal(asked, FIRSTS + SORTS + MERGES);
     str last = STR_EMPTY;
     for (u32 i = 0; i < o->count; i++) {
         str text;

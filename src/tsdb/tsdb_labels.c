@@ -467,7 +467,9 @@ static bool values_take(struct look *k, const struct head_values_ask *ask, struc
 
 static bool pace_tick(void *ctx)
 {
-    return look_tick(ctx);
+    struct look *k = ctx;
+    k->looks = 0; // Looks at the clock.
+    return look_tick(k);
 }
 
 // The values of a shard's series; what has to be read because of a value that has none that is sure
