@@ -61,38 +61,46 @@ static bool all_plain(str s)
     return odd == 0;
 }
 
-// Most names and values are short.
-static char *copy_short(char *to, str s)
+// In quotes, behind a comma or not, where there is room for it: the end, or NULL if not all of it
+// stands for itself. Most names and values are short, and read once, for both.
+static char *plain_place(char *at, bool comma, str s)
 {
+    *at = ',';
+    at += comma;
+    *at++ = '"';
     if (s.len >= 8 && s.len <= 16) {
-        const u64 begin = load_le64(s.ptr);
-        const u64 end = load_le64(s.ptr + s.len - 8);
-        memcpy(to, &begin, sizeof(begin));
-        memcpy(to + s.len - 8, &end, sizeof(end));
+        u64 begin;
+        u64 end;
+        memcpy(&begin, s.ptr, sizeof(begin));
+        memcpy(&end, s.ptr + s.len - 8, sizeof(end));
+        memcpy(at, &begin, sizeof(begin));
+        memcpy(at + s.len - 8, &end, sizeof(end));
+        if ((odd_bytes(begin) | odd_bytes(end)) != 0) {
+            return NULL;
+        }
+    } else if (!all_plain(s)) {
+        return NULL;
     } else if (s.len > 0) {
-        memcpy(to, s.ptr, s.len);
+        memcpy(at, s.ptr, s.len);
     }
-    return to + s.len;
+    at += s.len;
+    *at++ = '"';
+    return at;
 }
 
-// In quotes, behind a comma and before a colon if there is to be one: in one piece, if all of it
-// stands for itself.
+// With a colon behind it if there is to be one.
 static bool plain_put(struct buf *out, bool comma, str s, bool colon)
 {
-    char *at = all_plain(s) ? buf_room(out, s.len + 2 + comma + colon) : NULL;
-    if (!at) {
+    const size_t bytes = s.len + 2 + comma + colon;
+    char *room = buf_room(out, bytes);
+    char *end = room ? plain_place(room, comma, s) : NULL;
+    if (!end) {
         return false;
     }
-    if (comma) {
-        *at++ = ',';
-    }
-    *at++ = '"';
-    at = copy_short(at, s);
-    *at++ = '"';
     if (colon) {
-        *at = ':';
+        *end = ':';
     }
-    buf_commit(out, s.len + 2 + comma + colon);
+    buf_commit(out, bytes);
     return true;
 }
 
@@ -166,33 +174,6 @@ static void text_put(struct jsonw *w, str s, bool colon)
     if (colon) {
         buf_byte(w->out, ':');
     }
-}
-
-// In quotes, behind a comma or not, where there is room for it: the end, or NULL if not all of it
-// stands for itself.
-static char *plain_place(char *at, bool comma, str s)
-{
-    *at = ',';
-    at += comma;
-    *at++ = '"';
-    if (s.len >= 8 && s.len <= 16) { // Read once, for both.
-        u64 begin;
-        u64 end;
-        memcpy(&begin, s.ptr, sizeof(begin));
-        memcpy(&end, s.ptr + s.len - 8, sizeof(end));
-        memcpy(at, &begin, sizeof(begin));
-        memcpy(at + s.len - 8, &end, sizeof(end));
-        if ((odd_bytes(begin) | odd_bytes(end)) != 0) {
-            return NULL;
-        }
-    } else if (all_plain(s)) {
-        (void)copy_short(at, s);
-    } else {
-        return NULL;
-    }
-    at += s.len;
-    *at++ = '"';
-    return at;
 }
 
 // How many of n texts stand for themselves, one after the other, in room that is there for all;
