@@ -3,13 +3,14 @@
 
     tools/long.py --build build cuts [N]
 
-Each process has a seed of its own and runs a part of the N; as many run at once as there are cores. The
+Each process has a seed of its own and runs a part of the N, which is rounded up to whole parts; as many run at once as there are cores. The
 first seed is TIDEMARK_SEED (1). What a process prints is shown only where it fails; lines that begin
 "# seed" are added up, number by number, where their words are the same.
 """
 import argparse
 import collections
 import concurrent.futures
+import math
 import os
 import re
 import subprocess
@@ -38,8 +39,8 @@ NUMBER = re.compile(r"\d+")
 HOLE = "%"
 
 
-def run(build, form, seed, part):
-    env = dict(os.environ, TIDEMARK_SEED=str(seed), **{form.switch: form.value or str(part)})
+def run(build, form, seed):
+    env = dict(os.environ, TIDEMARK_SEED=str(seed), **{form.switch: form.value or str(form.part)})
     done = subprocess.run([f"{build}/src/tsdb/tsdb_test", form.test], env=env, text=True, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return seed, done.returncode, done.stdout
@@ -61,22 +62,19 @@ def main():
     parser.add_argument("n", nargs="?", type=int, help="how many in all")
     args = parser.parse_args()
     form = FORMS[args.form]
-    left = args.n or form.whole
-    seed = first = int(os.environ.get("TIDEMARK_SEED", "1"))
+    count = math.ceil((args.n or form.whole) / form.part)
+    first = int(os.environ.get("TIDEMARK_SEED", "1"))
     began = time.monotonic()
     totals, failed = collections.OrderedDict(), 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting = []
-        while left > 0:
-            waiting.append(pool.submit(run, args.build, form, seed, min(left, form.part)))
-            left -= form.part
-            seed += form.steps
+        waiting = [pool.submit(run, args.build, form, first + i * form.steps) for i in range(count)]
         for one in concurrent.futures.as_completed(waiting):
             its, code, said = one.result()
-            if code != 0:
+            if code == 0:
+                added(totals, said)
+            else:
                 failed += 1
                 print(f"FAILED, seed {its}:\n{said[-6000:]}", flush=True)
-            added(totals, said)
     for words, numbers in totals.items():
         print(words.replace(HOLE, "{}").format(*numbers))
     print(f"{args.form}: {len(waiting)} runs from seed {first} in {time.monotonic() - began:.0f} s, {failed} failed")
