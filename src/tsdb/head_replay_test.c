@@ -311,11 +311,12 @@ TEST(replay_rows_end_in_the_middle)
         for (u32 i = 0; i < SERIES; i++) {
             ordinals[i] = i;
         }
-        for (u32 k = 0; k < 3 * WAL_ROWS_ENOUGH / SERIES; k++) {
+        for (u32 k = 0; k < 12 * WAL_ROWS_ENOUGH / SERIES; k++) {
             const struct wal_row row = {
                 .t = START + k, .ordinals = ordinals, .values = values, .n = 1 + k % SERIES};
             replay_rows_add(&rows, &row);
         }
+        assert_int_equal(rows.thread != NULL, threaded);
         replay_rows_fini(&rows);
         head_free(h.one);
         head_free(h.rows);

@@ -25,8 +25,8 @@ static u32 cap_for(u32 cap, u32 count)
 static bool begins(struct wal_gather *g, const struct wal_row *row)
 {
     const u32 stride = stride_of(row->n);
-    if (row->n == 0 || row->n > WAL_ROWS_VALUES / 4 || g->value_count >= WAL_ROWS_ENOUGH ||
-        g->value_count + stride > WAL_ROWS_VALUES) {
+    static_assert(WAL_ROWS_ENOUGH + WAL_ROWS_VALUES / 4 + 64 < WAL_ROWS_VALUES, "there is room");
+    if (row->n == 0 || row->n > WAL_ROWS_VALUES / 4 || g->value_count >= WAL_ROWS_ENOUGH) {
         return false;
     }
     if (g->count == g->cap) {
