@@ -12,7 +12,8 @@
 // storage has forgotten meanwhile is resolved anew, and its samples follow in a second commit.
 // Memory: the decoded request, and in the arena 33 bytes a sample and 33 a series, twice while a
 // column grows. Two bytes on the wire make a sample or a series, so the arena's maximum is asked
-// for, never passed: a request that needs more is refused.#include "base/arena.h"
+// for, never passed: a request that needs more is refused.
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"

@@ -127,7 +127,7 @@ static bool has_one_name(const struct expr *source)
 // Those that stay apart when functions take away what says what a metric is.
 static bool count_matching(struct run *r, const struct feed *f, u64 *series)
 {
-    // Not in the run's memory: a query that just fits would not with it.
+    // Not in the run's memory: a query that just fits would not with it. As many as its text names.
     struct matcher *ms = MEM_NEW_N(struct matcher, (size_t)f->matcher_count + 2);
     memcpy(ms, f->matchers, f->matcher_count * sizeof(*ms));
     ms[f->matcher_count] = (struct matcher){.op = MATCH_EQ, .name = STR("__type__")};
