@@ -195,8 +195,8 @@ static void open_put(struct image_writer *w, const struct row_copy *r)
         return;
     }
     buf_clear(&w->packed);
-    open_tokens_pack_quick((str){(const char *)r->tokens, o->bytes}, o->n, gaps ? present : NULL,
-                           o->first, &w->packed);
+    open_tokens_pack(PACK_QUICK, (str){(const char *)r->tokens, o->bytes}, o->n,
+                     gaps ? present : NULL, o->first, &w->packed);
     CHECK(buf_ok(&w->packed));
     buf_varsint(&w->out, r->open_window);
     buf_varint(&w->out, r->open_segment);

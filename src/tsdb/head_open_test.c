@@ -80,11 +80,11 @@ static u32 expect_same_packed(const struct open_chunk *o, str tokens, const f64 
     buf_init(&packed, OPEN_PACKED_MAX);
     buf_init(&plain, OPEN_PACKED_MAX);
     chunk_pack_encode(values, n, &plain);
-    open_tokens_pack(tokens, n, gaps ? rows[0] : NULL, o->first, &packed);
+    open_tokens_pack(PACK_TIGHT, tokens, n, gaps ? rows[0] : NULL, o->first, &packed);
     assert_int_equal(packed.len, plain.len);
     assert_memory_equal(packed.bytes, plain.bytes, plain.len);
     buf_clear(&packed);
-    open_tokens_pack_quick(tokens, n, gaps ? rows[1] : NULL, o->first, &packed);
+    open_tokens_pack(PACK_QUICK, tokens, n, gaps ? rows[1] : NULL, o->first, &packed);
     assert_true(buf_ok(&packed) && chunk_pack_decode(buf_get(&packed), n, back, NULL));
     assert_memory_equal(back, values, n * sizeof(f64));
     for (u32 i = 0; gaps && i < 2; i++) {

@@ -13,10 +13,12 @@ struct buf;
 
 #define OPEN_PACKED_MAX ((size_t)ROWS_MAX * 16 + 64) // Bytes of one, at most.
 
-// Appends n values of copied tokens as chunk_pack_encode would. present: the bits of their rows,
-// counted from `first` (PRESENCE_BYTES, zeroed by the caller); NULL if no row is passed over.
-void open_tokens_pack(str tokens, u32 n, u8 *present, u32 first, struct buf *out);
-// The same values in other bytes: chunk_pack_quick.
-void open_tokens_pack_quick(str tokens, u32 n, u8 *present, u32 first, struct buf *out);
+// As chunk_pack_encode would, or as chunk_pack_quick: the same values in other bytes.
+enum open_pack { PACK_TIGHT, PACK_QUICK };
+
+// Appends n values of copied tokens. present: the bits of their rows, counted from `first`
+// (PRESENCE_BYTES, zeroed by the caller); NULL if no row is passed over.
+void open_tokens_pack(enum open_pack how, str tokens, u32 n, u8 *present, u32 first,
+                      struct buf *out);
 
 #endif

@@ -13,8 +13,8 @@ void head_seal(struct head *h, u32 ordinal)
         struct buf packed;
         buf_init(&packed, OPEN_PACKED_MAX);
         open_chunk_copy(&h->cells, o, tokens);
-        open_tokens_pack((str){(const char *)tokens, o->bytes}, o->n, gaps ? present : NULL,
-                         o->first, &packed);
+        open_tokens_pack(PACK_TIGHT, (str){(const char *)tokens, o->bytes}, o->n,
+                         gaps ? present : NULL, o->first, &packed);
         CHECK(buf_ok(&packed));
         const struct window_chunk c = {.segment = o->segment,
                                        .packed = buf_get(&packed),
