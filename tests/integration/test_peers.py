@@ -14,13 +14,18 @@ from server import Server, temporary_folder, wait_for
 RELEASE_ONLY = True
 
 
-def test_promtool_likes_our_metrics():
+# Prometheus 3.14 names two gauges of its own so; dashboards ask for them by these names.
+DISLIKED = [f"prometheus_tsdb_head_native_histogram_{what} metric name should not include type 'histogram'"
+            for what in ("buckets", "series")]
+
+
+def test_promtool_likes_our_metrics_but_for_names_that_are_upstreams():
     with Server(flags=["--collect.host=true"]) as server:
         server.api("labels")  # Histograms of requests have something to tell.
         page = server.get("/metrics").body
     answer = subprocess.run([peer("promtool"), "check", "metrics"], input=page, capture_output=True, timeout=30)
     said = (answer.stdout + answer.stderr).decode()
-    assert answer.returncode == 0 and said.strip() == "", said
+    assert sorted(said.splitlines()) == DISLIKED, said
 
 
 def page_of(tick):
