@@ -131,11 +131,14 @@ class Server:
         return got, peak[0]
 
     def settle(self):
-        """Waits until the work that a load leaves behind is done."""
-        for _ in range(40):
+        """Waits until the work that a load or a start leaves behind is done: four quiet seconds, for some of it
+        begins a few seconds later."""
+        quiet = 0
+        for _ in range(60):
             cpu = self.cpu_s()
             time.sleep(1)
-            if self.cpu_s() - cpu < 0.1:
+            quiet = quiet + 1 if self.cpu_s() - cpu < 0.1 else 0
+            if quiet == 4:
                 return
 
     def forget_files(self):
