@@ -83,27 +83,44 @@ struct labels fixture_labels(const char *text, struct label items[16], char byte
     return (struct labels){.items = items, .count = n};
 }
 
-enum append_outcome fixture_put(struct fixture *f, enum storage_stream stream, const char *series,
-                                i64 t, f64 value)
+// One sample of one series: all of the batch but whose it is.
+static enum append_outcome sample_put(struct fixture *f, enum storage_stream stream,
+                                      const char *series, struct append_batch b)
 {
     struct error e = {0};
     struct label items[16];
     char bytes[512];
-    struct labels ls = fixture_labels(series, items, bytes);
+    const struct labels ls = fixture_labels(series, items, bytes);
     struct series_ref ref;
     u8 outcome = APPEND_INVALID;
     struct storage_appender *a = storage_appender_open(f->s, TENANT_DEFAULT, stream, &e);
     assert_non_null(a);
     a->ops->resolve(a, &ls, 1, &ref, &outcome);
     if (outcome == APPEND_STORED) {
-        struct append_batch b = {
-            .refs = &ref, .t_ms = &t, .values = &value, .n = 1, .outcomes = &outcome};
         u64 position;
+        b.refs = &ref;
+        b.n = 1;
+        b.outcomes = &outcome;
         ASSERT_OK(a->ops->append(a, &b, &e), e);
         ASSERT_OK(a->ops->commit(a, DURABILITY_PERIODIC, &position, &e), e);
     }
     storage_appender_close(a);
     return (enum append_outcome)outcome;
+}
+
+enum append_outcome fixture_put(struct fixture *f, enum storage_stream stream, const char *series,
+                                i64 t, f64 value)
+{
+    return sample_put(f, stream, series, (struct append_batch){.t_ms = &t, .values = &value});
+}
+
+enum append_outcome fixture_put_hist(struct fixture *f, enum storage_stream stream,
+                                     const char *series, i64 t, const struct fixture_hist *made)
+{
+    const struct hist *h = &made->h;
+    const u8 kind = SAMPLE_HIST;
+    return sample_put(f, stream, series,
+                      (struct append_batch){.t_ms = &t, .kinds = &kind, .hists = &h});
 }
 
 bool fixture_get(struct fixture *f, const char *series, i64 t, f64 *value, bool *partial)

@@ -51,6 +51,8 @@ struct fixture_hist {
     f64 bounds[8];
 };
 void fixture_hist_make(u64 seed, struct fixture_hist *out);
+enum append_outcome fixture_put_hist(struct fixture *f, enum storage_stream stream,
+                                     const char *series, i64 t, const struct fixture_hist *made);
 // All of a sample but its time.
 u64 fixture_sample_hash(const struct series_run *run, u32 i);
 void fixture_keep(struct fixture *f, struct tsdb_retention r);

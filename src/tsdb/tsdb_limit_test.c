@@ -136,27 +136,11 @@ TEST(limit_of_memory_holds_between_two_looks)
     limits_fini(&f);
 }
 
-// Writes one histogram.
 static enum append_outcome put_hist(struct fixture *f, enum storage_stream stream, i64 t)
 {
-    struct error e = {0};
     struct fixture_hist made;
-    const struct label items[] = {{LABEL_NAME, STR("h")}, {LABEL_JOB, STR("x")}};
-    const struct labels set = {items, 2};
-    struct series_ref ref;
-    u8 outcome;
-    u64 position;
     fixture_hist_make(7 + (u64)t, &made);
-    const struct hist *h = &made.h;
-    const u8 kind = SAMPLE_HIST;
-    struct storage_appender *a = storage_appender_open(f->s, TENANT_DEFAULT, stream, &e);
-    a->ops->resolve(a, &set, 1, &ref, &outcome);
-    const struct append_batch b = {
-        .refs = &ref, .t_ms = &t, .kinds = &kind, .hists = &h, .n = 1, .outcomes = &outcome};
-    ASSERT_OK(a->ops->append(a, &b, &e), e);
-    ASSERT_OK(a->ops->commit(a, DURABILITY_PERIODIC, &position, &e), e);
-    storage_appender_close(a);
-    return (enum append_outcome)outcome;
+    return fixture_put_hist(f, stream, "h,job=x", t, &made);
 }
 
 TEST(limit_of_histograms_leaves_floats_and_rules_alone)

@@ -248,28 +248,13 @@ TEST(metrics_tell_of_exemplars_and_of_series_that_ended)
     measured_fini(&f);
 }
 
+// How many buckets it has.
 static u32 hist_put(struct fixture *f, const char *series, i64 t, u64 seed)
 {
-    struct error e = {0};
     struct fixture_hist made;
-    struct label items[16];
-    char bytes[512];
-    struct labels set = fixture_labels(series, items, bytes);
-    struct series_ref ref;
-    u8 outcome;
-    u64 position;
     fixture_hist_make(seed, &made);
-    const struct hist *h = &made.h;
-    const u8 kind = SAMPLE_HIST;
-    struct storage_appender *a = storage_appender_open(f->s, TENANT_DEFAULT, STREAM_SCRAPE, &e);
-    a->ops->resolve(a, &set, 1, &ref, &outcome);
-    const struct append_batch b = {
-        .refs = &ref, .t_ms = &t, .kinds = &kind, .hists = &h, .n = 1, .outcomes = &outcome};
-    ASSERT_OK(a->ops->append(a, &b, &e), e);
-    ASSERT_OK(a->ops->commit(a, DURABILITY_PERIODIC, &position, &e), e);
-    storage_appender_close(a);
-    assert_int_equal(outcome, APPEND_STORED);
-    return h->positive.bucket_count + h->negative.bucket_count;
+    assert_int_equal(fixture_put_hist(f, STREAM_SCRAPE, series, t, &made), APPEND_STORED);
+    return made.h.positive.bucket_count + made.h.negative.bucket_count;
 }
 
 static void hists_assert(struct fixture *f, u32 series, u32 buckets)
